@@ -1,0 +1,63 @@
+# run    the whole demonstration house on this machine
+# test   every test                  lint   ruff and mypy
+# bench  the measurements            clean  what can be made again (var/ stays)
+#
+# Each target makes .venv itself from setup.cfg, and again when setup.cfg changes.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ROOT := $(filter 0,$(shell id -u))
+
+.PHONY: run test bench lint clean
+.DEFAULT_GOAL := run
+
+# `exec`: the supervisor takes the shell's place, so make's signals reach it.
+run: $(VENV)/run.stamp
+	@exec $(BIN)/python control.py up --follow-parent
+
+test: $(VENV)/test.stamp $(VENV)/system.stamp
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/run.stamp
+	@set -e; for file in bench/[a-z]*.py; do \
+	    echo "== $$file"; $(BIN)/python -m bench.$$(basename $$file .py); done
+
+lint: $(VENV)/dev.stamp
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+clean:
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/run.stamp: EXTRAS = embedded,gateway
+$(VENV)/test.stamp: EXTRAS = embedded,gateway,test
+$(VENV)/dev.stamp: EXTRAS = embedded,gateway,test,dev
+
+$(VENV)/run.stamp $(VENV)/test.stamp $(VENV)/dev.stamp: setup.cfg pyproject.toml | $(BIN)/pip
+	@echo "installing jph[$(EXTRAS)] into $(VENV), once" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	@touch $@
+
+# Debian keeps ensurepip in a package of its own.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    if [ -n "$(ROOT)" ] && command -v apt-get >/dev/null; then \
+	        apt-get install --quiet=2 --yes python3-venv >/dev/null; \
+	    else \
+	        echo "$(PYTHON) cannot make virtual environments:" \
+	            "install python3-venv (Debian: sudo apt install python3-venv)" >&2; exit 1; fi; }
+	@$(PYTHON) -m venv $(VENV)
+
+# What only root can install. Without them the tests that need them skip and say so.
+$(VENV)/system.stamp: | $(BIN)/pip
+	@if [ -n "$(ROOT)" ] && command -v apt-get >/dev/null; then \
+	    for pair in chromium:chromium ip:iproute2; do \
+	        command -v $${pair%%:*} >/dev/null || { \
+	            echo "installing $${pair##*:}" >&2; \
+	            DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes \
+	                --no-install-recommends $${pair##*:} >/dev/null 2>&1 \
+	                || echo "$${pair##*:} could not be installed" >&2; }; \
+	    done; fi
+	@touch $@
