@@ -1,0 +1,1 @@
+"""Pure heating logic and its vocabulary: orders, wiring, leases, shedding."""

@@ -1,0 +1,173 @@
+"""Who hangs where: every heater of the house, read from the pilot cards of the configuration.
+
+Shedder and cards compute the same bit positions from the same configuration, so a mask needs no
+table of its own on the bus: bit i of a phase's mask is the i-th heater of that phase, ordered by
+codifier.  Cards that are switched off in the configuration count too: bits must not move.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Final, NamedTuple
+
+import msgspec
+
+from heating.orders import WIRES
+from jph.config import Network, Sensor
+from jph.errors import ConfigError, Problem
+
+MASK_BITS: Final = 32
+"""A mask travels as an u32, so a phase has at most this many heaters."""
+
+
+class Wire(msgspec.Struct, rename="pascal", frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One line of a card's wiring table; `watts` is the heater's rated power if known."""
+
+    codifier: Annotated[str, msgspec.Meta(pattern="^[0-9A-Z]{2}$")]
+    wire: Annotated[int, msgspec.Meta(ge=1, le=WIRES)]
+    phase: Annotated[int, msgspec.Meta(ge=1, le=3)]
+    room: str = ""
+    name: str = ""
+    watts: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    priority: int = 1
+
+
+class Heater(NamedTuple):
+    """A heater and its place: card, wire (1–8), phase (1–3) and bit in the phase's mask.
+
+    A higher `priority` is more important, that is shed later.
+    """
+
+    codifier: str
+    card: str
+    wire: int
+    phase: int
+    bit: int
+    room: str
+    name: str
+    watts: float | None
+    priority: int
+
+    def __str__(self) -> str:
+        label = " ".join(filter(None, (self.room, self.name)))
+        return f"{self.codifier} ({label})" if label else self.codifier
+
+
+class Wiring:
+    """All heaters, by codifier, by card and by phase (ordered by bit)."""
+
+    def __init__(self, heaters: Iterable[Heater]) -> None:
+        ordered = sorted(heaters, key=lambda heater: heater.codifier)
+        self.heaters: Mapping[str, Heater] = {heater.codifier: heater for heater in ordered}
+        self.phases: Mapping[int, tuple[Heater, ...]] = {
+            phase: tuple(heater for heater in ordered if heater.phase == phase)
+            for phase in sorted({heater.phase for heater in ordered})
+        }
+
+    def card(self, codifier: str) -> tuple[Heater, ...]:
+        """Return the heaters of one card, none if there is no such card."""
+        return tuple(heater for heater in self.heaters.values() if heater.card == codifier)
+
+    def mask(self, phase: int, codifiers: Iterable[str]) -> int:
+        """Return the mask of a phase with the bits of these heaters; others are left out."""
+        chosen = set(codifiers)
+        return sum(
+            1 << heater.bit for heater in self.phases.get(phase, ()) if heater.codifier in chosen
+        )
+
+    def shed(self, phase: int, mask: int) -> tuple[Heater, ...]:
+        """Return the heaters of a phase whose bit is set; bits of nobody are ignored."""
+        return tuple(h for h in self.phases.get(phase, ()) if mask >> h.bit & 1)
+
+
+def wiring(network: Network) -> Wiring:
+    """Return the wiring of a network; `ConfigError` with every mistake if it has any."""
+    placed, problems = _read(network)
+    problems += _contradictions(network, placed)
+    if problems:
+        raise ConfigError("the wiring of the pilot cards has mistakes", problems)
+    ranks: Counter[int] = Counter()
+    heaters = []
+    for card, wire, _ in sorted(placed, key=lambda place: place.wire.codifier):
+        heaters.append(_heater(card.codifier, wire, ranks[wire.phase]))
+        ranks[wire.phase] += 1
+    return Wiring(heaters)
+
+
+class _Place(NamedTuple):
+    card: Sensor
+    wire: Wire
+    path: str
+
+
+def _heater(card: str, wire: Wire, bit: int) -> Heater:
+    return Heater(
+        wire.codifier,
+        card,
+        wire.wire,
+        wire.phase,
+        bit,
+        wire.room,
+        wire.name,
+        wire.watts,
+        wire.priority,
+    )
+
+
+def _read(network: Network) -> tuple[list[_Place], list[Problem]]:
+    placed: list[_Place] = []
+    problems: list[Problem] = []
+    for card in network.sensors:
+        if card.type != "PilotCard":
+            continue
+        path = f"Sensors[{card.codifier}].Sensor.Wires"
+        entries = card.sensor.get("Wires", [])
+        if not isinstance(entries, list):
+            problems.append(Problem(path, "expected a list of wires"))
+            continue
+        for position, entry in enumerate(entries):
+            here = f"{path}[{position}]"
+            try:
+                placed.append(_Place(card, msgspec.convert(entry, Wire), here))
+            except msgspec.ValidationError as error:
+                problems.append(Problem(here, str(error)))
+    return placed, problems
+
+
+def _contradictions(network: Network, placed: Iterable[_Place]) -> list[Problem]:
+    problems: list[Problem] = []
+    by_wire: dict[tuple[str, int], str] = {}
+    by_codifier: dict[str, str] = {}
+    phases: Counter[int] = Counter()
+    sensors = {sensor.codifier: sensor for sensor in network.sensors}
+    for card, wire, path in placed:
+        phases[wire.phase] += 1
+        taken = by_wire.setdefault((card.codifier, wire.wire), wire.codifier)
+        if taken != wire.codifier:
+            problems.append(Problem(path, f"wire {wire.wire} already has heater {taken}"))
+        first = by_codifier.setdefault(wire.codifier, path)
+        if first != path:
+            problems.append(Problem(path, f"heater {wire.codifier} is already at {first}"))
+        element = sensors.get(wire.codifier)
+        if element is None or element.parent != card.codifier:
+            expected = f'expected a sensor {wire.codifier} of Type "Proxy" and parent'
+            problems.append(Problem(path, f"{expected} {card.codifier}"))
+        masks = card.sensor.get("Shed") or {}
+        if isinstance(masks, dict) and masks and str(wire.phase) not in masks:
+            problems.append(Problem(path, f"phase {wire.phase} has no mask in this card's Shed"))
+    for phase, count in phases.items():
+        if count > MASK_BITS:
+            text = f"phase {phase} has {count} heaters, a mask holds {MASK_BITS}"
+            problems.append(Problem("Sensors", text))
+    return problems + list(_shared_chips(network))
+
+
+def _shared_chips(network: Network) -> Iterator[Problem]:
+    chips: dict[tuple[str, object], str] = {}
+    for card in network.sensors:
+        if card.type == "PilotCard" and "Bus" in card.sensor:
+            address = card.sensor.get("Address", 0x20)
+            owner = chips.setdefault((str(card.sensor["Bus"]), address), card.codifier)
+            if owner != card.codifier:
+                path = f"Sensors[{card.codifier}].Sensor.Address"
+                text = f"the chip at {address} of bus {card.sensor['Bus']} belongs to {owner}"
+                yield Problem(path, text)

@@ -1,0 +1,130 @@
+from typing import Any
+
+import pytest
+
+from heating.wiring import Wiring, wiring
+from jph.config import Endpoint, Multicast, Network, Sensor
+from jph.errors import ConfigError
+
+CHANNELS = Multicast(
+    control=Endpoint(address="239.255.77.1", port=7001),
+    data=Endpoint(address="239.255.77.2", port=7002),
+)
+
+
+def wire(codifier: str, number: int, phase: int = 1, **more: Any) -> dict[str, Any]:
+    return {"Codifier": codifier, "Wire": number, "Phase": phase, **more}
+
+
+def network(cards: dict[str, list[dict[str, Any]]], **settings: dict[str, Any]) -> Network:
+    sensors = []
+    for address, (card, wires) in enumerate(cards.items(), 0x20):
+        table = {"Bus": 1, "Address": address, "Wires": wires} | settings.get(card, {})
+        sensors.append(Sensor(codifier=card, type="PilotCard", sensor=table))
+        sensors += [
+            Sensor(codifier=entry["Codifier"], type="Proxy", sensor={"Codifier": card})
+            for entry in wires
+            if isinstance(entry.get("Codifier"), str)
+        ]
+    return Network(multicast=CHANNELS, sensors=sensors)
+
+
+def problems(of: Network) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        wiring(of)
+    assert caught.value.exit_status == 2
+    return [str(problem) for problem in caught.value.problems]
+
+
+HOUSE = network(
+    {
+        "P2": [wire("21", 1, 2), wire("1A", 2, 1, Watts=1500, Priority=3, Room="Bath")],
+        "P1": [wire("12", 8, 1), wire("11", 1, 1, Name="left")],
+    }
+)
+
+
+def test_bits_follow_the_codifiers_of_a_phase_across_cards() -> None:
+    house = wiring(HOUSE)
+    assert [(h.codifier, h.card, h.bit) for h in house.phases[1]] == [
+        ("11", "P1", 0),
+        ("12", "P1", 1),
+        ("1A", "P2", 2),
+    ]
+    assert [h.bit for h in house.phases[2]] == [0]
+    assert [h.codifier for h in house.card("P2")] == ["1A", "21"]
+    assert house.heaters["1A"].watts == 1500
+    assert str(house.heaters["1A"]) == "1A (Bath)"
+    assert str(house.heaters["12"]) == "12"
+
+
+def test_masks_and_back() -> None:
+    house = wiring(HOUSE)
+    assert house.mask(1, ["11", "1A", "21", "ZZ"]) == 0b101
+    assert [h.codifier for h in house.shed(1, 0xFFFF_FFF4)] == ["1A"]
+    assert house.mask(3, ["11"]) == 0
+    assert house.shed(3, 1) == ()
+
+
+def test_no_card_is_an_empty_house() -> None:
+    empty = wiring(Network(multicast=CHANNELS, sensors=[]))
+    assert not empty.heaters
+    assert isinstance(empty, Wiring)
+
+
+@pytest.mark.parametrize(
+    ("wires", "expected"),
+    [
+        ([wire("11", 1), wire("12", 1)], "P1].Sensor.Wires[1]: wire 1 already has heater 11"),
+        ([wire("11", 1), wire("11", 2)], "heater 11 is already at Sensors[P1].Sensor.Wires[0]"),
+        ([{"Codifier": "11", "Wire": 1}], "missing required field `Phase`"),
+        ([wire("11", 9)], "`int` <= 8"),
+        ([wire("11", 1, 4)], "`int` <= 3"),
+        ([wire("1", 1)], "matching regex"),
+        ([wire("11", 1, Watt=1500)], "unknown field `Watt`"),
+        ([wire("11", 1, Watts=-5)], "> 0"),
+    ],
+)
+def test_one_mistake(wires: list[dict[str, Any]], expected: str) -> None:
+    assert [text for text in problems(network({"P1": wires})) if expected in text]
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    wires = [wire("11", 0), wire("12", 2), wire("13", 2), {"Codifier": "14", "Wire": 3}]
+    assert len(problems(network({"P1": wires}))) == 3
+
+
+def test_a_heater_is_an_element_of_its_card() -> None:
+    stranger = Network(multicast=CHANNELS, sensors=HOUSE.sensors[:1])
+    told = problems(stranger)
+    assert len(told) == 2
+    assert 'expected a sensor 21 of Type "Proxy" and parent P2' in told[0]
+
+
+def test_two_cards_on_one_chip() -> None:
+    shared = network({"P1": [wire("11", 1)], "P2": [wire("21", 1)]}, P2={"Address": 0x20})
+    told = ["Sensors[P2].Sensor.Address: the chip at 32 of bus 1 belongs to P1"]
+    assert problems(shared) == told
+
+
+def test_a_phase_without_its_mask() -> None:
+    missing = network({"P1": [wire("11", 1, 2)]}, P1={"Shed": {"1": "S1"}})
+    assert problems(missing) == [
+        "Sensors[P1].Sensor.Wires[0]: phase 2 has no mask in this card's Shed"
+    ]
+
+
+def test_wires_that_are_no_list() -> None:
+    odd = Sensor(codifier="P1", type="PilotCard", sensor={"Wires": 5})
+    assert problems(Network(multicast=CHANNELS, sensors=[odd])) == [
+        "Sensors[P1].Sensor.Wires: expected a list of wires"
+    ]
+
+
+def test_more_heaters_than_a_mask_has_bits() -> None:
+    names = [f"{a}{b}" for a in "ABCDE" for b in "12345678"][:33]
+    cards = {
+        f"P{i}": [wire(code, j + 1) for j, code in enumerate(names[8 * i : 8 * i + 8])]
+        for i in range(5)
+    }
+    assert problems(network(cards)) == ["Sensors: phase 1 has 33 heaters, a mask holds 32"]
