@@ -1,0 +1,109 @@
+"""Hashes and changes into Redis: the only module that writes there.
+
+It also tells when Redis no longer holds what was written: it was flushed (our marker key is gone),
+or it is another server or an older dump behind a connection that renewed itself silently (the
+connection no longer bears our name).
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final
+
+from jph.errors import StoreError
+
+CHANNEL: Final = "jph:changes"
+"""Where each writing is published: a JSON object, codifier to the fields that changed."""
+_TIMEOUT_S: Final = 5.0
+
+Hashes = Mapping[str, Mapping[str, str]]
+
+
+class CacheWriter:
+    """One connection to Redis, from its opening to its first failure."""
+
+    _client: Any  # redis-py's own types and those published for it disagree
+
+    def __init__(self, client: object, codifier: str) -> None:
+        self._client = client
+        self._marker = f"jph:cache:{codifier}"
+        self._token = f"jph-{codifier}-{secrets.token_hex(8)}"
+
+    @classmethod
+    def open(cls, url: str, codifier: str) -> "CacheWriter":
+        """Prepare a connection to the Redis at `url`; it is made with the first writing.
+
+        Raises:
+            StoreError: the URL is none of Redis.
+        """
+        from redis.asyncio import Redis
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+
+        try:
+            client = Redis.from_url(
+                url,
+                decode_responses=True,
+                retry=Retry(NoBackoff(), 0),  # the caller retries, with the whole state
+                socket_timeout=_TIMEOUT_S,
+                socket_connect_timeout=_TIMEOUT_S,
+            )
+        except ValueError as error:
+            raise StoreError(f"Redis.URL {url!r}: {error}") from error
+        return cls(client, codifier)
+
+    async def write(self, changes: Hashes) -> tuple[bool, list[str]]:
+        """Write and publish what changed.
+
+        Returns:
+            whether Redis still holds what was written before (else write the whole), and what it
+            refused.
+
+        Raises:
+            StoreError: Redis is away or refuses everything.
+        """
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.client_getname()
+        pipeline.get(self._marker)
+        (name, marker, *_), refused = await self._execute(pipeline, changes)
+        return name == marker == self._token, refused
+
+    async def write_whole(self, hashes: Hashes) -> list[str]:
+        """Write and publish everything; return what Redis refused.
+
+        Raises:
+            StoreError: Redis is away or refuses everything.
+        """
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.client_setname(self._token)
+        pipeline.set(self._marker, self._token)
+        _, refused = await self._execute(pipeline, hashes)
+        return refused
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.aclose()
+
+    async def _execute(
+        self,
+        pipeline: Any,  # noqa: ANN401
+        hashes: Hashes,
+    ) -> tuple[list[object], list[str]]:
+        from redis.exceptions import RedisError
+
+        for codifier, fields in hashes.items():
+            pipeline.hset(codifier, mapping=dict(fields))
+        if hashes:
+            pipeline.publish(CHANNEL, json.dumps(hashes, separators=(",", ":")))
+        try:
+            results = await pipeline.execute(raise_on_error=False)
+        except (RedisError, OSError) as error:
+            raise StoreError(f"Redis is away: {error}") from error
+        refused = []
+        for key, result in zip(("", "", *hashes), results, strict=False):
+            if isinstance(result, Exception):
+                # somebody else's key under the name of a codifier: theirs to mend, not ours to drop
+                if not key or not str(result).startswith("WRONGTYPE"):
+                    raise StoreError(f"Redis refuses: {result}") from result
+                refused.append(f"{key}: {result}")
+        return results, refused

@@ -1,0 +1,116 @@
+"""The cache: the newest state of every codifier, in Redis.
+
+What is heard on both buses is merged in memory and written every few milliseconds, so that Redis
+has as much to do for a busy house as for a quiet one.
+"""
+
+import asyncio
+import time
+from typing import Final
+
+from cache.state import CacheState
+from cache.writer import CacheWriter
+from jph.errors import StoreError
+from jph.logs import Throttle
+from jph.node import Node, Settings
+from jph.stores import redis_url
+from jph.wire import Control, Reading
+
+_CHECK_INTERVAL_S: Final = 1.0
+"""How often a quiet cache asks whether Redis still holds what it was given."""
+_FIRST_RETRY_S: Final = 0.1
+_LAST_RETRY_S: Final = 5.0
+
+
+class RedisSettings(Settings, frozen=True):
+    """`FlushInterval` is the shortest time between two writings, s."""
+
+    flush_interval: float = 0.02
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.flush_interval <= 60:
+            raise ValueError(f"FlushInterval: expected 0 to 60 s, found {self.flush_interval}")
+
+
+class JphRedis(Node, type="jphRedis", settings=RedisSettings):
+    """Keep one hash per codifier in Redis, and publish what changes.
+
+    While Redis is away the newest state is kept in memory; when it is back, or has lost what it
+    held, everything is written again. The node's own value is messages heard per minute.
+    """
+
+    halts = False
+    settings: RedisSettings
+
+    async def open(self) -> None:
+        """Begin to listen; Redis may come later."""
+        self.state = CacheState()
+        self._throttle = Throttle()
+        self._changed = asyncio.Event()
+        self._heard = 0
+        self._counted_since_s: float | None = None
+        self.spawn(self._keep(), "redis")
+
+    async def on_timer(self, now_ms: int) -> None:
+        """Publish how many messages a minute were heard."""
+        now_s = time.monotonic()
+        if self._counted_since_s is not None:
+            self.send(round(self._heard * 60 / (now_s - self._counted_since_s)))
+        self._heard, self._counted_since_s = 0, now_s
+
+    def on_data(self, readings: list[Reading]) -> None:
+        """Merge what the data bus says."""
+        self._heard += len(readings)
+        self.state.hear_data(readings)
+        self._changed.set()
+
+    def on_control(self, message: Control) -> None:
+        """Merge what the control bus says."""
+        self._heard += 1
+        self.state.hear_control(message)
+        self._changed.set()
+
+    async def _keep(self) -> None:
+        """Write to Redis for ever, through as many connections as it takes."""
+        delay_s = _FIRST_RETRY_S
+        while True:
+            began_s = time.monotonic()
+            try:
+                await self._write()
+            except StoreError as error:
+                if self._throttle.allow(str(error), time.monotonic()):
+                    self.log.error("%s; trying again", error)
+            if time.monotonic() - began_s > _LAST_RETRY_S:
+                delay_s = _FIRST_RETRY_S  # it was well in between
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, _LAST_RETRY_S)
+
+    async def _write(self) -> None:
+        """Write through one connection: the whole state, then what changes."""
+        writer = CacheWriter.open(redis_url(self.network), self.codifier)
+        try:
+            held = False
+            while True:
+                self._changed.clear()
+                changes = self.state.changes(self.data_sequences.lost, self.control_sequences.lost)
+                if held:
+                    held, refused = await writer.write(changes)
+                else:
+                    refused = await writer.write_whole(self.state.whole())
+                    self.log.info("Redis holds the whole present state")
+                    held = True
+                for word in refused:
+                    if self._throttle.allow(word, time.monotonic()):
+                        self.log.error("Redis refuses %s", word)
+                if held:
+                    await self._next_change()
+        finally:
+            await writer.close()
+
+    async def _next_change(self) -> None:
+        """Wait for something to write, but not for ever."""
+        await asyncio.sleep(self.settings.flush_interval)
+        try:
+            await asyncio.wait_for(self._changed.wait(), _CHECK_INTERVAL_S)
+        except TimeoutError:
+            return
