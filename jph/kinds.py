@@ -1,0 +1,101 @@
+"""The kinds of node: the folders are the table.
+
+A kind is a class `X(Node, type="…")` in one file of these packages; it is found by reading the
+files, and only the one that is needed is imported.
+"""
+
+import asyncio
+import importlib
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from jph import config
+from jph.config import Network
+from jph.errors import ConfigError, Problem
+from jph.node import Node
+from jph.validate import read_struct
+
+PACKAGES: Final = ("nodes", "collector", "gateway", "sim")
+_ROOT: Final = Path(__file__).resolve().parent.parent
+_DEFINITION: Final = re.compile(r"^class \w+\(\s*Node,.*?type=(\([^)]*\)|\"\w+\")", re.M | re.S)
+
+
+@cache
+def table() -> dict[str, str]:
+    """Return the module of every kind, by type."""
+    found: dict[str, str] = {}
+    for package in PACKAGES:
+        for path in sorted((_ROOT / package).rglob("*.py")):
+            module = ".".join(path.relative_to(_ROOT).with_suffix("").parts)
+            for definition in _DEFINITION.finditer(path.read_text(encoding="utf-8")):
+                found.update(dict.fromkeys(re.findall(r"\"(\w+)\"", definition[1]), module))
+    return found
+
+
+def find(node_type: str) -> type[Node]:
+    """Return the class of a kind, importing its file.
+
+    Raises:
+        ConfigError: no file defines it; names those that exist.
+    """
+    module = table().get(node_type)
+    if module is None:
+        raise ConfigError(f"unknown type {node_type!r}; known: {', '.join(sorted(table()))}")
+    members = vars(importlib.import_module(module)).values()
+    return next(
+        kind
+        for kind in members
+        if isinstance(kind, type) and issubclass(kind, Node) and node_type in kind.types
+    )
+
+
+def load(url: str, only: Sequence[str] | None = None) -> Network:
+    """Read a config and check it, the settings of the kinds included.
+
+    `only` names the codifiers whose settings matter (importing every kind takes a while on a small
+    machine); None is all.
+
+    Raises:
+        ConfigError: with every mistake that was found.
+    """
+    return config.parse(config.fetch(url), url, lambda raw: _problems(raw, only))
+
+
+def make(codifier: str, network: Network, url: str) -> Node:
+    """Return the node of `codifier`, which reads its config again from `url` when asked.
+
+    Raises:
+        ConfigError: it is not in the config, is an element, or its kind is unknown.
+    """
+    entry = network.sensor(codifier)
+    if entry.parent is not None:
+        raise ConfigError(f"{codifier} is an element that {entry.parent} sends; run that")
+
+    async def reload() -> Network:
+        return await asyncio.to_thread(load, url, [codifier])
+
+    return find(entry.type)(codifier, network, reload)
+
+
+def _problems(raw: dict[str, Any], only: Sequence[str] | None) -> Iterator[Problem]:
+    sensors = raw.get("Sensors")
+    for sensor in sensors if isinstance(sensors, list) else ():
+        if not isinstance(sensor, dict) or not isinstance(sensor.get("Type"), str):
+            continue
+        code, node_type = sensor.get("Codifier"), sensor["Type"]
+        if node_type in table():
+            if only is None or code in only:
+                settings = sensor.get("Sensor", {})
+                found: list[Problem] = []
+                read_struct(
+                    find(node_type).settings_type, settings, f"Sensors[{code}].Sensor", found
+                )
+                yield from found
+        elif node_type != config.PROXY and node_type not in config.ORIGINAL_TYPES:
+            known = ", ".join(sorted(table()))
+            yield Problem(
+                f"Sensors[{code}].Type", f"unknown type {node_type!r}; known: {known}, Proxy"
+            )

@@ -1,0 +1,439 @@
+"""The life of a node: joining, announcing, staying alive, obeying; a kind adds what is its own.
+
+A kind is a subclass with up to three hooks (timer, control message, list of readings); everything
+that every node must do alike is here.
+"""
+
+import asyncio
+import math
+import secrets
+import socket
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from jph.bus import Address, Bus
+from jph.config import Network, Sensor
+from jph.errors import ConfigError, DecodeError, DuplicateInstance, JphError, Problem
+from jph.logs import Throttle, node_logger
+from jph.outbox import Outbox, now_ms
+from jph.sequence import SequenceTable
+from jph.validate import read_struct
+from jph.wire import (
+    EVERYBODY,
+    Control,
+    Flag,
+    Quality,
+    Reading,
+    Value,
+    decode_batch,
+    decode_control,
+    decode_data,
+)
+
+__all__ = ["Node", "Settings", "now_ms"]
+
+_MOST_SKIPPED: Final = 5
+"""Keep-alives that readings may replace in a row: two instances must hear of each other."""
+
+Reload = Callable[[], Awaitable[Network]]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """Base of a kind's own settings (`Sensor` in its entry): keys are the names in PascalCase."""
+
+
+class Node:
+    """One codifier's program on both buses.
+
+    A kind names its `Type` and its settings:
+
+        class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings): ...
+
+    Attributes:
+        codifier: who this node is.
+        network: the whole configuration; replaced when it is reloaded.
+        entry: this node's own entry in it; settings: the entry's `Sensor`, typed.
+        elements: the elements that this node sends, by codifier.
+        active: whether it sends and receives data.
+        control_sequences, data_sequences: what came and what is missing, per source.
+        refused: datagrams that were not ours, counted by reason.
+        sender: address and port that what a hook is being given came from.
+    """
+
+    types: ClassVar[tuple[str, ...]] = ()
+    settings_type: ClassVar[type[Settings]] = Settings
+    halts: ClassVar[bool] = True
+    """Whether it obeys `H`; consoles, gateways, caches and collectors do not."""
+    announces: ClassVar[bool] = True
+    """Whether it says `N` and `I`; consoles are many under one codifier and do not."""
+
+    settings: Any
+
+    def __init_subclass__(
+        cls,
+        type: str | tuple[str, ...] = (),  # noqa: A002
+        settings: type[Settings] | None = None,
+        **rest: Any,  # noqa: ANN401
+    ) -> None:
+        super().__init_subclass__(**rest)
+        if type:
+            cls.types = (type,) if isinstance(type, str) else type
+        if settings is not None:
+            cls.settings_type = settings
+
+    def __init__(self, codifier: str, network: Network, reload: Reload | None = None) -> None:
+        self.codifier = codifier
+        self._adopt(network)
+        self._reload = reload
+        self.active = self.entry.active or not self.halts
+        self.log = node_logger(codifier, self.entry.type, network.logging)
+        self.bus = self._make_bus()
+        self._outbox = Outbox(codifier, secrets.randbelow(2**32 - 1) + 1)
+        self.control_sequences = SequenceTable()
+        self.data_sequences = SequenceTable()
+        self.refused: Counter[str] = Counter()
+        self.sender: Address = ("", 0)
+        self._throttle = Throttle()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._end: asyncio.Future[None] | None = None
+        self._timer_due = asyncio.Event()
+        self._announced = False
+        self._spoke = False
+
+    # What a kind overrides
+
+    async def open(self) -> None:
+        """Take what the node needs, before it announces itself. Must not wait for a device."""
+
+    async def close(self) -> None:
+        """Give back what `open` took."""
+
+    async def on_timer(self, now_ms: int) -> None:
+        """Act every `SensorInterval` seconds while active; the first time at once."""
+
+    def on_control(self, message: Control) -> None:
+        """Take a control message.
+
+        `A` and `E` to this node or an element of it, if it has `Control`, and all other messages
+        on the bus, whoever they are for.
+        """
+
+    def on_data(self, readings: list[Reading]) -> None:
+        """Take what came in one batch, while active. A kind without this does not join the bus."""
+
+    def on_reload(self) -> None:
+        """Take the new settings: the config was read again and is good."""
+
+    # What a kind uses
+
+    def send(
+        self,
+        value: Value | bool,
+        *,
+        codifier: str | None = None,
+        timestamp_ms: int | None = None,
+        quality: Quality = Quality.GOOD,
+    ) -> None:
+        """Send one reading, of this node or of an element of it; nothing while halted.
+
+        Raises:
+            EncodeError: the value cannot travel.
+        """
+        self.send_many(((codifier or self.codifier, value),), timestamp_ms, quality)
+
+    def send_many(
+        self,
+        readings: Iterable[tuple[str, Value | bool]],
+        timestamp_ms: int | None = None,
+        quality: Quality = Quality.GOOD,
+    ) -> None:
+        """Send readings (codifier, value) of one moment together; nothing while halted.
+
+        Raises:
+            EncodeError: a value cannot travel; nothing is sent then.
+        """
+        if not self.active:
+            return
+        batch = list(readings)
+        dialect = self.network.multicast.dialect
+        datagrams = self._outbox.readings(batch, timestamp_ms or now_ms(), quality, dialect)
+        if self.bus.data.send_many(datagrams) < len(datagrams):
+            self.bus.send_failed()
+        self._spoke = self._spoke or any(codifier == self.codifier for codifier, _ in batch)
+
+    def send_control(self, flag: str, to: str = EVERYBODY, number: float = 0.0) -> None:
+        """Send one control message."""
+        if not self.bus.control.send(self._outbox.control(flag, to, number, self.active)):
+            self.bus.send_failed()
+
+    def count_as_alive(self) -> None:
+        """Let what the node just did stand for the next keep-alive."""
+        self._spoke = True
+
+    def hears_data(self) -> bool:
+        """Whether the node joins the data bus: it has an `on_data` of its own."""
+        return type(self).on_data is not Node.on_data
+
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run `work` until it is done or the node ends; if it crashes the node ends with it."""
+        task = asyncio.create_task(work, name=f"{self.codifier} {name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def alive(self) -> None:
+        """Say `I` now."""
+        if self.announces:
+            self.send_control(Flag.ALIVE, number=float(self.config_time_ms))
+
+    def stop(self, error: JphError | None = None) -> None:
+        """End the node, with `error` if there is one."""
+        if self._end is None or self._end.done():
+            return
+        if error is None:
+            self._end.set_result(None)
+        else:
+            self._end.set_exception(error)
+
+    # The life
+
+    async def run(self) -> None:
+        """Live until `stop`.
+
+        Raises:
+            DuplicateInstance: a newer instance has taken this codifier.
+            JphError: the kind cannot work at all.
+        """
+        self._end = asyncio.get_running_loop().create_future()
+        try:
+            await self.open()
+            self._listen()
+            await self.bus.start(self._joined)
+            self.spawn(self._run_timer(), "timer")
+            if self.announces:
+                self.spawn(self._keep_alive(), "keep-alive")
+            await self._end
+        finally:
+            await self._shut_down()
+
+    async def _shut_down(self) -> None:
+        tasks, self._tasks = self._tasks, set()
+        for task in tasks:
+            task.remove_done_callback(self._task_done)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            await self.close()
+        finally:
+            await self.bus.close()
+
+    def _adopt(self, network: Network) -> None:
+        """Make `network` the configuration.
+
+        Raises:
+            ConfigError: it has no entry for this node, or the entry's settings are wrong.
+        """
+        entry = network.sensor(self.codifier)
+        settings = type(self).check_settings(entry)
+        self.network, self.entry, self.settings = network, entry, settings
+        self.elements: dict[str, Sensor] = {
+            element.codifier: element for element in network.elements(self.codifier)
+        }
+        self.config_time_ms = now_ms()
+
+    @classmethod
+    def check_settings(cls, entry: Sensor) -> Settings:
+        """Type an entry's own settings.
+
+        Raises:
+            ConfigError: with every mistake in them.
+        """
+        problems: list[Problem] = []
+        path = f"Sensors[{entry.codifier}].Sensor"
+        settings = read_struct(cls.settings_type, entry.sensor, path, problems)
+        if settings is None:
+            raise ConfigError(f"{entry.codifier} ({entry.type}) cannot start:", problems)
+        return settings
+
+    def _make_bus(self) -> Bus:
+        return Bus(self.network.multicast, socket.gethostname(), self.log)
+
+    def _listen(self) -> None:
+        self.bus.listen(self.bus.control, self._receive_control)
+        if self.hears_data():
+            self.bus.listen(self.bus.data, self._receive_data)
+
+    def _joined(self) -> None:
+        """Announce: the first time that the sequence is new, later that we are alive."""
+        if self.announces and not self._announced:
+            self._announced = True
+            self.send_control(Flag.NEW, number=float(self.config_time_ms))
+        self.alive()
+
+    async def _run_timer(self) -> None:
+        """Call the timer hook each interval, by a clock that nobody steps."""
+        due = time.monotonic()
+        while True:
+            self._timer_due.clear()
+            if self.active:
+                try:
+                    await self.on_timer(now_ms())
+                except Exception:  # a kind's mistake must not end the node
+                    self.log.exception("the timer failed")
+            interval = self.entry.sensor_interval
+            now = time.monotonic()
+            due = max(due + interval, now) if due + 2 * interval > now else now + interval
+            try:
+                await asyncio.wait_for(self._timer_due.wait(), due - now)
+                due = time.monotonic()
+            except TimeoutError:
+                pass
+
+    async def _keep_alive(self) -> None:
+        """Say `I` each interval, unless a reading of our own has just said so."""
+        skipped = 0
+        while True:
+            await asyncio.sleep(self.entry.keep_alive_interval)
+            if self._spoke and skipped < _MOST_SKIPPED:
+                skipped += 1
+            else:
+                skipped = 0
+                self.alive()
+            self._spoke = False
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or task.exception() is None:
+            return
+        error = task.exception()
+        if isinstance(error, JphError):
+            self.stop(error)
+        else:
+            self.log.critical("%s crashed", task.get_name(), exc_info=error)
+            self.stop(JphError(f"{self.codifier}: {task.get_name()} crashed: {error!r}"))
+
+    # What comes in
+
+    def _receive_control(self, batch: memoryview, size: int, sender: Address) -> None:
+        self.sender = sender
+        for message in decode_batch(decode_control, batch, size, self._refuser(sender)):
+            new = message.flag == Flag.NEW
+            self.control_sequences.observe(message.source, message.sequence, message.epoch, new)
+            self._guarded(self._obey, message)
+
+    def _receive_data(self, batch: memoryview, size: int, sender: Address) -> None:
+        self.sender = sender
+        readings = decode_batch(decode_data, batch, size, self._refuser(sender))
+        for reading in readings:
+            self.data_sequences.observe(
+                reading.source, reading.sequence, reading.epoch, reading.flag == "n"
+            )
+        if readings and self.active:
+            self._guarded(self.on_data, readings)
+
+    def _guarded(self, hook: Callable[[Any], None], argument: object) -> None:
+        try:
+            hook(argument)
+        except Exception:  # a kind's mistake must not end the node
+            if self._throttle.allow(hook, time.monotonic()):
+                self.log.exception("%s failed", hook.__name__)
+
+    def _refuser(self, sender: Address) -> Callable[[DecodeError], None]:
+        def refuse(error: DecodeError) -> None:
+            self.refused[error.reason] += 1
+            if self._throttle.allow(sender, time.monotonic()):
+                self.log.warning("refused a datagram from %s port %s: %s", *sender, error)
+
+        return refuse
+
+    def _obey(self, message: Control) -> None:
+        if message.source == self.codifier and message.flag in (Flag.NEW, Flag.ALIVE):
+            self._check_duplicate(message)
+        if action := _ACTIONS.get(message.flag):
+            if message.to in (self.codifier, EVERYBODY) or self._pings_element(message):
+                action(self, message)
+        elif message.flag in (Flag.SET, Flag.STEP) and not self._may_command(message):
+            return
+        self.on_control(message)
+
+    def _pings_element(self, message: Control) -> bool:
+        return message.flag == Flag.PING and message.to in self.elements
+
+    def _may_command(self, message: Control) -> bool:
+        """Whether an `A` or `E` may be handed to the kind; one that is not for us may."""
+        target = self.entry if message.to == self.codifier else self.elements.get(message.to)
+        if target is None:
+            return True
+        if target.control == "enabled" and math.isfinite(message.number):
+            return True
+        why = (
+            "it has no Control" if target.control != "enabled" else f"{message.number} is no value"
+        )
+        if self._throttle.allow((message.source, message.to), time.monotonic()):
+            self.log.warning("%s from %s to %s: %s", message.flag, message.source, message.to, why)
+        return False
+
+    def _check_duplicate(self, message: Control) -> None:
+        if not self.announces or message.epoch == self._outbox.epoch:
+            return
+        if (message.number, message.epoch) > (self.config_time_ms, self._outbox.epoch):
+            self.stop(
+                DuplicateInstance(
+                    f"another instance of {self.codifier} was started later than this one; "
+                    "this one ends"
+                )
+            )
+
+    def _answer_ping(self, message: Control) -> None:
+        self.send_control(Flag.TIME, message.source, message.number)
+
+    def _start(self, _: Control) -> None:
+        self.active = True
+        self._timer_due.set()
+        self.alive()
+
+    def _halt(self, message: Control) -> None:
+        if not self.halts:
+            return
+        if self.active:
+            self.log.info("halted by %s", message.source)
+        self.active = False
+        self.alive()
+
+    def _read_config_again(self, message: Control) -> None:
+        if self._reload is not None:
+            self.spawn(self._take_config(self._reload, message.source), "reload")
+
+    async def _take_config(self, reload: Reload, asker: str) -> None:
+        """Take a new config and restart the channels, or keep the old one and say why."""
+        before = self.config_time_ms
+        try:
+            self._adopt(await reload())
+        except ConfigError as error:
+            self.log.error("%s asked to reload; keeping the old config: %s", asker, error)
+            return
+        self.config_time_ms = max(self.config_time_ms, before + 1)
+        self.log.info("config reloaded, as %s asked", asker)
+        old, self.bus = self.bus, self._make_bus()
+        self._listen()
+        await old.close()
+        self._announced = False
+        await self.bus.start(self._joined)
+        try:
+            self.on_reload()
+        except Exception:  # a kind's mistake must not end the node
+            self.log.exception("on_reload failed")
+        self._timer_due.set()
+
+
+_ACTIONS: Final[dict[str, Callable[[Node, Control], None]]] = {
+    Flag.PING: Node._answer_ping,
+    Flag.START: Node._start,
+    Flag.HALT: Node._halt,
+    Flag.RELOAD: Node._read_config_again,
+}
+"""What every node does when a control message is for it, by flag."""

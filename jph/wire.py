@@ -1,0 +1,323 @@
+"""The datagrams of both buses: bytes to messages and back. Pure: no socket, clock or loop.
+
+One datagram is one message, little-endian, 28 bytes and then the payload:
+
+     0        4        8                 16 17    19    21 22 23 24        28
+    ┌────────┬────────┬─────────────────┬──┬─────┬─────┬──┬──┬──┬─────────┬─────────
+    │sequence│ epoch  │  timestamp ms   │fl│from │ to  │ve│qu│ 0│ length  │ payload…
+    └────────┴────────┴─────────────────┴──┴─────┴─────┴──┴──┴──┴─────────┴─────────
+
+`epoch` (new at each start of the sender), `version` and `quality` live where programs of the first
+generation leave padding: 0 there means "an original program", which ignores them when it receives.
+
+A control payload is always a number and whether the sender's data is active (`<d?`). A data payload
+is what its flag says:
+
+    n  u32      the sequence from here on is new
+    i  u32      f  float32      s  u32 length + UTF-8      j  u32 length + JSON with a "value"
+    q  int64    d  float64      (the two that the original does not know)
+"""
+
+import json
+import struct
+from collections.abc import Callable
+from enum import IntEnum, StrEnum
+from typing import Final, NamedTuple, TypeVar
+
+from jph.errors import DecodeError, EncodeError
+
+T = TypeVar("T")
+
+EVERYBODY: Final = "@@"
+VERSION: Final = 1
+SEQUENCE_LIMIT: Final = 2**31
+"""Sequences run from 0 to one below this, then start again at 0."""
+MAX_DATAGRAM: Final = 65_507
+"""Payload of the largest UDP datagram over IPv4, bytes."""
+
+_HEADER = struct.Struct("<IIQ1s2s2sBBxI")
+HEADER_SIZE: Final = _HEADER.size
+_CONTROL = struct.Struct("<d?")
+_U32 = struct.Struct("<I")
+_NUMBERS: Final = {
+    "n": _U32,
+    "i": _U32,
+    "q": struct.Struct("<q"),
+    "f": struct.Struct("<f"),
+    "d": struct.Struct("<d"),
+}
+_CODIFIER_BYTES: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+Value = int | float | str
+"""What a reading carries: an integer, a float, or text (JSON stays text, exactly as sent)."""
+
+
+class Flag(StrEnum):
+    """The control flags; the payload's number means what the comment says."""
+
+    NEW = "N"  # my control sequence is new; time my config was loaded, ms
+    ALIVE = "I"  # time my config was loaded, ms
+    PING = "P"  # any number, which the answer repeats
+    TIME = "T"  # the ping's number
+    START = "S"
+    HALT = "H"
+    RELOAD = "C"
+    SET = "A"  # the value to take
+    STEP = "E"  # by how much to change
+    REPEAT = "R"  # first sequence × 2**20 + count
+
+
+_CONTROL_FLAGS: Final = frozenset(str(flag) for flag in Flag)
+
+
+class Quality(IntEnum):
+    """How far a reading may be trusted."""
+
+    GOOD = 0
+    STALE = 1
+    IMPLAUSIBLE = 2
+    ESTIMATED = 3
+    SIMULATED = 4
+
+
+class Dialect(StrEnum):
+    """Which data flags a sender may use."""
+
+    JPH = "jph"
+    MULTI_SENSOR = "multi-sensor"  # only flags the original programs know
+
+
+class Json(str):
+    """Text that is a JSON object and travels with the flag `j`."""
+
+    __slots__ = ()
+
+
+class Control(NamedTuple):
+    """A message of the control bus."""
+
+    sequence: int
+    epoch: int
+    timestamp_ms: int
+    flag: str
+    source: str
+    to: str
+    version: int
+    number: float
+    active: bool
+
+
+class Reading(NamedTuple):
+    """A message of the data bus: one value of one codifier at one millisecond."""
+
+    sequence: int
+    epoch: int
+    timestamp_ms: int
+    flag: str
+    source: str
+    to: str
+    version: int
+    quality: int
+    value: Value
+
+    @property
+    def number(self) -> float | None:
+        """The value as a number (of JSON, its `"value"`), or None where it has none."""
+        if self.flag in "iqfd":
+            return self.value  # type: ignore[return-value]  # these flags carry numbers only
+        if self.flag != "j":
+            return None
+        try:
+            value = json.loads(str(self.value)).get("value")
+        except (ValueError, AttributeError, RecursionError):
+            return None
+        return value if isinstance(value, int | float) else None
+
+
+def is_codifier(text: str) -> bool:
+    """Whether `text` is two characters of 0-9 and A-Z."""
+    return len(text) == 2 and text.isascii() and _CODIFIER_BYTES.issuperset(text.encode())
+
+
+def next_sequence(sequence: int) -> int:
+    """Return the sequence after this one."""
+    return (sequence + 1) % SEQUENCE_LIMIT
+
+
+def decode_control(datagram: bytes | memoryview) -> Control:
+    """Read a datagram of the control bus.
+
+    Raises:
+        DecodeError: it is not a control message.
+    """
+    sequence, epoch, timestamp, flag, source, to, version, _, payload = _split(datagram)
+    if len(payload) != _CONTROL.size:
+        raise DecodeError("length", f"control payload of {len(payload)} bytes, not 9")
+    if flag not in _CONTROL_FLAGS:
+        raise DecodeError("flag", f"unknown control flag {flag!r}")
+    number, active = _CONTROL.unpack(payload)
+    return Control(sequence, epoch, timestamp, flag, source, to, version, number, active)
+
+
+def decode_data(datagram: bytes | memoryview) -> Reading:
+    """Read a datagram of the data bus.
+
+    Raises:
+        DecodeError: it is not a reading.
+    """
+    sequence, epoch, timestamp, flag, source, to, version, quality, payload = _split(datagram)
+    value: Value
+    if number := _NUMBERS.get(flag):
+        if len(payload) != number.size:
+            raise DecodeError("length", f"payload of {len(payload)} bytes behind flag {flag!r}")
+        (value,) = number.unpack(payload)
+    elif flag in "sj":
+        value = _decode_text(payload)
+    else:
+        raise DecodeError("flag", f"unknown data flag {flag!r}")
+    return Reading(sequence, epoch, timestamp, flag, source, to, version, quality, value)
+
+
+def decode_batch(
+    decode: Callable[[memoryview], T],
+    batch: bytes | memoryview,
+    size: int,
+    refuse: Callable[[DecodeError], None],
+) -> list[T]:
+    """Read the datagrams of `size` bytes each (the last may be shorter) that lie in `batch`.
+
+    A bad one costs that one: it is handed to `refuse`.
+    """
+    view = memoryview(batch)
+    messages = []
+    for start in range(0, len(view) or 1, size or 1):
+        try:
+            messages.append(decode(view[start : start + size]))
+        except DecodeError as error:
+            refuse(error)
+    return messages
+
+
+def encode_control(message: Control) -> bytes:
+    """Write a control message.
+
+    Raises:
+        EncodeError: a field does not fit the wire.
+    """
+    try:
+        payload = _CONTROL.pack(message.number, message.active)
+    except struct.error as error:
+        raise EncodeError(f"{message}: {error}") from error
+    return _join(message, 0, payload)
+
+
+def encode_data(reading: Reading) -> bytes:
+    """Write a reading with the flag it names.
+
+    Raises:
+        EncodeError: the value does not fit the flag, or a field the wire.
+    """
+    flag, value = reading.flag, reading.value
+    try:
+        if number := _NUMBERS.get(flag):
+            payload = number.pack(value)
+        elif flag in ("s", "j") and isinstance(value, str):
+            text = value.encode()
+            payload = _U32.pack(len(text)) + text
+        else:
+            raise EncodeError(f"{reading}: no flag {flag!r} for such a value")
+    except (struct.error, OverflowError, UnicodeEncodeError) as error:
+        raise EncodeError(f"{reading}: {error}") from error
+    return _join(reading, reading.quality, payload)
+
+
+def express(value: Value | bool, dialect: Dialect = Dialect.JPH) -> tuple[str, Value]:
+    """Choose the flag that carries `value`, and the value as that flag takes it.
+
+    In the `multi-sensor` dialect a float is rounded to 32 bits, and an integer that is not a u32
+    becomes JSON.
+
+    Raises:
+        EncodeError: no flag can carry it.
+    """
+    if isinstance(value, int):
+        if 0 <= value < 2**32:
+            return "i", int(value)
+        if dialect is Dialect.MULTI_SENSOR:
+            return "j", f'{{"value": {value}}}'
+        if -(2**63) <= value < 2**63:
+            return "q", value
+        raise EncodeError(f"{value} does not fit 64 bits")
+    if isinstance(value, float):
+        return ("f" if dialect is Dialect.MULTI_SENSOR else "d"), value
+    if isinstance(value, str):
+        return ("j" if isinstance(value, Json) else "s"), str(value)
+    raise EncodeError(f"a {type(value).__name__} cannot be sent: {value!r}")
+
+
+_Fields = tuple[int, int, int, str, str, str, int, int, bytes | memoryview]
+
+
+def _split(datagram: bytes | memoryview) -> _Fields:
+    """Take header and payload apart, and check all that both buses have in common."""
+    if len(datagram) < HEADER_SIZE:
+        raise DecodeError("short", f"{len(datagram)} bytes, a header has {HEADER_SIZE}")
+    sequence, epoch, timestamp, flag, source, to, version, quality, length = _HEADER.unpack_from(
+        datagram
+    )
+    if length != len(datagram) - HEADER_SIZE:
+        raise DecodeError(
+            "length", f"{len(datagram) - HEADER_SIZE} bytes of payload, the header says {length}"
+        )
+    if version > VERSION:
+        raise DecodeError("version", f"wire version {version}, this program knows {VERSION}")
+    if not _CODIFIER_BYTES.issuperset(source):
+        raise DecodeError("codifier", f"source {source!r} is not a codifier")
+    if to != b"@@" and not _CODIFIER_BYTES.issuperset(to):
+        raise DecodeError("codifier", f"destination {to!r} is not a codifier")
+    if not flag.isalpha():
+        raise DecodeError("flag", f"flag {flag!r} is not a letter")
+    return (
+        sequence,
+        epoch,
+        timestamp,
+        flag.decode(),
+        source.decode(),
+        to.decode(),
+        version,
+        quality,
+        datagram[HEADER_SIZE:],
+    )
+
+
+def _decode_text(payload: bytes | memoryview) -> str:
+    if len(payload) < _U32.size or _U32.unpack_from(payload)[0] != len(payload) - _U32.size:
+        raise DecodeError("length", "text of another length than it says")
+    try:
+        return bytes(payload[_U32.size :]).decode()
+    except UnicodeDecodeError as error:
+        raise DecodeError("text", f"text that is not UTF-8: {error}") from error
+
+
+def _join(message: Control | Reading, quality: int, payload: bytes) -> bytes:
+    if not is_codifier(message.source):
+        raise EncodeError(f"{message.source!r} is not a codifier")
+    if message.to != EVERYBODY and not is_codifier(message.to):
+        raise EncodeError(f"{message.to!r} is neither a codifier nor {EVERYBODY}")
+    if len(payload) > MAX_DATAGRAM - HEADER_SIZE:
+        raise EncodeError(f"{len(payload)} bytes do not fit one datagram")
+    try:
+        header = _HEADER.pack(
+            message.sequence,
+            message.epoch,
+            message.timestamp_ms,
+            message.flag.encode("ascii"),
+            message.source.encode(),
+            message.to.encode(),
+            message.version,
+            quality,
+            len(payload),
+        )
+    except (struct.error, UnicodeEncodeError) as error:
+        raise EncodeError(f"{message}: {error}") from error
+    return header + payload

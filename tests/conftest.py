@@ -1,0 +1,110 @@
+"""What every test may use: a loopback network of its own, and running nodes on it."""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jph import config
+from jph.config import Network
+from jph.node import Node
+
+LIMIT_S = 10.0
+"""How long a test waits for what must come."""
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+"""Captures that some checkouts have beside them; tests that use them skip without."""
+
+pytest_plugins = ["tests.stores_fixtures"]
+
+Document = dict[str, Any]
+MakeDocument = Callable[..., Document]
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give each test a state directory of its own, and no settings from the environment."""
+    for name in ("CONFIG", "SENSOR", "DEBUG", "SILENT", "INTERFACE", "PORT"):
+        monkeypatch.delenv(f"JPH_{name}", raising=False)
+    directory = tmp_path / "state"
+    monkeypatch.setenv("JPH_STATE", str(directory))
+    return directory
+
+
+@pytest.fixture
+def ports() -> Iterator[tuple[int, int]]:
+    """Yield two UDP ports that no other test uses while this one runs."""
+    with contextlib.ExitStack() as held:
+        numbers = []
+        for _ in range(2):
+            probe = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            probe.bind(("127.0.0.1", 0))
+            numbers.append(probe.getsockname()[1])
+        yield numbers[0], numbers[1]
+
+
+@pytest.fixture
+def document(ports: tuple[int, int]) -> MakeDocument:
+    """Return a maker of configs on the loopback interface: `document(sensor, …, **top_level)`."""
+
+    def make(*sensors: Document, **top_level: Any) -> Document:
+        multicast = {
+            "Control-Channel": {"Address": "239.255.91.1", "Port": ports[0]},
+            "Data-Channel": {"Address": "239.255.91.2", "Port": ports[1]},
+            "Interfaces": {"*": "lo"},
+            "TTL": 0,
+        }
+        multicast |= top_level.pop("Multicast", {})
+        return {"Multicast": multicast, "Sensors": list(sensors), **top_level}
+
+    return make
+
+
+@pytest.fixture
+def network(document: MakeDocument) -> Callable[..., Network]:
+    """Return a maker of Networks, with the arguments of `document`."""
+
+    def make(*sensors: Document, **top_level: Any) -> Network:
+        return config.parse(json.dumps(document(*sensors, **top_level)).encode())
+
+    return make
+
+
+@pytest.fixture
+def config_file(document: MakeDocument, tmp_path: Path) -> Callable[..., Path]:
+    """Return a writer of config files, with the arguments of `document`."""
+
+    def write(*sensors: Document, **top_level: Any) -> Path:
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps(document(*sensors, **top_level)), encoding="utf-8")
+        return path
+
+    return write
+
+
+@contextlib.asynccontextmanager
+async def running(*nodes: Node) -> AsyncIterator[None]:
+    """Run nodes for the length of a block; a failure of one fails the test at its end."""
+    tasks = [asyncio.create_task(node.run()) for node in nodes]
+    try:
+        await asyncio.wait_for(
+            asyncio.gather(*(until(lambda n=node: n.bus.control.is_open) for node in nodes)),
+            LIMIT_S,
+        )
+        yield
+    finally:
+        for node in nodes:
+            node.stop()
+        await asyncio.wait_for(asyncio.gather(*tasks), LIMIT_S)
+
+
+async def until(condition: Callable[[], object], limit_s: float = LIMIT_S) -> None:
+    """Wait until `condition` holds, looking at each turn of the loop; fail after `limit_s`."""
+    async with asyncio.timeout(limit_s):
+        while not condition():
+            await asyncio.sleep(0.001)
