@@ -1,0 +1,1 @@
+"""Device libraries: they speak to hardware and know no bus."""

@@ -1,0 +1,53 @@
+"""Energy indexes only rise, and no faster than the largest contract allows."""
+
+from typing import NamedTuple
+
+CONTRACT_W = 36_000 * 1.5
+"""The largest meter of this link is subscribed for 36 kVA; it may be exceeded for a while."""
+
+SLACK_WH = 100.0
+"""What the pace of frames, or a capture played fast, may add."""
+
+CONFIRMATIONS = 3
+"""Consistent values after which a refused index is the meter's new truth (an exchanged meter)."""
+
+
+class _Seen(NamedTuple):
+    wh: int
+    at_s: float
+    times: int = 1
+
+    def leads_to(self, wh: int, now_s: float) -> bool:
+        rise = wh - self.wh
+        return 0 <= rise <= SLACK_WH + CONTRACT_W * (now_s - self.at_s) / 3600
+
+
+class IndexGuard:
+    """Judge each index by the last one believed. Bounded by the labels of the norms."""
+
+    def __init__(self) -> None:
+        self._believed: dict[str, _Seen] = {}
+        self._refused: dict[str, _Seen] = {}
+
+    def plausible(self, label: str, wh: int, now_s: float) -> bool:
+        """Whether index ``label`` may be ``wh`` at monotonic time ``now_s``."""
+        believed = self._believed.get(label)
+        if believed is None or believed.leads_to(wh, now_s):
+            self._believe(label, wh, now_s)
+            return True
+        refused = self._refused.get(label)
+        times = refused.times + 1 if refused and refused.leads_to(wh, now_s) else 1
+        if times >= CONFIRMATIONS:
+            self._believe(label, wh, now_s)
+            return True
+        self._refused[label] = _Seen(wh, now_s, times)
+        return False
+
+    def forget(self) -> None:
+        """Start anew: another meter is at the other end."""
+        self._believed.clear()
+        self._refused.clear()
+
+    def _believe(self, label: str, wh: int, now_s: float) -> None:
+        self._believed[label] = _Seen(wh, now_s)
+        self._refused.pop(label, None)
