@@ -1,0 +1,65 @@
+"""A pseudo-terminal in the place of the meter's two wires."""
+
+import fcntl
+import os
+import struct
+import termios
+import tty
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from jph.errors import DeviceError
+
+UNREAD_LIMIT: Final = 512
+"""About four seconds of characters: what an unread wire said before that is gone."""
+
+
+class MeterPort:
+    """A serial port that others open under `path`, a symbolic link this object makes.
+
+    Nobody need be there: what is not read in time is dropped, never waited for, and a reader that
+    comes late does not get what was said before it came.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.dropped = 0
+        """Characters that nobody read."""
+        try:
+            self._master, self._slave = os.openpty()
+            self._target = Path(os.ttyname(self._slave))
+            # The slave end stays open: without it the master would fail whenever a reader leaves.
+            tty.setraw(self._slave)
+            os.set_blocking(self._master, False)
+            self._link()
+        except OSError as error:
+            raise DeviceError(f"no meter port at {path}: {error}") from error
+
+    def write(self, characters: bytes) -> None:
+        """Put characters on the line."""
+        unread = struct.unpack("i", fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4)))[0]
+        if unread > UNREAD_LIMIT:
+            self.dropped += unread
+            termios.tcflush(self._slave, termios.TCIFLUSH)
+        try:
+            written = os.write(self._master, characters)
+        except BlockingIOError:
+            written = 0
+        self.dropped += len(characters) - written
+
+    def close(self) -> None:
+        """Close both ends and take the link away, unless somebody else's is there by now."""
+        with suppress(OSError):
+            if self.path.readlink() == self._target:
+                self.path.unlink()
+        for descriptor in (self._master, self._slave):
+            os.close(descriptor)
+
+    def _link(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        with suppress(FileNotFoundError):
+            fresh.unlink()
+        fresh.symlink_to(self._target)
+        fresh.replace(self.path)
