@@ -1,0 +1,1 @@
+"""The commands of control.py: speaking to nodes over the control bus, and running them."""

@@ -1,0 +1,55 @@
+"""The log of one part: a file that turns over before it fills the disk, and its last lines."""
+
+from pathlib import Path
+from typing import Final
+
+LOG_BYTES: Final = 1_000_000
+LOG_FILES: Final = 3
+_TAIL_LINES: Final = 5
+_TAIL_BYTES: Final = 8192
+
+
+class LogFile:
+    """`XX.log`, with `XX.log.1` and `XX.log.2` before it. A full disk loses lines, not the part."""
+
+    def __init__(self, path: Path, limit: int = LOG_BYTES, files: int = LOG_FILES) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._limit = limit
+        self._files = files
+        self._file = path.open("ab", buffering=0)
+        self._size = path.stat().st_size
+        self._recent = b""
+
+    def write(self, chunk: bytes) -> None:
+        """Append what the part wrote."""
+        self._recent = (self._recent + chunk)[-_TAIL_BYTES:]
+        if self._size + len(chunk) > self._limit and self._size:
+            self._turn_over()
+        self._size += len(chunk)
+        try:
+            self._file.write(chunk)
+        except OSError:
+            return  # nowhere left to say it; the tail is still told at a death
+
+    def tail(self) -> list[str]:
+        """Return the last lines of this life, and begin a new one."""
+        text = self._recent.decode(errors="replace")
+        self._recent = b""
+        return [line for line in text.splitlines() if line.strip()][-_TAIL_LINES:]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _turn_over(self) -> None:
+        self._file.close()
+        for age in range(self._files - 1, 0, -1):
+            older = self._named(age - 1)
+            if older.exists():
+                older.replace(self._named(age))
+        self._file = self.path.open("ab", buffering=0)
+        self._size = 0
+
+    def _named(self, age: int) -> Path:
+        return self.path.with_name(f"{self.path.name}.{age}") if age else self.path

@@ -1,0 +1,100 @@
+"""The command group: global options, commands imported on demand, errors as one line."""
+
+import importlib
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from console.context import App
+from jph import __version__
+from jph.errors import JphError
+
+DEFAULT_CONFIG: Final = Path(__file__).resolve().parent.parent / "static" / "config.json"
+
+COMMANDS: Final = {
+    "ping": "console.ping:ping",
+    "start": "console.orders:start",
+    "halt": "console.orders:halt",
+    "reload": "console.orders:reload",
+    "set": "console.orders:set_value",
+    "step": "console.orders:step",
+    "status": "console.status:status",
+    "watch": "console.watch:watch",
+    "run": "console.run:run",
+    "up": "console.up:up",
+    "config": "console.check:config",
+}
+"""Where each command is. `run` starts on a small machine too: only the one asked for is loaded."""
+
+_HELP: Final = """Speak to the nodes of a house over its control bus, and run them.
+
+\b
+  control.py ping TI            is the meter node there, and how fast?
+  control.py ping @@            who is there at all?
+  control.py status             every codifier: alive, late, last value
+  control.py watch --either I1  what I1 says and is told, as it passes
+  control.py set 21 3           tell heater 21 to go to eco
+  control.py config check       every mistake in the configuration
+  control.py up                 run everything that belongs on this machine
+
+A codifier is two characters, of a node or of one of its elements; @@ is everybody. Exit status:
+0 done, 1 no answer or failed, 2 a mistake in the command or the configuration, 3 (run) a newer
+instance has taken the codifier.
+"""
+
+
+class CommandTable(click.Group):
+    """The commands of `COMMANDS`. A JphError becomes one line and an exit status of its own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order they are worth learning."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command `cmd_name`, or return None if there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
+        """Run the command; anything that is not a JphError is a bug and keeps its traceback."""
+        try:
+            return super().invoke(ctx)
+        except JphError as error:
+            click.echo(f"control.py: {error}", err=True)
+            ctx.exit(error.exit_status)
+
+
+@click.command(
+    cls=CommandTable, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.option(
+    "--config",
+    "url",
+    envvar="JPH_CONFIG",
+    default=str(DEFAULT_CONFIG),
+    metavar="PATH|URL",
+    help="The configuration: a path, file: or http: URL (JPH_CONFIG).  "
+    "[default: static/config.json]",
+)
+@click.option(
+    "--code",
+    envvar="JPH_SENSOR",
+    metavar="CODE",
+    help="Speak as this codifier (JPH_SENSOR).  "
+    "[default: the config's first ControlProgram, or CC]",
+)
+@click.version_option(__version__, prog_name="control.py")
+@click.pass_context
+def cli(ctx: click.Context, url: str, code: str | None) -> None:
+    """Keep the global options for the command that follows."""
+    ctx.obj = App(url=url, code=code)
+
+
+def main() -> None:
+    """Run control.py."""
+    cli(prog_name="control.py")

@@ -1,0 +1,59 @@
+"""How values, tables and colours look on a terminal. Pure but for asking the terminal."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+
+from jph.wire import Value
+
+_SHOWN_TEXT: Final = 40
+_COLOURS: Final = {"alive": "green", "late": "yellow", "halted": "yellow", "silent": "red"}
+
+
+def colour_wanted() -> bool:
+    """Whether output may be coloured: on a terminal, and `NO_COLOR` does not forbid it."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def paint(text: str, state: str) -> str:
+    """Colour `text` as `state` deserves, where colour is wanted."""
+    colour = _COLOURS.get(state)
+    return click.style(text, fg=colour) if colour and colour_wanted() else text
+
+
+def show_value(value: Value | None, symbol: str = "") -> str:
+    """Return a value with its unit, short enough for a table."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        text = f"{value:.6g}" if abs(value) < 1e6 else f"{value:.10g}"
+    else:
+        text = str(value)
+    if len(text) > _SHOWN_TEXT:
+        text = text[: _SHOWN_TEXT - 1] + "…"
+    return f"{text} {symbol}".rstrip()
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: str = "") -> list[str]:
+    """Lay out `rows` under `head`; columns whose heading is in `right` (spaced) align right."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    aligned = [name in right.split() for name in head]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(cells, widths, aligned, strict=True)
+        )
+        return "  ".join(padded).rstrip()
+
+    return [line(head), *(line(row) for row in rows)]
+
+
+def echo_json(value: Any) -> None:  # noqa: ANN401
+    """Print one JSON document on one line, at once."""
+    click.echo(json.dumps(value, ensure_ascii=False))
+    sys.stdout.flush()

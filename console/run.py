@@ -1,0 +1,21 @@
+"""`run`: nodes in this process."""
+
+import click
+
+from console.context import App, codifier
+from console.lifeline import end_with_stdin
+from jph import program
+
+
+@click.command()
+@click.argument("codes", nargs=-1, type=codifier, metavar="[CODE]…")
+@click.option("--with-parent", is_flag=True, hidden=True, help="End when standard input ends.")
+@click.pass_obj
+def run(app: App, codes: tuple[str, ...], with_parent: bool) -> None:
+    """Run these nodes in this process until SIGTERM or Ctrl-C; without CODE the one of --code.
+
+    Exit status 3: a newer instance has taken the codifier.
+    """
+    if with_parent:
+        end_with_stdin()
+    program.run(codes or ((app.code,) if app.code else ()), app.url)

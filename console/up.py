@@ -1,0 +1,175 @@
+"""`up`: everything that belongs on this machine, kept alive until it is told to end."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import click
+
+from console import plan
+from console.context import App, run_async
+from console.lifeline import follow_parent
+from console.servers import PostgresServer, RedisServer
+from console.statelock import state_lock
+from console.storekeeper import StoreKeeper
+from console.supervisor import Supervisor
+from jph import kinds
+from jph.config import Network, Sensor, state_dir
+from jph.errors import DuplicateInstance, JphError
+from nodes.controlprogram import on_bus
+
+SETTLE_LIMIT_S: Final = 30.0
+"""After so long it is said which parts are missing, and that the rest is ready."""
+END_LIMIT_S: Final = 4.5
+"""Parts and stores together; what is then left is killed."""
+_ENDINGS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_LOOK_S: Final = 0.1
+
+
+@click.command()
+@click.option(
+    "--follow-parent",
+    "follows",
+    is_flag=True,
+    help="End when the parent process does (make: it keeps a Ctrl-C to itself).",
+)
+@click.pass_obj
+def up(app: App, follows: bool) -> None:
+    """Run everything that belongs on this machine, a process each, until SIGTERM or Ctrl-C.
+
+    What that is say `Hosts` in the config, or else all codifiers whose Type jph has a kind for.
+    Redis and PostgreSQL are started too where the config names none. A part that dies is started
+    again; logs are under var/log (JPH_STATE), the page is on JPH_PORT, 8080 if it is not set.
+    """
+    network = app.network = kinds.load(app.url)
+    parts = plan.parts_here(network, socket.gethostname(), frozenset(kinds.table()))
+    if not parts:
+        raise JphError("nothing in the config is for this machine to run")
+    state = state_dir()
+    with state_lock(state):
+        gateway = plan.gateway_of(parts)
+        port = _claim_port(gateway) if gateway else None
+        environment = _environment(app, state, port)
+        house = House(app, network, parts, environment, state, port)
+        raise SystemExit(run_async(house.run(follows)))
+
+
+class House:
+    """The parts and stores of one `up`, from the first start to the last end."""
+
+    def __init__(
+        self,
+        app: App,
+        network: Network,
+        parts: list[Sensor],
+        environment: Mapping[str, str],
+        state: Path,
+        port: int | None,
+    ) -> None:
+        self._app = app
+        self._port = port
+        self._parts = parts
+        self._supervisor = Supervisor(parts, environment, state / "log", click.echo)
+        needs_redis, needs_sql = plan.stores_needed(network, parts)
+        self._stores = [StoreKeeper(RedisServer(state), click.echo)] if needs_redis else []
+        self._stores += [StoreKeeper(PostgresServer(state), click.echo)] if needs_sql else []
+        self._end = asyncio.Event()
+
+    async def run(self, follows_parent: bool) -> int:
+        """Live until a signal, or until newer instances have every part; return the status."""
+        loop = asyncio.get_running_loop()
+        for ending in _ENDINGS:
+            loop.add_signal_handler(ending, self._end.set)
+        watching = [asyncio.create_task(self._live(), name="house")]
+        if follows_parent:
+            watching.append(asyncio.create_task(follow_parent(self._end.set), name="parent"))
+        ending_task = asyncio.create_task(self._end.wait(), name="end")
+        try:
+            await asyncio.wait([watching[0], ending_task], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (*watching, ending_task):
+                task.cancel()
+            await self._stop()
+        results = await asyncio.gather(*watching, return_exceptions=True)
+        for failure in (r for r in results if isinstance(r, Exception)):
+            raise failure
+        return DuplicateInstance.exit_status if self._supervisor.deserted else 0
+
+    async def _live(self) -> None:
+        """Start all, tell when all is ready, and go on while there is a part to keep."""
+        console = self._app.make_console()
+        console.heard = self._supervisor.hear
+        async with on_bus(console):
+            for store in self._stores:
+                store.start()
+            for part in self._parts:
+                self._supervisor.start(part.codifier)
+            await self._settle()
+            while not self._supervisor.deserted:
+                self._supervisor.changed.clear()
+                await self._supervisor.changed.wait()
+            click.echo("newer instances have taken every part: nothing is left to do here")
+
+    async def _settle(self) -> None:
+        """Wait for parts, stores and page; what is not there in time is named."""
+        try:
+            async with asyncio.timeout(SETTLE_LIMIT_S):
+                for store in self._stores:
+                    await store.settled.wait()
+                while self._supervisor.pending:
+                    self._supervisor.changed.clear()
+                    await self._supervisor.changed.wait()
+        except TimeoutError:
+            missing = " ".join(self._supervisor.pending) or "a store"
+            click.echo(f"not ready yet: {missing} (the logs are in {state_dir() / 'log'})")
+        if self._port is None:
+            click.echo(f"ready: {len(self._parts)} parts")
+            return
+        await _listens(self._port)
+        click.echo(f"ready: http://127.0.0.1:{self._port}")
+
+    async def _stop(self) -> None:
+        """End the parts, then the stores that they write to."""
+        began_s = time.monotonic()
+        await self._supervisor.stop()
+        left_s = max(1.0, END_LIMIT_S - (time.monotonic() - began_s))
+        await asyncio.gather(*(store.stop(left_s) for store in self._stores))
+
+
+def _claim_port(gateway: Sensor) -> int:
+    wanted = os.environ.get("JPH_PORT") or gateway.sensor.get("Port", plan.DEFAULT_PORT)
+    try:
+        number = int(wanted)
+        if not 0 <= number <= 65535:
+            raise ValueError
+    except ValueError:
+        raise JphError(f"JPH_PORT: expected a port from 0 to 65535, found {wanted!r}") from None
+    return plan.claim_port(str(gateway.sensor.get("Address", "127.0.0.1")), number)
+
+
+def _environment(app: App, state: Path, port: int | None) -> dict[str, str]:
+    """Return what the parts are to know: the same config, state and port, wherever they run."""
+    is_url = "://" in app.url or app.url.startswith("file:")
+    url = app.url if is_url else str(Path(app.url).absolute())
+    environment = {**os.environ, "JPH_CONFIG": url, "JPH_STATE": str(state)}
+    environment.pop("JPH_SENSOR", None)
+    environment["PYTHONUNBUFFERED"] = "1"
+    if port is not None:
+        environment["JPH_PORT"] = str(port)
+    return environment
+
+
+async def _listens(port: int) -> None:
+    """Wait until the page's port takes connections; its node may speak before its server does."""
+    while True:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            return
+        await asyncio.sleep(_LOOK_S)

@@ -1,0 +1,151 @@
+"""`watch`: messages as they pass."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import click
+
+from console.context import App, codifier_or_all, json_option, run_async
+from console.output import echo_json, show_value
+from jph.wire import Control, Reading
+from nodes.controlprogram import on_bus
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which messages are shown; an empty set lets all pass."""
+
+    source: frozenset[str] = frozenset()
+    to: frozenset[str] = frozenset()
+    either: frozenset[str] = frozenset()
+    flags: frozenset[str] = frozenset()
+
+    def passes(self, message: Control | Reading) -> bool:
+        """Whether `message` is one of those asked for."""
+        return (
+            (not self.source or message.source in self.source)
+            and (not self.to or message.to in self.to)
+            and (not self.either or not self.either.isdisjoint((message.source, message.to)))
+            and (not self.flags or message.flag in self.flags)
+        )
+
+
+@click.command()
+@click.option(
+    "--from",
+    "source",
+    type=codifier_or_all,
+    metavar="CODE",
+    multiple=True,
+    help="Sent by this codifier.",
+)
+@click.option(
+    "--to",
+    type=codifier_or_all,
+    metavar="CODE",
+    multiple=True,
+    help="Sent to this codifier, or to all: @@.",
+)
+@click.option(
+    "--either",
+    type=codifier_or_all,
+    metavar="CODE",
+    multiple=True,
+    help="Sent by or to this codifier.",
+)
+@click.option("--bus", type=click.Choice(["control", "data"]), help="Of this bus only.")
+@click.option("--flag", multiple=True, metavar="LETTER", help="With this flag, as P or d.")
+@click.option("--count", type=click.IntRange(min=1), help="End after so many messages.")
+@json_option
+@click.pass_obj
+def watch(
+    app: App,
+    source: tuple[str, ...],
+    to: tuple[str, ...],
+    either: tuple[str, ...],
+    bus: str | None,
+    flag: tuple[str, ...],
+    count: int | None,
+    as_json: bool,
+) -> None:
+    r"""Show messages as they pass on both buses, until Ctrl-C or --count.
+
+    \b
+      control.py watch --either TI
+      control.py watch --bus control --flag P --flag T
+      control.py watch --from I1 --count 10 --json
+
+    Options of one name add up, options of different names narrow down.
+    """
+    for code in (*source, *to, *either):
+        if code != "@@":
+            app.network.sensor(code)
+    wanted = Filter(frozenset(source), frozenset(to), frozenset(either), frozenset(flag))
+    show = _show_json if as_json else _Printer(app).show
+    run_async(_watch(app, wanted, bus, count, show))
+
+
+async def _watch(
+    app: App,
+    wanted: Filter,
+    bus: str | None,
+    count: int | None,
+    show: Callable[[Control | Reading], None],
+) -> None:
+    enough = asyncio.Event()
+    shown = 0
+
+    def take(message: Control | Reading) -> None:
+        nonlocal shown
+        if enough.is_set() or not wanted.passes(message):
+            return
+        show(message)
+        shown += 1
+        if shown == count:
+            enough.set()
+
+    def take_all(readings: list[Reading]) -> None:
+        for reading in readings:
+            take(reading)
+
+    async with on_bus(app.make_listener()) as console:
+        if bus != "data":
+            console.heard = take
+        if bus != "control":
+            console.read = take_all
+        try:
+            await enough.wait()
+        except asyncio.CancelledError:  # Ctrl-C is how it is meant to end
+            return
+
+
+def _show_json(message: Control | Reading) -> None:
+    fields = message._asdict()
+    echo_json({"bus": "control" if isinstance(message, Control) else "data", **fields})
+
+
+class _Printer:
+    """Prints a message on one line."""
+
+    def __init__(self, app: App) -> None:
+        self._symbols = {sensor.codifier: sensor.symbol for sensor in app.network.sensors}
+        self._names = {s.codifier: s.short_name or s.name for s in app.network.sensors}
+
+    def show(self, message: Control | Reading) -> None:
+        """Print `message`: local time, bus, flag, from, to, sequence, content."""
+        clock = datetime.fromtimestamp(message.timestamp_ms / 1000).astimezone()
+        if isinstance(message, Control):
+            content = f"{message.number:.10g}{'' if message.active else '  (halted)'}"
+        else:
+            content = show_value(message.value, self._symbols.get(message.source, ""))
+            content += f"  (quality {message.quality})" if message.quality else ""
+        bus = "C" if isinstance(message, Control) else "D"
+        words = (
+            f"{clock:%H:%M:%S}.{message.timestamp_ms % 1000:03d} {bus} {message.flag}",
+            f"{message.source}→{message.to} {message.sequence:>10} ",
+            f"{content:<24}",
+            self._names.get(message.source, ""),
+        )
+        click.echo(" ".join(words).rstrip())

@@ -1,0 +1,99 @@
+"""A console on the bus: it answers pings and speaks, but never announces itself.
+
+Many terminals share one codifier, so a console says neither `N` nor `I` and obeys no `H`; the
+commands of control.py use it as their ear and mouth.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final, TypeVar
+
+import msgspec
+
+from jph.config import Network, Sensor
+from jph.errors import BusError
+from jph.node import Node, now_ms
+from jph.wire import Control, Reading
+
+ConsoleT = TypeVar("ConsoleT", bound="ControlProgram")
+JOIN_LIMIT_S: Final = 2.0
+_LOOK_S: Final = 0.01
+_FRACTIONS: Final = 4096
+"""Steps a float64 has left between two ms of this century: 2**-12 is its precision there."""
+
+
+class ControlProgram(Node, type="ControlProgram"):
+    """A console that hears the control bus. Its own words are left out.
+
+    Attributes:
+        heard: called with each control message that another program sent.
+    """
+
+    halts = False
+    announces = False
+    heard: Callable[[Control], None] | None = None
+
+    def on_control(self, message: Control) -> None:
+        """Pass on what others say."""
+        if self.heard is not None and message.epoch != self._outbox.epoch:
+            self.heard(message)
+
+
+class ListeningProgram(ControlProgram):
+    """A console that hears the data bus too.
+
+    Attributes:
+        read: called with each batch of readings.
+    """
+
+    read: Callable[[list[Reading]], None] | None = None
+
+    def on_data(self, readings: list[Reading]) -> None:
+        """Pass on what came."""
+        if self.read is not None:
+            self.read(readings)
+
+
+def ping_number() -> float:
+    """Return a number for a ping that no other terminal uses now.
+
+    It is the wall clock in ms with a random fraction, so that the answer's timestamp less the
+    number stays what a cache shows as the ping's duration.
+    """
+    return now_ms() + random.randrange(_FRACTIONS) / _FRACTIONS
+
+
+def with_console(network: Network, console: Sensor) -> Network:
+    """Return `network` with `console` as the entry of its codifier, whether it had one or not."""
+    others = [s for s in network.sensors if s.codifier != console.codifier]
+    entry = msgspec.structs.replace(console, type="ControlProgram", sensor={}, active=True)
+    return msgspec.structs.replace(network, sensors=[*others, entry])
+
+
+@asynccontextmanager
+async def on_bus(console: ConsoleT) -> AsyncIterator[ConsoleT]:
+    """Keep `console` on the bus for a while.
+
+    Raises:
+        BusError: the network is not there within 2 s.
+    """
+    life = asyncio.create_task(console.run(), name=f"{console.codifier} console")
+    try:
+        await _joined(console, life)
+        yield console
+    finally:
+        console.stop()
+        await life
+
+
+async def _joined(console: ControlProgram, life: asyncio.Task[None]) -> None:
+    until_s = time.monotonic() + JOIN_LIMIT_S
+    while not console.bus.control.is_open:
+        if time.monotonic() > until_s:
+            raise BusError("the network is not there; is the interface up?")
+        await asyncio.wait([life], timeout=_LOOK_S)
+        if life.done():
+            life.result()

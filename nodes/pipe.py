@@ -1,0 +1,133 @@
+"""A number or a word that something else leaves in a file: sysfs, /proc, a FIFO.
+
+`TempLinux` is the same with the kernel's millidegrees (Documentation/driver-api/thermal) made
+degrees.
+"""
+
+import os
+import stat
+import time
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Final
+
+from jph.config import expand
+from jph.logs import Throttle
+from jph.node import Node, Settings
+from jph.wire import Value
+
+MAX_BYTES: Final = 65_536
+"""What is read at most at once: the capacity of a pipe, and far more than any value needs."""
+_MILLI: Final = 0.001
+_TEXT_TYPES: Final = frozenset({"string", "text"})
+
+
+class PipeSettings(Settings, frozen=True):
+    """`Pipe` is the path; `Field` the column among blanks, from 0; `Factor` scales what is read.
+
+    `Factor` is 0.001 for the type TempLinux and 1 for Pipe where it is not given.
+    """
+
+    pipe: str
+    field: int = 0
+    factor: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.field < 0:
+            raise ValueError(f"Field: expected 0 or above, found {self.field}")
+
+
+def parse(text: str, field: int, factor: float, data_type: str) -> Value:
+    """Return the value in column `field` of `text`, times `factor`.
+
+    Decimal arithmetic: 48312 × 0.001 is 48.312, not 48.312000000000005.
+
+    Raises:
+        ValueError: there is no such column, or no finite number in it.
+    """
+    words = text.split()
+    if field >= len(words):
+        raise ValueError(f"no column {field} in {text[:60]!r}")
+    if data_type in _TEXT_TYPES:
+        return words[field]
+    try:
+        number = Decimal(words[field]) * Decimal(repr(factor))
+    except InvalidOperation:
+        raise ValueError(f"expected a number, found {words[field][:60]!r}") from None
+    if not number.is_finite():
+        raise ValueError(f"expected a finite number, found {words[field]!r}")
+    return round(number) if data_type == "integer" else float(number)
+
+
+class LastLine:
+    """The last whole line of a stream that comes in pieces; bounded."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> str | None:
+        """Return the last line completed by `chunk` that is not blank, or None."""
+        *lines, rest = (self._rest + chunk).split(b"\n")
+        self._rest = rest[-MAX_BYTES:]
+        whole = [line for line in lines if line.strip()]
+        return whole[-1].decode(errors="replace") if whole else None
+
+
+class Pipe(Node, type=("Pipe", "TempLinux"), settings=PipeSettings):
+    """Read a value each `SensorInterval` and publish it.
+
+    While the file is missing or holds no value, nothing is published (its readers see it late); the
+    reason is told once a minute and the file is tried again each time.
+    """
+
+    settings: PipeSettings
+    _fifo: int | None = None
+
+    async def open(self) -> None:
+        """Begin without touching the file: it may come later."""
+        self._throttle = Throttle()
+        self._lines = LastLine()
+
+    async def close(self) -> None:
+        """Let go of the FIFO, if it is one."""
+        self._let_go()
+
+    async def on_timer(self, now_ms: int) -> None:
+        """Publish what the file says now, or the last whole line of a FIFO since the last time."""
+        path = expand(self.settings.pipe)
+        try:
+            text = self._read(path)
+            if text is not None:
+                self.send(parse(text, self.settings.field, self._factor, self.entry.data_type))
+        except (OSError, ValueError) as error:
+            if self._throttle.allow((type(error), path), time.monotonic()):
+                self.log.warning("no value from %s: %s", path, error)
+
+    def on_reload(self) -> None:
+        """The path may be another one now."""
+        self._let_go()
+
+    @property
+    def _factor(self) -> float:
+        if self.settings.factor is not None:
+            return self.settings.factor
+        return _MILLI if self.entry.type == "TempLinux" else 1.0
+
+    def _read(self, path: str) -> str | None:
+        """Return the text to read a value in, or None if a FIFO has nothing new."""
+        if self._fifo is None and not stat.S_ISFIFO(Path(path).stat().st_mode):
+            with Path(path).open("rb") as file:
+                return file.read(MAX_BYTES).decode(errors="replace")
+        if self._fifo is None:
+            # Open for writing too: it never ends when the last writer leaves, and never blocks.
+            self._fifo = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return self._lines.feed(os.read(self._fifo, MAX_BYTES))
+        except BlockingIOError:
+            return None
+
+    def _let_go(self) -> None:
+        if self._fifo is not None:
+            os.close(self._fifo)
+            self._fifo = None
+        self._lines = LastLine()

@@ -1,0 +1,109 @@
+"""A number that people set and programs listen to: a wished temperature, a limit, a switch.
+
+The value is durable: `$JPH_STATE/setpoints/XX.json`, written before it is sent.
+"""
+
+import json
+import math
+import os
+from pathlib import Path
+
+from jph.config import state_dir
+from jph.node import Node, Settings
+from jph.wire import Control, Flag
+
+
+class SetpointSettings(Settings, frozen=True):
+    """`Default` until somebody sets it; kept from `Min` to `Max`. Units are the entry's symbol."""
+
+    default: float | str = 0.0  # the original writes numbers as text
+    min: float | None = None
+    max: float | None = None
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(float(self.default)):
+            raise ValueError(f"Default: expected a finite number, found {self.default!r}")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"Min {self.min} is above Max {self.max}")
+
+
+def bounded(value: float, settings: SetpointSettings) -> float:
+    """Return `value`, or the bound it goes beyond."""
+    if settings.max is not None:
+        value = min(value, settings.max)
+    if settings.min is not None:
+        value = max(value, settings.min)
+    return value
+
+
+def store(path: Path, value: float) -> None:
+    """Write `value` so that a power cut leaves either the old or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    with fresh.open("w") as file:
+        json.dump({"value": value}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def restore(path: Path) -> float | None:
+    """Return the stored value; None if there is none, or none that can be used."""
+    try:
+        value = float(json.loads(path.read_bytes())["value"])
+    except (OSError, ValueError, TypeError, LookupError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+class Setpoint(Node, type=("Setpoint", "controlSensor"), settings=SetpointSettings):
+    """Publish a number; `A` sets it, `E` steps it, both at once on the data bus.
+
+    Nothing it listens to can fall silent: without consoles it goes on saying what it was told last.
+    """
+
+    settings: SetpointSettings
+    value = 0.0
+
+    async def open(self) -> None:
+        """Take up the value where the last run left it."""
+        stored = restore(self._path)
+        self.value = bounded(
+            float(self.settings.default) if stored is None else stored, self.settings
+        )
+
+    async def on_timer(self, now_ms: int) -> None:
+        """Say the value again, so that newcomers learn it."""
+        self._say()
+
+    def on_control(self, message: Control) -> None:
+        """Obey `A` and `E`; other flags are the base class's."""
+        if message.to != self.codifier or self.entry.control != "enabled":
+            return
+        if message.flag == Flag.SET:
+            self._take(message.number, message.source)
+        elif message.flag == Flag.STEP:
+            self._take(self.value + message.number, message.source)
+
+    def on_reload(self) -> None:
+        """Keep the value inside the new bounds."""
+        self.value = bounded(self.value, self.settings)
+
+    def _take(self, wanted: float, source: str) -> None:
+        if not math.isfinite(wanted):
+            self.log.warning("%s asks for %s, which is no value", source, wanted)
+            return
+        self.value = bounded(wanted, self.settings)
+        try:
+            store(self._path, self.value)
+        except OSError as error:
+            self.log.error("the value will not survive a restart: %s", error)
+        self.log.info("%s sets %g", source, self.value)
+        self._say()
+
+    def _say(self) -> None:
+        self.send(round(self.value) if self.entry.data_type == "integer" else self.value)
+
+    @property
+    def _path(self) -> Path:
+        return state_dir() / "setpoints" / f"{self.codifier}.json"
