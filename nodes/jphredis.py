@@ -49,7 +49,12 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
         self._changed = asyncio.Event()
         self._heard = 0
         self._counted_since_s: float | None = None
-        self.spawn(self._keep(), "redis")
+        self._keeping = self.spawn(self._keep(), "redis")
+
+    def on_reload(self) -> None:
+        """Connect anew: the server may be another one now."""
+        self._keeping.cancel()
+        self._keeping = self.spawn(self._keep(), "redis")
 
     async def on_timer(self, now_ms: int) -> None:
         """Publish how many messages a minute were heard."""

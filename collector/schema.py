@@ -1,0 +1,104 @@
+"""The tables of the history, made and brought up to date by the programs themselves.
+
+Plain SQL for PostgreSQL 13 and later. A migration, once released, is never changed; a new one is
+added at the end of MIGRATIONS.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from jph.errors import StoreError
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection, cursor
+
+LOCK: Final = 0x6A7068  # "jph": pg_advisory_xact_lock's key for whatever changes tables
+FIRST_MONTH: Final = 2000 * 12
+"""Earlier readings are kept without a partition of their own: a clock that was never set."""
+
+MIGRATIONS: Final = (
+    # 1. Readings exactly as sent; one of the four values is not null. `timestamp` is when the value
+    # was true, by the sender's clock. The order of columns leaves no gaps for alignment.
+    """
+    CREATE TABLE reading (
+        timestamp      timestamptz NOT NULL,
+        epoch          bigint NOT NULL,
+        sequence       bigint NOT NULL,
+        value_real     double precision,
+        value_integer  bigint,
+        quality        smallint NOT NULL,
+        codifier       text COLLATE "C" NOT NULL,
+        value_text     text,
+        value_json     json,
+        PRIMARY KEY (codifier, timestamp, epoch, sequence)
+    ) PARTITION BY RANGE (timestamp);
+    -- times for which no month is made: before 2000, or far in the future
+    CREATE TABLE reading_other PARTITION OF reading DEFAULT;
+    -- how far each source is stored, written in the transaction of its readings
+    CREATE TABLE source (
+        codifier   text COLLATE "C" PRIMARY KEY,
+        epoch      bigint NOT NULL,
+        sequence   bigint NOT NULL,
+        timestamp  timestamptz NOT NULL
+    ) WITH (fillfactor = 50);
+    """,
+)
+
+
+def migrate(connection: "connection") -> None:
+    """Bring the database to this program's schema; several programs may do so at once.
+
+    Raises:
+        StoreError: a newer program has been here.
+    """
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")  # a large table takes its time
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        cursor.execute(
+            "CREATE TABLE IF NOT EXISTS jph_schema ("
+            "version integer PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now())"
+        )
+        cursor.execute("SELECT coalesce(max(version), 0) FROM jph_schema")
+        (version,) = cursor.fetchone() or (0,)
+        if version > len(MIGRATIONS):
+            raise StoreError(
+                f"the database has schema {version}, this program knows {len(MIGRATIONS)}: "
+                "update this program"
+            )
+        for number, statements in enumerate(MIGRATIONS[version:], version + 1):
+            cursor.execute(statements)
+            cursor.execute("INSERT INTO jph_schema (version) VALUES (%s)", (number,))
+
+
+def create_months(connection: "connection", wanted: Iterable[int]) -> None:
+    """Create the partitions of these months (since the year 0) that are not there yet."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        for month in sorted(wanted):
+            cursor.execute("SELECT to_regclass(%s)", (partition(month),))
+            if cursor.fetchone() == (None,):
+                _create_month(cursor, month)
+
+
+def partition(month: int) -> str:
+    """Return the name of a month's partition."""
+    return f"reading_{month // 12:04}_{month % 12 + 1:02}"
+
+
+def _create_month(cursor: "cursor", month: int) -> None:
+    """Create a month's partition with what the default one holds of it."""
+    name, start, end = partition(month), _first_day(month), _first_day(month + 1)
+    cursor.execute("LOCK TABLE reading_other IN ACCESS EXCLUSIVE MODE")
+    cursor.execute(f"CREATE TABLE {name} (LIKE reading INCLUDING ALL)")
+    cursor.execute(
+        "WITH moved AS (DELETE FROM reading_other WHERE timestamp >= %s AND timestamp < %s "
+        f"RETURNING *) INSERT INTO {name} SELECT * FROM moved",
+        (start, end),
+    )
+    cursor.execute(
+        f"ALTER TABLE reading ATTACH PARTITION {name} FOR VALUES FROM (%s) TO (%s)", (start, end)
+    )
+
+
+def _first_day(month: int) -> str:
+    return f"{month // 12:04}-{month % 12 + 1:02}-01 00:00+00"
