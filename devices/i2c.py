@@ -68,9 +68,9 @@ def open_bus(bus: int | str) -> I2CBus:
 class SocketBus:
     """An I2C bus behind a Unix socket; not for use by two threads at once."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, answer_limit_s: float = ANSWER_LIMIT_S) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(ANSWER_LIMIT_S)
+        self._socket.settimeout(answer_limit_s)
         try:
             self._socket.connect(path)
         except OSError:

@@ -31,6 +31,11 @@ class Card:
         }
         self.orders: dict[str, Order] = dict.fromkeys(self.heaters, Order.COMFORT)
 
+    def take_over(self, old: "Card") -> None:
+        """Go on with the orders and sheds of a card that was wired otherwise."""
+        self._leases.update(old._leases)
+        self.orders.update({c: old.orders[c] for c in self.orders.keys() & old.orders.keys()})
+
     def hear(self, phase: int, mask: int, now_s: float) -> None:
         """Take the shedder's mask of a phase; bits of other cards' heaters are kept too."""
         self._leases[phase] = _Lease(mask, now_s)

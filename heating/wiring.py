@@ -5,30 +5,40 @@ table of its own on the bus: bit i of a phase's mask is the i-th heater of that 
 codifier.  Cards that are switched off in the configuration count too: bits must not move.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from heating.orders import WIRES
 from jph.config import Network, Sensor
 from jph.errors import ConfigError, Problem
+from jph.validate import read_struct
 
 MASK_BITS: Final = 32
 """A mask travels as an u32, so a phase has at most this many heaters."""
 
 
-class Wire(msgspec.Struct, rename="pascal", frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Wire(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
     """One line of a card's wiring table; `watts` is the heater's rated power if known."""
 
-    codifier: Annotated[str, msgspec.Meta(pattern="^[0-9A-Z]{2}$")]
-    wire: Annotated[int, msgspec.Meta(ge=1, le=WIRES)]
-    phase: Annotated[int, msgspec.Meta(ge=1, le=3)]
+    codifier: str
+    wire: int
+    phase: int
     room: str = ""
     name: str = ""
-    watts: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    watts: float | None = None
     priority: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.wire <= WIRES:
+            raise ValueError(f"Wire: expected 1 to {WIRES}, found {self.wire}")
+        if self.phase not in (1, 2, 3):
+            raise ValueError(f"Phase: expected 1, 2 or 3, found {self.phase}")
+        if self.watts is not None and not 0 < self.watts < math.inf:
+            raise ValueError(f"Watts: expected more than 0, found {self.watts:g}")
 
 
 class Heater(NamedTuple):
@@ -125,11 +135,11 @@ def _read(network: Network) -> tuple[list[_Place], list[Problem]]:
             problems.append(Problem(path, "expected a list of wires"))
             continue
         for position, entry in enumerate(entries):
-            here = f"{path}[{position}]"
-            try:
-                placed.append(_Place(card, msgspec.convert(entry, Wire), here))
-            except msgspec.ValidationError as error:
-                problems.append(Problem(here, str(error)))
+            label = entry.get("Codifier") if isinstance(entry, dict) else None
+            here = f"{path}[{label or position}]"
+            wire = read_struct(Wire, entry, here, problems)
+            if wire is not None:
+                placed.append(_Place(card, wire, here))
     return placed, problems
 
 
@@ -144,9 +154,9 @@ def _contradictions(network: Network, placed: Iterable[_Place]) -> list[Problem]
         taken = by_wire.setdefault((card.codifier, wire.wire), wire.codifier)
         if taken != wire.codifier:
             problems.append(Problem(path, f"wire {wire.wire} already has heater {taken}"))
-        first = by_codifier.setdefault(wire.codifier, path)
-        if first != path:
-            problems.append(Problem(path, f"heater {wire.codifier} is already at {first}"))
+        first = by_codifier.setdefault(wire.codifier, f"wire {wire.wire} of {card.codifier}")
+        if first != f"wire {wire.wire} of {card.codifier}":
+            problems.append(Problem(path, f"heater {wire.codifier} is already on {first}"))
         element = sensors.get(wire.codifier)
         if element is None or element.parent != card.codifier:
             expected = f'expected a sensor {wire.codifier} of Type "Proxy" and parent'

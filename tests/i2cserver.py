@@ -20,6 +20,7 @@ class I2CServer:
         self.path = path
         self.address = address
         self.absent = False
+        self.stuck_low = 0
         self.registers = bytearray(0x16)
         self.power_on()
         self.writes: list[tuple[int, bytes]] = []
@@ -89,6 +90,7 @@ class I2CServer:
             latch & ~direction & 0xFF
             for latch, direction in zip(self.registers[0x14:0x16], self.registers[:2], strict=True)
         )
+        pins = bytes((pins[0] & ~self.stuck_low, pins[1]))
         shown = bytes(self.registers[:0x12]) + pins + bytes(self.registers[0x14:])
         return shown[register : register + count]
 

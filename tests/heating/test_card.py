@@ -67,6 +67,16 @@ def test_what_was_heard_counts_more_than_what_the_chip_says(card: Card) -> None:
     assert card.shed(10) == set()
 
 
+def test_rewired_it_goes_on(card: Card) -> None:
+    card.orders["11"] = Order.ECO
+    card.orders["18"] = Order.FROST
+    card.hear(1, 0b10, 0)
+    rewired = Card(Wiring(HEATERS[:2]), "P1", 60, 5)
+    rewired.take_over(card)
+    assert rewired.orders == {"11": Order.ECO, "12": Order.COMFORT}
+    assert rewired.shed(1) == {"12"}
+
+
 @given(
     orders=st.lists(st.sampled_from(Order), min_size=8, max_size=8),
     mask=st.integers(0, 2**32 - 1),

@@ -75,14 +75,14 @@ def test_no_card_is_an_empty_house() -> None:
 @pytest.mark.parametrize(
     ("wires", "expected"),
     [
-        ([wire("11", 1), wire("12", 1)], "P1].Sensor.Wires[1]: wire 1 already has heater 11"),
-        ([wire("11", 1), wire("11", 2)], "heater 11 is already at Sensors[P1].Sensor.Wires[0]"),
-        ([{"Codifier": "11", "Wire": 1}], "missing required field `Phase`"),
-        ([wire("11", 9)], "`int` <= 8"),
-        ([wire("11", 1, 4)], "`int` <= 3"),
-        ([wire("1", 1)], "matching regex"),
-        ([wire("11", 1, Watt=1500)], "unknown field `Watt`"),
-        ([wire("11", 1, Watts=-5)], "> 0"),
+        ([wire("11", 1), wire("12", 1)], "P1].Sensor.Wires[12]: wire 1 already has heater 11"),
+        ([wire("11", 1), wire("11", 2)], "Wires[11]: heater 11 is already on wire 1 of P1"),
+        ([{"Codifier": "11", "Wire": 1}], "Wires[11].Phase: missing; expected a whole number"),
+        ([wire("11", 9)], "Wires[11]: Wire: expected 1 to 8, found 9"),
+        ([wire("11", 1, 4)], "Wires[11]: Phase: expected 1, 2 or 3, found 4"),
+        ([wire("11", 1, Watt=1500)], "unknown key; did you mean 'Watts'?"),
+        ([wire("11", 1, Watts=-5)], "Watts: expected more than 0, found -5"),
+        ([wire("11", 1, Watts="much")], "Wires[11].Watts: expected"),
     ],
 )
 def test_one_mistake(wires: list[dict[str, Any]], expected: str) -> None:
@@ -110,7 +110,7 @@ def test_two_cards_on_one_chip() -> None:
 def test_a_phase_without_its_mask() -> None:
     missing = network({"P1": [wire("11", 1, 2)]}, P1={"Shed": {"1": "S1"}})
     assert problems(missing) == [
-        "Sensors[P1].Sensor.Wires[0]: phase 2 has no mask in this card's Shed"
+        "Sensors[P1].Sensor.Wires[11]: phase 2 has no mask in this card's Shed"
     ]
 
 

@@ -1,0 +1,348 @@
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jph.config import Network
+from jph.errors import ConfigError
+from jph.wire import Quality
+from nodes import pilotcard
+from tests.i2cserver import I2CServer
+from tests.nodes.heatinghouse import Probe, house, living
+
+
+class PilotCard(pilotcard.PilotCard):
+    """A card that looks after its chip quickly enough for tests."""
+
+    tick_s = 0.02
+
+
+@pytest.fixture(autouse=True)
+def directory(state: Path) -> None:
+    state.mkdir()
+
+
+@pytest.fixture
+def chip(tmp_path: Path) -> Iterator[I2CServer]:
+    server = I2CServer(tmp_path / "i2c.sock")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def network(chip: I2CServer) -> Network:
+    return house({"Bus": chip.bus})
+
+
+async def chip_shows(chip: I2CServer, condition: Callable[[], object]) -> None:
+    """Wait for writes to the chip until it is as it shall be, a limited time."""
+
+    def wait() -> bool:
+        with chip.changed:
+            return bool(chip.changed.wait_for(condition, 5))
+
+    assert await asyncio.to_thread(wait)
+
+
+def orders_file(state: Path) -> Any:
+    return json.loads((state / "orders" / "P1.json").read_text())
+
+
+async def test_an_order_is_durable_carried_out_and_told(
+    chip: I2CServer, network: Network, state: Path
+) -> None:
+    probe, card = Probe("TI", network), PilotCard("P1", network)
+    async with living(probe, card):
+        await probe.until_heard("11", 0)
+        probe.send_control("A", "11", 3)
+        await probe.until_heard("11", 3)
+        assert orders_file(state)["11"] == 3
+        assert chip.latches == (0b11, 0)
+        probe.send_control("E", "11", -1)
+        await probe.until_heard("11", 2)
+        assert orders_file(state)["11"] == 2
+        assert chip.latches == (0b10, 0)
+        await probe.until_heard("P1", 0)
+
+
+async def test_steps_add_up_even_while_the_disk_is_busy(chip: I2CServer, network: Network) -> None:
+    probe, card = Probe("TI", network), PilotCard("P1", network)
+    async with living(probe, card):
+        await probe.until_heard("18", 0)
+        for _ in range(3):
+            probe.send_control("E", "18", 1)
+        await probe.until_heard("18", 3)
+        assert chip.latches == (0, 0b1100_0000)
+
+
+@pytest.mark.parametrize(("flag", "number"), [("A", 4), ("A", 0.5), ("A", -1), ("E", 4), ("E", -1)])
+async def test_what_is_no_order_is_refused(
+    network: Network, state: Path, caplog: pytest.LogCaptureFixture, flag: str, number: float
+) -> None:
+    probe, card = Probe("TI", network), PilotCard("P1", network)
+    async with living(probe, card):
+        probe.send_control(flag, "11", number)
+        probe.send_control("A", "12", 1)
+        await probe.until_heard("12", 1)
+        assert probe.says("11", 0)
+        assert orders_file(state)["11"] == 0
+    assert "order for 11 from TI refused" in caplog.text
+
+
+async def test_orders_survive_a_restart(chip: I2CServer, network: Network) -> None:
+    probe = Probe("TI", network)
+    async with living(probe):
+        async with living(PilotCard("P1", network)):
+            probe.send_control("A", "15", 3)
+            await probe.until_heard("15", 3)
+        chip.power_on()
+        probe.heard.clear()
+        chip.writes.clear()
+        async with living(PilotCard("P1", network)):
+            await probe.until_heard("15", 3)
+            assert chip.drives
+            assert chip.latches == (0, 0b11)
+    latches = [block for register, block in chip.writes if register >= 0x14]
+    assert set(latches) == {b"\x00\x03"}  # never anything else in between
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "\0" * 30])
+async def test_a_corrupt_file_is_set_aside_and_told(
+    network: Network, state: Path, caplog: pytest.LogCaptureFixture, content: str
+) -> None:
+    (state / "orders").mkdir()
+    (state / "orders" / "P1.json").write_text(content)
+    probe = Probe("TI", network)
+    async with living(probe, PilotCard("P1", network)):
+        await probe.until_heard("11", 0)
+        await probe.until_heard("P1", 1)
+    assert (state / "orders" / "P1.json.damaged").read_text() == content
+    assert "P1.json.damaged" in caplog.text
+
+
+async def test_one_bad_stored_order_costs_only_itself(network: Network, state: Path) -> None:
+    (state / "orders").mkdir()
+    bad = {"11": 7, "12": "warm", "13": None, "14": 3, "ZZ": 1}
+    (state / "orders" / "P1.json").write_text(json.dumps(bad))
+    probe = Probe("TI", network)
+    async with living(probe, PilotCard("P1", network)):
+        await probe.until_heard("14", 3)
+        assert [probe.says(code, 0) for code in ("11", "12", "13")] == [True] * 3
+        await probe.until_heard("P1", 3)
+
+
+async def test_an_order_that_cannot_be_kept_is_not_acknowledged(
+    chip: I2CServer, network: Network, state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (state / "orders").write_text("a file where the directory should be")
+    probe = Probe("TI", network)
+    async with living(probe, PilotCard("P1", network)):
+        await probe.until_heard("11", 0)
+        before = len(probe.heard)
+        probe.send_control("A", "11", 1)
+        await probe.until(lambda: any(r.source == "11" for r in probe.heard[before:]))
+        await probe.until(lambda: "orders refused" in caplog.text)
+        assert probe.says("11", 0)
+        assert chip.latches == (0, 0)
+
+
+async def test_a_mask_is_one_write_of_the_ports_that_change(
+    chip: I2CServer, network: Network
+) -> None:
+    probe = Probe("TI", network)
+    async with living(probe, PilotCard("P1", network)):
+        await probe.until_heard("11", 0)
+        chip.writes.clear()
+        probe.send(0b0011, codifier="S1")
+        await chip_shows(chip, lambda: chip.latches == (0b0101, 0))
+        probe.send(0b1000, codifier="S2")
+        await chip_shows(chip, lambda: chip.latches == (0b0101, 0b0100_0000))
+        probe.send_many([("S1", 0b0001), ("S2", 0)])
+        await chip_shows(chip, lambda: chip.latches == (0b0001, 0))
+        probe.send(0b0001, codifier="S1")  # a heartbeat writes nothing
+        probe.send(0b0000, codifier="S1")
+        await chip_shows(chip, lambda: chip.latches == (0, 0))
+    both = [(0x14, b"\x01\x00")]
+    one_by_one = [(0x14, b"\x01"), (0x15, b"\x00")]
+    assert chip.writes[:2] == [(0x14, b"\x05"), (0x15, b"\x40")]
+    assert chip.writes[2:-1] in (both, one_by_one)  # the kernel may deliver them apart
+    assert chip.writes[-1] == (0x14, b"\x00")
+
+
+async def test_an_order_during_a_shed_takes_effect_at_its_end(
+    chip: I2CServer, network: Network
+) -> None:
+    probe = Probe("TI", network)
+    async with living(probe, PilotCard("P1", network)):
+        await probe.until_heard("11", 0)
+        probe.send(1, codifier="S1")
+        await chip_shows(chip, lambda: chip.latches == (0b01, 0))
+        probe.send_control("A", "11", 3)
+        await probe.until_heard("11", 3)
+        assert chip.latches == (0b01, 0)
+        probe.send(0, codifier="S1")
+        await chip_shows(chip, lambda: chip.latches == (0b11, 0))
+
+
+@pytest.mark.parametrize("mask", [-1, 0.5, 2**32, "much"])
+async def test_what_is_no_mask_changes_nothing(
+    chip: I2CServer, network: Network, caplog: pytest.LogCaptureFixture, mask: float | str
+) -> None:
+    probe = Probe("TI", network)
+    async with living(probe, PilotCard("P1", network)):
+        await probe.until_heard("11", 0)
+        probe.send(0b10, codifier="S1")
+        await chip_shows(chip, lambda: chip.latches == (0b0100, 0))
+        probe.send(mask, codifier="S1")
+        probe.send(0b1, codifier="S2")
+        await chip_shows(chip, lambda: chip.latches == (0b0100, 0b01))
+    assert "S1 is no mask" in caplog.text
+
+
+async def test_a_silent_shedder_is_held_and_then_released(chip: I2CServer) -> None:
+    network = house({"Bus": chip.bus, "Hold": 0.3, "ReleaseInterval": 0.1})
+    probe = Probe("TI", network)
+    async with living(probe, PilotCard("P1", network)):
+        await probe.until_heard("11", 0)
+        start = time.monotonic()
+        probe.send(0b0111, codifier="S1")
+        await chip_shows(chip, lambda: chip.latches == (0b01_01_01, 0))
+        await chip_shows(chip, lambda: chip.latches == (0b01_01_00, 0))
+        assert time.monotonic() - start >= 0.3
+        await chip_shows(chip, lambda: chip.latches == (0b01_00_00, 0))
+        await chip_shows(chip, lambda: chip.latches == (0, 0))
+        assert time.monotonic() - start >= 0.5
+
+
+async def test_a_restarted_card_does_not_let_everything_back(
+    chip: I2CServer, network: Network
+) -> None:
+    probe = Probe("TI", network)
+    async with living(probe):
+        async with living(PilotCard("P1", network)):
+            await probe.until_heard("11", 0)
+            probe.send(0b1111, codifier="S1")
+            await chip_shows(chip, lambda: chip.latches == (0b0101_0101, 0))
+        chip.writes.clear()
+        probe.heard.clear()
+        async with living(PilotCard("P1", network)):
+            await probe.until_heard("11", 0)
+            assert chip.latches == (0b0101_0101, 0)
+            probe.send(0b0001, codifier="S1")
+            await chip_shows(chip, lambda: chip.latches == (0b01, 0))
+    assert (0x14, b"\0\0") not in chip.writes
+
+
+async def test_a_disturbed_chip_is_repaired_counted_and_told(
+    chip: I2CServer, network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    probe = Probe("TI", network)
+    async with living(probe, PilotCard("P1", network)):
+        probe.send_control("A", "11", 3)
+        await probe.until_heard("11", 3)
+        with chip.changed:
+            chip.registers[0x14] = 0x55
+        await chip_shows(chip, lambda: chip.latches == (0b11, 0))
+        await probe.until_heard("P1", 1)
+        with chip.changed:
+            chip.power_on()
+        await chip_shows(chip, lambda: chip.latches == (0b11, 0) and chip.drives)
+        await probe.until_heard("P1", 2)
+    assert "lost its state" in caplog.text
+
+
+async def test_a_shorted_wire_is_told(
+    chip: I2CServer, network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    chip.stuck_low = 0b01
+    probe = Probe("TI", network)
+    async with living(probe, PilotCard("P1", network)):
+        probe.send_control("A", "11", 1)
+        await probe.until(lambda: (last := probe.last("P1")) and last.value != 0)
+    assert "pins do not follow" in caplog.text
+
+
+async def test_a_chip_that_goes_and_comes_is_told_once_each(
+    chip: I2CServer, network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    probe = Probe("TI", network)
+    async with living(probe, PilotCard("P1", network)):
+        await probe.until_heard("11", 0)
+        chip.absent = True
+        await probe.until_heard("11", 0, Quality.STALE)
+        probe.send_control("A", "11", 2)  # orders are taken meanwhile
+        probe.send(0b10, codifier="S1")  # and sheds
+        await probe.until_heard("11", 2, Quality.STALE)
+        chip.absent = False
+        await probe.until_heard("11", 2)
+        assert chip.latches == (0b0110, 0)
+        await probe.until_heard("P1", 1)
+    messages = [record.getMessage() for record in caplog.records]
+    assert len([text for text in messages if "it is tried again" in text]) == 1
+    assert messages.count("the chip answers again") == 1
+    assert "MCP23017 at 0x20 of I2C bus unix:" in caplog.text
+
+
+async def test_without_a_bus_the_node_lives_and_says_so(state: Path) -> None:
+    network = house({"Bus": "unix:$JPH_STATE/i2c.sock"})
+    probe = Probe("TI", network)
+    async with living(probe, PilotCard("P1", network)):
+        await probe.until_heard("11", 0, Quality.STALE)
+        probe.send_control("P", "P1", 7)
+        await probe.until(lambda: any(m.flag == "T" and m.number == 7 for m in probe.controls))
+        server = I2CServer(state / "i2c.sock")
+        try:
+            await probe.until_heard("11", 0)
+            assert server.drives
+        finally:
+            server.close()
+
+
+async def test_contradictory_wiring_is_refused_at_the_start(chip: I2CServer) -> None:
+    twice = {"Codifier": "11", "Wire": 1, "Phase": 1}
+    network = house({"Bus": chip.bus, "Wires": [twice, {**twice, "Codifier": "12"}]})
+    with pytest.raises(ConfigError, match="wire 1 already has heater 11"):
+        await PilotCard("P1", network).run()
+
+
+async def test_new_wiring_keeps_orders_and_sheds(chip: I2CServer, network: Network) -> None:
+    rewired = house({"Bus": chip.bus, "Shed": {"1": "S1", "2": "S2"}})
+    wires = rewired.sensor("P1").sensor["Wires"]
+    wires[0]["Wire"], wires[1]["Wire"] = 2, 1
+    moved = Network(multicast=network.multicast, sensors=rewired.sensors)
+
+    async def reload() -> Network:
+        return moved
+
+    probe, card = Probe("TI", network), PilotCard("P1", network, reload)
+    async with living(probe, card):
+        probe.send_control("A", "11", 3)
+        await probe.until_heard("11", 3)
+        probe.send(0b10, codifier="S1")
+        await chip_shows(chip, lambda: chip.latches == (0b0111, 0))
+        probe.send_control("C", "P1")
+        await chip_shows(chip, lambda: chip.latches == (0b1101, 0))
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "Bus: missing"),
+        ({"Bus": 1, "Address": 64}, "expected 32 to 39"),
+        ({"Bus": 1, "Shed": {"4": "S4"}}, "expected phases 1, 2 or 3, found '4'"),
+        ({"Bus": 1, "Hold": -1}, "0 or more"),
+        ({"Bus": 1, "Wires": [{"Codifier": "11", "Wire": 9, "Phase": 1}]}, "expected 1 to 8"),
+    ],
+)
+def test_settings_that_are_wrong(settings: dict[str, Any], expected: str) -> None:
+    network = house({})
+    entry = network.sensor("P1")
+    entry.sensor.clear()
+    entry.sensor.update(settings)
+    with pytest.raises(ConfigError, match=expected):
+        PilotCard("P1", network)

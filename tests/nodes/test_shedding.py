@@ -1,0 +1,203 @@
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jph.config import Network
+from jph.errors import ConfigError
+from jph.wire import Quality
+from nodes.pilotcard import PilotCard
+from nodes.shedding import Shedding
+from tests.i2cserver import I2CServer
+from tests.nodes.heatinghouse import Probe, house, living
+
+QUICK = {"Settle": 0.1, "MinimumOff": 0.3, "MinimumOn": 0, "RestoreInterval": 0.1}
+
+
+@pytest.fixture
+def network() -> Network:
+    return house({"Bus": "unix:/nowhere"}, QUICK)
+
+
+def masks(probe: Probe, codifier: str) -> list[object]:
+    """Return the masks that were sent, repetitions left out."""
+    values = [reading.value for reading in probe.heard if reading.source == codifier]
+    return [v for v, before in zip(values, [None, *values], strict=False) if v != before]
+
+
+async def test_an_overload_is_shed_and_given_back(
+    network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    probe = Probe("TI", network)
+    async with living(probe, Shedding("SH", network)):
+        await probe.until_heard("S1", 0)
+        probe.send(36, codifier="I1")
+        await probe.until_heard("SH", 2)
+        assert probe.says("S1", 0b11)
+        assert probe.says("S2", 0)
+        feeding = asyncio.create_task(repeat(probe, "I1", 20))
+        await probe.until_heard("SH", 0)
+        feeding.cancel()
+        assert masks(probe, "S1") == [0, 0b11, 0b10, 0]
+    assert "phase 1: 11 shed, overrun (36 A, limit 30 A)" in caplog.text
+    assert "phase 1: 11 restored, room again (20 A, limit 30 A)" in caplog.text
+
+
+async def repeat(probe: Probe, codifier: str, value: float) -> None:
+    while True:
+        probe.send(value, codifier=codifier)
+        await asyncio.sleep(0.05)
+
+
+async def test_masks_are_said_again_and_again(network: Network) -> None:
+    probe = Probe("TI", network)
+    async with living(probe, Shedding("SH", network)):
+        for codifier in ("S1", "S2", "SH"):
+            for _ in range(2):
+                probe.heard.clear()
+                await probe.until_heard(codifier, 0)
+
+
+async def test_the_contract_limits_what_the_config_does_not(network: Network) -> None:
+    probe = Probe("TI", network)
+    async with living(probe, Shedding("SH", network)):
+        await probe.until_heard("S2", 0)
+        probe.send(99, codifier="I2")  # no limit known yet
+        probe.send(20, codifier="IS")
+        probe.send(22, codifier="I2")
+        await probe.until_heard("S2", 0b1)
+        probe.send(22, codifier="I1")  # the smaller of contract and config counts
+        await probe.until_heard("S1", 0b1)
+
+
+@pytest.mark.parametrize("subscribed", [0, -1, 5000])
+async def test_a_contract_that_cannot_be_is_no_limit(network: Network, subscribed: float) -> None:
+    probe = Probe("TI", network)
+    async with living(probe, Shedding("SH", network)):
+        await probe.until_heard("S1", 0)
+        probe.send(subscribed, codifier="IS")
+        probe.send(29, codifier="I1")
+        probe.send(31, codifier="I1")
+        await probe.until_heard("S1", 0b1)
+        assert masks(probe, "S1") == [0, 1]
+
+
+@pytest.mark.parametrize("quality", [Quality.STALE, Quality.IMPLAUSIBLE])
+async def test_a_current_that_is_not_to_be_trusted(network: Network, quality: Quality) -> None:
+    probe = Probe("TI", network)
+    async with living(probe, Shedding("SH", network)):
+        await probe.until_heard("S1", 0)
+        probe.send(50, codifier="I1", quality=quality)
+        probe.send("50", codifier="I1")
+        probe.send(31, codifier="I1", quality=Quality.SIMULATED)
+        await probe.until_heard("S1", 0b1)
+        assert masks(probe, "S1") == [0, 1]
+
+
+async def test_heaters_that_are_ordered_off_are_passed_over(network: Network) -> None:
+    probe = Probe("TI", network)
+    async with living(probe, Shedding("SH", network)):
+        await probe.until_heard("S1", 0)
+        probe.send_many([("11", 1), ("12", 2), ("13", 9)])
+        probe.send(31, codifier="I1")
+        await probe.until_heard("S1", 0b100)
+
+
+async def test_a_restart_goes_on_with_what_was_shed(network: Network, state: Path) -> None:
+    probe = Probe("TI", network)
+    stored = state / "shedding" / "SH.json"
+    async with living(probe):
+        async with living(Shedding("SH", network)):
+            await probe.until_heard("S1", 0)
+            probe.send(36, codifier="I1")
+            await probe.until(lambda: stored.exists() and json.loads(stored.read_text())["S1"] == 3)
+        probe.heard.clear()
+        async with living(Shedding("SH", network)):
+            await probe.until_heard("S1", 0b11)
+            assert masks(probe, "S1") == [0b11]
+
+
+async def test_a_damaged_memory_is_set_aside(
+    network: Network, state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (state / "shedding").mkdir(parents=True)
+    (state / "shedding" / "SH.json").write_text('{"S1": 3')
+    probe = Probe("TI", network)
+    async with living(probe, Shedding("SH", network)):
+        await probe.until_heard("S1", 0)
+    assert (state / "shedding" / "SH.json.damaged").exists()
+    assert "starting with nothing shed" in caplog.text
+
+
+async def test_new_settings_keep_what_is_shed(network: Network) -> None:
+    changed = house({"Bus": "unix:/nowhere"}, {**QUICK, "MinimumOff": 60})
+    moved = Network(multicast=network.multicast, sensors=changed.sensors)
+
+    async def reload() -> Network:
+        return moved
+
+    probe, shedder = Probe("TI", network), Shedding("SH", network, reload)
+    async with living(probe, shedder):
+        await probe.until_heard("S1", 0)
+        probe.send(36, codifier="I1")
+        await probe.until_heard("S1", 0b11)
+        probe.send_control("C", "SH")
+        await probe.until(lambda: shedder.settings.minimum_off == 60)
+        probe.heard.clear()
+        await probe.until_heard("S1", 0b11)
+
+
+async def test_from_the_meter_to_the_chip_and_back(tmp_path: Path) -> None:
+    chip = I2CServer(tmp_path / "i2c.sock")
+    network = house({"Bus": chip.bus}, QUICK)
+    probe = Probe("TI", network)
+    try:
+        async with living(probe, Shedding("SH", network), PilotCard("P1", network)):
+            await probe.until_heard("11", 0)
+            probe.send_control("A", "12", 3)
+            await probe.until_heard("12", 3)
+            probe.send(41, codifier="I1")
+            await asyncio.to_thread(wait_for, chip, (0b01_01_01, 0))
+            feeding = asyncio.create_task(repeat(probe, "I1", 5))
+            await asyncio.to_thread(wait_for, chip, (0b11_00, 0))
+            feeding.cancel()
+    finally:
+        chip.close()
+
+
+def wait_for(chip: I2CServer, latches: tuple[int, int]) -> None:
+    with chip.changed:
+        assert chip.changed.wait_for(lambda: chip.latches == latches, 5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "Phases: missing"),
+        ({"Phases": [{"Phase": 1, "Codifier": "S1", "Current": "I1"}]}, "phase 1 has no Limit"),
+        ({"Phases": [], "Voltage": 0}, "Voltage"),
+        ({"Phases": [], "Margn": 1}, "did you mean 'Margin'"),
+        (
+            {"Phases": [{"Phase": 4, "Codifier": "S1", "Current": "I1", "Limit": 30}]},
+            "expected 1, 2 or 3, found 4",
+        ),
+        (
+            {"Phases": [{"Phase": 1, "Codifier": "S1", "Current": "I1", "Limit": -3}]},
+            "expected amperes above 0, found -3",
+        ),
+        (
+            {"Phases": 2 * [{"Phase": 1, "Codifier": "S1", "Current": "I1", "Limit": 30}]},
+            "a phase is there twice",
+        ),
+    ],
+)
+def test_settings_that_are_wrong(settings: dict[str, Any], expected: str) -> None:
+    network = house({})
+    entry = network.sensor("SH")
+    entry.sensor.clear()
+    entry.sensor.update(settings)
+    with pytest.raises(ConfigError, match=expected):
+        Shedding("SH", network)
