@@ -62,7 +62,7 @@ class I2cServer:
                     self._answer(key.fileobj)
 
     def _accept(self) -> None:
-        with suppress(BlockingIOError):
+        with suppress(OSError):
             client, _ = self._listener.accept()
             if len(self._pending) >= CLIENTS_LIMIT:
                 client.close()

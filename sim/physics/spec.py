@@ -77,7 +77,7 @@ def heater_for(codifier: str, phase: int, room: str, watts: float, random: Rando
         watts,
         obey_s=random.uniform(1.0, 2.0),
         sensor_error_k=random.gauss(0.0, 0.2),
-        wake_s=random.uniform(5.0, 75.0),
+        wake_s=random.uniform(5.0, 50.0),
     )
 
 
