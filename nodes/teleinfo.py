@@ -6,12 +6,13 @@ from typing import Final, Literal
 
 import msgspec
 
-from devices.tic.fields import CANONICAL, CURRENTS, WARNINGS, is_field
+from devices.tic.fields import CANONICAL, CURRENTS, is_field
 from devices.tic.labels import BAUD_RATES, Mode
 from devices.tic.line import Cause
 from devices.tic.link import SerialLink
 from devices.tic.meter import Fact, Meter
 from devices.tic.reader import Event, FrameReader
+from devices.tic.watch import LineWatch, Verdict
 from jph.config import expand
 from jph.errors import DeviceError
 from jph.node import Node, Settings
@@ -20,16 +21,10 @@ from jph.wire import Quality, Value
 TICK_S: Final = 0.5
 QUIET_S: Final = 2.0
 """Frames follow each other within 34 ms: after this long a line under way has ended."""
-HUNT_S: Final = 4.0
-"""Two frames of the slowest meter: bytes without one good group mean the wrong speed."""
-DEAF_S: Final = 60.0
-"""A port without a single byte is opened anew this often."""
 FIRST_RETRY_S: Final = 0.2
 LAST_RETRY_S: Final = 5.0
 
-EVERY_FRAME: Final = frozenset(
-    name for label in (*CURRENTS, *WARNINGS) for name in (label, CANONICAL[label])
-)
+EVERY_FRAME: Final = frozenset(name for label in CURRENTS for name in (label, CANONICAL[label]))
 """Fields sent each time they are heard: whoever sheds load lives on their freshness."""
 
 
@@ -97,9 +92,9 @@ class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
         self._told = None
         self._sent: dict[str, tuple[Fact, float]] = {}
         self._complaints: set[str] = set()
-        self._heard_at = self._byte_at = time.monotonic()
         self._codifiers = self._map_fields()
-        self._task = self.spawn(self._serve(), "meter")
+        self.link = SerialLink(_address(self.settings.device), self._take)
+        self._task = self.spawn(self._serve(self.link), "meter")
 
     def _map_fields(self) -> dict[str, list[str]]:
         codifiers: dict[str, list[str]] = {}
@@ -117,67 +112,57 @@ class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
 
     # The line
 
-    async def _serve(self) -> None:
+    async def _serve(self, link: SerialLink) -> None:
         """Keep the port open, for ever."""
-        link = SerialLink(_address(self.settings.device), self._take)
         delay = FIRST_RETRY_S
         while True:
+            groups = self.reader.groups
             try:
                 await link.open(self._baud_rate)
-                groups = self.reader.groups
                 self._complain("lost", await self._watch(link))
-                if self.reader.groups > groups:
-                    delay = FIRST_RETRY_S
             except DeviceError as error:
                 self._complain("open", str(error))
             finally:
                 await link.close()
             self._handle(self.reader.flush())
+            self._publish(self.meter.expire(time.monotonic()), Quality.STALE)
+            if self.reader.groups > groups:
+                delay = FIRST_RETRY_S
             await asyncio.sleep(delay)
             delay = min(2 * delay, LAST_RETRY_S)
 
     async def _watch(self, link: SerialLink) -> str:
         """Return why the port must be opened anew."""
-        groups = self.reader.groups
-        since = self._byte_at = self._heard_at = hunting_since = time.monotonic()
-        received = self.reader.bytes
+        reader = self.reader
+        watch = LineWatch(self.settings.silence, time.monotonic(), reader.bytes, reader.groups)
         while (reason := await link.lost(TICK_S)) is None:
             now_s = time.monotonic()
-            self._tick(now_s)
-            heard = self.reader.groups > groups
-            if heard and now_s - self._heard_at > self.settings.silence:
-                return f"nothing understood from the meter for {self.settings.silence:g} s"
-            if now_s - max(since, self._byte_at) > DEAF_S:
-                return f"not a byte from the meter for {DEAF_S:g} s"
-            if not heard and now_s - hunting_since > HUNT_S:
-                if self.reader.bytes > received:
-                    self._hunt(link)
-                hunting_since, received = now_s, self.reader.bytes
+            verdict = watch.step(now_s, reader.bytes, reader.groups)
+            if watch.pauses(now_s, QUIET_S):
+                self._handle(reader.flush())
+            stale = Quality.STALE if watch.is_silent(now_s) else Quality.GOOD
+            self._publish(self.meter.expire(now_s), stale)
+            if verdict is Verdict.HUNT:
+                self._hunt(link)
+            elif verdict is not Verdict.WAIT:
+                return f"opening the meter's port anew: {verdict.value}"
         return f"the meter's port is lost: {reason}"
 
     def _hunt(self, link: SerialLink) -> None:
         """Try the other speed, unless the settings name the mode."""
-        self._complain("speed", f"bytes at {self._baud_rate} baud make no sense")
+        self._complain("speed", f"{Verdict.HUNT.value}, {self._baud_rate} baud")
         if self.settings.mode == "auto":
             self._baud_rate = next(rate for rate in BAUD_RATES.values() if rate != self._baud_rate)
             link.set_baud_rate(self._baud_rate)
 
-    def _tick(self, now_s: float) -> None:
-        if now_s - self._byte_at > QUIET_S:
-            self._handle(self.reader.flush())
-        silent = now_s - self._heard_at > self.settings.silence
-        self._publish(self.meter.expire(now_s), Quality.STALE if silent else Quality.GOOD)
-
     def _take(self, data: bytes) -> None:
         """Read what the port gave: this is the way of every current, keep it short."""
-        self._byte_at = time.monotonic()
         self._handle(self.reader.feed(data))
 
     def _handle(self, events: list[Event]) -> None:
         if not events:
             return
-        self._heard_at = time.monotonic()
-        self._publish(self.meter.update(events, self._heard_at))
+        self._publish(self.meter.update(events, time.monotonic()))
         if self._complaints:
             self._complaints.clear()
             self.log.info("the meter is heard at %d baud", self._baud_rate)

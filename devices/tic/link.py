@@ -33,6 +33,11 @@ class SerialLink:
         self._lost = asyncio.Event()
         self._reason = ""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether bytes can come."""
+        return self._port is not None and not self._lost.is_set()
+
     async def open(self, baud_rate: int) -> None:
         """Open the port; 8N1 because parity is checked by the reader.
 

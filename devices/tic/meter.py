@@ -52,7 +52,6 @@ class Meter:
         self._guard = IndexGuard()
         self._held: list[Fact] = []
         self._warned_until: dict[str, float] = {}
-        self._calm_told = False
         self._reference_kva: int | None = None
 
     def update(self, events: Iterable[Event], now_s: float) -> list[Fact]:
@@ -137,9 +136,7 @@ class Meter:
             self.phases = 3
         elif end.labels & CURRENTS.keys():
             self.phases = self.phases or 1
-        if not self._calm_told:
-            self._calm_told = True
-            facts += self._calm(label for label in WARNINGS if label not in self._warned_until)
+        facts += self._calm(label for label in WARNINGS if label not in self._warned_until)
         if self._reference_kva is not None and self.phases is not None:
             amperes = self._reference_kva * 1000 // (VOLTS_OF_CONTRACT * self.phases)
             facts.append(Fact("SUBSCRIBED_CURRENT", amperes))

@@ -1,0 +1,53 @@
+"""Whether a line still makes sense: decided from counts and time, by frames and not by the port."""
+
+from enum import Enum
+
+HUNT_S = 4.0
+"""Two frames of the slowest meter: bytes without one good group mean the wrong speed."""
+
+DEAF_S = 60.0
+"""A port without a single byte is opened anew this often."""
+
+
+class Verdict(Enum):
+    """What to do about the line."""
+
+    WAIT = "all is well, or too early to tell"
+    HUNT = "bytes make no sense at this speed"
+    SILENT = "nothing understood from the meter any more"
+    DEAF = "not a byte from the meter"
+
+
+class LineWatch:
+    """Watch one opened port. Times are monotonic seconds, counts only rise."""
+
+    def __init__(self, silence_s: float, now_s: float, received: int, groups: int) -> None:
+        self.silence_s = silence_s
+        self._byte_at = self._group_at = self._hunting_since = now_s
+        self._received = self._received_at_hunt = received
+        self._groups = groups
+        self._heard = False
+
+    def step(self, now_s: float, received: int, groups: int) -> Verdict:
+        """Judge at ``now_s``, with ``received`` bytes and ``groups`` good groups so far."""
+        if received > self._received:
+            self._received, self._byte_at = received, now_s
+        if groups > self._groups:
+            self._groups, self._group_at, self._heard = groups, now_s, True
+        if now_s - self._byte_at > DEAF_S:
+            return Verdict.DEAF
+        if self._heard:
+            return Verdict.SILENT if self.is_silent(now_s) else Verdict.WAIT
+        if now_s - self._hunting_since <= HUNT_S:
+            return Verdict.WAIT
+        sensible = received == self._received_at_hunt
+        self._hunting_since, self._received_at_hunt = now_s, received
+        return Verdict.WAIT if sensible else Verdict.HUNT
+
+    def is_silent(self, now_s: float) -> bool:
+        """Whether nothing was understood for the stated silence."""
+        return now_s - self._group_at > self.silence_s
+
+    def pauses(self, now_s: float, pause_s: float) -> bool:
+        """Whether no byte has come for ``pause_s``."""
+        return now_s - self._byte_at > pause_s
