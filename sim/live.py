@@ -19,7 +19,7 @@ from sim.meter.register import Register
 from sim.physics.house import House
 
 METER_ADDRESS: Final = "021875000042"
-SAVE_INTERVAL_S: Final = 10.0
+SAVE_INTERVAL_S: Final = 1.0
 
 LONGEST_STEP_S: Final = 5.0
 """A machine that slept does not make the house live through the night at once."""
@@ -81,7 +81,7 @@ class LiveHouse:
             self._port.write(with_parity(characters))
             if now_s - saved_s > SAVE_INTERVAL_S:
                 saved_s = now_s
-                self.save()
+                self.save(ahead_s=SAVE_INTERVAL_S)
 
     def advance(self) -> None:
         """Let the house live up to now, and the meter count it."""
@@ -91,9 +91,12 @@ class LiveHouse:
         before, self._joules = self._joules, sum(self.house.joules())
         self.register.observe(self.house.time_s, self.house.amps, self._joules - before)
 
-    def save(self) -> None:
-        """Keep the state; a disk that refuses costs only the continuation."""
-        kept = {"house": self.house.snapshot(), "meter": self.register.snapshot()}
+    def save(self, ahead_s: float = 0.0) -> None:
+        """Keep the state; a disk that refuses costs only the continuation.
+
+        `ahead_s` is how long it must serve if no other save follows.
+        """
+        kept = {"house": self.house.snapshot(), "meter": self.register.snapshot(ahead_s)}
         fresh = self._state.with_suffix(".new")
         try:
             self._state.parent.mkdir(parents=True, exist_ok=True)

@@ -88,11 +88,16 @@ class Register:
             case _:
                 return _CONSTANT[name]
 
-    def snapshot(self) -> dict[str, Any]:
-        """Return what the meter must remember; JSON can hold it."""
+    def snapshot(self, ahead_s: float = 0.0) -> dict[str, Any]:
+        """Return what the meter must remember; JSON can hold it.
+
+        The running index is written down as it will be in `ahead_s` at twice the present power: an
+        index must not go back if the next snapshot is never made.
+        """
+        ahead_wh = 2 * self.apparent_va * ahead_s / JOULES_PER_WH
         return {
-            "off_peak_wh": self.off_peak_wh,
-            "peak_wh": self.peak_wh,
+            "off_peak_wh": self.off_peak_wh + (ahead_wh if self._off_peak else 0.0),
+            "peak_wh": self.peak_wh + (0.0 if self._off_peak else ahead_wh),
             "most_a": self.most_a,
             "most_w": self.most_w,
         }

@@ -147,3 +147,18 @@ def test_a_register_goes_on_from_its_snapshot(register: Register) -> None:
     again.observe(EVENING_S, (20.0, 20.0, 20.0), 0.0)
     for label in LONG_FRAME:
         assert again.value(label) == register.value(label)
+
+
+@pytest.mark.parametrize(("time_s", "label"), [(EVENING_S, "HCHP"), (NIGHT_S, "HCHC")])
+def test_an_index_never_goes_back_though_the_last_second_was_not_saved(
+    register: Register, time_s: float, label: str
+) -> None:
+    amps = (40.0, 40.0, 40.0)
+    register.observe(time_s, amps, 0.0)
+    saved = register.snapshot(ahead_s=1.0)
+    register.observe(time_s, amps, 40.0 * 3 * 230 * 1.1)
+    again = Register("021875000042", 30)
+    again.resume(saved)
+    assert again.value(label) >= register.value(label)
+    other = "HCHC" if label == "HCHP" else "HCHP"
+    assert again.value(other) == register.value(other)
