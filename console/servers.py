@@ -23,7 +23,6 @@ from jph.errors import StoreError
 from jph.stores import DATABASE, PORT, postgres_socket, redis_socket, socket_directory
 
 _MAX_LOG_BYTES: Final = 2**20
-_LOCK_LIMIT_S: Final = 5.0
 _POLL_S: Final = 0.03
 
 
@@ -33,6 +32,8 @@ class Server:
     name: ClassVar[str]
     stop_signals: ClassVar[tuple[signal.Signals, ...]]
     """What to send to end it, from the gentlest to the surest; SIGKILL comes by itself."""
+    lock_limit_s: ClassVar[float] = 5.0
+    """How long to wait for what remains of a killed server on the same state."""
 
     def __init__(self, state: Path | None = None) -> None:
         self.state = (state or state_dir()).absolute()
@@ -138,7 +139,7 @@ class Server:
         """Take the lock on the state; what remains of a killed server ends within moments."""
         path = self.state / f"{self.name}.lock"
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        until = time.monotonic() + _LOCK_LIMIT_S
+        until = time.monotonic() + self.lock_limit_s
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -294,7 +295,12 @@ class PostgresServer(Server):
     async def _run(self, lock: int, program: str, *words: str, text: bytes | None = None) -> None:
         command = (*self._privileges(), str(self.programs / program), *words)
         process = await self._spawn(command, lock, text)
-        if await process.wait() != 0:
+        try:
+            status = await process.wait()
+        finally:
+            if process.returncode is None:  # we are told to end meanwhile
+                process.send_signal(signal.SIGINT)
+        if status != 0:
             raise StoreError(f"{program} failed: {self._last_words()}")
 
     def _account(self) -> pwd.struct_passwd:

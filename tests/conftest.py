@@ -1,10 +1,9 @@
 """What every test may use: a loopback network of its own, and running nodes on it."""
 
-import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,8 @@ import pytest
 
 from jph import config
 from jph.config import Network
-from jph.node import Node
 
-LIMIT_S = 10.0
-"""How long a test waits for what must come."""
-REPOSITORY = Path(__file__).resolve().parent.parent
-SHARED_DATA = REPOSITORY.parent / "shared" / "data"
-"""Captures that some checkouts have beside them; tests that use them skip without."""
-
-pytest_plugins = ["tests.stores_fixtures"]
+pytest_plugins = ("tests.stores_fixtures",)
 
 Document = dict[str, Any]
 MakeDocument = Callable[..., Document]
@@ -44,6 +36,8 @@ def ports() -> Iterator[tuple[int, int]]:
         for _ in range(2):
             probe = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
             probe.bind(("127.0.0.1", 0))
+            # Only now, so that the kernel chose a free port and a bus may share it.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             numbers.append(probe.getsockname()[1])
         yield numbers[0], numbers[1]
 
@@ -85,26 +79,3 @@ def config_file(document: MakeDocument, tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
-
-
-@contextlib.asynccontextmanager
-async def running(*nodes: Node) -> AsyncIterator[None]:
-    """Run nodes for the length of a block; a failure of one fails the test at its end."""
-    tasks = [asyncio.create_task(node.run()) for node in nodes]
-    try:
-        await asyncio.wait_for(
-            asyncio.gather(*(until(lambda n=node: n.bus.control.is_open) for node in nodes)),
-            LIMIT_S,
-        )
-        yield
-    finally:
-        for node in nodes:
-            node.stop()
-        await asyncio.wait_for(asyncio.gather(*tasks), LIMIT_S)
-
-
-async def until(condition: Callable[[], object], limit_s: float = LIMIT_S) -> None:
-    """Wait until `condition` holds, looking at each turn of the loop; fail after `limit_s`."""
-    async with asyncio.timeout(limit_s):
-        while not condition():
-            await asyncio.sleep(0.001)
