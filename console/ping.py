@@ -13,8 +13,9 @@ import click
 from console.context import App, codifier_argument, json_option, run_async
 from console.output import echo_json, table
 from jph.config import Sensor
+from jph.outbox import ping_number
 from jph.wire import EVERYBODY, Control, Flag
-from nodes.controlprogram import ControlProgram, on_bus, ping_number
+from nodes.controlprogram import ControlProgram, on_bus
 
 ANSWER_LIMIT_S: Final = 2.0
 

@@ -3,37 +3,44 @@
 import asyncio
 import sys
 import time
+from typing import Final
 
 import click
 
-from console.context import App, json_option, run_async
+from console.context import CONSOLE_TYPE, App, json_option, run_async
 from console.output import echo_json, paint, show_value, table
 from console.survey import SILENT, Row, Survey
+from jph.outbox import ping_number
 from jph.sequence import SequenceTable
 from jph.wire import EVERYBODY, Control, Flag
-from nodes.controlprogram import on_bus, ping_number
+from nodes.controlprogram import on_bus
 
-_HEAD = ("code", "name", "state", "value", "age", "lost d/c", "ms")
-_LOOK_S = 0.1
+_HEAD: Final = ("code", "name", "state", "value", "age", "lost d/c", "ms")
+_LOOK_S: Final = 0.1
+_MARGIN_S: Final = 0.5
+_LONGEST_WAIT_S: Final = 6.0
 
 
 @click.command()
 @click.option(
     "--wait",
     "wait_s",
-    default=3.0,
-    show_default=True,
+    type=float,
     metavar="SECONDS",
-    help="How long to listen at most; it ends earlier when all have spoken.",
+    help="How long to listen at most; it ends earlier when all have spoken.  "
+    "[default: the longest SensorInterval, but at most 6 s]",
 )
 @json_option
 @click.pass_obj
-def status(app: App, wait_s: float, as_json: bool) -> None:
+def status(app: App, wait_s: float | None, as_json: bool) -> None:
     """Show every codifier: alive, active, late, last value, losses. Needs the bus only.
 
     With --wait longer than an element's TimeoutWarning, one that says nothing is late. Exit
     status 1 if nobody is there at all.
     """
+    if wait_s is None:
+        intervals = [s.sensor_interval for s in app.network.nodes() if s.type != CONSOLE_TYPE]
+        wait_s = min(max(intervals, default=0.0) + _MARGIN_S, _LONGEST_WAIT_S)
     rows = run_async(_survey(app, wait_s))
     if as_json:
         echo_json([row._asdict() for row in rows])

@@ -40,6 +40,15 @@ _RECEIVE_BUFFER: Final = 4 * 2**20
 _BATCHES_A_TURN: Final = 64
 """Batches read before the loop may look elsewhere, so that a busy bus starves nobody."""
 _NO_SEGMENTS: Final = frozenset({errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP})
+_HINTS: Final = {
+    errno.ENODEV: "no such interface, or no route to a multicast group yet "
+    "(JPH_INTERFACE or Multicast.Interfaces chooses the interface)",
+    errno.ENETUNREACH: "no route to the group yet",
+    errno.EADDRNOTAVAIL: "the interface has no address yet",
+    errno.EADDRINUSE: "a program without SO_REUSEADDR holds the port",
+    errno.ENOBUFS: "too many groups joined (net.ipv4.igmp_max_memberships)",
+}
+"""What a refusal of the kernel means; `if_nametoindex` gives no number for an unknown name."""
 _U16: Final = struct.Struct("=H")
 _INT: Final = struct.Struct("=i")
 _U32: Final = struct.Struct("=I")
@@ -191,7 +200,7 @@ class Channel:
                 if interface:
                     index = socket.if_nametoindex(interface)
                     out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
-            out.connect((self.endpoint.address, self.endpoint.port))
+            out.connect(self._socket_address(interface))
         return out
 
     def _receiver(self, interface: str) -> socket.socket:
@@ -204,9 +213,17 @@ class Channel:
                 receiver.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
                 with contextlib.suppress(OSError):  # before Linux 5.0
                     receiver.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
-            receiver.bind((self.endpoint.address, self.endpoint.port))
+            receiver.bind(self._socket_address(interface))
             self._join(receiver, interface)
         return receiver
+
+    def _socket_address(self, interface: str) -> tuple[str, int] | tuple[str, int, int, int]:
+        """Return the group's address; IPv6 groups of link scope need the interface in it."""
+        endpoint = self.endpoint
+        if self._family == socket.AF_INET:
+            return endpoint.address, endpoint.port
+        index = socket.if_nametoindex(interface) if interface else 0
+        return endpoint.address, endpoint.port, 0, index
 
     def _join(self, receiver: socket.socket, interface: str) -> None:
         """Join the group on one interface, and hear only what comes through that one."""
@@ -237,16 +254,7 @@ class Channel:
     def _explain(self, error: OSError) -> str:
         where = f"{self.endpoint.address}:{self.endpoint.port}"
         on = ", ".join(name or "the route's interface" for name in self._interfaces)
-        hint = {
-            errno.ENODEV: "no such interface yet, or no route to a multicast group "
-            "(JPH_INTERFACE or Multicast.Interfaces chooses one)",
-            errno.ENXIO: "no such interface yet",
-            errno.ENETUNREACH: "no route to the group yet",
-            errno.EADDRNOTAVAIL: "the interface has no address yet",
-            errno.EADDRINUSE: "a program without SO_REUSEADDR holds the port",
-            errno.ENOBUFS: "too many groups joined (net.ipv4.igmp_max_memberships)",
-            errno.EACCES: "not permitted",
-        }.get(error.errno or 0, error.strerror or str(error))
+        hint = _HINTS.get(error.errno or errno.ENODEV, error.strerror or str(error))
         return f"cannot join {where} on {on}: {hint}"
 
 

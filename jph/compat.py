@@ -190,6 +190,10 @@ class jph:
         self._node.callbacks = _Callbacks(dataCallback, timeCallback, ctrlCallback)
         asyncio.run(run_nodes([self._node]))
 
+    def close(self) -> None:
+        """Close the sockets of a script that only sends."""
+        self._node.bus.close_now()
+
     def _open_outside_run(self) -> None:
         """Open the bus of a script that only sends."""
         if self._node.callbacks is None and not self._node.bus.control.is_open:

@@ -3,6 +3,7 @@
 import logging
 import logging.config
 import os
+from pathlib import Path
 from typing import Any, Final
 
 CONSOLE_FORMAT: Final = "%(asctime)s %(codifier)s %(levelname)s %(message)s"
@@ -89,9 +90,22 @@ def _apply(table: dict[str, Any]) -> list[str]:
                 break
             table = _without(table, bad)
         else:
-            return refused
+            # A handler that fails later (syslog restarted, a full disk) must not fill the console.
+            logging.raiseExceptions = False
+            return refused + _not_there_yet(table)
     _to_console(logging.INFO)
     return refused
+
+
+def _not_there_yet(table: dict[str, Any]) -> list[str]:
+    """Name the syslog sockets that do not exist; their handlers connect once they do."""
+    handlers = (table.get("handlers") or {}).items()
+    addresses = {name: handler.get("address") for name, handler in handlers}
+    return [
+        f"Logging: handler {name!r} has no {address} to write to yet"
+        for name, address in addresses.items()
+        if isinstance(address, str) and not Path(address).exists()
+    ]
 
 
 def _with_codifier(table: dict[str, Any]) -> dict[str, Any]:

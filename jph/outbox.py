@@ -25,6 +25,15 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def ping_number() -> float:
+    """Return a number for a ping that nobody else uses now.
+
+    It is the wall clock in ms with a random fraction: the answer's timestamp less the number stays
+    what a cache shows as the ping's duration. (A double keeps 1/4096 ms of today's clock.)
+    """
+    return now_ms() + random.randrange(4096) / 4096
+
+
 class Outbox:
     """Numbers and encodes the messages of one start of a program."""
 

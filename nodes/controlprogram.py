@@ -5,7 +5,6 @@ commands of control.py use it as their ear and mouth.
 """
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,14 +14,12 @@ import msgspec
 
 from jph.config import Network, Sensor
 from jph.errors import BusError
-from jph.node import Node, now_ms
+from jph.node import Node
 from jph.wire import Control, Reading
 
 ConsoleT = TypeVar("ConsoleT", bound="ControlProgram")
 JOIN_LIMIT_S: Final = 2.0
 _LOOK_S: Final = 0.01
-_FRACTIONS: Final = 4096
-"""Steps a float64 has left between two ms of this century: 2**-12 is its precision there."""
 
 
 class ControlProgram(Node, type="ControlProgram"):
@@ -55,15 +52,6 @@ class ListeningProgram(ControlProgram):
         """Pass on what came."""
         if self.read is not None:
             self.read(readings)
-
-
-def ping_number() -> float:
-    """Return a number for a ping that no other terminal uses now.
-
-    It is the wall clock in ms with a random fraction, so that the answer's timestamp less the
-    number stays what a cache shows as the ping's duration.
-    """
-    return now_ms() + random.randrange(_FRACTIONS) / _FRACTIONS
 
 
 def with_console(network: Network, console: Sensor) -> Network:

@@ -1,0 +1,152 @@
+"""Scripts written for the original library run unchanged."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import jph
+from jph import compat
+from jph.config import Network
+from jph.errors import ConfigError
+from jph.node import Node
+from jph.wire import Control, Reading
+from tests.support import LIMIT_S, REPOSITORY, running, until
+
+SENSORS = [
+    {
+        "Codifier": "A1",
+        "Name": "Old script",
+        "Type": "failsafeReader",
+        "KeepAliveInterval": 0.05,
+        "SensorInterval": 0.02,
+        "Control": "enabled",
+        "Sensor": {"URL": "http://192.0.2.1/X", "Proxy": [{"Codifier": "A2"}]},
+    },
+    {"Codifier": "A2", "Type": "Proxy", "Sensor": {"Codifier": "A1"}},
+    {"Codifier": "EA", "Type": "ControlProgram"},
+]
+
+SCRIPT = """
+import json, sys
+import jph
+
+channel = jph.jph(configURL=sys.argv[1], Codifier="A1")
+
+def timer(timestamp, command="", number=None):
+    channel.sendData(21.5)
+    channel.sendData(7, Codifier="A2", timestamp=1234)
+    channel.sendData('{"value": 2}', isJson=True)
+    if command:
+        channel.sendData("%s %s" % (command, number))
+    return jph.STATE.GOOD
+
+def show(*words):
+    print(json.dumps(words), flush=True)
+
+def control(chnl, flag, source, to, timestamp, sequence, length, sender, data, isActive):
+    if flag == "P":
+        show(chnl, flag, source, to, length, len(sender), data, isActive)
+
+def data(chnl, flag, source, to, timestamp, sequence, length, sender, value, isActive):
+    if source == "EA":
+        show(chnl, flag, source, to, length, len(sender), value, isActive)
+
+channel.run(timeCallback=timer, ctrlCallback=control, dataCallback=data)
+"""
+
+
+class Ear(Node, type="Ear"):
+    """A node that keeps what it hears of A1 and A2."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.control: list[Control] = []
+        self.readings: list[Reading] = []
+
+    def on_control(self, message: Control) -> None:
+        self.control += [message] if message.source == "A1" else []
+
+    def on_data(self, readings: list[Reading]) -> None:
+        self.readings += [r for r in readings if r.source != "EA"]
+
+
+@pytest.fixture
+def script(config_file: Callable[..., Path], tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT, encoding="utf-8")
+    with subprocess.Popen(
+        [sys.executable, str(path), f"file:{config_file(*SENSORS)}"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    ) as process:
+        yield process
+        process.kill()
+
+
+async def test_a_script_and_its_callbacks(
+    network: Callable[..., Network], script: subprocess.Popen[str]
+) -> None:
+    ear = Ear("EA", network(*SENSORS))
+    assert script.stdout is not None
+    async with running(ear):
+        await until(lambda: len(ear.readings) > 6)
+        ear.send_control("A", "A1", 2.5)
+        ear.send_control("P", "A1", 77.25)
+        assert json.loads(script.stdout.readline()) == [
+            *("Ctrl=", "P", "EA", "A1", 9, 2, 77.25, True),
+        ]
+        ear.send("héllo")
+        assert json.loads(script.stdout.readline())[:2] == ["Data=", "n"]
+        assert json.loads(script.stdout.readline()) == [
+            *("Data=", "s", "EA", "@@", 10, 2, "héllo", None),
+        ]
+        await until(lambda: any(r.value == "A 2.5" for r in ear.readings))
+        await until(lambda: any(m.flag == "T" and m.number == 77.25 for m in ear.control))
+    script.send_signal(signal.SIGTERM)
+    assert script.wait(LIMIT_S) == 0
+    sent = {(r.source, r.flag, r.value) for r in ear.readings}
+    assert sent >= {("A1", "d", 21.5), ("A2", "i", 7), ("A1", "j", '{"value": 2}')}
+    assert {r.timestamp_ms for r in ear.readings if r.source == "A2" and r.flag == "i"} == {1234}
+    assert [str(m.flag) for m in ear.control[:2]] == ["N", "I"]
+
+
+async def test_sending_without_running(
+    network: Callable[..., Network],
+    config_file: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("JPH_CONFIG", str(config_file(*SENSORS)))
+    monkeypatch.setenv("JPH_SENSOR", "A1")
+    ear = Ear("EA", network(*SENSORS))
+    async with running(ear):
+        channel = jph.jph()
+        channel.sendData(1.5)
+        channel.sendCtrl("P", to="EA", timeComponent=3)
+        await until(lambda: len(ear.readings) == 2)
+        await until(lambda: ear.control)
+        channel.close()
+    assert [r.value for r in ear.readings][1:] == [1.5]
+    assert [(m.flag, m.to, m.number) for m in ear.control] == [("P", "EA", 3.0)]
+
+
+def test_what_the_config_says(config_file: Callable[..., Path]) -> None:
+    channel = compat.jph(configURL=str(config_file(*SENSORS)), Codifier="A1")
+    assert channel.getConfig()["Sensors"] == channel.getAllSensors() == SENSORS
+    assert channel.getMySensor() == channel.getSensor("A1") == SENSORS[0]
+    assert channel.getSensor("ZZ") is None
+    assert channel.getMySensorElement("URL") == "http://192.0.2.1/X"
+    assert channel.getMySensorElement("Pin") is None
+    assert abs(channel.timeNow() - jph.timeNow()) < 10_000
+
+
+def test_an_unknown_codifier(config_file: Callable[..., Path]) -> None:
+    with pytest.raises(ConfigError, match="'A9' is not in the config"):
+        jph.jph(str(config_file(*SENSORS)), "A9")

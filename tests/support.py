@@ -1,0 +1,70 @@
+"""What tests share beside fixtures: limits, captures, nodes that run for the length of a block."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from jph.node import Node
+
+LIMIT_S = 10.0
+"""How long a test waits for what must come."""
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+"""Captures that some checkouts have beside them; tests that use them skip without."""
+
+
+@contextlib.asynccontextmanager
+async def running(*nodes: Node) -> AsyncIterator[None]:
+    """Run nodes for the length of a block; a failure of one fails the test at its end."""
+    tasks = [asyncio.create_task(node.run()) for node in nodes]
+    try:
+        await asyncio.wait_for(
+            asyncio.gather(*(until(lambda n=node: n.bus.control.is_open) for node in nodes)),
+            LIMIT_S,
+        )
+        yield
+    finally:
+        for node in nodes:
+            node.stop()
+        await asyncio.wait_for(asyncio.gather(*tasks), LIMIT_S)
+
+
+async def until(condition: Callable[[], object], limit_s: float = LIMIT_S) -> None:
+    """Wait until `condition` holds, looking at each turn of the loop; fail after `limit_s`."""
+    async with asyncio.timeout(limit_s):
+        while not condition():  # noqa: ASYNC110 - whatever it looks at
+            await asyncio.sleep(0.001)
+
+
+@contextlib.contextmanager
+def network_namespace() -> Iterator[None]:
+    """Put this thread into a new, empty network with only a loopback interface; skip if it cannot.
+
+    Sockets opened in the block belong to that network.
+    """
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        pytest.skip("a network namespace needs root and iproute2")
+    libc = ctypes.CDLL(None, use_errno=True)
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    try:
+        if libc.unshare(0x40000000) != 0:  # CLONE_NEWNET
+            pytest.skip(f"no network namespace here: {os.strerror(ctypes.get_errno())}")
+        try:
+            ip("link", "set", "lo", "up")
+            yield
+        finally:
+            libc.setns(home, 0)
+    finally:
+        os.close(home)
+
+
+def ip(*arguments: str) -> None:
+    """Run `ip` of iproute2."""
+    subprocess.run(["ip", *arguments], check=True, capture_output=True)
