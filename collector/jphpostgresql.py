@@ -77,7 +77,8 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
                 while batch := self.buffer.take():
                     await self._store_batch(batch)
         except (StoreError, TimeoutError) as error:
-            self.log.error("%s readings were not stored: %s", self.buffer.rows, error)
+            reason = str(error) or "PostgreSQL does not answer"
+            self.log.error("%s readings were not stored: %s", self.buffer.rows, reason)
         finally:
             self._worker.stop()
 

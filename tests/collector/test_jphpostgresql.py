@@ -1,0 +1,162 @@
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from collector.jphpostgresql import JphPostgreSQL, PostgresSettings
+from collector.worker import Worker
+from console.servers import PostgresServer
+from jph.config import Network
+from jph.node import Node
+from jph.wire import Json
+from tests.stores_fixtures import connect
+from tests.support import LIMIT_S, running, until
+
+MakeNetwork = Callable[..., Network]
+COLLECTOR = {
+    "Codifier": "Q1",
+    "Type": "jphPostgreSQL",
+    "SensorInterval": 0.1,
+    "Sensor": {"BatchInterval": 0.01},
+}
+SOURCE = {"Codifier": "TI", "Type": "Teleinfo"}
+
+
+class Source(Node):
+    """A node that says what it is told to."""
+
+
+@contextlib.asynccontextmanager
+async def house(network: Network) -> AsyncIterator[tuple[JphPostgreSQL, Source]]:
+    collector, source = JphPostgreSQL("Q1", network), Source("TI", network)
+    async with running(collector, source):
+        yield collector, source
+
+
+def stored(sql: dict[str, Any]) -> list[Any]:
+    """Return the values of TI in the order they were sent."""
+    with contextlib.closing(connect(sql)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(value_real::text, value_integer::text, value_text, value_json::text) "
+            "FROM reading WHERE codifier = 'TI' ORDER BY sequence"
+        )
+        return [value for (value,) in cursor.fetchall()]
+
+
+async def stores(sql: dict[str, Any], values: list[str]) -> None:
+    """Wait until exactly these values are stored."""
+
+    def reached() -> bool:
+        with contextlib.suppress(psycopg2.OperationalError, psycopg2.errors.UndefinedTable):
+            return stored(sql) == values
+        return False
+
+    await until(reached)
+
+
+async def test_every_kind_of_value_is_stored(network: MakeNetwork, sql: dict[str, Any]) -> None:
+    async with house(network(COLLECTOR, SOURCE, SQL=sql)) as (_, source):
+        for value in (1.5, 7, -(2**40), "HP..", Json('{"value": 2}')):
+            source.send(value)
+        await stores(sql, ["1.5", "7", str(-(2**40)), "HP..", '{"value": 2}'])
+
+
+async def test_it_tells_how_much_it_stores(network: MakeNetwork, sql: dict[str, Any]) -> None:
+    async with house(network(COLLECTOR, SOURCE, SQL=sql)):
+        with contextlib.closing(connect(sql)) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            async with asyncio.timeout(LIMIT_S):
+                found = None
+                while not found:
+                    with contextlib.suppress(psycopg2.errors.UndefinedTable):
+                        cursor.execute("SELECT value_integer FROM reading WHERE codifier = 'Q1'")
+                        found = cursor.fetchone()
+                    await asyncio.sleep(0.01)
+
+
+async def test_what_is_left_is_stored_at_the_end(network: MakeNetwork, sql: dict[str, Any]) -> None:
+    slow = {**COLLECTOR, "Sensor": {"BatchInterval": 60}}
+    async with house(network(slow, SOURCE, SQL=sql)) as (collector, source):
+        source.send(1)
+        await until(lambda: collector.buffer.rows)
+    assert stored(sql) == ["1"]
+
+
+async def test_it_does_not_halt(network: MakeNetwork, sql: dict[str, Any]) -> None:
+    async with house(network(COLLECTOR, SOURCE, SQL=sql)) as (collector, source):
+        source.send_control("H", "Q1")
+        await until(lambda: "TI" in collector.control_sequences.sources)
+        source.send(1)
+        await stores(sql, ["1"])
+
+
+@pytest.mark.parametrize("gently", [True, False])
+async def test_postgresql_may_come_late_go_and_come_back(
+    network: MakeNetwork, store_state: Path, gently: bool
+) -> None:
+    server = PostgresServer(store_state)
+    server.settings = {**server.settings, "synchronous_commit": "on"}  # type: ignore[misc]
+    sql = {"Host": str(server.socket.parent), "User": "jph", "Database": "jph"}
+    async with house(network(COLLECTOR, SOURCE)) as (collector, source):
+        source.send(0)
+        try:
+            await server.start()
+            await server.wait_ready()
+            await stores(sql, ["0"])
+            if gently:
+                await server.stop()
+            else:
+                os.kill(server.pid or 0, signal.SIGKILL)
+                await server.wait()
+            for number in range(1, 4):
+                source.send(number)
+            await until(lambda: collector.data_sequences.sources["TI"].received >= 4)
+            await server.start()
+            await stores(sql, ["0", "1", "2", "3"])
+        finally:
+            collector.stop()
+            await server.stop()
+
+
+async def test_a_missing_password_file_does_not_end_it(
+    network: MakeNetwork, sql: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    password = tmp_path / "password"
+    async with house(network(COLLECTOR, SOURCE, SQL={**sql, "Password": str(password)})) as (
+        _,
+        source,
+    ):
+        await until(lambda: "cannot read PostgreSQL's password" in caplog.text)
+        source.send(1)
+        password.write_text("secret")
+        await stores(sql, ["1"])
+
+
+def test_settings_of_the_original_are_taken(network: MakeNetwork) -> None:
+    entry = {"Database": "sensors", "User": "jphadmin", "Password": "~/.p", "Host": "127.0.0.1"}
+    node = JphPostgreSQL("Q1", network({**COLLECTOR, "Sensor": {"SQL": entry}}))
+    assert node.settings.sql is not None
+    assert (node.settings.sql.database, node.settings.sql.port) == ("sensors", 5432)
+
+
+def test_settings_have_bounds() -> None:
+    with pytest.raises(ValueError, match="BatchInterval"):
+        PostgresSettings(batch_interval=-1)
+    with pytest.raises(ValueError, match="BufferMiB"):
+        PostgresSettings(buffer_mib=0)
+
+
+async def test_the_worker_hands_over_results_and_errors() -> None:
+    worker = Worker("test")
+    try:
+        assert await worker.run(max, 1, 2) == 2
+        with pytest.raises(ZeroDivisionError):
+            await worker.run(divmod, 1, 0)
+    finally:
+        worker.stop()
