@@ -51,12 +51,13 @@ def oddities(network: Network) -> list[Problem]:
     odd = []
     for sensor in network.sensors:
         path = f"Sensors[{sensor.codifier}]"
-        if sensor.type != "ControlProgram" and sensor.timeout_warning < sensor.sensor_interval:
+        node = network.sensor(sensor.parent) if sensor.parent else sensor
+        if sensor.timeout_warning < node.sensor_interval:
             odd.append(
                 Problem(
                     f"{path}.TimeoutWarning",
                     f"{sensor.timeout_warning:g} s is shorter than the SensorInterval of "
-                    f"{sensor.sensor_interval:g} s: always late",
+                    f"{node.codifier}, {node.sensor_interval:g} s: late every time",
                 )
             )
         if not sensor.name and not sensor.short_name:

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from console import output
@@ -28,10 +30,10 @@ def test_a_table_lines_up() -> None:
 
 
 def test_no_colour_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output.sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
     assert output.paint("alive", "alive") == "alive"
     monkeypatch.delenv("NO_COLOR")
     assert "\x1b[" in output.paint("alive", "alive")
-    monkeypatch.setattr(output.sys.stdout, "isatty", lambda: False, raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
     assert output.paint("alive", "alive") == "alive"
