@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import os
 import select
+import shutil
 import signal
 import stat
 import sys
@@ -30,9 +31,7 @@ def home(request: pytest.FixtureRequest) -> Iterator[Path]:
         state = directory / request.param / "var"
         yield state
         if not (sockets := socket_directory(state)).is_relative_to(directory):
-            with contextlib.suppress(FileNotFoundError):
-                (sockets / "postgres").rmdir()
-            sockets.rmdir()
+            shutil.rmtree(sockets)
 
 
 @contextlib.asynccontextmanager
@@ -116,9 +115,10 @@ async def test_a_state_has_one_server(store_state: Path) -> None:
             await Hasty(store_state).start()
 
 
-async def test_a_server_ends_with_its_keeper(store_state: Path) -> None:
+@pytest.mark.parametrize("kind", ["RedisServer", "PostgresServer"])
+async def test_a_server_ends_with_its_keeper(home: Path, kind: str) -> None:
     keeper = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", _KEEPER, str(store_state)),
+        *(sys.executable, "-c", _KEEPER, kind, str(home)),
         cwd=REPOSITORY,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -136,10 +136,10 @@ async def test_a_server_ends_with_its_keeper(store_state: Path) -> None:
 
 _KEEPER = """
 import asyncio, pathlib, sys
-from console.servers import RedisServer
+from console import servers
 
 async def keep():
-    server = RedisServer(pathlib.Path(sys.argv[1]))
+    server = getattr(servers, sys.argv[1])(pathlib.Path(sys.argv[2]))
     await server.start()
     await server.wait_ready()
     print(server.pid, flush=True)
