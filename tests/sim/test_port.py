@@ -1,15 +1,17 @@
 """The meter's port, with and without a reader."""
 
-import os
+import fcntl
+import sys
+import termios
+import time
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from jph.errors import DeviceError
-from sim.meter.port import MeterPort
-
-KERNEL_BUFFERS = 8192
-"""What a terminal may hold on its way: far less than what the test writes."""
+from sim.meter.port import UNREAD_LIMIT, MeterPort
+from tests.support import LIMIT_S
 
 
 def read(path: Path, count: int) -> bytes:
@@ -25,24 +27,33 @@ def test_all_characters_pass_unchanged(tmp_path: Path) -> None:
     characters = bytes(range(256))
     port.write(characters)
     assert read(port.path, 256) == characters
-    assert port.dropped == 0
     port.close()
 
 
-def test_nobody_reading_blocks_nobody_and_leaves_only_what_is_fresh(tmp_path: Path) -> None:
+def unread(reader: BinaryIO) -> int:
+    return int.from_bytes(fcntl.ioctl(reader, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def test_nobody_reading_blocks_nobody(tmp_path: Path) -> None:
     port = MeterPort(tmp_path / "meter")
-    line = b"0123456789abcde\n" * 2
-    for _ in range(4096):
-        port.write(line)
-    assert port.dropped > 4096 * len(line) - KERNEL_BUFFERS
-    port.write(b"end")
-    left = b""
+    for _ in range(1000):
+        port.write(bytes(1000))
+    port.close()
+
+
+def test_who_comes_late_gets_only_what_is_fresh(tmp_path: Path) -> None:
+    port = MeterPort(tmp_path / "meter")
     with port.path.open("rb", buffering=0) as reader:
-        os.set_blocking(reader.fileno(), False)
-        while chunk := reader.read(4096):
-            left += chunk
-    assert len(left) < KERNEL_BUFFERS
-    assert left.endswith(b"end")
+        before = 0
+        for number in range(100):
+            port.write(b"%30d\n\n" % number)
+            arrived = 32 if before > UNREAD_LIMIT else before + 32
+            deadline_s = time.monotonic() + LIMIT_S
+            while (before := unread(reader)) != arrived:
+                assert time.monotonic() < deadline_s
+        came = reader.read(4096)
+    assert len(came) <= UNREAD_LIMIT + 32
+    assert came.endswith(b"99\n\n")
     port.close()
 
 
