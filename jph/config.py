@@ -136,7 +136,8 @@ class Network(_Entry, frozen=True):
         """Return the entries a person may have meant by `codifier`, closest first."""
         by_code = {sensor.codifier: sensor for sensor in self.sensors}
         wanted = codifier.upper()
-        close = difflib.get_close_matches(wanted, by_code, n=5, cutoff=0.5)
+        close = difflib.get_close_matches(wanted, by_code, n=20, cutoff=0.5)
+        close.sort(key=lambda code: code[:1] != wanted[:1])  # the first character is rarely a slip
         named = [s for s in self.sensors if codifier.lower() in f"{s.short_name} {s.name}".lower()]
         return list({s.codifier: s for s in [by_code[c] for c in close] + named}.values())[:5]
 
