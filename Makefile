@@ -9,6 +9,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 ROOT := $(filter 0,$(shell id -u))
 
+# A fresh machine may not know any package yet, so a second try after an update.
+apt_install = DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes \
+    --no-install-recommends $(1) >/dev/null 2>&1
+apt = { $(call apt_install,$(1)) || { apt-get update --quiet=2 && $(call apt_install,$(1)); }; }
+
 .PHONY: run test bench lint clean
 .DEFAULT_GOAL := run
 
@@ -44,7 +49,7 @@ $(VENV)/run.stamp $(VENV)/test.stamp $(VENV)/dev.stamp: setup.cfg pyproject.toml
 $(BIN)/pip:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	    if [ -n "$(ROOT)" ] && command -v apt-get >/dev/null; then \
-	        apt-get install --quiet=2 --yes python3-venv >/dev/null; \
+	        $(call apt,python3-venv); \
 	    else \
 	        echo "$(PYTHON) cannot make virtual environments:" \
 	            "install python3-venv (Debian: sudo apt install python3-venv)" >&2; exit 1; fi; }
@@ -56,8 +61,6 @@ $(VENV)/system.stamp: | $(BIN)/pip
 	    for pair in chromium:chromium ip:iproute2; do \
 	        command -v $${pair%%:*} >/dev/null || { \
 	            echo "installing $${pair##*:}" >&2; \
-	            DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes \
-	                --no-install-recommends $${pair##*:} >/dev/null 2>&1 \
-	                || echo "$${pair##*:} could not be installed" >&2; }; \
+	            $(call apt,$${pair##*:}) || echo "$${pair##*:} could not be installed" >&2; }; \
 	    done; fi
 	@touch $@

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from typing import Final, NamedTuple
 
 import click
@@ -142,6 +143,8 @@ async def _reload(app: App, nodes: set[str]) -> set[str]:
 
 
 def _command(app: App, code: str, flag: Flag, number: float, as_json: bool) -> None:
+    if not math.isfinite(number):
+        raise click.BadParameter(f"{number} is no value", param_hint="NUMBER")
     sensor = app.network.sensor(code)
     if sensor.control != "enabled":
         raise ConfigError(

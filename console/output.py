@@ -1,12 +1,13 @@
 """How values, tables and colours look on a terminal. Pure but for asking the terminal."""
 
-import json
 import os
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import click
+import msgspec
 
 from jph.wire import Value
 
@@ -32,10 +33,20 @@ def show_value(value: Value | None, symbol: str = "") -> str:
     if isinstance(value, float):
         text = f"{value:.6g}" if abs(value) < 1e6 else f"{value:.10g}"
     else:
-        text = str(value)
+        # What comes from the network must not command the terminal.
+        text = "".join(c if c.isprintable() else "·" for c in str(value))
     if len(text) > _SHOWN_TEXT:
         text = text[: _SHOWN_TEXT - 1] + "…"
     return f"{text} {symbol}".rstrip()
+
+
+def show_clock(timestamp_ms: int) -> str:
+    """Return the local time of day to the ms; question marks where there is no such time."""
+    try:
+        clock = datetime.fromtimestamp(timestamp_ms / 1000).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return "??:??:??.???"
+    return f"{clock:%H:%M:%S}.{timestamp_ms % 1000:03d}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: str = "") -> list[str]:
@@ -54,6 +65,5 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: str = "") -
 
 
 def echo_json(value: Any) -> None:  # noqa: ANN401
-    """Print one JSON document on one line, at once."""
-    click.echo(json.dumps(value, ensure_ascii=False))
-    sys.stdout.flush()
+    """Print one JSON document on one line, at once; what is no number in JSON (NaN) is null."""
+    click.echo(msgspec.json.encode(value).decode())

@@ -11,6 +11,7 @@ GATEWAY_TYPES: Final = frozenset({"Gateway", "Flask"})
 REDIS_TYPES: Final = GATEWAY_TYPES | {"jphRedis"}
 SQL_TYPES: Final = frozenset({"jphPostgreSQL"})
 DEFAULT_PORT: Final = 8080
+LOOPBACK: Final = "127.0.0.1"
 _NOT_RUN: Final = frozenset({"Proxy", "ControlProgram"})
 
 
@@ -52,6 +53,12 @@ def stores_needed(network: Network, parts: list[Sensor]) -> tuple[bool, bool]:
 def gateway_of(parts: list[Sensor]) -> Sensor | None:
     """Return the part that serves the page, if there is one."""
     return next((part for part in parts if part.type in GATEWAY_TYPES), None)
+
+
+def address_of(gateway: Sensor) -> str:
+    """Return where this machine reaches the page: its address, or loopback if it is all of them."""
+    address = str(gateway.sensor.get("Address", LOOPBACK))
+    return {"": LOOPBACK, "0.0.0.0": LOOPBACK, "::": "::1"}.get(address, address)
 
 
 def claim_port(address: str, port: int) -> int:

@@ -74,11 +74,12 @@ class House:
     ) -> None:
         self._app = app
         self._port = port
+        self._gateway = plan.gateway_of(parts)
         self._parts = parts
-        self._supervisor = Supervisor(parts, environment, state / "log", click.echo)
+        self._supervisor = Supervisor(parts, environment, state / "log", tell)
         needs_redis, needs_sql = plan.stores_needed(network, parts)
-        self._stores = [StoreKeeper(RedisServer(state), click.echo)] if needs_redis else []
-        self._stores += [StoreKeeper(PostgresServer(state), click.echo)] if needs_sql else []
+        self._stores = [StoreKeeper(RedisServer(state), tell)] if needs_redis else []
+        self._stores += [StoreKeeper(PostgresServer(state), tell)] if needs_sql else []
         self._end = asyncio.Event()
 
     async def run(self, follows_parent: bool) -> int:
@@ -114,7 +115,7 @@ class House:
             while not self._supervisor.deserted:
                 self._supervisor.changed.clear()
                 await self._supervisor.changed.wait()
-            click.echo("newer instances have taken every part: nothing is left to do here")
+            tell("newer instances have taken every part: nothing is left to do here")
 
     async def _settle(self) -> None:
         """Wait for parts, stores and page; what is not there in time is named."""
@@ -127,12 +128,17 @@ class House:
                     await self._supervisor.changed.wait()
         except TimeoutError:
             missing = " ".join(self._supervisor.pending) or "a store"
-            click.echo(f"not ready yet: {missing} (the logs are in {state_dir() / 'log'})")
-        if self._port is None:
-            click.echo(f"ready: {len(self._parts)} parts")
+            tell(f"not ready yet: {missing} (the logs are in {state_dir() / 'log'})")
+        if self._port is None or self._gateway is None:
+            tell(f"ready: {len(self._parts)} parts")
             return
-        await _listens(self._port)
-        click.echo(f"ready: http://127.0.0.1:{self._port}")
+        address = plan.address_of(self._gateway)
+        while not await _listens(address, self._port):
+            if self._supervisor.deserted:
+                return
+            await asyncio.sleep(_LOOK_S)
+        host = f"[{address}]" if ":" in address else address
+        tell(f"ready: http://{host}:{self._port}")
 
     async def _stop(self) -> None:
         """End the parts, then the stores that they write to."""
@@ -150,7 +156,7 @@ def _claim_port(gateway: Sensor) -> int:
             raise ValueError
     except ValueError:
         raise JphError(f"JPH_PORT: expected a port from 0 to 65535, found {wanted!r}") from None
-    return plan.claim_port(str(gateway.sensor.get("Address", "127.0.0.1")), number)
+    return plan.claim_port(str(gateway.sensor.get("Address", plan.LOOPBACK)), number)
 
 
 def _environment(app: App, state: Path, port: int | None) -> dict[str, str]:
@@ -165,11 +171,17 @@ def _environment(app: App, state: Path, port: int | None) -> dict[str, str]:
     return environment
 
 
-async def _listens(port: int) -> None:
-    """Wait until the page's port takes connections; its node may speak before its server does."""
-    while True:
-        with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.close()
-            return
-        await asyncio.sleep(_LOOK_S)
+async def _listens(address: str, port: int) -> bool:
+    """Whether the page's port takes connections; its node may speak before its server does."""
+    try:
+        _, writer = await asyncio.open_connection(address, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def tell(line: str) -> None:
+    """Print a line at once. Whether anybody still reads it is nothing to the house."""
+    with contextlib.suppress(OSError):
+        click.echo(line)

@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 import click
 
 from console.context import App, codifier_or_all, json_option, run_async
-from console.output import echo_json, show_value
+from console.output import echo_json, show_clock, show_value
 from jph.wire import Control, Reading
 from nodes.controlprogram import on_bus
 
@@ -135,7 +134,6 @@ class _Printer:
 
     def show(self, message: Control | Reading) -> None:
         """Print `message`: local time, bus, flag, from, to, sequence, content."""
-        clock = datetime.fromtimestamp(message.timestamp_ms / 1000).astimezone()
         if isinstance(message, Control):
             content = f"{message.number:.10g}{'' if message.active else '  (halted)'}"
         else:
@@ -143,7 +141,7 @@ class _Printer:
             content += f"  (quality {message.quality})" if message.quality else ""
         bus = "C" if isinstance(message, Control) else "D"
         words = (
-            f"{clock:%H:%M:%S}.{message.timestamp_ms % 1000:03d} {bus} {message.flag}",
+            f"{show_clock(message.timestamp_ms)} {bus} {message.flag}",
             f"{message.source}→{message.to} {message.sequence:>10} ",
             f"{content:<24}",
             self._names.get(message.source, ""),

@@ -14,6 +14,7 @@ from jph.wire import Value
         (21.456789012, "°C", "21.4568 °C"),
         (12345678.0, "Wh", "12345678 Wh"),
         ("HC..", "", "HC.."),
+        ("\x1b[2Jgone\n", "", "·[2Jgone·"),
         ("x" * 100, "", "x" * 39 + "…"),
     ],
 )
@@ -37,3 +38,13 @@ def test_no_colour_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> No
     assert "\x1b[" in output.paint("alive", "alive")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
     assert output.paint("alive", "alive") == "alive"
+
+
+def test_any_timestamp_can_be_shown() -> None:
+    assert output.show_clock(1_700_000_000_007).endswith(".007")
+    assert output.show_clock(2**64 - 1) == "??:??:??.???"
+
+
+def test_json_is_json_whatever_the_number(capsys: pytest.CaptureFixture[str]) -> None:
+    output.echo_json({"name": "é", "value": float("nan")})
+    assert capsys.readouterr().out == '{"name":"é","value":null}\n'

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from console.plan import gateway_of, parts_here, stores_needed
+from console.plan import address_of, gateway_of, parts_here, stores_needed
 from jph.config import Network
 from jph.errors import ConfigError
 from tests.console.programs import CONSOLE, element, setpoint
@@ -72,3 +72,18 @@ def test_the_gateway_is_found(network: MakeNetwork) -> None:
     assert found is not None
     assert found.codifier == "CF"
     assert gateway_of([]) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "address"),
+    [
+        ({}, "127.0.0.1"),
+        ({"Address": "0.0.0.0"}, "127.0.0.1"),
+        ({"Address": "10.0.0.7"}, "10.0.0.7"),
+    ],
+)
+def test_where_the_page_is_reached(
+    network: MakeNetwork, settings: dict[str, str], address: str
+) -> None:
+    made = network({"Codifier": "CF", "Type": "Gateway", "Sensor": settings})
+    assert address_of(made.sensor("CF")) == address
