@@ -129,8 +129,9 @@ class Network(_Entry, frozen=True):
             if sensor.codifier == codifier:
                 return sensor
         near = ", ".join(f"{s.codifier} ({s.name or s.type})" for s in self.near(codifier))
-        hint = f"; near: {near}" if near else ""
-        raise ConfigError(f"codifier {codifier!r} is not in the config{hint}")
+        nodes = ", ".join(node.codifier for node in self.nodes())
+        hint = f"near: {near}" if near else f"the nodes are {nodes}"
+        raise ConfigError(f"codifier {codifier!r} is not in the config; {hint}")
 
     def near(self, codifier: str) -> list[Sensor]:
         """Return the entries a person may have meant by `codifier`, closest first."""

@@ -157,6 +157,8 @@ def test_an_unknown_codifier_names_those_near() -> None:
     with pytest.raises(ConfigError, match="near: TI \\(Meter\\)"):
         network.sensor("T1")
     assert [s.codifier for s in network.near("meter")] == ["TI"]
+    with pytest.raises(ConfigError, match="'99' is not in the config; the nodes are TI"):
+        network.sensor("99")
 
 
 @pytest.mark.parametrize("document", [b"", b"{", b"[" * 100_000, b"\xff\xfe", b'"text"'])
