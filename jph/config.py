@@ -213,6 +213,7 @@ def parse(
     if isinstance(raw, dict):
         problems += _meaning(raw)
         problems += check(raw)
+    problems = list(dict.fromkeys(problems))
     if problems or network is None:
         count = f"{len(problems)} mistake{'s' * (len(problems) > 1)}"
         raise ConfigError(f"{name} has {count}:", problems)

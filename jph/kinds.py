@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jph import config
-from jph.config import Network
+from jph.config import Endpoint, Multicast, Network, Sensor
 from jph.errors import ConfigError, Problem
 from jph.node import Node
 from jph.validate import read_struct
@@ -81,21 +81,33 @@ def make(codifier: str, network: Network, url: str) -> Node:
 
 
 def _problems(raw: dict[str, Any], only: Sequence[str] | None) -> Iterator[Problem]:
-    sensors = raw.get("Sensors")
-    for sensor in sensors if isinstance(sensors, list) else ():
-        if not isinstance(sensor, dict) or not isinstance(sensor.get("Type"), str):
+    """Check what the kinds know of: types, their settings, and what contradicts between entries."""
+    listed = raw.get("Sensors")
+    entries = [entry for entry in listed if isinstance(entry, dict)] if type(listed) is list else []
+    good: list[Sensor] = []
+    used: set[str] = set()
+    for entry in entries:
+        code, node_type = entry.get("Codifier"), entry.get("Type")
+        if not isinstance(node_type, str):
             continue
-        code, node_type = sensor.get("Codifier"), sensor["Type"]
         if node_type in table():
             if only is None or code in only:
-                settings = sensor.get("Sensor", {})
+                used.add(node_type)
                 found: list[Problem] = []
-                read_struct(
-                    find(node_type).settings_type, settings, f"Sensors[{code}].Sensor", found
-                )
+                settings = find(node_type).settings_type
+                read_struct(settings, entry.get("Sensor", {}), f"Sensors[{code}].Sensor", found)
                 yield from found
         elif node_type != config.PROXY and node_type not in config.ORIGINAL_TYPES:
             known = ", ".join(sorted(table()))
             yield Problem(
                 f"Sensors[{code}].Type", f"unknown type {node_type!r}; known: {known}, Proxy"
             )
+        if (sensor := read_struct(Sensor, entry, "", [])) is not None:
+            good.append(sensor)
+    if only is None:
+        # Contradictions are looked for among the entries that are good by themselves, so that one
+        # slip elsewhere does not hide them.
+        nowhere = Endpoint(address="", port=0)
+        network = Network(multicast=Multicast(control=nowhere, data=nowhere), sensors=good)
+        for node_type in sorted(used):
+            yield from find(node_type).check_network(network)

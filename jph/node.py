@@ -10,7 +10,7 @@ import secrets
 import socket
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -258,6 +258,11 @@ class Node:
         if settings is None:
             raise ConfigError(f"{entry.codifier} ({entry.type}) cannot start:", problems)
         return settings
+
+    @classmethod
+    def check_network(cls, network: Network) -> Sequence[Problem]:
+        """Return what contradicts between the entries of this kind and others."""
+        return ()
 
     def _make_bus(self) -> Bus:
         return Bus(self.network.multicast, socket.gethostname(), self.log)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 import msgspec
@@ -12,8 +13,8 @@ from heating import durable
 from heating.card import Card
 from heating.orders import Order
 from heating.wiring import Wire, wiring
-from jph.config import expand, state_dir
-from jph.errors import ConfigError, DeviceError, StoreError
+from jph.config import Network, expand, state_dir
+from jph.errors import ConfigError, DeviceError, Problem, StoreError
 from jph.logs import Throttle
 from jph.node import Node, Settings
 from jph.wire import Control, Quality, Reading
@@ -55,6 +56,15 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
     settings: PilotCardSettings
     tick_s: ClassVar[float] = 1.0
     """How often leases, retries and checks are looked at; masks and orders do not wait for it."""
+
+    @classmethod
+    def check_network(cls, network: Network) -> Sequence[Problem]:
+        """Two heaters on a wire, two cards on a chip, a phase without a mask."""
+        try:
+            wiring(network)
+        except ConfigError as error:
+            return error.problems
+        return ()
 
     async def open(self) -> None:
         """Restore the orders and go looking for the chip."""

@@ -52,6 +52,23 @@ def test_types_and_settings_are_checked_with_the_rest(
     assert not any(path.startswith("Sensors[DD]") for path in paths)
 
 
+def test_contradictions_are_told_beside_other_mistakes(config_file: Callable[..., Path]) -> None:
+    wires = [{"Codifier": code, "Wire": 1, "Phase": 1} for code in ("11", "12")]
+    sensors: list[dict[str, Any]] = [
+        {"Codifier": "P1", "Type": "PilotCard", "Sensor": {"Bus": 1, "Wires": wires}},
+        {"Codifier": "P2", "Type": "PilotCard", "Sensor": {"Bus": 1}},
+        *({"Codifier": c, "Type": "Proxy", "Sensor": {"Codifier": "P1"}} for c in ("11", "12")),
+        {"Codifier": "X", "Type": "Pipe", "Sensor": {"Pipe": "/proc/loadavg"}},
+    ]
+    with pytest.raises(ConfigError) as caught:
+        kinds.load(str(config_file(*sensors)))
+    assert {problem.path for problem in caught.value.problems} == {
+        "Sensors[P1].Sensor.Wires[12]",
+        "Sensors[P2].Sensor.Address",
+        "Sensors[X].Codifier",
+    }
+
+
 def test_an_element_cannot_be_run(config_file: Callable[..., Path]) -> None:
     path = config_file(
         {"Codifier": "SP", "Type": "Setpoint"},
