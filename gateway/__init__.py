@@ -1,0 +1,1 @@
+"""The web page and its API: the state of the network as a browser sees it."""

@@ -1,0 +1,106 @@
+"""Values as people read them: sensible digits, SI prefixes, units. Pure."""
+
+import json
+import math
+from typing import Final
+
+LONGEST_TEXT: Final = 80
+"""Characters of a text value that a page shows; a sender may put 60 kB there."""
+
+_SPACE: Final = "\u202f"  # the narrow space that separates thousands (SI Brochure, 5.4.4)
+_MINUS: Final = "\u2212"
+_PREFIXED: Final = frozenset({"W", "VA", "Wh", "VAh", "var", "varh"})
+_DEGREES: Final = frozenset({"C", "°C", "℃", "degC"})
+_UNITS: Final = {**dict.fromkeys(_DEGREES, "°C"), "p/m": "/min", "-": ""}
+_PERIODS: Final = {
+    "TH": "all hours",
+    "HC": "off-peak",
+    "HP": "peak",
+    "HN": "normal",
+    "PM": "moving peak",
+}
+"""Tariff periods of a meter in historique mode (Enedis-NOI-CPT_54E, label PTEC); Tempo's add the
+colour of the day."""
+_COLOURS: Final = {"JB": "blue day", "JW": "white day", "JR": "red day"}
+_MISSING: Final = "–"
+
+
+def unit_of(symbol: str) -> str:
+    """Return the unit a config's `Symbol` stands for; the original writes degrees as a bare C."""
+    return _UNITS.get(symbol, symbol)
+
+
+def is_temperature(symbol: str) -> bool:
+    """Whether a config's `Symbol` is degrees Celsius."""
+    return symbol in _DEGREES
+
+
+def number_of(value: str) -> float | None:
+    """Return the finite number that a hash's `Value` holds, None for text.
+
+    A JSON object counts by its `"value"`, as on the wire.
+    """
+    if value.startswith("{"):
+        value = _value_in(value)
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def shown(value: str, symbol: str, data_type: str = "") -> tuple[str, str]:
+    """Return `value` as text and its unit, both ready to be shown (not escaped)."""
+    number = number_of(value)
+    unit = unit_of(symbol)
+    if number is None:
+        return _text(value), ""
+    if data_type == "bool":
+        return ("on" if number else "off"), ""
+    if unit == "°C":  # a thermometer's second decimal is noise, and a missing one is restless
+        return f"{number:.1f}".replace("-", _MINUS), unit
+    if unit in _PREFIXED and abs(number) >= 10_000:
+        number, unit = number / 1000, f"k{unit}"
+    return figure(number), unit
+
+
+def tariff(value: str) -> str:
+    """Return a tariff period of the meter in words; standard mode has words of its own."""
+    code = value.rstrip(". ")
+    word = _PERIODS.get(code[:2], "") if len(code) in (2, 4) else ""
+    colour = _COLOURS.get(code[2:], "")
+    if not word or (code[2:] and not colour):
+        return _text(value)
+    return f"{word}, {colour}" if colour else word
+
+
+def figure(number: float) -> str:
+    """Return `number` with three or more significant digits, thousands set apart."""
+    size = abs(number)
+    if float(number).is_integer():
+        decimals = 0
+    else:
+        decimals = 2 if size < 10 else 1
+        if size < 0.1:
+            return f"{number:.3g}".replace("-", _MINUS)
+    text = f"{number:,.{decimals}f}".replace(",", _SPACE)
+    return text.replace("-", _MINUS)
+
+
+def _value_in(text: str) -> str:
+    """Return the `"value"` of a JSON object as text, "" when there is none."""
+    try:
+        value = json.loads(text).get("value", "")
+    except (ValueError, AttributeError, RecursionError):
+        return ""
+    return str(value)
+
+
+def _text(value: str) -> str:
+    """Return a text value in one line of bounded length."""
+    if value.startswith("{"):
+        value = _value_in(value) or value
+    line = " ".join(value[: 2 * LONGEST_TEXT].split())
+    if len(line) > LONGEST_TEXT:
+        return f"{line[: LONGEST_TEXT - 1]}…"
+    return line or _MISSING

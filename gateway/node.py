@@ -1,0 +1,122 @@
+"""The gateway as a node: on the control bus it asks and hears, on HTTP it shows and obeys."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+
+from gateway.board import Board
+from gateway.commands import Commander
+from gateway.store import Hashes, Reader
+from jph.errors import JphError
+from jph.node import Node, Settings, now_ms
+from jph.stores import redis_url
+from jph.wire import Control, Flag
+
+if TYPE_CHECKING:
+    from gateway.server import WebServer
+    from gateway.stream import Hub
+
+_JUDGE_EVERY_S: Final = 1.0
+_SIGNS_OF_LIFE: Final = frozenset({Flag.ALIVE, Flag.NEW, Flag.TIME})
+
+
+class GatewaySettings(Settings, frozen=True, kw_only=True):
+    """Where to listen, and by which names (`Hosts`) a reverse proxy or a browser may call us.
+
+    `sql` is the original's key for its Flask program; the page does not need it.
+    """
+
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
+    address: str = "127.0.0.1"
+    hosts: tuple[str, ...] = ()
+    sql: dict[str, Any] = msgspec.field(default_factory=dict, name="SQL")
+
+
+class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
+    """Show the network on a web page and let people command it.
+
+    A port that is taken raises `JphError` from `open`. Redis may come and go.
+
+    Attributes:
+        url: where the page is, once the node is open.
+    """
+
+    halts = False
+    settings: GatewaySettings
+    url = ""
+    _hub: "Hub | None" = None
+    _web: "WebServer | None" = None
+    _reader: "asyncio.Task[None] | None" = None
+
+    async def open(self) -> None:
+        """Listen, serve, and follow the cache."""
+        from gateway.app import build_app
+        from gateway.guard import known_hosts
+        from gateway.server import WebServer, listen, port_of, url_of
+        from gateway.stream import Hub
+
+        self._commander = Commander(self.send_control)
+        self._hub = Hub(Board(self.network))
+        app = build_app(self._hub, self._commander, known_hosts(self.settings.hosts))
+        listener = listen(self.settings.address, port_of(self.settings.port))
+        self.url = url_of(listener)
+        self._web = WebServer(app, listener, self._web_ended)
+        self._follow(self._hub.board)
+        self.spawn(self._judge(self._hub), "judge")
+        self.log.info("ready: %s", self.url)
+
+    async def close(self) -> None:
+        """End the streams and the server."""
+        if self._hub is not None:
+            self._hub.close()
+        if self._web is not None:
+            await self._web.stop()
+
+    def on_control(self, message: Control) -> None:
+        """Take what nodes say of themselves, and their answers to our commands."""
+        if self._hub is not None and message.flag in _SIGNS_OF_LIFE:
+            self._hub.board.hear(message.source, message.active, time.monotonic())
+            self._hub.board.refresh(time.monotonic())
+            self._hub.wake()
+            self._commander.hear(message)
+
+    def on_reload(self) -> None:
+        """Show the new configuration; browsers load the page again when it looks different.
+
+        The socket stays as it is: a new port or address takes a restart.
+        """
+        if self._hub is not None:
+            self._hub.use(Board(self.network))
+            self._follow(self._hub.board)
+
+    def _follow(self, board: Board) -> None:
+        """Follow the cache for `board`, and no other any more."""
+        if self._reader is not None:
+            self._reader.cancel()
+
+        def take(hashes: Hashes, old: bool) -> None:
+            board.update(hashes, now_ms(), time.monotonic(), old=old)
+            self._wake()
+
+        def here(answers: bool) -> None:
+            board.set_cache(answers)
+            self._wake()
+
+        reader = Reader(redis_url(self.network), board.codifiers, take, here, self.log)
+        self._reader = self.spawn(reader.run(), "redis")
+
+    async def _judge(self, hub: "Hub") -> None:
+        """Find what became late: silence sends no message."""
+        while True:
+            await asyncio.sleep(_JUDGE_EVERY_S)
+            if hub.board.refresh(time.monotonic()):
+                hub.wake()
+
+    def _wake(self) -> None:
+        if self._hub is not None:
+            self._hub.wake()
+
+    def _web_ended(self, error: BaseException | None) -> None:
+        self.stop(JphError(f"{self.codifier}: the web server ended: {error!r}"))

@@ -1,0 +1,134 @@
+"""An HTTP server inside a loop that is somebody else's: it takes neither signals nor the log."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from gateway.guard import App
+from jph.errors import JphError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+DEFAULT_PORT: Final = 8080
+_BACKLOG: Final = 256
+_UNTAKEN_MS: Final = 15_000
+"""After this time without room at a client's side the kernel drops the connection, and with it
+what was written for it (TCP_USER_TIMEOUT, RFC 5482)."""
+_LAST_WORDS_S: Final = 2
+_SEND_BUFFER_BYTES: Final = 64 * 1024
+"""What the kernel may hold for one client; left to itself it keeps megabytes for a stalled one."""
+_LARGEST_HEAD_BYTES: Final = 16 * 1024
+
+
+def port_of(setting: int) -> int:
+    """Return the port to listen on: `JPH_PORT` wins over the setting.
+
+    Raises:
+        JphError: `JPH_PORT` is no port.
+    """
+    text = os.environ.get("JPH_PORT", "").strip()
+    if not text:
+        return setting
+    if not text.isdecimal() or not 0 <= int(text) <= 65535:
+        raise JphError(f"JPH_PORT is {text!r}: expected a port from 1 to 65535")
+    return int(text)
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """Return a listening socket on `address` and `port` (0: any free one).
+
+    Raises:
+        JphError: it cannot be had; says what to do.
+    """
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(
+            address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with contextlib.ExitStack() as undo:
+            listener = undo.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNTAKEN_MS)
+            listener.bind(where)
+            listener.listen(_BACKLOG)
+            listener.setblocking(False)
+            undo.pop_all()
+            return listener
+    except OSError as error:
+        raise JphError(f"cannot listen on {address} port {port}: {_hint(error)}") from error
+
+
+def _hint(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "another program has it; set JPH_PORT or the gateway's Port to a free one"
+    if error.errno == errno.EACCES:
+        return "ports below 1024 are for root; set JPH_PORT or the gateway's Port to a higher one"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "this machine has no such address; mend the gateway's Address"
+    return str(error)
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the URL of a listening socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class WebServer:
+    """Serves one application on one socket from now on until `stop`.
+
+    `ended` is called with the error if it ends before that.
+    """
+
+    def __init__(
+        self, app: App, listener: socket.socket, ended: Callable[[BaseException | None], None]
+    ) -> None:
+        self._server = _server(app)
+        self._listener = listener
+        self._ended = ended
+        # A task of its own: it must outlive the node's tasks to answer what is under way.
+        self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="web server")
+        self._task.add_done_callback(self._finish)
+
+    async def stop(self) -> None:
+        """Stop taking requests and wait a little for those under way."""
+        self._server.should_exit = True
+        await asyncio.wait([self._task], timeout=_LAST_WORDS_S + 1)
+
+    def _finish(self, task: "asyncio.Task[None]") -> None:
+        self._listener.close()
+        error = None if task.cancelled() else task.exception()
+        if not self._server.should_exit or error is not None:
+            self._ended(error)
+
+
+def _server(app: App) -> "uvicorn.Server":
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            """Leave the signals to the node, whose program this is."""
+            yield
+
+    return Server(
+        uvicorn.Config(
+            app,
+            lifespan="off",
+            log_level="warning",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            proxy_headers=False,
+            ws="none",
+            timeout_graceful_shutdown=_LAST_WORDS_S,
+            h11_max_incomplete_event_size=_LARGEST_HEAD_BYTES,
+        )
+    )

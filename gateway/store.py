@@ -1,0 +1,139 @@
+"""The gateway's one way to Redis: a reader that outlives it.
+
+The cache publishes what it has written; what it does not tell (or another cache, that tells
+nothing) is found by looking at everything once a second. Both end in one pipeline of HGETALL, so
+that a change that is told late never undoes a newer one.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, Final
+
+CHANNEL: Final = "jph:changes"
+"""Where the cache publishes each writing: a JSON object, codifier to the fields that changed."""
+
+LOOK_EVERY_S: Final = 1.0
+MERGE_S: Final = 0.05
+_LIMIT_S: Final = 3.0
+_FIRST_DELAY_S: Final = 0.2
+_LONGEST_DELAY_S: Final = 3.0
+
+_Client = Any  # redis-py's own types and those published for it disagree
+Hashes = Mapping[str, Mapping[str, str]]
+
+
+class Reader:
+    """Follows the hashes of `codifiers` and hands them to `deliver(hashes, old)`.
+
+    `old` is true for the first look after a (re)connection. `here(bool)` tells whether Redis
+    answers. Nothing is raised: a Redis that is away is waited for.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        codifiers: Iterable[str],
+        deliver: Callable[[Hashes, bool], None],
+        here: Callable[[bool], None],
+        log: "logging.Logger | logging.LoggerAdapter[Any]",
+    ) -> None:
+        self._url = url
+        self._codifiers = list(codifiers)
+        self._deliver = deliver
+        self._here = here
+        self._log = log
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        from redis.exceptions import RedisError
+
+        delay_s, told = _FIRST_DELAY_S, False
+        while True:
+            try:
+                async with self._connection() as redis:
+                    await self._look(redis, self._codifiers, old=True)
+                    self._here(True)
+                    if told:
+                        self._log.info("Redis is back")
+                    delay_s, told = _FIRST_DELAY_S, False
+                    await self._follow(redis)
+            except (RedisError, OSError) as error:
+                self._here(False)
+                if not told:
+                    self._log.warning("Redis does not answer, trying again: %s", error)
+                told = True
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncIterator[_Client]:
+        from redis.asyncio import Redis
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+
+        # Text in Redis may come from any sender: bytes that are not UTF-8 must not end the reader.
+        # No socket_timeout: redis-py keeps it with asyncio.wait_for, which loses a cancellation
+        # that comes as the write ends (bpo-42130, mended in Python 3.12). Ours is in `_look`.
+        redis: _Client = Redis.from_url(
+            self._url,
+            decode_responses=True,
+            encoding_errors="replace",
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=None,
+            socket_connect_timeout=_LIMIT_S,
+        )
+        try:
+            yield redis
+        finally:
+            with contextlib.suppress(Exception):
+                await redis.aclose()
+
+    async def _follow(self, redis: _Client) -> None:
+        """Read what changes, and everything once a second, until Redis fails."""
+        loop = asyncio.get_running_loop()
+        async with redis.pubsub(ignore_subscribe_messages=True) as channel:
+            await channel.subscribe(CHANNEL)
+            next_look = loop.time() + LOOK_EVERY_S
+            while True:
+                changed = await self._changes(channel, next_look - loop.time())
+                if loop.time() >= next_look:
+                    changed = set(self._codifiers)
+                    next_look = loop.time() + LOOK_EVERY_S
+                if changed:
+                    await self._look(redis, changed, old=False)
+
+    async def _changes(self, channel: _Client, wait_s: float) -> set[str]:
+        """Wait for changes, and a little longer for others that come with them."""
+        message = await channel.get_message(timeout=max(0.001, wait_s))
+        if message is None:
+            return set()
+        loop = asyncio.get_running_loop()
+        until, named = loop.time() + MERGE_S, set[str]()
+        while message is not None:
+            named.update(named_in(str(message["data"])))
+            message = await channel.get_message(timeout=max(0.001, until - loop.time()))
+            if loop.time() >= until:
+                break  # what came last is found by the next look
+        return named.intersection(self._codifiers)
+
+    async def _look(self, redis: _Client, codifiers: Iterable[str], *, old: bool) -> None:
+        wanted = list(codifiers)
+        pipe = redis.pipeline(transaction=False)
+        for codifier in wanted:
+            pipe.hgetall(codifier)
+        async with asyncio.timeout(_LIMIT_S):
+            answers = await pipe.execute(raise_on_error=False)
+        found = {c: a for c, a in zip(wanted, answers, strict=True) if isinstance(a, dict) and a}
+        self._deliver(found, old)
+
+
+def named_in(message: str) -> Iterable[str]:
+    """Return the codifiers that a message of the channel is about; of no object, none."""
+    try:
+        content = json.loads(message)
+    except (ValueError, RecursionError):
+        return ()
+    return content.keys() if isinstance(content, dict) else ()

@@ -1,0 +1,151 @@
+"""Server-sent events: every browser gets the changes it has not seen, at its own pace.
+
+A client has no queue, only the version it has seen; what happened meanwhile is merged into the
+next event, so a slow one costs no memory and slows nobody. One that takes nothing is dropped.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+
+from gateway.board import Board
+
+MERGE_S: Final = 0.1
+KEEP_ALIVE_S: Final = 15.0
+STALL_S: Final = 10.0
+MOST_CLIENTS: Final = 500
+RETRY_MS: Final = 2000
+
+_START: Final = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [
+        (b"content-type", b"text/event-stream; charset=utf-8"),
+        (b"cache-control", b"no-store"),
+        (b"x-accel-buffering", b"no"),  # nginx would keep events back otherwise
+    ],
+}
+
+Send = Callable[[Any], Awaitable[None]]
+Receive = Callable[[], Awaitable[Any]]
+
+
+class Hub:
+    """All browsers that watch one board. Times in s: merging, keep-alive and patience."""
+
+    def __init__(
+        self,
+        board: Board,
+        *,
+        merge_s: float = MERGE_S,
+        keep_alive_s: float = KEEP_ALIVE_S,
+        stall_s: float = STALL_S,
+    ) -> None:
+        self.board = board
+        self.clients = 0
+        self.dropped = 0
+        self._merge_s = merge_s
+        self._keep_alive_s = keep_alive_s
+        self._stall_s = stall_s
+        self._changed = asyncio.Event()
+        self._closed = False
+        self._made: tuple[tuple[int, int, float], bytes] | None = None
+
+    def wake(self) -> None:
+        """Tell all clients that the board has changed."""
+        event, self._changed = self._changed, asyncio.Event()
+        event.set()
+
+    def use(self, board: Board) -> None:
+        """Go on with another board, after a new configuration."""
+        self.board = board
+        self._made = None
+        self.wake()
+
+    def close(self) -> None:
+        """End all streams."""
+        self._closed = True
+        self.wake()
+
+    async def serve(self, receive: Receive, send: Send, last_id: str) -> None:
+        """Stream to one client until it goes away, stalls, or the hub closes."""
+        if self._closed or self.clients >= MOST_CLIENTS:
+            await send({"type": "http.response.start", "status": 503, "headers": []})
+            await send({"type": "http.response.body", "body": b"too many browsers\n"})
+            return
+        self.clients += 1
+        gone = asyncio.ensure_future(_gone(receive))
+        stream = asyncio.ensure_future(self._stream(send, last_id))
+        try:
+            await asyncio.wait({gone, stream}, return_when=asyncio.FIRST_COMPLETED)
+            if stream.done():
+                stream.result()
+        except (TimeoutError, OSError):
+            self.dropped += 1
+        finally:
+            self.clients -= 1
+            for task in (gone, stream):
+                task.cancel()
+            await asyncio.gather(gone, stream, return_exceptions=True)
+
+    async def _stream(self, send: Send, last_id: str) -> None:
+        await self._send(send, f"retry: {RETRY_MS}\n\n".encode(), start=True)
+        board, seen = self.board, self._seen(last_id)
+        while not self._closed:
+            changed = self._changed
+            if board is not self.board:
+                board, seen = self.board, -1
+            if self.board.version > seen:
+                event, version = self._event(seen)
+                await self._send(send, event)
+                seen = version
+                await asyncio.sleep(self._merge_s)
+                continue
+            try:
+                async with asyncio.timeout(self._keep_alive_s):
+                    await changed.wait()
+            except TimeoutError:
+                await self._send(send, b": still here\n\n")
+        with contextlib.suppress(OSError):
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send(self, send: Send, body: bytes, *, start: bool = False) -> None:
+        """Send, but not for ever: a client whose socket stays full is given up."""
+        async with asyncio.timeout(self._stall_s):
+            if start:
+                await send(_START)
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+
+    def _seen(self, last_id: str) -> int:
+        """Return the version a client has seen, -1 when its id is not of this board."""
+        epoch, _, version = last_id.partition("-")
+        if epoch != self.board.epoch or not version.isdecimal():
+            return -1
+        return min(int(version[:18]), self.board.version)
+
+    def _event(self, seen: int) -> tuple[bytes, int]:
+        """Return the event with everything after `seen`, made once for clients in step."""
+        version = self.board.version
+        # Ages in a row are of the moment it was made: an event is not kept longer than a merge.
+        slot = asyncio.get_running_loop().time() // max(self._merge_s, 0.001)
+        key = (seen, version, slot)
+        if self._made is None or self._made[0] != key:
+            body = msgspec.json.encode(
+                {
+                    "layout": self.board.layout,
+                    "summary": self.board.summary(),
+                    "rows": self.board.rows(seen),
+                }
+            )
+            head = f"id: {self.board.epoch}-{version}\nevent: board\ndata: ".encode()
+            self._made = (key, head + body + b"\n\n")
+        return self._made[1], version
+
+
+async def _gone(receive: Receive) -> None:
+    """Wait until the client has gone away."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,66 @@
+"""A real Redis, and a real gateway with nodes to talk to."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import httpx
+import pytest
+
+from gateway.node import Gateway
+from jph.config import Network, Sensor
+from jph.node import Node, Settings
+from tests.gateway.houses import house
+from tests.gateway.stage import RedisProcess
+from tests.support import running
+
+
+class Plain(Node):
+    """A node that only lives, in the place of one with a device."""
+
+    @classmethod
+    def check_settings(cls, entry: Sensor) -> Settings:
+        """Take any settings."""
+        return Settings()
+
+
+@pytest.fixture(scope="session")
+def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """Yield a Redis of our own that a test may stop and start again."""
+    process = RedisProcess(tmp_path_factory.mktemp("redis") / "redis.sock")
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def redis(redis_process: RedisProcess) -> RedisProcess:
+    """Return the Redis, running and empty."""
+    redis_process.start()
+    with redis_process.client() as client:
+        client.flushall()
+    return redis_process
+
+
+@pytest.fixture
+def home(network: Callable[..., Network], redis: RedisProcess) -> Network:
+    """Return the network of the house, with the Redis."""
+    return network(*house(), Redis={"URL": redis.url})
+
+
+@pytest.fixture
+def meter(home: Network) -> Plain:
+    """Return the node TI, which runs beside the gateway and answers."""
+    return Plain("TI", home)
+
+
+@pytest.fixture
+async def gateway(home: Network, meter: Plain) -> AsyncIterator[Gateway]:
+    """Yield a running gateway."""
+    page = Gateway("CF", home)
+    async with running(meter, page):
+        yield page
+
+
+@pytest.fixture
+async def http(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield an HTTP client of the gateway."""
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=5) as client:
+        yield client
