@@ -20,6 +20,7 @@ from jph.config import Network, Sensor
 from jph.errors import ConfigError, DecodeError, DuplicateInstance, JphError, Problem
 from jph.logs import Throttle, node_logger
 from jph.outbox import Outbox, now_ms
+from jph.repair import Hole, Mark
 from jph.sequence import SequenceTable
 from jph.validate import read_struct
 from jph.wire import (
@@ -70,6 +71,11 @@ class Node:
     """Whether it obeys `H`; consoles, gateways, caches and collectors do not."""
     announces: ClassVar[bool] = True
     """Whether it says `N` and `I`; consoles are many under one codifier and do not."""
+    repairs: ClassVar[bool] = False
+    """Whether it must not lose a reading: what is missing is asked again, doubles are dropped."""
+    ordered: ClassVar[bool] = False
+    """With `repairs`: whether `on_data` gets each source's readings in the order they were sent,
+    as far as a bounded wait for the missing ones allows."""
 
     settings: Any
 
@@ -125,6 +131,9 @@ class Node:
     def on_data(self, readings: list[Reading]) -> None:
         """Take what came in one batch, while active. A kind without this does not join the bus."""
 
+    def on_holes(self, holes: list[Hole]) -> None:
+        """Take note of readings that will never come; called for kinds with `repairs` only."""
+
     def on_reload(self) -> None:
         """Take the new settings: the config was read again and is good."""
 
@@ -169,6 +178,13 @@ class Node:
         """Send one control message."""
         if not self.bus.control.send(self._outbox.control(flag, to, number, self.active)):
             self.bus.send_failed()
+
+    def resume(self, marks: Iterable[Mark]) -> None:
+        """Have asked again what is missing behind these marks; for kinds with `repairs`.
+
+        In or before `open` if the marks are at hand then; later, readings that came before the
+        marks may come a second time.
+        """
 
     def count_as_alive(self) -> None:
         """Let what the node just did stand for the next keep-alive."""

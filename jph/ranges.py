@@ -1,0 +1,85 @@
+"""A set of whole numbers, kept as ranges: what is missing of a long sequence. Pure."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+
+Range = tuple[int, int]
+"""From the first number to the one after the last."""
+
+
+class Ranges:
+    """Sorted, disjoint, half-open ranges; ranges that touch become one."""
+
+    __slots__ = ("_ends", "_starts")
+
+    def __init__(self, ranges: Iterable[Range] = ()) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        for start, end in ranges:
+            self.add(start, end)
+
+    def __iter__(self) -> Iterator[Range]:
+        return zip(self._starts, self._ends, strict=True)
+
+    def __len__(self) -> int:
+        """How many ranges there are."""
+        return len(self._starts)
+
+    def __contains__(self, number: int) -> bool:
+        position = bisect_right(self._starts, number) - 1
+        return position >= 0 and number < self._ends[position]
+
+    @property
+    def first(self) -> int:
+        """The smallest number; there must be one."""
+        return self._starts[0]
+
+    def total(self) -> int:
+        """Return how many numbers there are."""
+        return sum(self._ends) - sum(self._starts)
+
+    def add(self, start: int, end: int) -> None:
+        """Put the numbers from `start` to below `end` into the set."""
+        if start >= end:
+            return
+        if not self._ends or start > self._ends[-1]:  # by far the usual: newer than all
+            self._starts.append(start)
+            self._ends.append(end)
+            return
+        left = bisect_left(self._ends, start)
+        right = bisect_right(self._starts, end)
+        if left < right:
+            start = min(start, self._starts[left])
+            end = max(end, self._ends[right - 1])
+        self._starts[left:right] = [start]
+        self._ends[left:right] = [end]
+
+    def remove(self, start: int, end: int) -> list[Range]:
+        """Take the numbers from `start` to below `end` out; return those that were in."""
+        left = bisect_right(self._ends, start)
+        right = bisect_left(self._starts, end)
+        if left >= right or start >= end:
+            return []
+        old = list(zip(self._starts[left:right], self._ends[left:right], strict=True))
+        kept = []
+        if old[0][0] < start:
+            kept.append((old[0][0], start))
+        if old[-1][1] > end:
+            kept.append((end, old[-1][1]))
+        self._starts[left:right] = [s for s, _ in kept]
+        self._ends[left:right] = [e for _, e in kept]
+        return [(max(s, start), min(e, end)) for s, e in old]
+
+    def discard(self, number: int) -> bool:
+        """Take one number out; tell whether it was in."""
+        return bool(self.remove(number, number + 1))
+
+    def within(self, start: int, end: int) -> list[Range]:
+        """Return the parts that lie from `start` to below `end`."""
+        left = bisect_right(self._ends, start)
+        right = bisect_left(self._starts, end)
+        return [
+            (max(s, start), min(e, end))
+            for s, e in zip(self._starts[left:right], self._ends[left:right], strict=True)
+            if max(s, start) < min(e, end)
+        ]
