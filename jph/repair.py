@@ -3,8 +3,8 @@
 Positions are sequences that never wrap: the sequence is a position modulo 2³¹.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
 
 
 class Cause(StrEnum):
@@ -16,7 +16,8 @@ class Cause(StrEnum):
     SOURCE_GONE = "source gone"  # the source ended, or started anew without a journal
 
 
-class Hole(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Hole:
     """Readings of one source that are given up.
 
     `count` of them from sequence `first` on (0: how many is not known), between the timestamps of
@@ -32,7 +33,8 @@ class Hole(NamedTuple):
     to_ms: int
 
 
-class Mark(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Mark:
     """Up to where a receiver has the readings of one start of a source.
 
     All up to sequence `last` but `missing` (first, count) are kept; `last_ms` is the timestamp of
