@@ -14,6 +14,10 @@ class Cause(StrEnum):
     OVERFLOW = "overflow"  # dropped by this machine's own full receive buffer
     GONE = "gone"  # the source does not keep them any more
     SOURCE_GONE = "source gone"  # the source ended, or started anew without a journal
+    SPOOL_FULL = "spool full"  # came, and was dropped for newer ones while the store was away
+    DISK_FULL = "disk full"  # the same, because the disk took no more
+    DAMAGED = "damaged"  # came, and was damaged on the disk
+    REFUSED = "refused"  # came, and no store can hold it
 
 
 @dataclass(frozen=True, slots=True)

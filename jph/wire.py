@@ -150,7 +150,7 @@ def decode_control(datagram: bytes | memoryview) -> Control:
     Raises:
         DecodeError: it is not a control message.
     """
-    sequence, epoch, timestamp, flag, source, to, version, _, payload = _split(datagram)
+    sequence, epoch, timestamp, flag, source, to, version, _, payload = split(datagram)
     if len(payload) != _CONTROL.size:
         raise DecodeError("length", f"control payload of {len(payload)} bytes, not 9")
     if flag not in _CONTROL_FLAGS:
@@ -165,7 +165,7 @@ def decode_data(datagram: bytes | memoryview) -> Reading:
     Raises:
         DecodeError: it is not a reading.
     """
-    sequence, epoch, timestamp, flag, source, to, version, quality, payload = _split(datagram)
+    sequence, epoch, timestamp, flag, source, to, version, quality, payload = split(datagram)
     value: Value
     if number := _NUMBERS.get(flag):
         if len(payload) != number.size:
@@ -208,7 +208,7 @@ def encode_control(message: Control) -> bytes:
         payload = _CONTROL.pack(message.number, message.active)
     except struct.error as error:
         raise EncodeError(f"{message}: {error}") from error
-    return _join(message, 0, payload)
+    return join(message, 0, payload)
 
 
 def encode_data(reading: Reading) -> bytes:
@@ -228,7 +228,7 @@ def encode_data(reading: Reading) -> bytes:
             raise EncodeError(f"{reading}: no flag {flag!r} for such a value")
     except (struct.error, OverflowError, UnicodeEncodeError) as error:
         raise EncodeError(f"{reading}: {error}") from error
-    return _join(reading, reading.quality, payload)
+    return join(reading, reading.quality, payload)
 
 
 def express(value: Value | bool, dialect: Dialect = Dialect.JPH) -> tuple[str, Value]:
@@ -255,11 +255,16 @@ def express(value: Value | bool, dialect: Dialect = Dialect.JPH) -> tuple[str, V
     raise EncodeError(f"a {type(value).__name__} cannot be sent: {value!r}")
 
 
-_Fields = tuple[int, int, int, str, str, str, int, int, bytes | memoryview]
+Fields = tuple[int, int, int, str, str, str, int, int, bytes | memoryview]
+"""Sequence, epoch, timestamp in ms, flag, source, destination, version, quality, payload."""
 
 
-def _split(datagram: bytes | memoryview) -> _Fields:
-    """Take header and payload apart, and check all that both buses have in common."""
+def split(datagram: bytes | memoryview) -> Fields:
+    """Take header and payload apart, and check all that both buses have in common.
+
+    Raises:
+        DecodeError: it is not one of our messages.
+    """
     if len(datagram) < HEADER_SIZE:
         raise DecodeError("short", f"{len(datagram)} bytes, a header has {HEADER_SIZE}")
     sequence, epoch, timestamp, flag, source, to, version, quality, length = _HEADER.unpack_from(
@@ -299,7 +304,12 @@ def _decode_text(payload: bytes | memoryview) -> str:
         raise DecodeError("text", f"text that is not UTF-8: {error}") from error
 
 
-def _join(message: Control | Reading, quality: int, payload: bytes) -> bytes:
+def join(message: Control | Reading, quality: int, payload: bytes) -> bytes:
+    """Put the header of `message` before a payload.
+
+    Raises:
+        EncodeError: a field does not fit the wire.
+    """
     if not is_codifier(message.source):
         raise EncodeError(f"{message.source!r} is not a codifier")
     if message.to != EVERYBODY and not is_codifier(message.to):

@@ -1,0 +1,116 @@
+"""What a program sent lately, to send it again: bounded by age and bytes. Pure.
+
+Each source's datagrams are contiguous, so a sequence finds its datagram by subtraction. They are
+forgotten a slice (about a second of sending) at a time.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from jph.wire import SEQUENCE_LIMIT
+
+_SLICE_S: Final = 1.0
+_SLICES: Final = 64
+"""A slice is closed early when it holds this part of the ring's bytes."""
+_HALF: Final = SEQUENCE_LIMIT // 2
+
+
+class _Slice(NamedTuple):
+    """How far each source that spoke had come at the end of a slice."""
+
+    closed_s: float
+    size: int
+    ends: tuple[tuple["Track", int], ...]
+
+
+class Track:
+    """The datagrams of one source: those from `base` on are kept.
+
+    Attributes:
+        first: sequence of the announcement, which is always kept; position 0 is the announcement.
+        base: position of the first datagram that is kept.
+    """
+
+    __slots__ = ("announcement", "base", "closed", "datagrams", "first")
+
+    def __init__(self, first: int, announcement: bytes) -> None:
+        self.first = first
+        self.announcement = announcement
+        self.base = 0
+        self.closed = 0
+        self.datagrams: list[bytes] = []
+
+    @property
+    def end(self) -> int:
+        """Position of the next datagram."""
+        return self.base + len(self.datagrams)
+
+    def position(self, sequence: int) -> int:
+        """Return where `sequence` lies; before the announcement is negative."""
+        return (sequence - self.first + _HALF) % SEQUENCE_LIMIT - _HALF
+
+    def sequence(self, position: int) -> int:
+        """Return the sequence at `position`."""
+        return (self.first + position) % SEQUENCE_LIMIT
+
+
+class Ring:
+    """The datagrams of one start of a program.
+
+    Attributes:
+        size: bytes of the datagrams kept.
+    """
+
+    def __init__(self, max_age_s: float, max_bytes: int) -> None:
+        self.size = 0
+        self.tracks: dict[str, Track] = {}
+        self._max_age_s = max_age_s
+        self._max_bytes = max_bytes
+        self._slices: deque[_Slice] = deque()
+        self._open_since_s = 0.0
+        self._open_size = 0
+
+    def begin(self, codifier: str, sequence: int, announcement: bytes) -> None:
+        """Start a source's track with its announcement, which `add` is given too."""
+        self.tracks[codifier] = Track(sequence, announcement)
+
+    def add(self, sent: Iterable[tuple[str, bytes]], now_s: float) -> None:
+        """Keep datagrams, each the next of its source."""
+        if now_s - self._open_since_s > _SLICE_S or self._open_size * _SLICES > self._max_bytes:
+            self._close(now_s)
+        tracks, size = self.tracks, 0
+        for codifier, datagram in sent:
+            tracks[codifier].datagrams.append(datagram)
+            size += len(datagram)
+        self._open_size += size
+        self.size += size
+        if self.size > self._max_bytes:
+            self.expire(now_s)
+
+    def expire(self, now_s: float) -> None:
+        """Forget what is too old or too much."""
+        slices = self._slices
+        while slices and (
+            now_s - slices[0].closed_s > self._max_age_s or self.size > self._max_bytes
+        ):
+            oldest = slices.popleft()
+            self.size -= oldest.size
+            for track, end in oldest.ends:
+                del track.datagrams[: end - track.base]
+                track.base = end
+
+    def take(self, codifier: str, start: int, end: int) -> Sequence[bytes]:
+        """Return what is kept of the positions from `start` to below `end`."""
+        track = self.tracks[codifier]
+        return track.datagrams[max(start - track.base, 0) : max(end - track.base, 0)]
+
+    def _close(self, now_s: float) -> None:
+        if self._open_size:
+            grown = [track for track in self.tracks.values() if track.end > track.closed]
+            ends = tuple((track, track.end) for track in grown)
+            for track in grown:
+                track.closed = track.end
+            self._slices.append(_Slice(now_s, self._open_size, ends))
+        self._open_since_s, self._open_size = now_s, 0
+        self.expire(now_s)
