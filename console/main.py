@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "watch": "console.watch:watch",
     "run": "console.run:run",
     "up": "console.up:up",
+    "teleinfo": "console.teleinfo:teleinfo",
     "config": "console.check:config",
 }
 """Where each command is. `run` starts on a small machine too: only the one asked for is loaded."""

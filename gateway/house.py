@@ -15,11 +15,13 @@ from heating.wiring import Heater, Wiring, wiring
 from jph.config import Network, Sensor
 from jph.errors import ConfigError
 
-# Labels of Enedis-NOI-CPT_54E (historique, then standard).
-_CURRENTS = {"IINST": 1, "IINST1": 1, "IINST2": 2, "IINST3": 3, "IRMS1": 1, "IRMS2": 2, "IRMS3": 3}
-_POWER = ("PAPP", "SINSTS")
-_TARIFF = ("PTEC", "LTARF", "NGTF")
-_SUBSCRIBED = ("ISOUSC",)
+# Fields that both modes have, then labels of Enedis-NOI-CPT_54E (historique, standard).
+_CURRENTS = {"IINST": 1} | {
+    f"{field}{phase}": phase for field in ("IRMS", "IINST", "CURRENT_") for phase in (1, 2, 3)
+}
+_POWER = ("APPARENT_POWER", "PAPP", "SINSTS")
+_TARIFF = ("TARIFF_PERIOD", "PTEC", "LTARF", "NGTF")
+_SUBSCRIBED = ("SUBSCRIBED_CURRENT", "ISOUSC")
 
 
 class Phase(NamedTuple):

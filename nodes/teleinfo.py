@@ -7,22 +7,14 @@ from typing import Final, Literal
 import msgspec
 
 from devices.tic.fields import CANONICAL, CURRENTS, is_field
-from devices.tic.labels import BAUD_RATES, Mode
-from devices.tic.line import Cause
-from devices.tic.link import SerialLink
+from devices.tic.labels import Mode
+from devices.tic.line import Cause, causes
+from devices.tic.link import MeterLine, SerialLink
 from devices.tic.meter import Fact, Meter
 from devices.tic.reader import Event, FrameReader
-from devices.tic.watch import LineWatch, Verdict
 from jph.config import expand
-from jph.errors import DeviceError
 from jph.node import Node, Settings
 from jph.wire import Quality, Value
-
-TICK_S: Final = 0.5
-QUIET_S: Final = 2.0
-"""Frames follow each other within 34 ms: after this long a line under way has ended."""
-FIRST_RETRY_S: Final = 0.2
-LAST_RETRY_S: Final = 5.0
 
 EVERY_FRAME: Final = frozenset(name for label in CURRENTS for name in (label, CANONICAL[label]))
 """Fields sent each time they are heard: whoever sheds load lives on their freshness."""
@@ -86,15 +78,13 @@ class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
         if self._task is not None:
             self._task.cancel()
         mode = None if self.settings.mode == "auto" else Mode(self.settings.mode)
-        self.reader = FrameReader(mode)
         self.meter = Meter(self.settings.warning_expiry)
-        self._baud_rate = BAUD_RATES[mode or Mode.HISTORIQUE]
         self._told = None
         self._sent: dict[str, tuple[Fact, float]] = {}
-        self._complaints: set[str] = set()
         self._codifiers = self._map_fields()
-        self.link = SerialLink(_address(self.settings.device), self._take)
-        self._task = self.spawn(self._serve(self.link), "meter")
+        device, silence_s = _address(self.settings.device), self.settings.silence
+        self.line = MeterLine(device, mode, silence_s, self._heard, self._tick, self.log)
+        self._task = self.spawn(self.line.serve(), "meter")
 
     def _map_fields(self) -> dict[str, list[str]]:
         codifiers: dict[str, list[str]] = {}
@@ -112,66 +102,24 @@ class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
 
     # The line
 
-    async def _serve(self, link: SerialLink) -> None:
-        """Keep the port open, for ever."""
-        delay = FIRST_RETRY_S
-        while True:
-            groups = self.reader.groups
-            try:
-                await link.open(self._baud_rate)
-                self._complain("lost", await self._watch(link))
-            except DeviceError as error:
-                self._complain("open", str(error))
-            finally:
-                await link.close()
-            self._handle(self.reader.flush())
-            self._publish(self.meter.expire(time.monotonic()), Quality.STALE)
-            if self.reader.groups > groups:
-                delay = FIRST_RETRY_S
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, LAST_RETRY_S)
+    @property
+    def reader(self) -> FrameReader:
+        """What reads the line; it counts what was refused."""
+        return self.line.reader
 
-    async def _watch(self, link: SerialLink) -> str:
-        """Return why the port must be opened anew."""
-        reader = self.reader
-        watch = LineWatch(self.settings.silence, time.monotonic(), reader.bytes, reader.groups)
-        while (reason := await link.lost(TICK_S)) is None:
-            now_s = time.monotonic()
-            verdict = watch.step(now_s, reader.bytes, reader.groups)
-            if watch.pauses(now_s, QUIET_S):
-                self._handle(reader.flush())
-            stale = Quality.STALE if watch.is_silent(now_s) else Quality.GOOD
-            self._publish(self.meter.expire(now_s), stale)
-            if verdict is Verdict.HUNT:
-                self._hunt(link)
-            elif verdict is not Verdict.WAIT:
-                return f"opening the meter's port anew: {verdict.value}"
-        return f"the meter's port is lost: {reason}"
+    @property
+    def link(self) -> SerialLink:
+        """The port itself."""
+        return self.line.link
 
-    def _hunt(self, link: SerialLink) -> None:
-        """Try the other speed, unless the settings name the mode."""
-        self._complain("speed", f"{Verdict.HUNT.value}, {self._baud_rate} baud")
-        if self.settings.mode == "auto":
-            self._baud_rate = next(rate for rate in BAUD_RATES.values() if rate != self._baud_rate)
-            link.set_baud_rate(self._baud_rate)
-
-    def _take(self, data: bytes) -> None:
-        """Read what the port gave: this is the way of every current, keep it short."""
-        self._handle(self.reader.feed(data))
-
-    def _handle(self, events: list[Event]) -> None:
-        if not events:
-            return
+    def _heard(self, events: list[Event]) -> None:
+        """Publish what the line said: this is the way of every current, keep it short."""
         self._publish(self.meter.update(events, time.monotonic()))
-        if self._complaints:
-            self._complaints.clear()
-            self.log.info("the meter is heard at %d baud", self._baud_rate)
 
-    def _complain(self, kind: str, text: str) -> None:
-        """Log a trouble once, until the meter is heard again."""
-        if kind not in self._complaints:
-            self._complaints.add(kind)
-            self.log.warning("%s", text)
+    def _tick(self, silent: bool) -> None:
+        """Let warnings expire that nobody renews, whatever the line does."""
+        grade = Quality.STALE if silent else Quality.GOOD
+        self._publish(self.meter.expire(time.monotonic()), grade)
 
     # The bus
 
@@ -204,6 +152,7 @@ class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
             Fact("FRAMES", reader.frames),
             Fact("GROUPS", reader.groups),
             Fact("ERRORS", reader.bad),
+            Fact("CAUSES", causes(reader.errors)),
             *(Fact(f"ERRORS_{cause.upper()}", reader.errors[cause]) for cause in Cause),
         ]
 

@@ -7,9 +7,9 @@ same fields, so a history kept by field goes on when the mode changes.
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 from devices.tic.labels import HISTORIQUE, STANDARD
+from devices.tic.status import DAYS, RELAYS, STATUS
 
 Value = int | float | str
 
@@ -61,7 +61,6 @@ _INDEX_FIELDS = {
     "EJPHPM": "INDEX_PM",
 } | {label: f"INDEX_{label.removeprefix('BBR')}" for label in INDEXES["TEMPO"]}
 
-_DAYS = ("", "BLEU", "BLANC", "ROUGE")
 _PERIODS = {
     "TH": "BASE",
     "HEURE CREUSE": "HC",
@@ -74,36 +73,16 @@ _PERIODS = {
 } | {
     f"{hours}J{letter}": f"{hours} {day}"
     for hours in ("HC", "HP")
-    for letter, day in zip("BWR", _DAYS[1:], strict=True)
+    for letter, day in zip("BWR", DAYS[1:], strict=True)
 }
 _TARIFFS = (("TEMPO", "TEMPO"), ("BBR", "TEMPO"), ("EJP", "EJP"), ("BASE", "BASE"), ("HC", "HC"))
 _BLANKS = re.compile(r"[ .]+")
 
-STATISTICS = frozenset({"QUALITY", "MODE", "FRAMES", "GROUPS", "ERRORS"})
+ORIGIN = ("METER_MAKER", "METER_YEAR", "METER_TYPE")
+"""Fields that a whole meter address tells."""
+
+STATISTICS = frozenset({"QUALITY", "MODE", "FRAMES", "GROUPS", "ERRORS", "CAUSES"})
 """Fields about the reception itself, beside ``ERRORS_`` and a cause."""
-
-
-class Status(NamedTuple):
-    """Some bits of the status register ``STGE`` (Enedis-NOI-CPT_54E), read as a number."""
-
-    shift: int
-    mask: int
-
-
-STATUS: Mapping[str, Status] = MappingProxyType(
-    {
-        "CONTACT_OPEN": Status(0, 1),
-        "BREAKER_STATE": Status(1, 7),
-        "COVER_OPEN": Status(4, 1),
-        "OVERVOLTAGE": Status(6, 1),
-        "OVERLOAD": Status(7, 1),
-        "PRODUCER": Status(8, 1),
-        "INJECTING": Status(9, 1),
-        "CLOCK_DEGRADED": Status(16, 1),
-        "PEAK_NOTICE": Status(28, 3),
-        "PEAK": Status(30, 3),
-    }
-)
 
 
 def clean(text: str) -> str:
@@ -134,25 +113,9 @@ def index_field(label: str, tariff_name: str | None) -> str | None:
     return _INDEX_FIELDS.get(label)
 
 
-def status_facts(stge: str) -> dict[str, Value]:
-    """Return what the eight hexadecimal digits of ``STGE`` say."""
-    register = int(stge, 16)
-    facts: dict[str, Value] = {
-        name: register >> part.shift & part.mask for name, part in STATUS.items()
-    }
-    facts["TEMPO_TODAY"] = _DAYS[register >> 24 & 3]
-    facts["TEMPO_TOMORROW"] = _DAYS[register >> 26 & 3]
-    return facts
-
-
-def relay_facts(relais: int) -> dict[str, Value]:
-    """Return the eight relays of ``RELAIS``: the first is real, the others virtual."""
-    return {f"RELAY_{number + 1}": relais >> number & 1 for number in range(8)}
-
-
 def tomorrow(demain: str) -> str:
     """Return ``DEMAIN`` in the words of standard mode; empty while it is not known."""
-    return next((day for day in _DAYS[1:] if day.startswith(demain)), "")
+    return next((day for day in DAYS[1:] if day.startswith(demain)), "")
 
 
 def is_field(name: str) -> bool:
@@ -168,7 +131,8 @@ _NAMES = frozenset(
         *_INDEX_FIELDS.values(),
         *STATUS,
         *STATISTICS,
-        *(f"RELAY_{number}" for number in range(1, 9)),
+        *RELAYS,
+        *ORIGIN,
         "TARIFF",
         "TARIFF_PERIOD",
         "TEMPO_TODAY",

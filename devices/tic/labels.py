@@ -102,7 +102,7 @@ STANDARD: dict[str, Rule] = {
     },
     "MSG1": _text(f"{_PRINTABLE}{{1,32}}"),
     "MSG2": _text(f"{_PRINTABLE}{{1,16}}"),
-    "PRM": _text("[0-9]{14}"),
+    "PRM": _text("[0-9A-Z]{1,14}"),
     "RELAIS": _digits(3),
     "NTARF": _digits(2),
     "NJOURF": _digits(2),

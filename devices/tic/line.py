@@ -1,5 +1,6 @@
 """One line of the link: parity, checksum, label and value (Enedis-NOI-CPT_02E, -54E §5.3)."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -22,6 +23,12 @@ class Cause(StrEnum):
     ABORTED = "aborted"
 
 
+def causes(errors: Mapping[Cause, int]) -> str:
+    """Return counts of refused lines in words, the most frequent first: checksum 3, parity 1."""
+    counted = sorted((-count, cause.value) for cause, count in errors.items() if count)
+    return ", ".join(f"{cause} {-count}" for count, cause in counted) or "none"
+
+
 class Group(NamedTuple):
     """One label and its value as the meter wrote them, blanks included."""
 
@@ -31,6 +38,11 @@ class Group(NamedTuple):
     mode: Mode
     known: bool
     frame: int = 0
+
+    @property
+    def text(self) -> str:
+        """Date, if any, and value, as the meter wrote them."""
+        return self.value if self.horodate is None else f"{self.horodate} {self.value}"
 
     @property
     def reading(self) -> int | str:

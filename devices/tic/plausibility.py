@@ -2,8 +2,11 @@
 
 from typing import NamedTuple
 
-CONTRACT_W = 36_000 * 1.5
-"""The largest meter of this link is subscribed for 36 kVA; it may be exceeded for a while."""
+LARGEST_VA = 36_000
+"""The largest contract of meters with this link, and the limit while the contract is not known."""
+
+EXCESS = 1.5
+"""By how much a contract may be exceeded before a breaker opens, with some room."""
 
 SLACK_WH = 100.0
 """What the pace of frames, or a capture played fast, may add."""
@@ -17,9 +20,9 @@ class _Seen(NamedTuple):
     at_s: float
     times: int = 1
 
-    def leads_to(self, wh: int, now_s: float) -> bool:
+    def leads_to(self, wh: int, now_s: float, limit_va: int) -> bool:
         rise = wh - self.wh
-        return 0 <= rise <= SLACK_WH + CONTRACT_W * (now_s - self.at_s) / 3600
+        return 0 <= rise <= SLACK_WH + EXCESS * limit_va * (now_s - self.at_s) / 3600
 
 
 class IndexGuard:
@@ -29,14 +32,17 @@ class IndexGuard:
         self._believed: dict[str, _Seen] = {}
         self._refused: dict[str, _Seen] = {}
 
-    def plausible(self, label: str, wh: int, now_s: float) -> bool:
-        """Whether index ``label`` may be ``wh`` at monotonic time ``now_s``."""
+    def plausible(self, label: str, wh: int, now_s: float, limit_va: int = LARGEST_VA) -> bool:
+        """Whether index ``label`` may be ``wh`` at monotonic time ``now_s``.
+
+        ``limit_va`` is the power of the contract.
+        """
         believed = self._believed.get(label)
-        if believed is None or believed.leads_to(wh, now_s):
+        if believed is None or believed.leads_to(wh, now_s, limit_va):
             self._believe(label, wh, now_s)
             return True
         refused = self._refused.get(label)
-        times = refused.times + 1 if refused and refused.leads_to(wh, now_s) else 1
+        times = refused.times + 1 if refused and refused.leads_to(wh, now_s, limit_va) else 1
         if times >= CONFIRMATIONS:
             self._believe(label, wh, now_s)
             return True

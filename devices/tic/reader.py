@@ -8,7 +8,7 @@ as an event of its own.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from devices.tic.labels import Mode
@@ -22,8 +22,11 @@ GROUPS_PER_FRAME = 256
 PLAIN_GROUPS = 32
 """Good groups without a single bit 7 after which a source counts as stripped of its parity."""
 
-MODE_GROUPS = 24
-"""Good groups in a row of one mode before it is taken for the meter's, or changed."""
+MODE_FRAMES = 3
+"""Frames in a row that speak one mode only, before it takes the place of another."""
+
+MODE_LABELS = 3
+"""Labels that a frame must have to count as one: the short frame of an overrun has four."""
 
 UNKNOWN_LABELS = 32
 """Unknown labels remembered at once."""
@@ -48,15 +51,29 @@ class FrameEnd(NamedTuple):
 Event = Group | FrameEnd
 
 
+class Judged(NamedTuple):
+    """One line as it came, bit 7 included, where it began in the stream, and what it was taken for.
+
+    Of a line that is too long only the beginning is kept.
+    """
+
+    raw: bytes
+    offset: int
+    outcome: Group | Cause
+
+
+Trace = Callable[[Judged], None]
+
+
 class FrameReader:
     """Cut bytes into groups; keep no more than one line and the labels of one frame.
 
     Bytes are as an 8N1 port gives them. Even parity, in bit 7, is checked here and then masked:
     a serial driver told 7E1 would silently drop or alter what is wrong. Sources that already
-    stripped bit 7 are recognised and read without it.
+    stripped bit 7 are recognised and read without it. ``trace`` is told each line.
     """
 
-    def __init__(self, mode: Mode | None = None) -> None:
+    def __init__(self, mode: Mode | None = None, trace: Trace | None = None) -> None:
         self.errors: dict[Cause, int] = dict.fromkeys(Cause, 0)
         self.groups = 0
         self.frames = 0
@@ -64,8 +81,11 @@ class FrameReader:
         self._fixed = mode is not None
         self.mode = mode
         self._candidate: Mode | None = None
-        self._candidate_run = 0
+        self._candidate_labels: set[str] = set()
+        self._candidate_frames = 0
+        self._trace = trace
         self._line = bytearray()
+        self._line_at = 0
         self._overflow = False
         self._suspect = False  # the delimiter before this line broke parity
         self.parity = False
@@ -83,13 +103,14 @@ class FrameReader:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Take what the port gave and return the groups and frame ends it completed."""
-        self.bytes += len(chunk)
+        before, self.bytes = self.bytes, self.bytes + len(chunk)
         events: list[Event] = []
         start = 0
         for match in _DELIMITER.finditer(chunk):
             self._append(chunk[start : match.start()])
             self._delimit(chunk[match.start()], events)
             start = match.end()
+            self._line_at = before + start
         self._append(chunk[start:])
         return events
 
@@ -99,20 +120,19 @@ class FrameReader:
         self._end_line(b"", events)
         self._end_frame(events, complete=False)
         self._suspect = self._started = False
+        self._line_at = self.bytes
         return events
 
     def _append(self, piece: bytes) -> None:
-        if len(self._line) + len(piece) > LONGEST:
-            self._overflow = True
-            self._line.clear()
-        elif not self._overflow:
-            self._line += piece
+        room = LONGEST - len(self._line)
+        self._line += piece[:room]
+        self._overflow = self._overflow or len(piece) > room
 
     def _delimit(self, raw: int, events: list[Event]) -> None:
         byte = raw & 0x7F
         if byte == EOT:
-            if self._line or self._overflow:
-                self._refuse(Cause.ABORTED)
+            if self._line:
+                self._tell(Cause.ABORTED, events)
         else:
             self._end_line(bytes((raw,)), events)
         self._line.clear()
@@ -124,16 +144,21 @@ class FrameReader:
 
     def _end_line(self, delimiter: bytes, events: list[Event]) -> None:
         raw = bytes(self._line).replace(b"\0", b"")
-        self._line.clear()
         if self._overflow:
-            self._overflow = False
-            self._refuse(Cause.OVERFLOW)
+            self._tell(Cause.OVERFLOW, events)
         elif raw.translate(MASK).strip():
-            group = self._judge(raw, delimiter)
-            if isinstance(group, Cause):
-                self._refuse(group)
-            else:
-                self._accept(group, events)
+            self._tell(self._judge(raw, delimiter), events)
+        self._line.clear()
+        self._overflow = False
+
+    def _tell(self, outcome: Group | Cause, events: list[Event]) -> None:
+        """Count and hand on what the line under way was taken for."""
+        if isinstance(outcome, Cause):
+            self.errors[outcome] += 1
+        else:
+            outcome = self._accept(outcome, events)
+        if self._trace is not None:
+            self._trace(Judged(bytes(self._line), self._line_at, outcome))
 
     def _judge(self, raw: bytes, delimiter: bytes) -> Group | Cause:
         """Parity first: only a line that keeps it, or a source without any, is read further."""
@@ -155,7 +180,7 @@ class FrameReader:
 
     def _trusted(self, group: Group) -> Group | Cause:
         """Refuse the other mode until it has spoken for long, and a new label until repeated."""
-        if not self._mode_agrees(group.mode):
+        if not self._mode_agrees(group):
             return Cause.MODE
         if group.known or group.label in self._unknown:
             return group
@@ -164,27 +189,48 @@ class FrameReader:
         self._unknown[group.label] = None
         return Cause.LABEL
 
-    def _mode_agrees(self, mode: Mode) -> bool:
-        if mode is self.mode:
-            self._candidate_run = 0
+    def _mode_agrees(self, group: Group) -> bool:
+        """Whether this is the meter's mode, or may be: until one is found both are heard."""
+        if group.mode is self.mode:
+            self._forget_candidate()
             return True
         if self._fixed:
             return False
-        self._candidate_run = self._candidate_run + 1 if mode is self._candidate else 1
-        self._candidate = mode
-        if self._candidate_run >= MODE_GROUPS:
-            self.mode, self._candidate_run = mode, 0
-        return self.mode in (None, mode)
+        if group.mode is not self._candidate:
+            self._forget_candidate()
+            self._candidate = group.mode
+        if group.label in self._candidate_labels:  # where frames have no ends: the next one begins
+            self._end_candidate_frame()
+        if group.known:  # which bounds the set
+            self._candidate_labels.add(group.label)
+        return self.mode in (None, group.mode)
 
-    def _accept(self, group: Group, events: list[Event]) -> None:
+    def _end_candidate_frame(self) -> None:
+        """Take the other mode for the meter's once enough frames spoke it and nothing else."""
+        self._candidate_frames += len(self._candidate_labels) >= MODE_LABELS
+        self._candidate_labels.clear()
+        if self._candidate_frames >= (1 if self.mode is None else MODE_FRAMES):
+            self.mode = self._candidate
+            self._forget_candidate()
+
+    def _forget_candidate(self) -> None:
+        self._candidate = None
+        self._candidate_labels.clear()
+        self._candidate_frames = 0
+
+    def _accept(self, group: Group, events: list[Event]) -> Group:
         repeated = group.label in self._labels and not self._started
         if repeated or len(self._labels) >= GROUPS_PER_FRAME:
             self._end_frame(events, complete=False)
         self.groups += 1
         self._labels.add(group.label)
-        events.append(group._replace(frame=self._frame))
+        group = group._replace(frame=self._frame)
+        events.append(group)
+        return group
 
     def _end_frame(self, events: list[Event], *, complete: bool) -> None:
+        if self._candidate is not None:
+            self._end_candidate_frame()
         if self._labels or complete:
             bad = self.bad - self._bad_before
             events.append(FrameEnd(self._frame, complete, frozenset(self._labels), bad))
@@ -192,9 +238,6 @@ class FrameReader:
             self._frame += 1
             self._bad_before = self.bad
         self._labels.clear()
-
-    def _refuse(self, cause: Cause) -> None:
-        self.errors[cause] += 1
 
 
 def groups(events: Iterable[Event]) -> list[Group]:

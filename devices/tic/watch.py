@@ -5,6 +5,9 @@ from enum import Enum
 HUNT_S = 4.0
 """Two frames of the slowest meter: bytes without one good group mean the wrong speed."""
 
+FAITH_S = 20.0
+"""How long bytes may make no sense at a speed at which frames were read before."""
+
 DEAF_S = 60.0
 """A port without a single byte is opened anew this often."""
 
@@ -19,10 +22,14 @@ class Verdict(Enum):
 
 
 class LineWatch:
-    """Watch one opened port. Times are monotonic seconds, counts only rise."""
+    """Watch one opened port. Times are monotonic seconds, counts only rise.
+
+    ``patience_s`` is how long bytes may make no sense; it may be changed with the speed.
+    """
 
     def __init__(self, silence_s: float, now_s: float, received: int, groups: int) -> None:
         self.silence_s = silence_s
+        self.patience_s = HUNT_S
         self._byte_at = self._group_at = self._hunting_since = now_s
         self._received = self._received_at_hunt = received
         self._groups = groups
@@ -38,7 +45,7 @@ class LineWatch:
             return Verdict.DEAF
         if self._heard:
             return Verdict.SILENT if self.is_silent(now_s) else Verdict.WAIT
-        if now_s - self._hunting_since <= HUNT_S:
+        if now_s - self._hunting_since <= self.patience_s:
             return Verdict.WAIT
         sensible = received == self._received_at_hunt
         self._hunting_since, self._received_at_hunt = now_s, received

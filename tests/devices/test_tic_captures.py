@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from devices.tic import FrameReader, groups
+from devices.tic.capture import Capture
 from tests.devices.tic_frames import even
 
 CAPTURES = Path(__file__).resolve().parents[3] / "shared" / "data" / "tic"
@@ -18,6 +19,9 @@ EXPECTED: dict[str, dict[str, Any]] = (
 
 # Labels that pass the oracle's checksum and are refused here: none in these captures.
 DROPPED: dict[str, set[str]] = {}
+
+# Three voltages and three powers, though no current but the first came through.
+PHASES = {"tinfo_replay-standard-base-damaged.raw": 3}
 
 pytestmark = pytest.mark.skipif(not EXPECTED, reason="no captures beside this checkout")
 
@@ -44,6 +48,18 @@ def test_last_values_and_counts(name: str, size: int) -> None:
     assert reader.groups + reader.bad == expected["groups"]
     assert reader.bad == expected["bad"] + len(dropped)
     assert reader.frames == expected["frames"]
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_the_explanation_of_a_capture(name: str) -> None:
+    told, capture = EXPECTED[name], Capture()
+    capture.feed((CAPTURES / name).read_bytes())
+    capture.end()
+    assert {label: last.group.text for label, last in capture.last.items()} == told["last"]
+    if told["last"]:
+        assert (capture.mode, capture.phases) == (told["mode"], PHASES.get(name, told["phases"]))
+    assert len(capture.refused) == capture.reader.bad == told["bad"]
+    assert capture.reader.frames == told["frames"]
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,17 @@
 import pytest
 
 from devices.tic import FrameReader
-from devices.tic.fields import is_field, period, status_facts, tariff
+from devices.tic.fields import is_field, period, tariff
 from devices.tic.meter import Fact, Meter
 from devices.tic.plausibility import CONFIRMATIONS, IndexGuard
 from tests.devices.tic_frames import (
+    HISTORIQUE_BASE,
+    HISTORIQUE_EJP,
     HISTORIQUE_SINGLE,
     HISTORIQUE_THREE,
     SHORT,
     STANDARD_PRODUCER,
+    STANDARD_SINGLE,
     STANDARD_THREE,
     Line,
     frame,
@@ -35,6 +38,10 @@ def facts_of(*frames: tuple[Line, ...]) -> dict[str, object]:
                 "IINST": 12,
                 "CURRENT_1": 12,
                 "APPARENT_POWER": 2760,
+                "INDEX_TOTAL": 12345678 + 23456789,
+                "METER_MAKER": "Landis+Gyr, Siemens Metering",
+                "METER_YEAR": 2018,
+                "METER_TYPE": "Linky, three-phase 60 A, G3",
                 "INDEX_HC": 12345678,
                 "INDEX_HP": 23456789,
                 "TARIFF": "HC",
@@ -53,9 +60,50 @@ def facts_of(*frames: tuple[Line, ...]) -> dict[str, object]:
                 "CURRENT_2": 14,
                 "CURRENT_3": 0,
                 "INDEX_HCJW": 3000000,
+                "INDEX_TOTAL": 21000000,
                 "TARIFF": "TEMPO",
                 "TARIFF_PERIOD": "HC BLANC",
                 "TEMPO_TOMORROW": "ROUGE",
+            },
+        ),
+        (
+            HISTORIQUE_BASE,
+            {
+                "INDEX_BASE": 4567890,
+                "INDEX_TOTAL": 4567890,
+                "TARIFF": "BASE",
+                "TARIFF_PERIOD": "BASE",
+                "ADPS": 31,
+                "WARNING_1": 31,
+                "METER_MAKER": "Sagem, Sagemcom",
+                "METER_YEAR": 2029,
+            },
+        ),
+        (
+            HISTORIQUE_EJP,
+            {
+                "INDEX_HN": 1234567,
+                "INDEX_PM": 123456,
+                "INDEX_TOTAL": 1358023,
+                "PEJP": 30,
+                "TARIFF_PERIOD": "PM",
+            },
+        ),
+        (
+            STANDARD_SINGLE,
+            {
+                "CURRENT_1": 31,
+                "INDEX_TOTAL": 31000,
+                "INDEX_HC": 10000,
+                "INDEX_HP": 21000,
+                "TARIFF": "HC",
+                "TARIFF_PERIOD": "HC",
+                "SUBSCRIBED_CURRENT": 30,
+                "OVERLOAD": 1,
+                "WARNING_1": 31,
+                "CONTACT_OPEN": 1,
+                "METER_MAKER": "Itron",
+                "METER_TYPE": "Linky, single-phase 60 A, G3",
             },
         ),
         (SHORT, {"ADIR2": 24, "WARNING_2": 24, "WARNING_1": 0, "CURRENT_2": 24}),
@@ -147,6 +195,39 @@ def test_one_expired_warning_does_not_hide_another_of_its_phase() -> None:
     assert meter.expire(10.0 + EXPIRY_S) == [Fact("ADPS", 0), Fact("WARNING_1", 0)]
 
 
+def standard(stge: str, *amperes: int) -> bytes:
+    currents = (b"\n" + line(f"IRMS{n}", f"{a:03}") + b"\r" for n, a in enumerate(amperes, 1))
+    return b"".join(currents) + b"\n" + line("STGE", stge) + b"\r"
+
+
+def warned(facts: list[Fact]) -> dict[str, object]:
+    told = {fact.field: fact.value for fact in facts}
+    names = ("OVERLOAD", "OVERVOLTAGE", "WARNING_1", "WARNING_2", "WARNING_3")
+    return {name: told[name] for name in names if name in told}
+
+
+def test_the_overrun_bit_of_standard_mode_warns_of_the_phase_that_is_over() -> None:
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+    meter.update(reader.feed(frame(STANDARD_THREE)), 0.0)  # 12 kVA: 20 A a phase
+    meter.update(reader.feed(standard("003A0001", 3, 14, 1)), 1.0)
+    calm = {"OVERLOAD": 0, "OVERVOLTAGE": 0}
+    over = warned(meter.update(reader.feed(standard("003A0081", 3, 24, 1)), 2.0))
+    assert over == calm | {"OVERLOAD": 1, "WARNING_2": 24}
+    moved = warned(meter.update(reader.feed(standard("003A0081", 22, 19, 1)), 3.0))
+    assert moved == calm | {"OVERLOAD": 1, "WARNING_1": 22, "WARNING_2": 0}
+    total = warned(meter.update(reader.feed(standard("003A0081", 20, 19, 19)), 4.0))
+    assert total == calm | {"OVERLOAD": 1, "WARNING_1": 20}  # the sum is over: its highest phase
+    ended = warned(meter.update(reader.feed(standard("003A0001", 9, 9, 9)), 5.0))
+    assert ended == calm | {"WARNING_1": 0}
+
+
+def test_the_alarms_of_standard_mode_expire_too() -> None:
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+    meter.update(reader.feed(standard("003A00C1", 31)), 0.0)
+    assert meter.expire(EXPIRY_S - 0.1) == []
+    assert warned(meter.expire(EXPIRY_S)) == {"OVERLOAD": 0, "OVERVOLTAGE": 0, "WARNING_1": 0}
+
+
 def test_a_damaged_frame_does_not_decide_the_subscribed_current() -> None:
     meter, reader = Meter(EXPIRY_S), FrameReader()
     damaged = frame(STANDARD_THREE)
@@ -172,6 +253,42 @@ def test_an_index(values: list[tuple[float, int]], judged: list[bool]) -> None:
     guard = IndexGuard()
     assert CONFIRMATIONS == 3  # what the table counts on
     assert [guard.plausible("BASE", wh, now_s) for now_s, wh in values] == judged
+
+
+@pytest.mark.parametrize(
+    ("lines", "wh_an_hour", "plausible"),
+    [
+        ((("ISOUSC", "15"), ("IINST", "002")), 4700, False),
+        ((("ISOUSC", "15"), ("IINST", "002")), 4500, True),
+        ((("ISOUSC", "45"), ("IINST", "002")), 4700, True),
+        ((("ISOUSC", "15"), ("IINST1", "002"), ("IINST2", "002")), 13500, True),
+        ((("ISOUSC", "15"), ("IINST1", "002"), ("IINST2", "002")), 13700, False),
+        ((("PREF", "03"), ("IRMS1", "002")), 4700, False),
+        ((("PREF", "03"), ("IRMS1", "002")), 4500, True),
+        ((("PTEC", "TH.."),), 50_000, True),  # the contract is not known: the largest there is
+        ((("PTEC", "TH.."),), 60_000, False),
+    ],
+)
+def test_an_index_rises_no_faster_than_its_contract_allows(
+    lines: tuple[Line, ...], wh_an_hour: int, plausible: bool
+) -> None:
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+    index = "EAST" if lines[0][0] == "PREF" else "BASE"
+    meter.update(reader.feed(frame((*lines, (index, "000001000")))), 0.0)
+    told = meter.update(reader.feed(frame(((index, f"{1000 + wh_an_hour:09}"),))), 3600.0)
+    assert Fact(index, 1000 + wh_an_hour, plausible) in told
+
+
+def test_the_total_of_historique_mode_waits_for_every_index_of_the_tariff() -> None:
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+
+    def totals(*lines: Line) -> list[object]:
+        facts = meter.update(reader.feed(frame(lines)), 0.0)
+        return [fact.value for fact in facts if fact.field == "INDEX_TOTAL"]
+
+    assert totals(("HCHC", "000001000"), ("HCHP", "000002000")) == []  # which tariff?
+    assert totals(("OPTARIF", "HC.."), ("HCHP", "000002001")) == [3001]
+    assert totals(("HCHC", "000000999"), ("HCHP", "000002002")) == [3002]  # one refused
 
 
 def test_a_refused_index_is_kept_and_marked() -> None:
@@ -227,13 +344,3 @@ def test_tariffs(text: str, name: str) -> None:
 )
 def test_periods(text: str, name: str) -> None:
     assert period(text) == name
-
-
-def test_status_register() -> None:
-    calm = status_facts("003A0001")
-    assert (calm["CONTACT_OPEN"], calm["OVERLOAD"], calm["TEMPO_TODAY"]) == (1, 0, "")
-    assert status_facts("00000182")["BREAKER_STATE"] == 1
-    assert status_facts("00000182")["OVERLOAD"] == 1
-    assert status_facts("00000182")["PRODUCER"] == 1
-    assert status_facts("8E000000")["TEMPO_TOMORROW"] == "ROUGE"
-    assert status_facts("8E000000")["PEAK"] == 2

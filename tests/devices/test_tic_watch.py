@@ -2,7 +2,7 @@
 
 import pytest
 
-from devices.tic.watch import DEAF_S, HUNT_S, LineWatch, Verdict
+from devices.tic.watch import DEAF_S, FAITH_S, HUNT_S, LineWatch, Verdict
 
 SILENCE_S = 10.0
 WAIT, HUNT, SILENT, DEAF = Verdict.WAIT, Verdict.HUNT, Verdict.SILENT, Verdict.DEAF
@@ -30,6 +30,13 @@ def test_counts_of_an_earlier_port_do_not_count() -> None:
     watch = LineWatch(SILENCE_S, 100.0, 5000, 300)
     assert watch.step(100.0 + HUNT_S + 1, 5500, 300) is HUNT
     assert watch.is_silent(100.0 + SILENCE_S + 1)
+
+
+def test_a_speed_that_was_right_before_is_kept_for_longer() -> None:
+    watch = LineWatch(SILENCE_S, 0.0, 0, 0)
+    watch.patience_s = FAITH_S
+    assert watch.step(FAITH_S, 900, 0) is WAIT
+    assert watch.step(FAITH_S + 1, 1000, 0) is HUNT
 
 
 def test_a_pause_of_the_line() -> None:

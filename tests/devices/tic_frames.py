@@ -1,5 +1,7 @@
 """Meter frames made for the tests, by the norms' own words and not by the code under test."""
 
+from devices.tic import Group
+
 Line = tuple[str, ...]
 """Label and value; or label, horodate and value."""
 
@@ -88,6 +90,71 @@ STANDARD_PRODUCER: tuple[Line, ...] = (
     ("CCAIN-1", "E261120000000", "01000"),
 )
 
+HISTORIQUE_BASE: tuple[Line, ...] = (
+    ("ADCO", "022975123456"),
+    ("OPTARIF", "BASE"),
+    ("ISOUSC", "30"),
+    ("BASE", "004567890"),
+    ("PTEC", "TH.."),
+    ("IINST", "031"),
+    ("ADPS", "031"),
+    ("IMAX", "031"),
+    ("PAPP", "07130"),
+    ("MOTDETAT", "000000"),
+)
+HISTORIQUE_EJP: tuple[Line, ...] = (
+    ("ADCO", "030028654321"),
+    ("OPTARIF", "EJP."),
+    ("ISOUSC", "60"),
+    ("EJPHN", "001234567"),
+    ("EJPHPM", "000123456"),
+    ("PEJP", "30"),
+    ("PTEC", "PM.."),
+    ("IINST", "020"),
+    ("IMAX", "050"),
+    ("PAPP", "04600"),
+    ("HHPHC", "E"),
+    ("MOTDETAT", "000000"),
+)
+STANDARD_SINGLE: tuple[Line, ...] = (
+    ("ADSC", "061964123456"),
+    ("VTIC", "02"),
+    ("DATE", "H261120071500", ""),
+    ("NGTF", "H PLEINE-CREUSE "),
+    ("LTARF", "  HEURE  CREUSE "),
+    ("EAST", "000031000"),
+    ("EASF01", "000010000"),
+    ("EASF02", "000021000"),
+    ("IRMS1", "031"),
+    ("URMS1", "229"),
+    ("PREF", "06"),
+    ("PCOUP", "06"),
+    ("SINSTS", "07130"),
+    ("STGE", "003A0081"),
+    ("RELAIS", "000"),
+    ("NTARF", "01"),
+)
+FRAMES = {
+    "historique, Base, overrun": HISTORIQUE_BASE,
+    "historique, EJP": HISTORIQUE_EJP,
+    "historique, HC": HISTORIQUE_SINGLE,
+    "historique, Tempo, three phases": HISTORIQUE_THREE,
+    "historique, short": SHORT,
+    "standard, one phase": STANDARD_SINGLE,
+    "standard, three phases": STANDARD_THREE,
+    "standard, producer": STANDARD_PRODUCER,
+}
+
+
+def said(found: list[Group]) -> list[Line]:
+    """Return groups as lines."""
+    return [
+        (group.label, group.value)
+        if group.horodate is None
+        else (group.label, group.horodate, group.value)
+        for group in found
+    ]
+
 
 def line(*fields: str, standard: bool | None = None) -> bytes:
     """Write one group without LF and CR."""
@@ -109,5 +176,5 @@ def even(data: bytes) -> bytes:
 
 
 _STANDARD_ONLY = frozenset(
-    fields[0] for lines in (STANDARD_THREE, STANDARD_PRODUCER) for fields in lines
+    fields[0] for lines in (STANDARD_SINGLE, STANDARD_THREE, STANDARD_PRODUCER) for fields in lines
 )

@@ -11,12 +11,18 @@ from typing import Any
 
 import pytest
 
+from devices.tic.fields import STATISTICS
+from devices.tic.labels import HISTORIQUE, STANDARD
 from devices.tic.link import SerialLink
-from jph.config import Network
+from devices.tic.meter import Meter
+from devices.tic.reader import FrameReader
+from jph.config import Network, load
 from jph.errors import ConfigError
 from jph.node import Node
 from jph.wire import Quality, Reading
 from nodes.teleinfo import Teleinfo
+from sim.meter.frames import LONG_FRAME, group
+from sim.meter.register import Register
 from tests.devices.tic_frames import (
     HISTORIQUE_SINGLE,
     HISTORIQUE_THREE,
@@ -26,7 +32,7 @@ from tests.devices.tic_frames import (
     frame,
     line,
 )
-from tests.support import SHARED_DATA, running, until
+from tests.support import REPOSITORY, SHARED_DATA, running, until
 
 CAPTURES = SHARED_DATA / "tic"
 EXPECTED: dict[str, dict[str, Any]] = (
@@ -156,7 +162,7 @@ async def test_the_same_element_survives_a_change_of_mode(network: MakeNetwork, 
     house = House(network, meter.path, {"I2": "CURRENT_2", "X1": "INDEX_HCJB"})
     async with house.live():
         await house.plugged()
-        await meter.write(frame(HISTORIQUE_THREE) + frame(STANDARD_THREE) * 2)
+        await meter.write(frame(HISTORIQUE_THREE) + frame(STANDARD_THREE) * 4)
         await until(lambda: len(house.ear.heard("X1")) == 2)
     assert house.ear.values("X1") == [1000000, 1000001]
     assert set(house.ear.values("I2")) == {14}
@@ -271,6 +277,28 @@ async def test_a_port_without_descriptor_is_read_by_a_thread() -> None:
     finally:
         await link.close()
     assert not link.is_open
+
+
+async def test_causes_are_told_in_words(network: MakeNetwork, meter: Pty) -> None:
+    house = House(network, meter.path, {"TE": "CAUSES", "QY": "QUALITY"}, SensorInterval=0.2)
+    async with house.live():
+        await house.plugged()
+        await until(lambda: house.ear.values("TE") == ["none"])
+        await meter.write(frame(SHORT) + line("IINST1", "03") + b"\r" + b"IINST1 003 _\r" * 2)
+        await until(lambda: house.ear.values("TE")[-1] == "checksum 2, value 1")
+        assert 0.0 < min(v for v in house.ear.values("QY") if v) < 100.0  # type: ignore[type-var]
+
+
+def test_the_demo_house_is_told_by_its_simulated_meter() -> None:
+    entry = load(str(REPOSITORY / "static" / "config.json")).sensor("TI")
+    wanted = {element["Field"] for element in entry.sensor["Proxy"]}
+    register = Register("041876543210", 30)
+    said = b"".join(group(label, register.value(label)) for label in LONG_FRAME)
+    meter, reader = Meter(15.0), FrameReader()
+    facts = meter.update(reader.feed(b"\x02" + said + b"\x03"), 0.0)
+    assert wanted - STATISTICS <= {fact.field for fact in facts}
+    # None of them is the word of one mode only.
+    assert not wanted & {*HISTORIQUE, *STANDARD}
 
 
 def test_settings_are_checked(network: MakeNetwork) -> None:
