@@ -23,15 +23,17 @@ EVENING_S: Final = 18.5 * HOUR_S
 COMFORT_C: Final = 20.0
 ECO_BELOW_COMFORT_K: Final = 3.5
 FROST_C: Final = 7.0
-HYSTERESIS_K: Final = 0.25
 GAIN_W_PER_M2: Final = 3.0
 """What people, lamps and appliances give to a room."""
 
 
 class Heater:
-    """A heater with its thermostat: the order it obeys, and whether it heats."""
+    """A heater with its thermostat: the order it obeys, and whether it calls for heat (`on`).
 
-    __slots__ = ("awake", "given", "on", "order", "room", "spec")
+    It gets the `share` of its power that `House.throttle` leaves it, all of it if nobody asked.
+    """
+
+    __slots__ = ("awake", "given", "on", "order", "room", "share", "spec")
 
     def __init__(self, spec: HeaterSpec, room: Room) -> None:
         self.spec = spec
@@ -41,6 +43,12 @@ class Heater:
         self.order = Order.COMFORT
         self.on = False
         self.awake = False
+        self.share = 1.0
+
+    @property
+    def watts(self) -> float:
+        """What it draws now."""
+        return self.spec.watts * self.share if self.on else 0.0
 
 
 class _Event(NamedTuple):
@@ -54,7 +62,10 @@ class House:
     """A house that lives.  Times are s since the midnight of day 0, currents A, heat W.
 
     `thermal_speed` lets rooms warm up and cool down that much faster (for showing; 1 is true).
-    Nothing protects the lines here: whoever steps the house reads `amps` and may cut it off.
+    Nothing protects the lines here: whoever steps the house reads `amps` and may `cut` it off.
+
+    `watch`, if set, is called whenever a current has changed; if it returns true, `step` ends
+    there and `time_s` says where.
     """
 
     def __init__(
@@ -69,10 +80,16 @@ class House:
         self.spec = spec
         self.time_s = start_s
         self.comfort_c = COMFORT_C
+        self.powered = True
+        self.watch: Callable[[], bool] | None = None
+        self._changed = False
         self._seed = seed
         self._watts = [0.0] * len(PHASES)
         self._joules = [0.0] * len(PHASES)
         self._since_s = [start_s] * len(PHASES)
+        self._heating = [0.0] * len(PHASES)
+        self._heating_j = 0.0
+        self._heating_since_s = start_s
         self._events: list[_Event] = []
         self._numbers = 0
         outdoor_c = self.outdoor_c
@@ -88,6 +105,8 @@ class House:
     @property
     def amps(self) -> tuple[float, float, float]:
         """Current of each phase now."""
+        if not self.powered:
+            return 0.0, 0.0, 0.0
         one, two, three = self._watts
         return one / VOLTS, two / VOLTS, three / VOLTS
 
@@ -98,21 +117,59 @@ class House:
 
     def joules(self) -> tuple[float, float, float]:
         """Return what each phase has drawn since this object was made, J."""
-        one, two, three = (
-            joules + watts * (self.time_s - since_s)
-            for joules, watts, since_s in zip(self._joules, self._watts, self._since_s, strict=True)
-        )
+        for index in range(len(PHASES)):
+            self._book(index)
+        one, two, three = self._joules
         return one, two, three
 
+    def heating_joules(self) -> float:
+        """Return what all heaters have drawn since this object was made, J."""
+        self._book_heating()
+        return self._heating_j
+
+    def appliance_amps(self, phase: int) -> float:
+        """Return what everything but the heaters draws on a phase (1–3) now, A."""
+        index = phase - 1
+        return (self._watts[index] - self._heating[index]) / VOLTS if self.powered else 0.0
+
     def step(self, dt: float) -> None:
-        """Let `dt` seconds pass."""
+        """Let `dt` seconds pass, or less if `watch` says so."""
         end_s = self.time_s + dt
         events = self._events
         while events[0].time_s <= end_s:
             event = heapq.heappop(events)
             self.time_s = event.time_s
             event.act(event.argument)
+            if self._changed:
+                self._changed = False
+                if self.watch is not None and self.watch():
+                    return
         self.time_s = end_s
+
+    def cut(self) -> None:
+        """Open the breaker: nothing draws, and the heaters forget what they were doing."""
+        for heater in self.heaters.values():
+            heater.awake = False
+            self._switch(heater, False)
+        for index in range(len(PHASES)):
+            self._book(index)
+        self.powered = False
+
+    def rearm(self) -> None:
+        """Close the breaker: appliances under way go on, the heaters wake one by one."""
+        for index in range(len(PHASES)):
+            self._book(index)
+        self.powered = True
+        for heater in self.heaters.values():
+            self._at(self.time_s + heater.spec.wake_s, self._wake, heater)
+
+    def throttle(self, codifier: str, share: float) -> None:
+        """Leave a heater this share (0–1) of its power, at once and whatever its order."""
+        heater = self.heaters[codifier]
+        if heater.share != share:
+            before_w = heater.watts
+            heater.share = share
+            self._add_heat(heater, heater.watts - before_w)
 
     def order(self, codifier: str, order: Order) -> None:
         """Put an order on a heater's pilot wire; the heater obeys after its delay."""
@@ -184,12 +241,21 @@ class House:
 
     def _add_watts(self, phase: int, watts: float) -> None:
         index = phase - 1
-        self._joules[index] += self._watts[index] * (self.time_s - self._since_s[index])
-        self._since_s[index] = self.time_s
+        self._book(index)
         self._watts[index] += watts
+        self._changed = True
+
+    def _book(self, index: int) -> None:
+        if self.powered:
+            self._joules[index] += self._watts[index] * (self.time_s - self._since_s[index])
+        self._since_s[index] = self.time_s
+
+    def _book_heating(self) -> None:
+        self._heating_j += sum(self._heating) * (self.time_s - self._heating_since_s)
+        self._heating_since_s = self.time_s
 
     def _wake(self, heater: Heater) -> None:
-        if not heater.awake:
+        if not heater.awake and self.powered:
             heater.awake = True
             self._look(heater, fresh=True)
 
@@ -216,7 +282,7 @@ class House:
             wanted = False
         else:
             above_k = heater.room.air_c + heater.spec.sensor_error_k - self._target_c(heater.order)
-            band_k = 0.0 if fresh else HYSTERESIS_K
+            band_k = 0.0 if fresh else heater.spec.band_k
             wanted = above_k < (band_k if heater.on else -band_k)
         if wanted is not heater.on:
             self._switch(heater, wanted)
@@ -229,11 +295,18 @@ class House:
     def _switch(self, heater: Heater, on: bool) -> None:
         if heater.on is on:
             return
+        before_w = heater.watts
         heater.on = on
-        watts = heater.spec.watts if on else -heater.spec.watts
-        self._account(heater.spec.room)
-        self._heat_w[heater.spec.room] += watts
-        self._add_watts(heater.spec.phase, watts)
+        self._add_heat(heater, heater.watts - before_w)
+        self._changed = True  # even if it may not draw: a call for heat is news too
+
+    def _add_heat(self, heater: Heater, watts: float) -> None:
+        room, phase = heater.spec.room, heater.spec.phase
+        self._account(room)
+        self._heat_w[room] += watts
+        self._book_heating()
+        self._heating[phase - 1] += watts
+        self._add_watts(phase, watts)
 
     def _account(self, room: str) -> None:
         """Book the heat a room got since it was last booked."""

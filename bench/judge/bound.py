@@ -1,0 +1,46 @@
+"""Perfect knowledge: what no policy can do better.
+
+At every change it knows each appliance's current and each heater's watts and gives the heaters that
+call for heat what is left under the limit, coldest room first.  It needs no meter and no pilot
+wire, switches as often as it likes, and gives the last heater the part of its power that still
+fits, so that as long as anybody calls the phase is full.
+"""
+
+from bench.judge.scorer import Scorer
+from sim.physics.house import Heater
+from sim.physics.spec import PHASES, VOLTS
+
+
+class Bound:
+    """The omniscient hand on every heater of a house."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self._house = scorer.house
+        self._limit_w = self._house.spec.subscribed_a * VOLTS
+        self._phases: dict[int, list[Heater]] = {phase: [] for phase in PHASES}
+        for heater in self._house.heaters.values():
+            self._phases[heater.spec.phase].append(heater)
+
+    def run(self, end_s: float) -> None:
+        """Live through the house's time up to `end_s`."""
+        house = self._house
+        house.watch = self._changed
+        while house.time_s < end_s:
+            house.step(min(10.0, end_s - house.time_s))
+            self._scorer.account()
+
+    def _changed(self) -> bool:
+        for phase, heaters in self._phases.items():
+            self._share_out(heaters, self._limit_w - self._house.appliance_amps(phase) * VOLTS)
+        self._scorer.account()
+        return False
+
+    def _share_out(self, heaters: list[Heater], left_w: float) -> None:
+        calling = [heater for heater in heaters if heater.on]
+        if sum(heater.spec.watts for heater in calling) > left_w:
+            calling.sort(key=lambda heater: heater.room.air_c)
+        for heater in calling:
+            watts = max(0.0, min(heater.spec.watts, left_w))
+            left_w -= watts
+            self._house.throttle(heater.spec.codifier, watts / heater.spec.watts)

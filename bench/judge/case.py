@@ -1,0 +1,62 @@
+"""What is judged: one house on one day, and how kind its parts are."""
+
+from dataclasses import dataclass
+from random import Random
+
+from heating.wiring import Heater, Wiring
+from sim.meter.pace import Mode
+from sim.physics import HouseSpec, Sizing, generate
+from sim.physics.protection import OPENS_AT
+
+NAMEPLATE_SPREAD = 0.05
+"""What stands on a heater is true within this share."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One winter day of one house.
+
+    `obey_s` is how long its heaters take to obey (from, to), `opens_at` the multiple of the
+    contract at which the meter's breaker opens in the end.  A policy is told the `watts` on the
+    heaters' plates only if that is asked for.
+    """
+
+    sizing: Sizing
+    seed: int
+    mode: Mode = Mode.HISTORIQUE
+    faults: bool = True
+    obey_s: tuple[float, float] = (1.0, 2.0)
+    opens_at: float = OPENS_AT
+    watts: bool = False
+    hours: float = 24.0
+
+    def house(self) -> HouseSpec:
+        """Return the house of that day."""
+        return generate(self.sizing, self.seed, obey_s=self.obey_s)
+
+
+def wiring(spec: HouseSpec, *, watts: bool = False, seed: int = 0) -> Wiring:
+    """Return the wiring table a policy is given: phases, priorities, and plates if `watts`."""
+    random = Random(f"plates {seed}")
+    ranks = {heater.codifier: 0 for heater in spec.heaters}
+    for phase in (1, 2, 3):
+        mine = sorted(h.codifier for h in spec.heaters if h.phase == phase)
+        ranks.update({codifier: rank for rank, codifier in enumerate(mine)})
+    return Wiring(
+        Heater(
+            codifier=heater.codifier,
+            card=f"P{heater.phase}",
+            wire=ranks[heater.codifier] + 1,
+            phase=heater.phase,
+            bit=ranks[heater.codifier],
+            room=heater.room,
+            name="",
+            watts=_plate(heater.watts, random) if watts else None,
+            priority=heater.priority,
+        )
+        for heater in spec.heaters
+    )
+
+
+def _plate(watts: float, random: Random) -> float:
+    return round(watts * random.uniform(1 - NAMEPLATE_SPREAD, 1 + NAMEPLATE_SPREAD), -1)

@@ -1,0 +1,103 @@
+"""One policy, one day: the meter speaks at its pace, the policy answers, the heaters obey."""
+
+import time
+from typing import Final
+
+from bench.judge.bound import Bound
+from bench.judge.case import Case, wiring
+from bench.judge.faults import Faults
+from bench.judge.policies import Maker, Policy
+from bench.judge.scorer import DayScore, Scorer
+from heating.orders import Order
+from heating.shedding import Readings
+from heating.wiring import Wiring
+from sim.meter.pace import Pace
+from sim.physics import House
+from sim.physics.protection import Protection
+
+TIMER_S: Final = 1.0
+"""A policy that hears nothing is called this often."""
+
+INDOOR_C: Final = 20.0
+
+
+def judge(case: Case, make: Maker | None) -> DayScore:
+    """Return what a policy makes of a day; without one, what perfect knowledge does."""
+    spec = case.house()
+    house = House(spec, seed=case.seed, start_s=0.0, indoor_c=INDOOR_C)
+    scorer = Scorer(house, Protection(spec.subscribed_a, opens_at=case.opens_at))
+    started_s = time.process_time()
+    if make is None:
+        Bound(scorer).run(case.hours * 3600)
+    else:
+        table = wiring(spec, watts=case.watts, seed=case.seed)
+        _Day(case, scorer, table, make(table)).run()
+    score = scorer.finish()
+    score.cpu_s = time.process_time() - started_s
+    return score
+
+
+class _Day:
+    def __init__(self, case: Case, scorer: Scorer, table: Wiring, policy: Policy) -> None:
+        self._end_s = case.hours * 3600
+        self._scorer = scorer
+        self._house = scorer.house
+        self._table = table
+        self._policy = policy
+        self._faults = Faults(case.seed, case.hours) if case.faults else None
+        self._meter = Pace(self._house.spec.subscribed_a, self._house.time_s, case.mode)
+        self._masks = dict.fromkeys(table.phases, 0)
+        self._stepped_s = self._house.time_s
+        self._switchings = 0
+
+    def run(self) -> None:
+        """Live through the day."""
+        house, scorer, meter = self._house, self._scorer, self._meter
+        limit_a = float(house.spec.subscribed_a)
+        house.watch = self._changed
+        self._step(Readings(limits=dict.fromkeys(self._table.phases, limit_a)))
+        while house.time_s < self._end_s:
+            until_s = min(meter.due_s, self._stepped_s + TIMER_S, self._end_s)
+            if scorer.dead_until_s is not None:
+                until_s = min(until_s, scorer.dead_until_s)
+            house.step(max(0.0, until_s - house.time_s))
+            scorer.account()
+            self._at_the_meter()
+            if scorer.dead_until_s is None:
+                if house.time_s >= self._stepped_s + TIMER_S:
+                    self._step(Readings())
+            elif house.time_s >= scorer.dead_until_s:
+                scorer.rearm()
+            else:
+                self._stepped_s = house.time_s  # the shedder has no power either
+        scorer.score.switchings = self._switchings / len(house.heaters)
+
+    def _changed(self) -> bool:
+        """Account for a change of current, and let the meter see it."""
+        self._scorer.account()
+        self._meter.notice(self._house.time_s, self._house.amps)
+        return True
+
+    def _at_the_meter(self) -> None:
+        house = self._house
+        while house.time_s >= self._meter.due_s:
+            said = self._meter.step(house.time_s, house.amps)
+            if said is None or self._scorer.dead_until_s is not None:
+                continue
+            if self._faults is None or self._faults.heard(said.time_s):
+                self._step(Readings(currents=said.currents, warnings=said.warnings))
+
+    def _step(self, readings: Readings) -> None:
+        self._stepped_s = self._house.time_s
+        masks = self._policy.step(self._stepped_s, readings).masks
+        for phase, mask in masks.items():
+            changed = mask ^ self._masks[phase]
+            if changed:
+                self._apply(phase, mask, changed)
+
+    def _apply(self, phase: int, mask: int, changed: int) -> None:
+        self._masks[phase] = mask
+        for heater in self._table.shed(phase, changed):
+            order = Order.OFF if mask >> heater.bit & 1 else Order.COMFORT
+            self._house.order(heater.codifier, order)
+            self._switchings += 1
