@@ -25,10 +25,8 @@ async def running(*nodes: Node) -> AsyncIterator[None]:
     """Run nodes for the length of a block; a failure of one fails the test at its end."""
     tasks = [asyncio.create_task(node.run()) for node in nodes]
     try:
-        await asyncio.wait_for(
-            asyncio.gather(*(until(lambda n=node: n.bus.control.is_open) for node in nodes)),
-            LIMIT_S,
-        )
+        for node, task in zip(nodes, tasks, strict=True):
+            await until(lambda n=node, t=task: n.bus.control.is_open or t.done())
         yield
     finally:
         for node in nodes:
