@@ -1,4 +1,4 @@
-"""Readings as rows of PostgreSQL's binary COPY format, batch by batch. Pure.
+"""Readings as rows of PostgreSQL's binary COPY format. Pure.
 
 Format: PostgreSQL documentation, COPY, "Binary Format"; timestamps are µs since 2000-01-01 UTC.
 A binary row is quicker to make than a text one and needs no escapes, so that a value arrives as it
@@ -8,25 +8,22 @@ IMPLAUSIBLE.
 """
 
 import struct
-from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import date
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
-from jph.wire import SEQUENCE_LIMIT, Quality, Reading
+from jph.wire import Quality, Reading
 
 COLUMNS: Final = (
     *("codifier", "timestamp", "epoch", "sequence", "quality"),
     *("value_real", "value_integer", "value_text", "value_json"),
 )
-HEADER: Final = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
-TRAILER: Final = struct.pack(">h", -1)
+_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
+_TRAILER: Final = struct.pack(">h", -1)
 LAST_MS: Final = 253_402_300_799_999
 """The last ms of the year 9999; programs that read the table know no later ones."""
-BATCH_ROWS: Final = 8192
-"""A full batch: enough that the cost of a transaction does not count."""
 DAY_MS: Final = 86_400_000
 
 _DAY_0: Final = date(1970, 1, 1).toordinal()
@@ -35,63 +32,19 @@ _START: Final = ">hi2siqiqiqih"  # count of columns, then length and content of 
 _REAL: Final = struct.Struct(_START + "idiii")
 _INTEGER: Final = struct.Struct(_START + "iiqii")
 _TEXT: Final = struct.Struct(_START + "iii")
-_COUNT: Final = struct.Struct(">h")
 _LENGTH: Final = struct.Struct(">i")
 _NULL: Final = -1
 _WIDTH: Final = len(COLUMNS)
 
 
-class Mark(NamedTuple):
-    """The newest reading of a source: what is durable when its batch is."""
-
-    epoch: int
-    sequence: int
-    timestamp_ms: int
+def storable(reading: Reading) -> bool:
+    """Whether there can be a row: no announcement, a time that readers of the table know."""
+    return reading.flag != "n" and reading.timestamp_ms <= LAST_MS
 
 
-class Batch:
-    """Rows that will be stored together, and what their transaction must know.
-
-    Attributes:
-        data: the rows, without header and trailer.
-        rows: how many.
-        days: the days (since 1970, UTC) they fall on.
-        marks: the newest reading by source.
-        closed: whether it takes no more rows.
-    """
-
-    __slots__ = ("closed", "data", "days", "marks", "rows")
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.rows = 0
-        self.days: set[int] = set()
-        self.marks: dict[str, Mark] = {}
-        self.closed = False
-
-    def add(self, reading: Reading) -> None:
-        """Append the row of one reading."""
-        self.data += encode(reading)
-        self.rows += 1
-        self.days.add(reading.timestamp_ms // DAY_MS)
-        epoch, sequence, source = reading.epoch, reading.sequence, reading.source
-        known = self.marks.get(source)
-        if (
-            known is None
-            or known.epoch != epoch
-            or (sequence - known.sequence) % SEQUENCE_LIMIT < SEQUENCE_LIMIT // 2
-        ):
-            self.marks[source] = Mark(epoch, sequence, reading.timestamp_ms)
-
-    def halves(self) -> "tuple[Batch, Batch]":
-        """Return the first and the second half; the marks go with the second."""
-        rows = self.rows // 2
-        middle = _offset(self.data, rows)
-        first, second = Batch(), Batch()
-        first.data, first.rows, first.days = self.data[:middle], rows, self.days
-        second.data, second.rows, second.days = self.data[middle:], self.rows - rows, self.days
-        second.marks = self.marks
-        return first, second
+def encode_all(readings: Iterable[Reading]) -> bytes:
+    """Return what COPY takes: the rows of these readings, with header and trailer."""
+    return b"".join((_HEADER, *map(encode, readings), _TRAILER))
 
 
 def encode(reading: Reading) -> bytes:
@@ -126,85 +79,6 @@ def _is_json(text: str) -> bool:
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         return False
     return True
-
-
-def _offset(data: bytearray, rows: int) -> int:
-    """Return where in `data` the row after the first `rows` begins."""
-    at = 0
-    for _ in range(rows):
-        at += _COUNT.size
-        for _ in range(_WIDTH):
-            (length,) = _LENGTH.unpack_from(data, at)
-            at += _LENGTH.size + max(length, 0)
-    return at
-
-
-class Buffer:
-    """Readings that wait for PostgreSQL, in the order they came; bounded.
-
-    Attributes:
-        rows: how many wait.
-        dropped: how many were dropped, the oldest first, because the buffer was full.
-        refused: how many have a time that PostgreSQL's readers do not know.
-    """
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._batches: deque[Batch] = deque()
-        self.rows = 0
-        self.dropped = 0
-        self.refused = 0
-
-    def add(self, readings: Iterable[Reading]) -> None:
-        """Take readings in; announcements are none."""
-        batch = self._open()
-        for reading in readings:
-            if reading.flag == "n":
-                continue
-            if reading.timestamp_ms > LAST_MS:
-                self.refused += 1
-                continue
-            before = len(batch.data)
-            batch.add(reading)
-            self.rows += 1
-            self._bytes += len(batch.data) - before
-            if batch.rows >= BATCH_ROWS:
-                batch.closed = True
-                batch = self._open()
-        self._make_room()
-
-    @property
-    def full_batch(self) -> bool:
-        """Whether there is a batch that will not grow any more."""
-        return bool(self._batches) and self._batches[0].closed
-
-    def take(self) -> Batch | None:
-        """Return the oldest batch, which is the caller's from now on; None if there is nothing."""
-        if not self.rows:
-            return None
-        batch = self._batches.popleft()
-        batch.closed = True
-        self.rows -= batch.rows
-        self._bytes -= len(batch.data)
-        return batch
-
-    def put_back(self, batch: Batch) -> None:
-        """Return a batch that could not be stored to the front."""
-        self._batches.appendleft(batch)
-        self.rows += batch.rows
-        self._bytes += len(batch.data)
-        self._make_room()
-
-    def _open(self) -> Batch:
-        """Return the batch that takes the next row."""
-        if not self._batches or self._batches[-1].closed:
-            self._batches.append(Batch())
-        return self._batches[-1]
-
-    def _make_room(self) -> None:
-        while self._bytes > self._max_bytes and (oldest := self.take()):
-            self.dropped += oldest.rows
 
 
 def months(days: Iterable[int]) -> Iterator[int]:

@@ -1,6 +1,6 @@
 """The tables of the history, made and brought up to date by the programs themselves.
 
-Plain SQL for PostgreSQL 13 and later. A migration, once released, is never changed; a new one is
+Plain SQL for PostgreSQL 14 and later. A migration, once released, is never changed; a new one is
 added at the end of MIGRATIONS.
 """
 
@@ -41,6 +41,31 @@ MIGRATIONS: Final = (
         sequence   bigint NOT NULL,
         timestamp  timestamptz NOT NULL
     ) WITH (fillfactor = 50);
+    """,
+    # 2. The books of every start of a source: each position (a sequence that goes on counting where
+    # the wire's wraps at 2^31) from `first` to `last` is stored, `missing`, or in a gap.
+    """
+    ALTER TABLE source DROP CONSTRAINT source_pkey;
+    ALTER TABLE source RENAME COLUMN sequence TO last;
+    ALTER TABLE source ALTER COLUMN last DROP NOT NULL, ALTER COLUMN timestamp DROP NOT NULL,
+        ADD COLUMN first bigint, ADD COLUMN missing int8multirange NOT NULL DEFAULT '{}',
+        ADD PRIMARY KEY (codifier, epoch);
+    UPDATE source SET first = last;
+    -- what is lost for good: how many readings from `first` on (null: nobody knows), between which
+    -- times, and why
+    CREATE TABLE gap (
+        id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        codifier   text COLLATE "C" NOT NULL,
+        epoch      bigint NOT NULL,
+        first      bigint NOT NULL,
+        messages   bigint CHECK (messages > 0),
+        from_time  timestamptz,
+        to_time    timestamptz,
+        cause      text NOT NULL,
+        noticed    timestamptz NOT NULL DEFAULT now()
+    );
+    CREATE INDEX ON gap (codifier, epoch, first);
+    CREATE INDEX ON gap (to_time);
     """,
 )
 

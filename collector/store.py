@@ -1,16 +1,25 @@
 """Batches into PostgreSQL, each once: the only module of the collector that speaks SQL to write.
 
-A batch and the marks of its sources are one transaction. It is copied straight into the table; if
-PostgreSQL then finds a reading that it has already (a commit whose answer was lost, a second
-collector), the batch is copied into a table of its own first and what is new is taken from there.
+A batch and the accounts of its sources are one transaction. What the accounts say is stored already
+(a commit whose answer was lost, a second collector) is left out, the rest copied straight into the
+table. Should PostgreSQL find a reading twice all the same (original programs have no accounts), the
+batch is copied into a table of its own first and what is new is taken from there.
 """
 
+import contextlib
 import io
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from collector.rows import COLUMNS, DAY_MS, HEADER, TRAILER, Batch, months
+from collector.books import load, post, settle_all
+from collector.buffer import Batch, hole_of
+from collector.ledger import Account, Key, Settlement, by_key, position, runs
+from collector.rows import COLUMNS, DAY_MS, encode_all, months, storable
 from collector.schema import FIRST_MONTH, create_months, migrate
 from jph.errors import StoreError
+from jph.ranges import Ranges
+from jph.repair import Cause
+from jph.wire import Reading
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
@@ -26,26 +35,28 @@ _INSERT: Final = f"""
     ORDER BY codifier, timestamp, epoch, sequence  -- one order for all: no deadlocks
     ON CONFLICT DO NOTHING
 """
-# A mark moves forward only, by sequence within an epoch (see collector.rows.Batch.add): another
-# collector may have stored more. Sorted, again against deadlocks.
-_MARK: Final = f"""
-    INSERT INTO source AS known (codifier, epoch, sequence, timestamp)
-    SELECT codifier, epoch, sequence, to_timestamp(ms / 1000.0)
-    FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
-        AS new (codifier, epoch, sequence, ms) ORDER BY codifier
-    ON CONFLICT (codifier) DO UPDATE
-    SET epoch = excluded.epoch, sequence = excluded.sequence, timestamp = excluded.timestamp
-    WHERE known.epoch <> excluded.epoch
-        OR ((excluded.sequence - known.sequence) & {2**31 - 1}) < {2**30}
-"""
+_POSITIONS: Final = (
+    "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn, pg_current_wal_flush_lsn() - '0/0'::pg_lsn"
+)
 
 
 class Stored(NamedTuple):
-    """What became of a batch: readings that are new in the table, there already, or refused."""
+    """What became of readings: new in the table, there already, or refused."""
 
     new: int
     known: int
     refused: int
+
+
+class Written(NamedTuple):
+    """A commit: what was stored, and PostgreSQL's log in bytes since its beginning.
+
+    The commit survives PostgreSQL's sudden end once `flushed` of a later one reaches its `log`.
+    """
+
+    stored: Stored
+    log: int
+    flushed: int
 
 
 class _Refused(Exception):
@@ -85,25 +96,40 @@ class Store:
             self.close()
             raise StoreError(f"PostgreSQL: {_told(error)}") from error
 
-    def write(self, batch: Batch, now_ms: int) -> Stored:
+    def accounts(self) -> dict[Key, Account]:
+        """Return how far each source is stored.
+
+        Raises:
+            StoreError: PostgreSQL is away.
+        """
+        with self._guarded() as connection, connection, connection.cursor() as cursor:
+            return load(cursor)
+
+    def write(self, batch: Batch, now_ms: int) -> Written:
         """Store a batch; when this returns it is committed.
 
         Raises:
             StoreError: PostgreSQL is away, or refuses everything; the batch may be written again.
         """
-        import psycopg2
+        days = {each.timestamp_ms // DAY_MS for each in batch.readings if storable(each)}
+        with self._guarded() as connection:
+            self._make_months(days, now_ms)
+            stored = self._write(batch)
+            with connection, connection.cursor() as cursor:
+                cursor.execute(_POSITIONS)
+                log, flushed = cursor.fetchone() or (0, 0)
+        return Written(stored, int(log), int(flushed))
 
-        if self._connection is None:
-            raise StoreError("PostgreSQL: not connected")
-        try:
-            self._make_months(batch.days, now_ms)
-            return self._write(batch)
-        except psycopg2.Error as error:
-            self.close()
-            raise StoreError(f"PostgreSQL: {_told(error)}") from error
-        except StoreError:
-            self.close()
-            raise
+    def flushed(self) -> int:
+        """Return how much of PostgreSQL's log is on its disk, bytes.
+
+        Raises:
+            StoreError: PostgreSQL is away.
+        """
+        with self._guarded() as connection, connection, connection.cursor() as cursor:
+            cursor.execute(_POSITIONS)
+            _, flushed = cursor.fetchone() or (0, 0)
+            return int(flushed)
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -111,15 +137,35 @@ class Store:
             self._connection.close()
             self._connection = None
 
+    @contextlib.contextmanager
+    def _guarded(self) -> "Iterator[connection]":
+        """Give the connection; drop it if anything fails.
+
+        Raises:
+            StoreError: PostgreSQL is away, or refuses.
+        """
+        import psycopg2
+
+        if self._connection is None:
+            raise StoreError("PostgreSQL: not connected")
+        try:
+            yield self._connection
+        except psycopg2.Error as error:
+            self.close()
+            raise StoreError(f"PostgreSQL: {_told(error)}") from error
+        except StoreError:
+            self.close()
+            raise
+
     def _write(self, batch: Batch) -> Stored:
-        """Store a batch, or all of it but the readings that PostgreSQL refuses."""
+        """Store a batch; a reading that PostgreSQL refuses becomes a hole."""
         try:
             return self._write_whole(batch)
         except _Refused:
-            if batch.rows == 1:
-                return Stored(0, 0, 1)
-        stored = map(self._write, batch.halves())
-        return Stored(*map(sum, zip(*stored, strict=True)))
+            if len(batch.readings) == 1:
+                hole = hole_of(batch.readings[0], Cause.REFUSED)
+                return self._write_whole(Batch([], [*batch.holes, hole]))._replace(refused=1)
+        return _sum(map(self._write, batch.halves()))
 
     def _write_whole(self, batch: Batch) -> Stored:
         from psycopg2 import DataError, IntegrityError, errors
@@ -134,26 +180,33 @@ class Store:
             self._careful -= 1
             return self._transact(batch, straight=False)
         except (DataError, IntegrityError, errors.ProgramLimitExceeded) as error:
+            if not batch.readings:
+                raise
             raise _Refused from error
 
     def _transact(self, batch: Batch, *, straight: bool) -> Stored:
         assert self._connection is not None
+        refused = [each for each in batch.readings if each.flag != "n" and not storable(each)]
+        holes = [*batch.holes, *(hole_of(each, Cause.REFUSED) for each in refused)]
+        kept = batch.readings
+        if refused:
+            kept = [each for each in kept if each.flag == "n" or storable(each)]
         with self._connection, self._connection.cursor() as cursor:
+            settled = settle_all(cursor, runs(kept), by_key(holes))
+            rows = [each for each in _new(kept, settled) if each.flag != "n"]
             if straight:
-                new = _copy(cursor, "reading", batch)
+                new = _copy(cursor, "reading", rows)
             else:
                 cursor.execute(
                     "CREATE TEMPORARY TABLE IF NOT EXISTS incoming (LIKE reading) "
                     "ON COMMIT DELETE ROWS"
                 )
-                _copy(cursor, "incoming", batch)
+                _copy(cursor, "incoming", rows)
                 cursor.execute(_INSERT)
                 new = cursor.rowcount
-            if batch.marks:
-                marks = batch.marks.values()
-                columns = zip(*marks, strict=True)
-                cursor.execute(_MARK, (list(batch.marks), *map(list, columns)))
-        return Stored(new, batch.rows - new, 0)
+            post(cursor, settled)
+        known = sum(each.flag != "n" for each in kept) - new
+        return Stored(new, known, len(refused))
 
     def _make_months(self, days: set[int], now_ms: int) -> None:
         """Make the partitions for these days, for this month and the next."""
@@ -165,11 +218,34 @@ class Store:
             self._months |= missing
 
 
-def _copy(cursor: "cursor", table: str, batch: Batch) -> int:
-    """Copy the rows of a batch into a table; return how many."""
-    rows = io.BytesIO(b"".join((HEADER, batch.data, TRAILER)))
+def _new(readings: list[Reading], settled: Mapping[Key, Settlement]) -> list[Reading]:
+    """Return the readings that are not stored yet."""
+    stored = {
+        key: (Ranges(settlement.stored), settlement.stored[0][0])
+        for key, settlement in settled.items()
+        if settlement.stored
+    }
+    if not stored:
+        return readings
+    left = []
+    for reading in readings:
+        known, base = stored.get((reading.source, reading.epoch), (None, 0))
+        if known is None or position(reading.sequence, base) not in known:
+            left.append(reading)
+    return left
+
+
+def _copy(cursor: "cursor", table: str, readings: list[Reading]) -> int:
+    """Copy readings into a table; return how many."""
+    if not readings:
+        return 0
+    rows = io.BytesIO(encode_all(readings))
     cursor.copy_expert(f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT binary)", rows, _CHUNK)
     return int(cursor.rowcount)
+
+
+def _sum(stored: Iterable[Stored]) -> Stored:
+    return Stored(*map(sum, zip(*stored, strict=True)))
 
 
 def _told(error: Exception) -> str:

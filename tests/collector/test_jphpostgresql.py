@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -9,11 +10,13 @@ from typing import Any
 import psycopg2
 import pytest
 
-from collector.jphpostgresql import JphPostgreSQL, PostgresSettings
+from collector.jphpostgresql import JphPostgreSQL, PostgresSettings, SpoolSettings
 from collector.worker import Worker
 from console.servers import PostgresServer
+from jph import config
 from jph.config import Network
 from jph.node import Node
+from jph.repair import Cause, Hole
 from jph.wire import Json
 from tests.stores_fixtures import connect
 from tests.support import LIMIT_S, running, until
@@ -84,7 +87,7 @@ async def test_what_is_left_is_stored_at_the_end(network: MakeNetwork, sql: dict
     slow = {**COLLECTOR, "Sensor": {"BatchInterval": 60}}
     async with house(network(slow, SOURCE, SQL=sql)) as (collector, source):
         source.send(1)
-        await until(lambda: collector.buffer.rows)
+        await until(lambda: collector.keeper.buffer.rows)
     assert stored(sql) == ["1"]
 
 
@@ -138,6 +141,90 @@ async def test_a_missing_password_file_does_not_end_it(
         await stores(sql, ["1"])
 
 
+@contextlib.asynccontextmanager
+async def postgres(state: Path) -> AsyncIterator[tuple[PostgresServer, dict[str, Any]]]:
+    """Give a server of this test's own, not started yet."""
+    server = PostgresServer(state)
+    try:
+        yield server, {"Host": str(server.socket.parent), "User": "jph", "Database": "jph"}
+    finally:
+        await server.stop()
+
+
+async def test_what_was_spooled_survives_the_collector(
+    network: MakeNetwork, store_state: Path
+) -> None:
+    async with postgres(store_state) as (server, sql):
+        async with house(network(COLLECTOR, SOURCE)) as (collector, source):
+            source.send(1)
+            await until(lambda: collector.keeper.spooled)
+            source.send(2)
+            await until(lambda: collector.keeper.buffer.rows)
+        assert list((store_state / "spool" / "Q1").iterdir())
+        await server.start()
+        await server.wait_ready()
+        async with house(network(COLLECTOR, SOURCE)) as (collector, source):
+            await stores(sql, ["1", "2"])
+            await until(lambda: not list((store_state / "spool" / "Q1").iterdir()))
+
+
+async def test_a_commit_that_postgresql_forgot_is_made_again(
+    network: MakeNetwork, store_state: Path
+) -> None:
+    """With `synchronous_commit` off a server that is killed loses its last commits."""
+    async with postgres(store_state) as (server, sql):
+        never = {"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
+        server.settings = {**server.settings, **never}  # type: ignore[misc]
+        await server.start()
+        await server.wait_ready()
+        async with house(network(COLLECTOR, SOURCE)) as (collector, source):
+            source.send(0)
+            await stores(sql, ["0"])
+            await until(lambda: not collector.keeper.buffer)
+            for number in range(1, 50):
+                source.send(number)
+            await until(lambda: collector.keeper.total.new >= 50)
+            os.kill(server.pid or 0, signal.SIGKILL)
+            await server.wait()
+            await server.start()
+            await server.wait_ready()
+            await stores(sql, [str(number) for number in range(50)])
+
+
+async def test_a_reload_loses_nothing(
+    document: Callable[..., dict[str, Any]], sql: dict[str, Any]
+) -> None:
+    read = config.parse(json.dumps(document(COLLECTOR, SOURCE, SQL=sql)).encode())
+
+    async def again() -> Network:
+        return read
+
+    collector, source = JphPostgreSQL("Q1", read, again), Source("TI", read)
+    async with running(collector, source):
+        for number in range(30):
+            source.send(number)
+            if number == 15:
+                source.send_control("C", "Q1")
+                await asyncio.sleep(0)
+        await stores(sql, [str(number) for number in range(30)])
+
+
+async def test_holes_are_stored_as_gaps(network: MakeNetwork, sql: dict[str, Any]) -> None:
+    async with house(network(COLLECTOR, SOURCE, SQL=sql)) as (collector, source):
+        source.send(0)
+        await stores(sql, ["0"])
+        collector.on_holes([Hole("HO", 5, 7, 3, Cause.OVERFLOW, 0, 0)])
+        with contextlib.closing(connect(sql)) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            found: list[Any] = []
+            async with asyncio.timeout(LIMIT_S):
+                while not found:
+                    cursor.execute("SELECT codifier, first, messages, cause FROM gap")
+                    found = cursor.fetchall()
+                    await asyncio.sleep(0.01)
+    assert found == [("HO", 7, 3, "overflow")]
+
+
 def test_settings_of_the_original_are_taken(network: MakeNetwork) -> None:
     entry = {"Database": "sensors", "User": "jphadmin", "Password": "~/.p", "Host": "127.0.0.1"}
     node = JphPostgreSQL("Q1", network({**COLLECTOR, "Sensor": {"SQL": entry}}))
@@ -150,6 +237,8 @@ def test_settings_have_bounds() -> None:
         PostgresSettings(batch_interval=-1)
     with pytest.raises(ValueError, match="BufferMiB"):
         PostgresSettings(buffer_mib=0)
+    with pytest.raises(ValueError, match="Spool"):
+        PostgresSettings(spool=SpoolSettings(megabytes=0))
 
 
 async def test_the_worker_hands_over_results_and_errors() -> None:

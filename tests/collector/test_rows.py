@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.rows import BATCH_ROWS, DAY_MS, LAST_MS, Batch, Buffer, Mark, months
+from collector.rows import DAY_MS, LAST_MS, months, storable
 from collector.schema import migrate
 from collector.store import _copy
 from jph.wire import Quality, Reading, Value
@@ -20,13 +20,6 @@ from tests.stores_fixtures import connect
 def reading(value: Value, flag: str = "d", **fields: Any) -> Reading:
     plain = Reading(1, 7, 1_795_147_435_683, flag, "TI", "@@", 1, Quality.GOOD, value)
     return plain._replace(**fields)
-
-
-def batch_of(*readings: Reading) -> Batch:
-    batch = Batch()
-    for each in readings:
-        batch.add(each)
-    return batch
 
 
 @pytest.fixture
@@ -42,12 +35,14 @@ COLUMNS = (
 )
 
 
-def read_back(connection: "psycopg2.extensions.connection", batch: Batch) -> list[tuple[Any, ...]]:
-    """Copy a batch into a table of its own, in its own order, and read that."""
+def read_back(
+    connection: "psycopg2.extensions.connection", sent: list[Reading]
+) -> list[tuple[Any, ...]]:
+    """Copy readings into a table of its own, in its own order, and read that."""
     with connection, connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS copied")
         cursor.execute("CREATE TEMPORARY TABLE copied (LIKE reading, number serial)")
-        assert _copy(cursor, "copied", batch) == batch.rows
+        assert _copy(cursor, "copied", sent) == len(sent)
         cursor.execute(f"SELECT {COLUMNS} FROM copied ORDER BY number")
         return cursor.fetchall()
 
@@ -100,74 +95,27 @@ readings = st.builds(
 def test_postgresql_reads_what_was_sent(
     history: "psycopg2.extensions.connection", sent: list[Reading]
 ) -> None:
-    assert read_back(history, batch_of(*sent)) == [expected(each) for each in sent]
+    assert read_back(history, sent) == [expected(each) for each in sent]
 
 
 def test_what_is_no_number_is_kept(history: "psycopg2.extensions.connection") -> None:
     sent = [reading(float(word)) for word in ("nan", "inf", "-inf", "-0.0")]
-    found = [row[5] for row in read_back(history, batch_of(*sent))]
+    found = [row[5] for row in read_back(history, sent)]
     assert list(map(str, found)) == ["nan", "inf", "-inf", "-0.0"]
 
 
-def test_halves_are_whole_rows(history: "psycopg2.extensions.connection") -> None:
-    sent = [reading("text" * n, "s", sequence=n) for n in range(5)]
-    first, second = batch_of(*sent).halves()
-    assert (first.rows, second.rows) == (2, 3)
-    rows = read_back(history, first) + read_back(history, second)
-    assert [row[3] for row in rows] == [0, 1, 2, 3, 4]
-    assert (first.marks, second.marks) == ({}, {"TI": Mark(7, 4, sent[4].timestamp_ms)})
-
-
-def test_a_mark_is_the_newest_of_the_newest_epoch() -> None:
-    batch = batch_of(*(reading(1, sequence=n) for n in (2**31 - 1, 0, 2**31 - 2)))
-    assert batch.marks["TI"].sequence == 0
-    batch.add(reading(1, sequence=9, epoch=8))
-    assert batch.marks["TI"][:2] == (8, 9)
-
-
-def test_full_batches_are_closed() -> None:
-    buffer = Buffer(2**20)
-    buffer.add(reading(1.0, sequence=n) for n in range(BATCH_ROWS + 1))
-    assert buffer.full_batch
-    first, second = buffer.take(), buffer.take()
-    assert first is not None
-    assert second is not None
-    assert (first.rows, second.rows) == (BATCH_ROWS, 1)
-    assert buffer.take() is None
-
-
-def test_announcements_are_no_readings() -> None:
-    buffer = Buffer(2**20)
-    buffer.add([reading(5, "n")])
-    assert (buffer.rows, buffer.take()) == (0, None)
-
-
-def test_a_batch_that_was_put_back_comes_first_and_grows_no_more() -> None:
-    buffer = Buffer(2**20)
-    buffer.add([reading(1, sequence=1)])
-    batch = buffer.take()
-    assert batch is not None
-    buffer.put_back(batch)
-    buffer.add([reading(1, sequence=2)])
-    assert buffer.take() is batch
-    assert batch.rows == 1
-    assert buffer.rows == 1
-
-
-def test_a_full_buffer_drops_the_oldest() -> None:
-    row = len(batch_of(reading(1.0)).data)
-    buffer = Buffer(row * BATCH_ROWS * 2)
-    buffer.add(reading(1.0, sequence=n) for n in range(BATCH_ROWS * 3))
-    assert (buffer.dropped, buffer.rows) == (BATCH_ROWS, 2 * BATCH_ROWS)
-    oldest = buffer.take()
-    assert oldest is not None
-    assert oldest.marks["TI"].sequence == 2 * BATCH_ROWS - 1
-
-
-def test_times_nobody_could_read_are_refused() -> None:
-    buffer = Buffer(2**20)
-    buffer.add([reading(1, timestamp_ms=LAST_MS + 1), reading(1, timestamp_ms=2**64 - 1)])
-    assert (buffer.rows, buffer.refused) == (0, 2)
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (reading(1.5), True),
+        (reading(5, "n"), False),
+        (reading(1.5, timestamp_ms=LAST_MS), True),
+        (reading(1.5, timestamp_ms=LAST_MS + 1), False),
+        (reading(1.5, timestamp_ms=2**64 - 1), False),
+    ],
+)
+def test_only_readings_with_a_time_that_can_be_read_are_rows(sent: Reading, expected: bool) -> None:
+    assert storable(sent) is expected
 
 
 @given(st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31)))

@@ -1,0 +1,148 @@
+"""Readings and holes on their way to PostgreSQL, in batches; bounded in memory. Pure."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from collector.ledger import coalesce, runs
+from collector.rows import LAST_MS
+from jph.repair import Cause, Hole
+from jph.wire import Reading
+
+BATCH_ROWS: Final = 8192
+"""A full batch: enough that the cost of a transaction does not count."""
+_READING_BYTES: Final = 400
+"""What a reading takes of memory beside its text: the tuple, its integers, strings and value."""
+
+
+class Batch:
+    """What will be stored together.
+
+    Attributes:
+        readings: as they came, announcements among them.
+        holes: what was given up.
+        place: where in the spool it lies, if it does.
+    """
+
+    __slots__ = ("holes", "place", "readings")
+
+    def __init__(
+        self,
+        readings: list[Reading] | None = None,
+        holes: list[Hole] | None = None,
+        place: tuple[int, int] | None = None,
+    ) -> None:
+        self.readings = [] if readings is None else readings
+        self.holes = [] if holes is None else holes
+        self.place = place
+
+    def __bool__(self) -> bool:
+        return bool(self.readings or self.holes)
+
+    @property
+    def full(self) -> bool:
+        """Whether others should wait for the next one."""
+        return len(self.readings) >= BATCH_ROWS
+
+    def halves(self) -> "tuple[Batch, Batch]":
+        """Return the first and the second half; the holes go with the second."""
+        middle = len(self.readings) // 2
+        first, second = self.readings[:middle], self.readings[middle:]
+        return Batch(first), Batch(second, self.holes)
+
+
+def hole_of(reading: Reading, cause: Cause) -> Hole:
+    """Return the hole that a reading leaves that cannot be kept."""
+    when = min(reading.timestamp_ms, LAST_MS)
+    return Hole(reading.source, reading.epoch, reading.sequence, 1, cause, when, when)
+
+
+def holes_of(readings: Iterable[Reading], cause: Cause) -> list[Hole]:
+    """Return the holes that dropped readings leave."""
+    return [
+        Hole(
+            *key, run.first, run.messages, cause, min(run.from_ms, LAST_MS), min(run.to_ms, LAST_MS)
+        )
+        for key, listed in runs(readings).items()
+        for run in listed
+    ]
+
+
+class Buffer:
+    """Readings that wait to be stored or spooled, in the order they came; bounded.
+
+    Attributes:
+        rows: how many wait.
+        bytes: about as much memory as they take.
+        dropped: how many were dropped, the oldest first, because the buffer was full.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._batches: deque[Batch] = deque()
+        self.rows = 0
+        self.bytes = 0
+        self.dropped = 0
+
+    def add(self, readings: Sequence[Reading]) -> None:
+        """Take readings in."""
+        self._open().readings += readings
+        self.rows += len(readings)
+        self.bytes += _memory(readings)
+
+    def add_holes(self, holes: Iterable[Hole]) -> None:
+        """Take in what was given up."""
+        self._open().holes += holes
+
+    @property
+    def full_batch(self) -> bool:
+        """Whether there is a batch that will not grow any more."""
+        return bool(self._batches) and self._batches[0].full
+
+    def __bool__(self) -> bool:
+        return any(self._batches)
+
+    def take(self) -> Batch | None:
+        """Return the oldest batch, which is the caller's from now on; None if there is nothing."""
+        while self._batches:
+            batch = self._batches.popleft()
+            if batch:
+                self.rows -= len(batch.readings)
+                self.bytes -= _memory(batch.readings)
+                return batch
+        return None
+
+    def put_back(self, batch: Batch) -> None:
+        """Return a batch that could not be stored to the front."""
+        if self._batches and not self._batches[0]:
+            self._batches.popleft()
+        self._batches.appendleft(batch)
+        self.rows += len(batch.readings)
+        self.bytes += _memory(batch.readings)
+
+    def make_room(self, cause: Cause) -> int:
+        """Drop the oldest until the bound is kept; what is dropped becomes holes of `cause`."""
+        before = self.dropped
+        while self.bytes > self._max_bytes:
+            oldest = self.take()
+            assert oldest is not None
+            self.dropped += sum(reading.flag != "n" for reading in oldest.readings)
+            next_one = self._batches[0] if self._batches else self._open()
+            next_one.holes = coalesce(
+                [*oldest.holes, *holes_of(oldest.readings, cause), *next_one.holes]
+            )
+        return self.dropped - before
+
+    def _open(self) -> Batch:
+        """Return the batch that takes the next reading."""
+        if not self._batches or self._batches[-1].full:
+            self._batches.append(Batch())
+        return self._batches[-1]
+
+
+def _memory(readings: Iterable[Reading]) -> int:
+    """About the bytes of memory that readings take."""
+    return sum(
+        _READING_BYTES + (len(reading.value) if isinstance(reading.value, str) else 0)
+        for reading in readings
+    )

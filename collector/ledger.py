@@ -1,0 +1,319 @@
+"""What of each source is stored, missing or lost for good: the books of the collector. Pure.
+
+One account a (source, epoch), in **positions**: sequences that go on counting where the wire's wrap
+at 2**31, so that an account is one line of integers. From its first position to its last each is
+in exactly one of three places: stored, `missing` (asked for, or to be asked for), or in a gap
+(lost, with the cause). What is settled is a set, so that batches may come in any order, twice, or
+from two collectors: the account is the same in the end. A reading that comes after all leaves its
+gap; a reading that is stored never enters one.
+
+Original programs (epoch 0) count from anywhere at each start and never send again: of them only the
+newest sequence is kept, and gaps are what was told to be lost.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from jph.ranges import Range, Ranges
+from jph.repair import Hole, Mark
+from jph.wire import SEQUENCE_LIMIT, Reading
+
+Key = tuple[str, int]
+"""Source and epoch."""
+Parts = tuple[Range, ...]
+"""A set of positions: sorted half-open ranges."""
+
+_HOUR_MS: Final = 3_600_000
+"""How far from a gap's time a late reading of an original program may say it is."""
+
+
+class Run(NamedTuple):
+    """Readings of one source that follow each other: sequences and times, first and last."""
+
+    first: int
+    last: int
+    from_ms: int
+    to_ms: int
+
+    @property
+    def messages(self) -> int:
+        """How many readings there are."""
+        return (self.last - self.first) % SEQUENCE_LIMIT + 1
+
+
+class Gap(NamedTuple):
+    """Positions (half-open) that are lost, between which times, why, and its row in the table.
+
+    None are counted where it is not known how many there were.
+    """
+
+    first: int
+    stop: int
+    from_ms: int | None
+    to_ms: int | None
+    cause: str
+    row: int = 0
+
+
+class Account(NamedTuple):
+    """What is known of one start of a source, from its first position to its last."""
+
+    first: int
+    last: int
+    timestamp_ms: int | None
+    missing: Parts = ()
+
+
+class Settlement(NamedTuple):
+    """What a batch changes.
+
+    Attributes:
+        account: the account from now on; None if nothing is known of it but a loss uncounted.
+        before: what it was.
+        stored: positions that came but are stored already.
+        lost: gaps to be recorded.
+        healed: rows of gaps to be removed (what is left of them is in `lost`).
+    """
+
+    account: Account | None
+    before: Account | None
+    stored: Parts
+    lost: tuple[Gap, ...]
+    healed: tuple[int, ...]
+
+
+def runs(readings: Iterable[Reading]) -> dict[Key, list[Run]]:
+    """Sum readings up, announcements included: they take a sequence too."""
+    found: dict[Key, list[list[int]]] = {}
+    for reading in readings:
+        sequence, epoch, timestamp_ms = reading[:3]
+        known = found.setdefault((reading.source, epoch), [])
+        if known and (known[-1][1] + 1) % SEQUENCE_LIMIT == sequence:
+            known[-1][1] = sequence
+            known[-1][3] = timestamp_ms
+        else:
+            known.append([sequence, sequence, timestamp_ms, timestamp_ms])
+    return {key: [Run(*each) for each in listed] for key, listed in found.items()}
+
+
+def by_key(holes: Iterable[Hole]) -> dict[Key, list[Hole]]:
+    """Sort holes by who they are of."""
+    found: dict[Key, list[Hole]] = {}
+    for hole in holes:
+        found.setdefault((hole.source, hole.epoch), []).append(hole)
+    return found
+
+
+def coalesce(holes: Iterable[Hole]) -> list[Hole]:
+    """Make one of holes that follow each other and have one cause."""
+    merged: list[Hole] = []
+    for key, listed in by_key(holes).items():
+        start = len(merged)
+        for hole in listed:
+            before = merged[-1] if len(merged) > start else None
+            if (
+                before is not None
+                and before.cause == hole.cause
+                and (before.first + before.count) % SEQUENCE_LIMIT == hole.first
+            ):
+                merged[-1] = Hole(
+                    *key,
+                    before.first,
+                    before.count + hole.count,
+                    hole.cause,
+                    before.from_ms,
+                    hole.to_ms,
+                )
+            else:
+                merged.append(hole)
+    return merged
+
+
+def position(sequence: int, base: int) -> int:
+    """Return the position of `sequence` that is nearest to the position `base`."""
+    half = SEQUENCE_LIMIT // 2
+    return base + (sequence - base + half) % SEQUENCE_LIMIT - half
+
+
+def doubtful(key: Key, account: Account | None, heard: Sequence[Run]) -> Parts:
+    """Return what came and is neither new nor missing: stored already, or in a gap."""
+    if key[1] == 0:
+        return _raw(heard)
+    if account is None:
+        return ()
+    return _minus(_common(_positions(heard, account.last), _span(account)), account.missing)
+
+
+def settle(
+    key: Key,
+    account: Account | None,
+    heard: Sequence[Run],
+    holes: Sequence[Hole] = (),
+    gaps: Sequence[Gap] = (),
+) -> Settlement:
+    """Settle what came and what was given up against an account.
+
+    `gaps` are those recorded within `doubtful`.
+    """
+    uncounted = [_gap(hole.first, hole.first, hole) for hole in holes if not hole.count]
+    holes = [hole for hole in holes if hole.count]
+    if not heard and not holes:
+        return Settlement(account, account, (), tuple(uncounted), ())
+    if key[1] == 0:
+        return _settle_original(account, heard, holes, gaps)
+    base = account.last if account else (heard[0] if heard else holes[0]).first
+    came = _positions(heard, base)
+    given_up = [(_hole(hole, base), hole) for hole in holes]
+    everything = [*came, *(part for part, _ in given_up)]
+    first = min(start for start, _ in everything)
+    last = max(stop for _, stop in everything) - 1
+    known: Parts = ()
+    newest = None
+    if account is not None:
+        first, last = min(first, account.first), max(last, account.last)
+        known = _minus(_span(account), account.missing)
+        newest = account.timestamp_ms
+    wanted = Ranges(_minus(_minus([(first, last + 1)], known), came))
+    lost = [
+        _gap(start, stop, hole) for part, hole in given_up for start, stop in wanted.remove(*part)
+    ]
+    healed, rest = _heal(gaps, heard, base)
+    stored = _minus(_common(came, known), [(gap.first, gap.stop) for gap in gaps])
+    for run in heard:
+        if position(run.last, base) == last:
+            newest = run.to_ms
+    settled = Account(first, last, newest, tuple(wanted))
+    return Settlement(settled, account, stored, (*uncounted, *lost, *rest), healed)
+
+
+def sequences(parts: Iterable[Range]) -> Iterator[tuple[int, int]]:
+    """Return positions as the wire counts them: first sequence and how many."""
+    for start, stop in parts:
+        yield start % SEQUENCE_LIMIT, stop - start
+
+
+def marks(
+    accounts: Mapping[Key, Account], waiting: Mapping[Key, Sequence[Run]] | None = None
+) -> list[Mark]:
+    """Return what a collector that starts knows: what is stored, and what waits to be (spooled).
+
+    Of the starts of a source the newest counts, and those of which something is missing.
+    """
+    known = dict(accounts)
+    for key, heard in (waiting or {}).items():
+        if account := settle(key, known.get(key), heard).account:
+            known[key] = account
+    newest: dict[str, tuple[int, int]] = {}
+    for (source, epoch), account in known.items():
+        time = account.timestamp_ms or 0
+        newest[source] = max(newest.get(source, (time, epoch)), (time, epoch))
+    return [
+        Mark(
+            source,
+            epoch,
+            account.last % SEQUENCE_LIMIT,
+            tuple(sequences(account.missing)),
+            account.timestamp_ms or 0,
+        )
+        for (source, epoch), account in known.items()
+        if epoch and (account.missing or newest[source][1] == epoch)
+    ]
+
+
+def _settle_original(
+    account: Account | None, heard: Sequence[Run], holes: Sequence[Hole], gaps: Sequence[Gap]
+) -> Settlement:
+    from_ms = min((run.from_ms for run in heard), default=0) - _HOUR_MS
+    to_ms = max((run.to_ms for run in heard), default=0) + _HOUR_MS
+    # Sequences come again after a restart: only a gap of the same time can be meant.
+    near = [
+        gap for gap in gaps if (gap.to_ms or from_ms) >= from_ms and (gap.from_ms or to_ms) <= to_ms
+    ]
+    healed, rest = _heal(near, heard, None)
+    lost = [
+        _gap(start, stop, hole)
+        for hole in holes
+        for start, stop in _wrapped(hole.first, hole.count)
+    ]
+    last = heard[-1].last if heard else holes[-1].first
+    newest = heard[-1].to_ms if heard else holes[-1].to_ms or None
+    return Settlement(Account(last, last, newest), account, (), (*lost, *rest), healed)
+
+
+def _heal(
+    gaps: Sequence[Gap], heard: Sequence[Run], base: int | None
+) -> tuple[tuple[int, ...], list[Gap]]:
+    """Return the rows of gaps of which something came after all, and what is left of them."""
+    healed, rest = [], []
+    for gap in gaps:
+        left = [gap]
+        for run in heard:
+            for start, stop in _pieces(run, base):
+                left = [part for each in left for part in _without(each, start, stop, run)]
+        if left != [gap]:
+            healed.append(gap.row)
+            rest += left
+    return tuple(healed), rest
+
+
+def _without(gap: Gap, start: int, stop: int, run: Run) -> Iterator[Gap]:
+    """Return what is left of a gap before and after a run that lies in it."""
+    if stop <= gap.first or gap.stop <= start:
+        yield gap
+        return
+    if gap.first < start:
+        yield gap._replace(stop=start, to_ms=run.from_ms, row=0)
+    if stop < gap.stop:
+        yield gap._replace(first=stop, from_ms=run.to_ms, row=0)
+
+
+def _pieces(run: Run, base: int | None) -> list[Range]:
+    if base is None:
+        return _wrapped(run.first, run.messages)
+    start = position(run.first, base)
+    return [(start, start + run.messages)]
+
+
+def _positions(heard: Iterable[Run], base: int) -> Parts:
+    return _parts(piece for run in heard for piece in _pieces(run, base))
+
+
+def _raw(heard: Iterable[Run]) -> Parts:
+    return _parts(piece for run in heard for piece in _pieces(run, None))
+
+
+def _wrapped(first: int, many: int) -> list[Range]:
+    """Return sequences as they are on the wire: in two pieces where they wrap."""
+    stop = first + many
+    if stop <= SEQUENCE_LIMIT:
+        return [(first, stop)]
+    return [(first, SEQUENCE_LIMIT), (0, stop - SEQUENCE_LIMIT)]
+
+
+def _hole(hole: Hole, base: int) -> Range:
+    start = position(hole.first, base)
+    return start, start + hole.count
+
+
+def _gap(start: int, stop: int, hole: Hole) -> Gap:
+    return Gap(start, stop, hole.from_ms or None, hole.to_ms or None, hole.cause)
+
+
+def _parts(parts: Iterable[Range]) -> Parts:
+    return tuple(Ranges(parts))
+
+
+def _minus(whole: Iterable[Range], taken: Iterable[Range]) -> Parts:
+    left = Ranges(whole)
+    for part in taken:
+        left.remove(*part)
+    return tuple(left)
+
+
+def _common(one: Iterable[Range], other: Iterable[Range]) -> Parts:
+    kept = Ranges(one)
+    return tuple(part for start, stop in other for part in kept.within(start, stop))
+
+
+def _span(account: Account) -> Parts:
+    return ((account.first, account.last + 1),)

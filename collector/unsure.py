@@ -1,0 +1,40 @@
+"""What PostgreSQL has committed but may still lose if it dies at once. Pure.
+
+With `synchronous_commit` off (gentle on SD cards; the embedded server's setting) a commit is
+answered before it is on the disk. Batches are kept until PostgreSQL's own log says that theirs is.
+"""
+
+from collections import deque
+from typing import Final
+
+from collector.buffer import Batch
+
+_MOST: Final = 64
+"""Kept at most; PostgreSQL writes its log out every 0.6 s at least, which is a few batches."""
+
+
+class Unsure:
+    """Batches in the order they were committed."""
+
+    def __init__(self) -> None:
+        self._batches: deque[tuple[int, Batch]] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._batches)
+
+    def add(self, batch: Batch, log: int) -> None:
+        """Keep a batch that is in the log before its byte `log`."""
+        self._batches.append((log, batch))
+
+    def sure(self, flushed: int) -> list[Batch]:
+        """Return, and keep no more, what is safe now that the log is on disk up to `flushed`."""
+        safe = []
+        while self._batches and (self._batches[0][0] <= flushed or len(self._batches) > _MOST):
+            safe.append(self._batches.popleft()[1])
+        return safe
+
+    def take_back(self) -> list[Batch]:
+        """Return, and keep no more, everything: the server is not the same any more."""
+        batches = [batch for _, batch in self._batches]
+        self._batches.clear()
+        return batches
