@@ -1,83 +1,112 @@
-"""What one pilot card's chip shall carry: the orders of its heaters, with shedding on top."""
+"""What one pilot card's chip shall carry: the orders of its heaters, the coldest word wins."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from heating.leases import remaining
-from heating.orders import Order, decode, effective, encode
+from heating.leases import Fallback, Lease, Stage
+from heating.orderbook import Given, first
+from heating.orders import Order, carried, decode, encode, lowest, next_edge_s
 from heating.wiring import Heater, Wiring
 
 
-class _Lease(NamedTuple):
-    mask: int
-    heard_s: float
+class Outputs(NamedTuple):
+    """What shall be now: (OLATA, OLATB), what each wire carries, the order each heater follows.
+
+    `held` are the heaters of the card that a mask or the fallback holds back.
+    """
+
+    latches: tuple[int, int]
+    wires: Mapping[int, Order]
+    orders: Mapping[str, Order]
+    held: frozenset[str]
 
 
 class Card:
     """Orders and sheds of one card in, the two latches of its chip out.
 
-    All times are seconds of a monotonic clock.
+    All times are seconds of a monotonic clock.  `phases` are those that have a shed mask.
     """
 
     def __init__(
-        self, wiring: Wiring, codifier: str, hold_s: float, release_interval_s: float
+        self,
+        wiring: Wiring,
+        codifier: str,
+        fallback: Fallback,
+        phases: Iterable[int],
+        now_s: float,
     ) -> None:
         self._wiring = wiring
-        self._hold_s = hold_s
-        self._release_interval_s = release_interval_s
-        self._leases: dict[int, _Lease] = {}
+        self._leases = {
+            phase: Lease(wiring.phases.get(phase, ()), fallback, now_s) for phase in phases
+        }
+        self._heard: set[int] = set()
+        self._since: dict[str, tuple[Order, float]] = {}
         self.heaters: Mapping[str, Heater] = {
             heater.codifier: heater for heater in wiring.card(codifier)
         }
-        self.orders: dict[str, Order] = dict.fromkeys(self.heaters, Order.COMFORT)
+        self.given: dict[str, Given] = {code: first(each) for code, each in self.heaters.items()}
 
     def take_over(self, old: "Card") -> None:
         """Go on with the orders and sheds of a card that was wired otherwise."""
-        self._leases.update(old._leases)
-        self.orders.update({c: old.orders[c] for c in self.orders.keys() & old.orders.keys()})
+        for phase in self._leases.keys() & old._leases.keys():
+            self._leases[phase].take_over(old._leases[phase])
+        self._heard |= old._heard
+        self._since = {c: old._since[c] for c in self.heaters.keys() & old._since.keys()}
+        for code in self.given.keys() & old.given.keys():
+            if self.heaters[code].takes(old.given[code].order):
+                self.given[code] = old.given[code]
 
     def hear(self, phase: int, mask: int, now_s: float) -> None:
-        """Take the shedder's mask of a phase; bits of other cards' heaters are kept too."""
-        self._leases[phase] = _Lease(mask, now_s)
+        """Take the shedder's mask of a phase; bits of other cards' heaters count for the turns."""
+        self._leases[phase].hear(mask, now_s)
+        self._heard.add(phase)
+
+    def see(self, phase: int, now_s: float) -> None:
+        """Take a sign that the meter of a phase is read."""
+        self._leases[phase].see(now_s)
+
+    def stages(self, now_s: float) -> dict[int, Stage]:
+        """Return how far the lease of each phase with a mask has come."""
+        return {phase: lease.stage(now_s) for phase, lease in self._leases.items()}
 
     def adopt(self, latches: Sequence[int], now_s: float) -> None:
         """Take over what a chip that kept its latches still sheds.
 
         A card that is started again must not let everything back at once: a heater whose wire
-        says OFF against its order is held like one whose shedder has just spoken.
+        is colder than its order is held like one whose shedder has just spoken.
         """
         wires = decode(latches)
-        masks: dict[int, int] = {}
-        for codifier, heater in self.heaters.items():
-            if wires[heater.wire] is Order.OFF and self.orders[codifier] is not Order.OFF:
-                masks[heater.phase] = masks.get(heater.phase, 0) | 1 << heater.bit
-        for phase, mask in masks.items():
-            self._leases.setdefault(phase, _Lease(mask, now_s))
+        off: list[str] = []
+        eco: list[str] = []
+        for code, heater in self.heaters.items():
+            order, wire = self.given[code].order, wires[heater.wire]
+            if wire is Order.OFF and order is not Order.OFF:
+                off.append(code)
+            elif wire is Order.ECO and order is Order.COMFORT:  # a pulsed order shows eco too
+                eco.append(code)
+        for phase, lease in self._leases.items():
+            mask = self._wiring.mask(phase, off, eco)
+            if mask and phase not in self._heard:
+                lease.hear(mask, now_s)
 
-    def shed(self, now_s: float) -> frozenset[str]:
-        """Return the codifiers of this card's heaters that are shed now."""
-        return frozenset(
-            heater.codifier
-            for phase, lease in self._leases.items()
-            for heater in self._wiring.shed(phase, self._in_force(phase, lease, now_s))
-            if heater.codifier in self.heaters
-        )
+    def step(self, now_s: float) -> Outputs:
+        """Return what the chip shall carry from now on."""
+        ceilings: dict[str, Order] = {}
+        for lease in self._leases.values():
+            ceilings.update(lease.step(now_s))
+        orders = {
+            code: lowest(given.order, ceilings.get(code, given.order))
+            for code, given in self.given.items()
+        }
+        wires = {}
+        for code, order in orders.items():
+            if code not in self._since or self._since[code][0] is not order:
+                self._since[code] = order, now_s
+            wires[self.heaters[code].wire] = carried(order, now_s - self._since[code][1])
+        return Outputs(encode(wires), wires, orders, frozenset(ceilings.keys() & orders.keys()))
 
-    def latches(self, now_s: float) -> tuple[int, int]:
-        """Return (OLATA, OLATB) as they shall be now."""
-        shed = self.shed(now_s)
-        return encode(
-            {
-                heater.wire: effective(self.orders[codifier], codifier in shed)
-                for codifier, heater in self.heaters.items()
-            }
-        )
-
-    def _in_force(self, phase: int, lease: _Lease, now_s: float) -> int:
-        return remaining(
-            lease.mask,
-            self._wiring.phases.get(phase, ()),
-            now_s - lease.heard_s,
-            self._hold_s,
-            self._release_interval_s,
-        )
+    def next_edge_s(self, now_s: float) -> float:
+        """Return the seconds until a wire switches by itself, for comfort −1 or −2."""
+        edges = (next_edge_s(order, now_s - at) for order, at in self._since.values())
+        return min(edges, default=math.inf)

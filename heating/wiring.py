@@ -2,27 +2,40 @@
 
 Shedder and cards compute the same bit positions from the same configuration, so a mask needs no
 table of its own on the bus: bit i of a phase's mask is the i-th heater of that phase, ordered by
-codifier.  Cards that are switched off in the configuration count too: bits must not move.
+codifier; bit 32 + i is the gentler stage, eco at most.  Cards that are switched off in the
+configuration count too: bits must not move.
 """
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
-from heating.orders import WIRES
+from heating.orders import WIRES, Order
 from jph.config import Network, Sensor
 from jph.errors import ConfigError, Problem
 from jph.validate import read_struct
 
 MASK_BITS: Final = 32
-"""A mask travels as an u32, so a phase has at most this many heaters."""
+"""So many heaters a phase may have: bit i of its mask forces heater i off."""
+
+ECO_SHIFT: Final = 32
+"""Bit 32 + i of a mask lets heater i have eco at most.  Without such bits a mask is an u32."""
+
+MASK_LIMIT: Final = 1 << 63
+"""A mask travels as an i64 at most: the 32nd heater of a phase goes off instead of to eco."""
+
+LAST: Final = "last"
 
 
 class Wire(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
-    """One line of a card's wiring table; `watts` is the heater's rated power if known."""
+    """One line of a card's wiring table; `watts` is the heater's rated power if known.
+
+    `solid_state` tells that the wire may switch often; `power_on` is the order after a power cut;
+    `applied` and `verified` are codifiers of elements that tell more than the order.
+    """
 
     codifier: str
     wire: int
@@ -31,6 +44,10 @@ class Wire(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
     name: str = ""
     watts: float | None = None
     priority: int = 1
+    solid_state: bool = False
+    power_on: str = LAST
+    applied: str = ""
+    verified: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.wire <= WIRES:
@@ -39,12 +56,19 @@ class Wire(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
             raise ValueError(f"Phase: expected 1, 2 or 3, found {self.phase}")
         if self.watts is not None and not 0 < self.watts < math.inf:
             raise ValueError(f"Watts: expected more than 0, found {self.watts:g}")
+        try:
+            order = None if self.power_on == LAST else Order.named(self.power_on)
+        except ValueError as error:
+            raise ValueError(f"PowerOn: {error}, and {LAST}") from None
+        if order is not None and order.pulsed and not self.solid_state:
+            raise ValueError(f"PowerOn: {order.word} needs a wire with SolidState")
 
 
 class Heater(NamedTuple):
     """A heater and its place: card, wire (1–8), phase (1–3) and bit in the phase's mask.
 
-    A higher `priority` is more important, that is shed later.
+    A higher `priority` is more important, that is shed later.  `power_on` is the order after a
+    power cut, None for the last one; `applied` and `verified` are codifiers or empty.
     """
 
     codifier: str
@@ -56,6 +80,14 @@ class Heater(NamedTuple):
     name: str
     watts: float | None
     priority: int
+    solid_state: bool = False
+    power_on: Order | None = None
+    applied: str = ""
+    verified: str = ""
+
+    def takes(self, order: Order) -> bool:
+        """Whether the wire may carry an order: pulses would wear a relay out."""
+        return self.solid_state or not order.pulsed
 
     def __str__(self) -> str:
         label = " ".join(filter(None, (self.room, self.name)))
@@ -77,16 +109,35 @@ class Wiring:
         """Return the heaters of one card, none if there is no such card."""
         return tuple(heater for heater in self.heaters.values() if heater.card == codifier)
 
-    def mask(self, phase: int, codifiers: Iterable[str]) -> int:
-        """Return the mask of a phase with the bits of these heaters; others are left out."""
-        chosen = set(codifiers)
-        return sum(
-            1 << heater.bit for heater in self.phases.get(phase, ()) if heater.codifier in chosen
-        )
+    def mask(self, phase: int, codifiers: Iterable[str], eco: Iterable[str] = ()) -> int:
+        """Return the mask of a phase that forces heaters off, and lets those of `eco` eco at most.
+
+        Heaters of other phases are left out.
+        """
+        off, at_most_eco = set(codifiers), set(eco)
+        mask = 0
+        for heater in self.phases.get(phase, ()):
+            if heater.codifier in off:
+                mask |= 1 << heater.bit
+            elif heater.codifier in at_most_eco:
+                staged = 1 << heater.bit + ECO_SHIFT
+                mask |= staged if staged < MASK_LIMIT else 1 << heater.bit
+        return mask
 
     def shed(self, phase: int, mask: int) -> tuple[Heater, ...]:
-        """Return the heaters of a phase whose bit is set; bits of nobody are ignored."""
+        """Return the heaters of a phase that a mask forces off; bits of nobody are ignored."""
         return tuple(h for h in self.phases.get(phase, ()) if mask >> h.bit & 1)
+
+
+def ceilings(heaters: Iterable[Heater], mask: int) -> dict[str, Order]:
+    """Return the warmest order that a mask leaves each heater it holds back."""
+    held = {}
+    for heater in heaters:
+        if mask >> heater.bit & 1:
+            held[heater.codifier] = Order.OFF
+        elif mask >> heater.bit + ECO_SHIFT & 1:
+            held[heater.codifier] = Order.ECO
+    return held
 
 
 def wiring(network: Network) -> Wiring:
@@ -120,6 +171,10 @@ def _heater(card: str, wire: Wire, bit: int) -> Heater:
         wire.name,
         wire.watts,
         wire.priority,
+        wire.solid_state,
+        None if wire.power_on == LAST else Order.named(wire.power_on),
+        wire.applied,
+        wire.verified,
     )
 
 
@@ -143,12 +198,11 @@ def _read(network: Network) -> tuple[list[_Place], list[Problem]]:
     return placed, problems
 
 
-def _contradictions(network: Network, placed: Iterable[_Place]) -> list[Problem]:
+def _contradictions(network: Network, placed: Sequence[_Place]) -> list[Problem]:
     problems: list[Problem] = []
     by_wire: dict[tuple[str, int], str] = {}
     by_codifier: dict[str, str] = {}
     phases: Counter[int] = Counter()
-    sensors = {sensor.codifier: sensor for sensor in network.sensors}
     for card, wire, path in placed:
         phases[wire.phase] += 1
         taken = by_wire.setdefault((card.codifier, wire.wire), wire.codifier)
@@ -157,10 +211,6 @@ def _contradictions(network: Network, placed: Iterable[_Place]) -> list[Problem]
         first = by_codifier.setdefault(wire.codifier, f"wire {wire.wire} of {card.codifier}")
         if first != f"wire {wire.wire} of {card.codifier}":
             problems.append(Problem(path, f"heater {wire.codifier} is already on {first}"))
-        element = sensors.get(wire.codifier)
-        if element is None or element.parent != card.codifier:
-            expected = f'expected a sensor {wire.codifier} of Type "Proxy" and parent'
-            problems.append(Problem(path, f"{expected} {card.codifier}"))
         masks = card.sensor.get("Shed") or {}
         if isinstance(masks, dict) and masks and str(wire.phase) not in masks:
             problems.append(Problem(path, f"phase {wire.phase} has no mask in this card's Shed"))
@@ -168,7 +218,21 @@ def _contradictions(network: Network, placed: Iterable[_Place]) -> list[Problem]
         if count > MASK_BITS:
             text = f"phase {phase} has {count} heaters, a mask holds {MASK_BITS}"
             problems.append(Problem("Sensors", text))
-    return problems + list(_shared_chips(network))
+    return [*problems, *_stray_elements(network, placed), *_shared_chips(network)]
+
+
+def _stray_elements(network: Network, placed: Sequence[_Place]) -> Iterator[Problem]:
+    parents = {sensor.codifier: sensor.parent for sensor in network.sensors}
+    uses = Counter({wire.codifier: 1 for _, wire, _ in placed})
+    uses.update(c for _, wire, _ in placed for c in (wire.applied, wire.verified))
+    for card, wire, path in placed:
+        for codifier in filter(None, (wire.codifier, wire.applied, wire.verified)):
+            if parents.get(codifier) != card.codifier:
+                expected = f'expected a sensor {codifier} of Type "Proxy" and parent'
+                yield Problem(path, f"{expected} {card.codifier}")
+        for codifier in filter(None, (wire.applied, wire.verified)):
+            if uses[codifier] > 1:
+                yield Problem(path, f"element {codifier} stands for more than one thing")
 
 
 def _shared_chips(network: Network) -> Iterator[Problem]:

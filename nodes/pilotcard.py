@@ -1,61 +1,93 @@
 """One pilot card: eight heaters' orders on the outputs of one MCP23017."""
 
 import asyncio
+import contextlib
+import json
+import math
 import time
-from collections.abc import Sequence
-from typing import ClassVar, Final
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Final, Literal
 
 import msgspec
 
 from devices.i2c import open_bus
-from devices.mcp23017 import Mcp23017
+from devices.mcp23017 import Mcp23017, ReadBack
 from heating import durable
 from heating.card import Card
-from heating.orders import Order
-from heating.wiring import Wire, wiring
+from heating.leases import Fallback, Stage
+from heating.orderbook import Given, from_stored, to_stored
+from heating.orders import Order, decode
+from heating.report import Report
+from heating.wiring import MASK_LIMIT, Wire, wiring
 from jph.config import Network, expand, state_dir
 from jph.errors import ConfigError, DeviceError, Problem, StoreError
 from jph.logs import Throttle
-from jph.node import Node, Settings
-from jph.wire import Control, Quality, Reading
+from jph.node import Node, Settings, now_ms
+from jph.wire import Control, Json, Quality, Reading
 
 LONGEST_DELAY_S: Final = 60.0
-MASK_LIMIT: Final = 2**32
+STATE_INTERVAL_S: Final = 30.0
+BLIND: Final = (Quality.STALE, Quality.IMPLAUSIBLE)
 
 
 class PilotCardSettings(Settings, frozen=True):
     """Where the chip is, and what hangs on its wires; durations in seconds.
 
-    `shed` maps a phase to the codifier of its shed mask.
+    `shed` maps a phase to the codifier of its shed mask, `meter` to that of its current; `state`
+    is the element that tells everything about every wire.  The others are the fallback's, see
+    `heating.leases`.
     """
 
     bus: int | str
     address: int = 0x20
     wires: tuple[Wire, ...] = ()
     shed: dict[str, str] = msgspec.field(default_factory=dict)
+    meter: dict[str, str] = msgspec.field(default_factory=dict)
+    state: str = ""
     hold: float = 60.0
+    meter_hold: float = 120.0
+    share: float = 0.5
+    share_for: float = 1800.0
+    then: Literal["frost", "orders"] = "frost"
     release_interval: float = 5.0
 
     def __post_init__(self) -> None:
         if not 0x20 <= self.address <= 0x27:
             raise ValueError(f"Address: expected 32 to 39 (0x20 + module), found {self.address}")
-        if wrong := [phase for phase in self.shed if phase not in ("1", "2", "3")]:
-            raise ValueError(f"Shed: expected phases 1, 2 or 3, found {wrong[0]!r}")
-        if self.hold < 0 or self.release_interval < 0:
-            raise ValueError("Hold and ReleaseInterval: expected seconds, 0 or more")
+        for key, phases in (("Shed", self.shed), ("Meter", self.meter)):
+            if wrong := [phase for phase in phases if phase not in ("1", "2", "3")]:
+                raise ValueError(f"{key}: expected phases 1, 2 or 3, found {wrong[0]!r}")
+        if min(self.hold, self.meter_hold, self.share_for, self.release_interval) < 0:
+            raise ValueError(
+                "Hold, MeterHold, ShareFor and ReleaseInterval: expected seconds, 0 or more"
+            )
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"Share: expected 0 to 1, found {self.share:g}")
+
+    def fallback(self) -> Fallback:
+        """Return what happens without masks."""
+        return Fallback(
+            hold_s=self.hold,
+            meter_hold_s=self.meter_hold,
+            share=self.share,
+            share_s=self.share_for,
+            after=Stage(self.then),
+            release_interval_s=self.release_interval,
+        )
 
 
 class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
-    """Keep the orders of a chip's heaters, carry them out, and let shedding have the last word.
+    """Keep the orders of a chip's heaters, carry them out, and let the coldest word win.
 
-    Sends each heater's order (0 comfort, 1 off, 2 frost, 3 eco; STALE while the chip does not
-    answer) and, under its own codifier, the faults counted since its start.  When the shedder
-    falls silent its last masks are held for `Hold`, then heaters return one by one.
+    Sends each heater's order, what its wire was given (`Applied`) and what the chip's latches and
+    pins say (`Verified`), STALE while the chip does not answer; under its own codifier the faults
+    counted since its start; and all of it as JSON (`State`).
     """
 
     settings: PilotCardSettings
     tick_s: ClassVar[float] = 1.0
-    """How often leases, retries and checks are looked at; masks and orders do not wait for it."""
+    """How often leases and retries are looked at; masks and orders do not wait for it."""
 
     @classmethod
     def check_network(cls, network: Network) -> Sequence[Problem]:
@@ -69,18 +101,23 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
     async def open(self) -> None:
         """Restore the orders and go looking for the chip."""
         self._throttle = Throttle()
-        self._faults = 0
+        self._faults: Counter[str] = Counter()
         self._chip: Mcp23017 | None = None
         self._known = False  # the chip has been seen since the start of this program
         self._away = False  # it does not answer, and that has been told
-        self._retry_s = 0.0
+        self._retry_s = self._check_s = 0.0
         self._delay_s = self.tick_s
-        self._check_s = 0.0
         self._card = self._wire_up()
-        self._card.orders.update(self._stored_orders())
-        self._wanted = dict(self._card.orders)
+        self._card.given.update(self._stored_orders())
+        self._out = self._card.step(time.monotonic())
+        self._restored = dict(self._card.given)
+        self._wanted = dict(self._card.given)
+        self._report = Report()
+        self._told = ""
+        self._told_s = -math.inf
         self._answers: set[str] = set()
         self._asked = asyncio.Event()
+        self._poke = asyncio.Event()
         self.spawn(self._keep_orders(), "orders")
         self.spawn(self._tend(), "chip")
 
@@ -98,71 +135,83 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             return
         card.take_over(self._card)
         self._card = card
-        self._wanted = dict(card.orders)
+        self._wanted = dict(card.given)
+        self._out = card.step(time.monotonic())
         if self._chip is not None:
             self._chip.close()
             self._chip = None
         self._retry_s = 0.0
+        self._poke.set()
 
     async def on_timer(self, now_ms: int) -> None:
-        """Send every order, and the faults."""
-        self._publish(self._card.orders)
+        """Send everything."""
+        self._publish(self._card.heaters)
 
     def on_data(self, readings: list[Reading]) -> None:
         """Apply the shedder's masks before anything else is done."""
         heard = False
+        now_s = time.monotonic()
         for reading in readings:
-            phase = self._masks.get(reading.source)
-            if phase is None or reading.flag == "n":
+            if reading.flag == "n":
                 continue
-            number = reading.number
-            if number is None or not 0 <= number < MASK_LIMIT or number % 1:
-                self._say_once(f"{reading.source} is no mask: {reading.value!r}")
-                continue
-            self._card.hear(phase, int(number), time.monotonic())
-            heard = True
+            if reading.source in self._meters:
+                if reading.number is not None and reading.quality not in BLIND:
+                    self._card.see(self._meters[reading.source], now_s)
+            elif reading.source in self._masks:
+                heard = self._take_mask(reading, now_s) or heard
         if heard:
             self._apply()
 
     def on_control(self, message: Control) -> None:
         """Take an order for a heater: `A` sets it, `E` steps from what was last asked for."""
         codifier = message.to
-        if message.flag not in ("A", "E") or codifier not in self._card.orders:
+        if message.flag not in ("A", "E") or codifier not in self._wanted:
             return
-        start = self._wanted[codifier] if message.flag == "E" else 0
+        start = self._wanted[codifier].order if message.flag == "E" else 0
         try:
-            self._wanted[codifier] = Order.of(start + message.number)
+            order = Order.of(start + message.number)
+            if not self._card.heaters[codifier].takes(order):
+                raise ValueError(f"{order.word} would wear out a relay; the wire has no SolidState")
         except ValueError as error:
             self.log.warning("order for %s from %s refused: %s", codifier, message.source, error)
+            self._publish({codifier})  # who asked shall see what counts instead
             return
+        self._wanted[codifier] = Given(order, message.source, now_ms())
         self._answers.add(codifier)
         self._asked.set()
 
     def _wire_up(self) -> Card:
-        card = Card(
-            wiring(self.network), self.codifier, self.settings.hold, self.settings.release_interval
-        )
-        self._masks = {codifier: int(phase) for phase, codifier in self.settings.shed.items()}
+        shed, meter = self.settings.shed, self.settings.meter
+        house = wiring(self.network)
+        masks = {int(phase): code for phase, code in shed.items()}
+        card = Card(house, self.codifier, self.settings.fallback(), masks, time.monotonic())
+        self._masks = {code: phase for phase, code in masks.items()}
+        self._meters = {code: int(phase) for phase, code in meter.items() if phase in shed}
         self._path = state_dir() / "orders" / f"{self.codifier}.json"
         return card
 
-    def _stored_orders(self) -> dict[str, Order]:
+    def _take_mask(self, reading: Reading, now_s: float) -> bool:
+        number, phase = reading.number, self._masks[reading.source]
+        if number is None or not 0 <= number < MASK_LIMIT or number % 1:
+            self._say_once(reading.source, f"{reading.source} is no mask: {reading.value!r}")
+            return False
+        self._card.hear(phase, int(number), now_s)
+        if phase not in self._meters.values() and reading.quality not in BLIND:
+            self._card.see(phase, now_s)
+        return True
+
+    def _stored_orders(self) -> dict[str, Given]:
         try:
             stored = durable.load(self._path)
         except StoreError as error:
-            self._faults += 1
+            self._faults["store"] += 1
             aside = durable.set_aside(self._path)
-            self.log.error("%s; kept as %s, all heaters start at comfort", error, aside.name)
+            self.log.error("%s; kept as %s, all heaters start afresh", error, aside.name)
             return {}
-        orders = {}
-        for codifier in self._card.orders.keys() & stored.keys():
-            try:
-                orders[codifier] = Order.of(float(str(stored[codifier])))
-            except ValueError as error:
-                self._faults += 1
-                self.log.error(
-                    "stored order of %s left out, it is comfort now: %s", codifier, error
-                )
+        orders, mistakes = from_stored(stored, self._card.heaters.values())
+        for mistake in mistakes:
+            self._faults["store"] += 1
+            self.log.error("stored order left out, the heater starts afresh: %s", mistake)
         return orders
 
     async def _keep_orders(self) -> None:
@@ -174,28 +223,35 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             saving = dict(self._wanted)
             try:
                 # The disk may take its time; masks must not wait for it.
-                await asyncio.to_thread(durable.save, self._path, saving)
+                await asyncio.to_thread(durable.save, self._path, to_stored(saving))
             except StoreError as error:
-                self._faults += 1
+                self._faults["store"] += 1
                 self.log.error("orders refused, they would be lost at the next start: %s", error)
                 self._wanted.update(
-                    {c: o for c, o in self._card.orders.items() if self._wanted[c] == saving.get(c)}
+                    {c: g for c, g in self._card.given.items() if self._wanted[c] == saving.get(c)}
                 )
             else:
-                self._card.orders.update({c: saving[c] for c in self._card.orders if c in saving})
+                self._card.given.update({c: saving[c] for c in self._card.given if c in saving})
                 self._apply()
             self._publish(answers)
+            self._poke.set()
 
     async def _tend(self) -> None:
-        """Keep the chip as it shall be: find it, check it, release what a silent shedder left."""
+        """Keep the chip as it shall be: find it, check it, switch what time alone switches."""
         while True:
+            self._poke.clear()
             now_s = time.monotonic()
             if self._chip is None and now_s >= self._retry_s:
                 self._connect(now_s)
-            elif now_s >= self._check_s:
+            elif self._chip is not None and now_s >= self._check_s:
                 self._check(now_s)
             self._apply()
-            await asyncio.sleep(self.tick_s)
+            self._tell_state(now_s)
+            wait_s = min(self.tick_s, self._card.next_edge_s(time.monotonic()))
+            with contextlib.suppress(TimeoutError):
+                # wait_for would lose a cancellation that comes together with a poke.
+                async with asyncio.timeout(wait_s):
+                    await self._poke.wait()
 
     def _connect(self, now_s: float) -> None:
         bus = self.settings.bus
@@ -206,42 +262,80 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             return
         chip = Mcp23017(opened, self.settings.address, bus)
         try:
-            seen = chip.read_back()
-            if seen.drives and not self._known:
-                self._card.adopt(seen.latches, now_s)
-            chip.initialise(self._card.latches(now_s))
+            self._meet(chip.read_back(), now_s)
+            self._out = self._card.step(now_s)
+            chip.initialise(self._out.latches)
         except DeviceError as error:
             chip.close()
             self._lost(error)
             return
-        self._chip, self._known, self._delay_s = chip, True, self.tick_s
-        self._check_s = now_s + self.entry.sensor_interval
+        self._chip, self._delay_s, self._check_s = chip, self.tick_s, now_s
+        self._poke.set()
         if self._away:
             self.log.info("the chip answers again")
         self._away = False
-        self._publish(self._card.orders)
+        self._report.applied(self._out)
+        self._publish(self._card.heaters)
+
+    def _meet(self, seen: ReadBack, now_s: float) -> None:
+        """Take over what a chip that kept its power still sheds; else give power-on orders."""
+        if self._known:
+            return
+        self._known = True
+        if seen.drives:
+            self._card.adopt(seen.latches, now_s)
+            return
+        for code, heater in self._card.heaters.items():
+            untouched = self._wanted[code] == self._restored.get(code)
+            if heater.power_on is not None and untouched:
+                given = Given(heater.power_on, self.codifier, now_ms())
+                self._card.given[code] = self._wanted[code] = given
+        try:
+            durable.save(self._path, to_stored(self._card.given))
+        except StoreError as error:
+            self._faults["store"] += 1
+            self.log.error("power-on orders would be lost at the next start: %s", error)
 
     def _check(self, now_s: float) -> None:
+        """Read the chip back; set it up again if anything is not as it shall be."""
         if self._chip is None:
             return
         self._check_s = now_s + self.entry.sensor_interval
         try:
             seen = self._chip.read_back()
             if not seen.drives or seen.latches != self._chip.latches:
-                self._fault(f"the chip had lost its state ({seen}), it is set up again")
-                self._chip.initialise(self._card.latches(now_s))
+                self._fault("state", f"the chip had lost its state ({seen}), it is set up again")
             elif seen.pins != seen.latches:
-                self._fault(f"pins do not follow their latches, is a wire shorted? {seen}")
+                self._fault("pins", f"pins do not follow their latches, is a wire shorted? {seen}")
+            else:
+                self._verify(seen)
+                return
+            self._chip.initialise(self._out.latches)
+            self._verify(self._chip.read_back())
         except DeviceError as error:
             self._lost(error)
 
+    def _verify(self, seen: ReadBack) -> None:
+        """Tell what the pins carry: the heater's order where they carry what they shall."""
+        self._send_wires(self._report.verified(self._card, self._out, decode(seen.pins)))
+
     def _apply(self) -> None:
+        """Bring the chip to what shall be now, in one write, and tell what has changed."""
+        before, self._out = self._out, self._card.step(time.monotonic())
+        if self._out.held != before.held:
+            self._poke.set()
         if self._chip is None:
             return
         try:
-            self._chip.write(self._card.latches(time.monotonic()))
+            wrote = self._chip.write(self._out.latches)
         except DeviceError as error:
             self._lost(error)
+            return
+        changed = self._report.applied(self._out)
+        if wrote or changed:
+            self._check_s = 0.0
+            self._poke.set()
+        self._send_wires(changed)
 
     def _lost(self, error: DeviceError) -> None:
         """Let go of a chip that does not answer, and wait longer each time before the next try."""
@@ -252,20 +346,43 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self._delay_s = min(2 * self._delay_s, LONGEST_DELAY_S)
         if not self._away:
             self._away = True
-            self._faults += 1
+            self._faults["chip"] += 1
             self.log.error("%s; it is tried again", error)
-            self._publish(self._card.orders)
+            self._publish(self._card.heaters)
 
-    def _fault(self, text: str) -> None:
-        self._faults += 1
-        self._say_once(text)
+    def _fault(self, kind: str, text: str) -> None:
+        self._faults[kind] += 1
+        self._say_once(kind, text)
+        self.send(self._faults.total())
 
-    def _say_once(self, text: str) -> None:
-        if self._throttle.allow(text, time.monotonic()):
+    def _say_once(self, key: str, text: str) -> None:
+        if self._throttle.allow(key, time.monotonic()):
             self.log.warning("%s", text)
 
-    def _publish(self, codifiers: "set[str] | dict[str, Order]") -> None:
-        orders = [(c, int(self._card.orders[c])) for c in codifiers if c in self._card.orders]
+    def _publish(self, codifiers: Iterable[str]) -> None:
+        self._send_wires(codifiers, orders=True)
+        self.send(self._faults.total())
+
+    def _send_wires(self, codifiers: Iterable[str], *, orders: bool = False) -> None:
+        """Send what is known of some heaters' wires, with or without their orders."""
         quality = Quality.GOOD if self._chip is not None else Quality.STALE
-        self.send_many(orders, quality=quality)
-        self.send(self._faults)
+        batch = self._report.readings(self._card, codifiers, orders=orders)
+        self.send_many(batch, quality=quality)
+
+    def _tell_state(self, now_s: float) -> None:
+        """Send the `State` element when it changes and every half minute."""
+        checking = self._chip is not None and self._check_s <= now_s
+        if not self.settings.state or checking:
+            return
+        leases = {str(phase): str(stage) for phase, stage in self._card.stages(now_s).items()}
+        state = {
+            "value": self._faults.total(),
+            "faults": dict(self._faults),
+            "chip": self._chip is not None,
+            "leases": leases,
+            "wires": self._report.wires(self._card, self._out),
+        }
+        text = json.dumps(state, separators=(",", ":"))
+        if text != self._told or now_s - self._told_s >= STATE_INTERVAL_S:
+            self._told, self._told_s = text, now_s
+            self.send(Json(text), codifier=self.settings.state)

@@ -3,96 +3,163 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heating.card import Card
-from heating.orders import Order, decode
-from heating.wiring import Heater, Wiring
+from heating.leases import Fallback, Stage
+from heating.orderbook import Given
+from heating.orders import Order, decode, lowest
+from heating.wiring import ECO_SHIFT, Heater, Wiring
 
 HEATERS = [
     Heater(
-        f"1{wire}", "P1", wire, 1 if wire < 8 else 2, wire - 1 if wire < 8 else 0, "", "", None, 1
+        f"1{wire}",
+        "P1",
+        wire,
+        1 if wire < 8 else 2,
+        wire - 1 if wire < 8 else 0,
+        "",
+        "",
+        None,
+        1,
+        solid_state=True,
     )
     for wire in range(1, 9)
 ] + [Heater("1A", "P2", 1, 1, 7, "", "", None, 9)]
 HOUSE = Wiring(HEATERS)
+RULES = Fallback(hold_s=60, share=1, release_interval_s=5)
+"""With all heaters in the safe share, a fallback only releases."""
 
 
 @pytest.fixture
 def card() -> Card:
-    return Card(HOUSE, "P1", hold_s=60, release_interval_s=5)
+    return Card(HOUSE, "P1", RULES, (1, 2), now_s=0)
+
+
+def latches(card: Card, now_s: float) -> tuple[int, int]:
+    return card.step(now_s).latches
 
 
 def test_orders_alone(card: Card) -> None:
-    assert card.latches(0) == (0, 0)
-    card.orders["11"] = Order.ECO
-    card.orders["18"] = Order.FROST
-    assert card.latches(0) == (0b11, 0b1000_0000)
+    assert latches(card, 0) == (0, 0)
+    card.given["11"] = Given(Order.ECO)
+    card.given["18"] = Given(Order.FROST)
+    assert latches(card, 0) == (0b11, 0b1000_0000)
 
 
 def test_a_shed_lies_on_top_and_the_order_returns(card: Card) -> None:
-    card.orders["12"] = Order.ECO
+    card.given["12"] = Given(Order.ECO)
     card.hear(1, 0b1000_0010, 0)  # bit 7 is another card's
-    assert card.shed(0) == {"12"}
-    assert card.latches(0) == (0b0100, 0)
-    card.orders["12"] = Order.FROST  # an order given during a shed takes effect at its end
-    assert card.latches(1) == (0b0100, 0)
+    assert card.step(0).held == {"12"}
+    assert latches(card, 0) == (0b0100, 0)
+    card.given["12"] = Given(Order.FROST)  # given during a shed, it takes effect at its end
+    assert latches(card, 1) == (0b0100, 0)
     card.hear(1, 0, 2)
-    assert card.latches(2) == (0b1000, 0)
+    assert latches(card, 2) == (0b1000, 0)
+
+
+def test_a_staged_shed_leaves_eco_at_most(card: Card) -> None:
+    card.given["12"] = Given(Order.FROST)
+    card.given["13"] = Given(Order.COMFORT_2)
+    card.hear(1, 0b0111 << ECO_SHIFT, 0)
+    out = card.step(0)
+    assert out.orders["11"] is Order.ECO
+    assert out.orders["12"] is Order.FROST
+    assert out.orders["13"] is Order.ECO
+    assert out.held == {"11", "12", "13"}
 
 
 def test_phases_do_not_mix(card: Card) -> None:
     card.hear(2, 0b1, 0)
-    assert card.shed(0) == {"18"}
+    assert card.step(0).held == {"18"}
 
 
 def test_a_silent_shedder_is_held_then_released_across_cards(card: Card) -> None:
     card.hear(1, 0b1000_0011, 0)
-    assert card.shed(59) == {"11", "12"}
-    assert card.shed(60) == {"11", "12"}  # the other card's more important one goes first
-    assert card.shed(65) == {"12"}
-    assert card.shed(70) == set()
+    assert card.step(59).held == {"11", "12"}
+    assert card.step(60).held == {"11", "12"}  # the other card's more important one goes first
+    assert card.step(65).held == {"12"}
+    assert card.step(70).held == set()
+    assert card.stages(70) == {1: Stage.SHARE, 2: Stage.SHARE}
     card.hear(1, 0b1, 71)
-    assert card.shed(71) == {"11"}
+    assert card.step(71).held == {"11"}
+    assert card.stages(71) == {1: Stage.LIVE, 2: Stage.SHARE}
+
+
+def test_a_phase_without_a_mask_follows_its_orders_for_ever() -> None:
+    card = Card(HOUSE, "P1", RULES._replace(share=0), (1,), 0)
+    assert card.step(1e6).held == {f"1{wire}" for wire in range(1, 8)}
+
+
+@pytest.mark.parametrize(("order", "pulse_s"), [(Order.COMFORT_1, 3), (Order.COMFORT_2, 7)])
+def test_pulses_begin_with_the_order_and_again_after_a_shed(
+    card: Card, order: Order, pulse_s: float
+) -> None:
+    card.given["11"] = Given(order)
+    assert latches(card, 100) == (0b11, 0)
+    assert card.next_edge_s(100) == pulse_s
+    assert latches(card, 100 + pulse_s) == (0, 0)
+    assert card.next_edge_s(100 + pulse_s) == 300 - pulse_s
+    assert latches(card, 400) == (0b11, 0)
+    card.hear(1, 1, 450)
+    assert latches(card, 450) == (0b01, 0)
+    card.hear(1, 0, 500)
+    assert latches(card, 500) == (0b11, 0)
+    assert card.step(500 + pulse_s).orders["11"] is order
 
 
 def test_a_restart_takes_over_what_the_chip_still_sheds(card: Card) -> None:
-    card.orders["13"] = Order.OFF
-    card.adopt((0b01_01_01_00, 0), now_s=10)  # wires 2 and 4 shed, wire 3 ordered off
-    assert card.shed(10) == {"12", "14"}
-    assert card.latches(10) == (0b01_01_01_00, 0)
-    assert card.shed(75) == set()
+    card.given["13"] = Given(Order.OFF)
+    card.given["15"] = Given(Order.COMFORT_1)
+    card.adopt((0b01_01_01_00, 0b11_11), now_s=10)  # wire 3 ordered off, wire 5 within a pulse
+    assert card.step(10).held == {"12", "14", "16"}
+    assert latches(card, 10) == (0b01_01_01_00, 0b11_11)
+    for now_s in (75, 80, 85):
+        held = card.step(now_s).held
+    assert held == set()
 
 
 def test_what_was_heard_counts_more_than_what_the_chip_says(card: Card) -> None:
     card.hear(1, 0, 9)
     card.adopt((0b01, 0), 10)
-    assert card.shed(10) == set()
+    assert card.step(10).held == set()
 
 
 def test_rewired_it_goes_on(card: Card) -> None:
-    card.orders["11"] = Order.ECO
-    card.orders["18"] = Order.FROST
+    card.given["11"] = Given(Order.ECO, "CC", 5)
+    card.given["12"] = Given(Order.COMFORT_1)
+    card.given["18"] = Given(Order.FROST)
     card.hear(1, 0b10, 0)
-    rewired = Card(Wiring(HEATERS[:2]), "P1", 60, 5)
+    relay = HEATERS[1]._replace(solid_state=False)
+    rewired = Card(Wiring([HEATERS[0], relay]), "P1", RULES, (1,), 1)
     rewired.take_over(card)
-    assert rewired.orders == {"11": Order.ECO, "12": Order.COMFORT}
-    assert rewired.shed(1) == {"12"}
+    assert rewired.given == {"11": Given(Order.ECO, "CC", 5), "12": Given(Order.COMFORT)}
+    assert rewired.step(1).held == {"12"}
+
+
+def test_a_heater_nobody_told_anything_starts_with_its_power_on_order() -> None:
+    heater = HEATERS[0]._replace(power_on=Order.ECO)
+    assert Card(Wiring([heater]), "P1", RULES, (), 0).given == {"11": Given(Order.ECO)}
 
 
 @given(
     orders=st.lists(st.sampled_from(Order), min_size=8, max_size=8),
-    mask=st.integers(0, 2**32 - 1),
+    mask=st.integers(0, 2**63 - 1),
     silent_s=st.floats(0, 200),
 )
-def test_a_shed_heater_is_off_and_any_other_follows_its_order(
+def test_the_coldest_of_order_and_shed_wins(
     orders: list[Order], mask: int, silent_s: float
 ) -> None:
-    card = Card(HOUSE, "P1", hold_s=60, release_interval_s=5)
-    card.orders = dict(zip(card.heaters, orders, strict=True))
+    card = Card(HOUSE, "P1", RULES, (1, 2), 0)
+    card.given = {code: Given(order) for code, order in zip(card.heaters, orders, strict=True)}
     card.hear(1, mask, 0)
-    shed = card.shed(silent_s)
-    wires = decode(card.latches(silent_s))
-    for codifier, heater in card.heaters.items():
-        asked = heater.phase == 1 and bool(mask >> heater.bit & 1)
-        assert asked or codifier not in shed
-        assert not asked or silent_s >= 60 or codifier in shed
-        expected = Order.OFF if codifier in shed else card.orders[codifier]
-        assert wires[heater.wire] is expected
+    out = card.step(silent_s)
+    wires = decode(out.latches)
+    for code, heater in card.heaters.items():
+        off = heater.phase == 1 and mask >> heater.bit & 1
+        eco = heater.phase == 1 and mask >> heater.bit + ECO_SHIFT & 1
+        ceiling = Order.OFF if off else Order.ECO if eco else Order.COMFORT
+        assert ceiling is not Order.COMFORT or code not in out.held
+        if silent_s < 60 or code in out.held:
+            assert out.orders[code] is lowest(card.given[code].order, ceiling)
+        else:
+            assert out.orders[code] is card.given[code].order
+        assert wires[heater.wire] is out.wires[heater.wire]
+        assert out.orders[code].pulsed or wires[heater.wire] is out.orders[code]

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from heating.wiring import Wiring, wiring
+from heating.orders import Order
+from heating.wiring import ECO_SHIFT, Wiring, ceilings, wiring
 from jph.config import Endpoint, Multicast, Network, Sensor
 from jph.errors import ConfigError
 
@@ -66,6 +67,46 @@ def test_masks_and_back() -> None:
     assert house.shed(3, 1) == ()
 
 
+def test_masks_have_a_gentler_stage() -> None:
+    house = wiring(HOUSE)
+    mask = house.mask(1, ["11"], eco=["11", "12", "21"])
+    assert mask == 1 | 1 << ECO_SHIFT + 1
+    assert ceilings(house.phases[1], mask) == {"11": Order.OFF, "12": Order.ECO}
+    assert [h.codifier for h in house.shed(1, mask)] == ["11"]
+    last = house.phases[1][0]._replace(bit=31)
+    assert Wiring([last]).mask(1, [], eco=["11"]) == 1 << 31  # an i64 holds no bit 63
+
+
+def test_what_a_wire_may_carry() -> None:
+    house = wiring(
+        network({"P1": [wire("11", 1, SolidState=True, PowerOn="confort-1"), wire("12", 2)]})
+    )
+    assert house.heaters["11"].power_on is Order.COMFORT_1
+    assert house.heaters["11"].takes(Order.COMFORT_2)
+    assert house.heaters["12"].power_on is None
+    assert not house.heaters["12"].takes(Order.COMFORT_1)
+    assert house.heaters["12"].takes(Order.ECO)
+
+
+def test_elements_beside_the_order() -> None:
+    wires = [wire("11", 1, Applied="A1", Verified="A2"), wire("12", 2)]
+    good = network({"P1": wires})
+    good.sensors.extend(
+        Sensor(codifier=code, type="Proxy", sensor={"Codifier": "P1"}) for code in ("A1", "A2")
+    )
+    heater = wiring(good).heaters["11"]
+    assert (heater.applied, heater.verified) == ("A1", "A2")
+    wires[1]["Applied"] = "A2"
+    wires[1]["Verified"] = "11"
+    assert problems(good) == [
+        "Sensors[P1].Sensor.Wires[11]: element A2 stands for more than one thing",
+        "Sensors[P1].Sensor.Wires[12]: element A2 stands for more than one thing",
+        "Sensors[P1].Sensor.Wires[12]: element 11 stands for more than one thing",
+    ]
+    wires[1]["Applied"] = wires[1]["Verified"] = "ZZ"
+    assert 'expected a sensor ZZ of Type "Proxy" and parent P1' in problems(good)[0]
+
+
 def test_no_card_is_an_empty_house() -> None:
     empty = wiring(Network(multicast=CHANNELS, sensors=[]))
     assert not empty.heaters
@@ -82,6 +123,8 @@ def test_no_card_is_an_empty_house() -> None:
         ([wire("11", 1, 4)], "Wires[11]: Phase: expected 1, 2 or 3, found 4"),
         ([wire("11", 1, Watt=1500)], "unknown key; did you mean 'Watts'?"),
         ([wire("11", 1, Watts=-5)], "Watts: expected more than 0, found -5"),
+        ([wire("11", 1, PowerOn="warm")], "PowerOn: 'warm' is no order; the orders are comfort, o"),
+        ([wire("11", 1, PowerOn="comfort-2")], "PowerOn: comfort-2 needs a wire with SolidState"),
         ([wire("11", 1, Watts="much")], "Wires[11].Watts: expected"),
     ],
 )

@@ -1,7 +1,6 @@
-import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,9 @@ import pytest
 from jph.config import Network
 from jph.errors import ConfigError
 from jph.wire import Quality
-from nodes import pilotcard
 from tests.i2cserver import I2CServer
 from tests.nodes.heatinghouse import Probe, house, living
-
-
-class PilotCard(pilotcard.PilotCard):
-    """A card that looks after its chip quickly enough for tests."""
-
-    tick_s = 0.02
+from tests.nodes.pilothouse import PilotCard, chip_shows, orders_file
 
 
 @pytest.fixture(autouse=True)
@@ -36,20 +29,6 @@ def chip(tmp_path: Path) -> Iterator[I2CServer]:
 @pytest.fixture
 def network(chip: I2CServer) -> Network:
     return house({"Bus": chip.bus})
-
-
-async def chip_shows(chip: I2CServer, condition: Callable[[], object]) -> None:
-    """Wait for writes to the chip until it is as it shall be, a limited time."""
-
-    def wait() -> bool:
-        with chip.changed:
-            return bool(chip.changed.wait_for(condition, 5))
-
-    assert await asyncio.to_thread(wait)
-
-
-def orders_file(state: Path) -> Any:
-    return json.loads((state / "orders" / "P1.json").read_text())
 
 
 async def test_an_order_is_durable_carried_out_and_told(
@@ -188,7 +167,7 @@ async def test_an_order_during_a_shed_takes_effect_at_its_end(
         await chip_shows(chip, lambda: chip.latches == (0b11, 0))
 
 
-@pytest.mark.parametrize("mask", [-1, 0.5, 2**32, "much"])
+@pytest.mark.parametrize("mask", [-1, 0.5, 2.0**63, "much"])
 async def test_what_is_no_mask_changes_nothing(
     chip: I2CServer, network: Network, caplog: pytest.LogCaptureFixture, mask: float | str
 ) -> None:
@@ -204,7 +183,7 @@ async def test_what_is_no_mask_changes_nothing(
 
 
 async def test_a_silent_shedder_is_held_and_then_released(chip: I2CServer) -> None:
-    network = house({"Bus": chip.bus, "Hold": 0.3, "ReleaseInterval": 0.1})
+    network = house({"Bus": chip.bus, "Hold": 0.3, "ReleaseInterval": 0.1, "Share": 1})
     probe = Probe("TI", network)
     async with living(probe, PilotCard("P1", network)):
         await probe.until_heard("11", 0)
@@ -335,7 +314,10 @@ async def test_new_wiring_keeps_orders_and_sheds(chip: I2CServer, network: Netwo
         ({}, "Bus: missing"),
         ({"Bus": 1, "Address": 64}, "expected 32 to 39"),
         ({"Bus": 1, "Shed": {"4": "S4"}}, "expected phases 1, 2 or 3, found '4'"),
+        ({"Bus": 1, "Meter": {"9": "I1"}}, "Meter: expected phases 1, 2 or 3, found '9'"),
         ({"Bus": 1, "Hold": -1}, "0 or more"),
+        ({"Bus": 1, "Share": 1.5}, "Share: expected 0 to 1, found 1.5"),
+        ({"Bus": 1, "Then": "comfort"}, "Then"),
         ({"Bus": 1, "Wires": [{"Codifier": "11", "Wire": 9, "Phase": 1}]}, "expected 1 to 8"),
     ],
 )
