@@ -11,6 +11,7 @@ import logging
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from jph.channel import Address, Channel, Receive, interfaces_from_environment
@@ -18,6 +19,9 @@ from jph.config import Multicast
 from jph.errors import BusError
 
 __all__ = ["Address", "Bus", "Receive"]
+
+ReceiveLetters = Callable[[socket.socket, memoryview, int, Address], None]
+"""Takes the socket that was written to, and what a Receive takes."""
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
@@ -42,6 +46,7 @@ class Bus:
         self.data = Channel(multicast.data, interfaces, multicast.ttl, multicast.mtu)
         self._log: Log = log or logging.getLogger("jph")
         self._listeners: dict[Channel, Receive] = {}
+        self._receive_letters: ReceiveLetters | None = None
         self._readers: list[socket.socket] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._looking = asyncio.Event()
@@ -52,6 +57,10 @@ class Bus:
     def listen(self, channel: Channel, receive: Receive) -> None:
         """Hand what comes on `channel` to `receive`; call before the bus is opened."""
         self._listeners[channel] = receive
+
+    def listen_to_letters(self, receive: ReceiveLetters) -> None:
+        """Hand what comes by unicast, to the sockets we send through, to `receive`."""
+        self._receive_letters = receive
 
     def open(self) -> None:
         """Open both channels for sending, and for receiving those that are listened to.
@@ -132,11 +141,15 @@ class Bus:
         return (self.control.signature(), self.data.signature())
 
     def _read_from(self, channel: Channel, sockets: Sequence[socket.socket]) -> None:
-        loop = asyncio.get_running_loop() if sockets else None
         for each in sockets:
-            assert loop is not None
-            loop.add_reader(each, channel.read, each, self._listeners[channel])
-            self._readers.append(each)
+            self._add_reader(channel, each, self._listeners[channel])
+        if self._receive_letters is not None:
+            for each in channel.senders:
+                self._add_reader(channel, each, partial(self._receive_letters, each))
+
+    def _add_reader(self, channel: Channel, readable: socket.socket, receive: Receive) -> None:
+        asyncio.get_running_loop().add_reader(readable, channel.read, readable, receive)
+        self._readers.append(readable)
 
     def _forget_readers(self) -> None:
         if self._readers:

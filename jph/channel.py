@@ -1,8 +1,7 @@
 """One multicast group: datagrams out, batches of datagrams in.
 
-The only module that opens multicast sockets. Each datagram stays alone on the wire; on Linux many
-of equal size leave in one call (UDP_SEGMENT) and come back in one call (UDP_GRO). Where the system
-has no such option, the same verbs make one call each.
+The only module that opens multicast sockets. What leaves has an address of its own, at which each
+sending socket may be answered.
 """
 
 import contextlib
@@ -11,35 +10,19 @@ import ipaddress
 import os
 import socket
 import struct
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 from jph.config import Endpoint
 from jph.errors import BusError
+from jph.udp import LINUX, Address, Batches, Receive, prepare
 
-Address = tuple[str, int]
-Receive = Callable[[memoryview, int, Address], None]
-"""Takes a batch, the size of each datagram in it (the last may be shorter), and the sender.
+__all__ = ["Address", "Channel", "Receive", "interfaces_from_environment"]
 
-The memory is used again after the call: keep nothing of it.
-"""
-
-_LINUX: Final = sys.platform == "linux"
-# Linux's numbers, which Python 3.11 does not name: linux/in.h, linux/udp.h, asm-generic/socket.h
+# Linux's numbers, which Python 3.11 does not name: linux/in.h
 _IP_MULTICAST_ALL: Final = 49
 _IPV6_MULTICAST_ALL: Final = 29
-_UDP_SEGMENT: Final = 103
-_UDP_GRO: Final = 104
-_SO_RXQ_OVFL: Final = 40
-
-_MAX_SEGMENTS: Final = 64  # UDP_MAX_SEGMENTS of the kernels in use
-_MAX_BATCH: Final = 65_507
-_UDP_IP_HEADERS: Final = 28  # IPv4 and UDP; IPv6 needs 48, so its margin below
 _RECEIVE_BUFFER: Final = 4 * 2**20
-_BATCHES_A_TURN: Final = 64
-"""Batches read before the loop may look elsewhere, so that a busy bus starves nobody."""
-_NO_SEGMENTS: Final = frozenset({errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP})
 _HINTS: Final = {
     errno.ENODEV: "no such interface, or no route to a multicast group yet "
     "(JPH_INTERFACE or Multicast.Interfaces chooses the interface)",
@@ -49,9 +32,7 @@ _HINTS: Final = {
     errno.ENOBUFS: "too many groups joined (net.ipv4.igmp_max_memberships)",
 }
 """What a refusal of the kernel means; `if_nametoindex` gives no number for an unknown name."""
-_U16: Final = struct.Struct("=H")
 _INT: Final = struct.Struct("=i")
-_U32: Final = struct.Struct("=I")
 
 
 class Channel:
@@ -60,25 +41,20 @@ class Channel:
     Attributes:
         sent: datagrams that left.
         unsent: datagrams that could not leave (no network, or the kernel refused).
-        received: datagrams that came.
-        overflowed: datagrams this machine's own kernel dropped because nobody read fast enough.
     """
 
     def __init__(
         self, endpoint: Endpoint, interfaces: Sequence[str] = (), ttl: int = 1, mtu: int = 1500
     ) -> None:
         self.endpoint = endpoint
-        self.sent = self.unsent = self.received = 0
+        self.sent = self.unsent = 0
         self._interfaces = tuple(interfaces) or ("",)
         self._ttl = ttl
-        self._largest_segment = mtu - _UDP_IP_HEADERS - 20 * (":" in endpoint.address)
         self._family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
+        self._batches = Batches(self._family, mtu)
         self._out: list[socket.socket] = []
+        self._groups: list[Any] = []
         self._in: list[socket.socket] = []
-        self._segments = _LINUX
-        self._drops: dict[int, int] = {}
-        self._dropped_before = 0
-        self._buffer = memoryview(bytearray(65_536 + 8))
 
     @property
     def is_open(self) -> bool:
@@ -88,7 +64,17 @@ class Channel:
     @property
     def overflowed(self) -> int:
         """Datagrams dropped by this machine's own full receive buffers."""
-        return self._dropped_before + sum(self._drops.values())
+        return self._batches.overflowed
+
+    @property
+    def received(self) -> int:
+        """Datagrams that came."""
+        return self._batches.received
+
+    @property
+    def senders(self) -> list[socket.socket]:
+        """The sockets that datagrams leave through, and answers come to."""
+        return list(self._out)
 
     @property
     def local_addresses(self) -> list[Address]:
@@ -105,6 +91,7 @@ class Channel:
         try:
             for name in self._interfaces:
                 self._out.append(self._sender(name))
+                self._groups.append(self._socket_address(name))
                 if listen:
                     self._in.append(self._receiver(name))
         except OSError as error:
@@ -114,11 +101,10 @@ class Channel:
 
     def close(self) -> None:
         """Close the sockets; the counters stay."""
-        self._dropped_before = self.overflowed
-        self._drops.clear()
+        self._batches.forget_sockets()
         for each in self._out + self._in:
             each.close()
-        self._out, self._in = [], []
+        self._out, self._groups, self._in = [], [], []
 
     def signature(self) -> tuple[object, ...]:
         """What the sockets depend on; when it changes they are to be opened again."""
@@ -126,93 +112,74 @@ class Channel:
 
     def send(self, datagram: bytes) -> bool:
         """Send one datagram on every interface; tell whether it left on all."""
-        left = bool(self._out)
-        for out in self._out:
-            try:
-                out.send(datagram)
-            except OSError:
-                left = False
-        if left:
-            self.sent += 1
-        else:
-            self.unsent += 1
-        return left
+        return self.send_many((datagram,)) == 1
 
     def send_many(self, datagrams: Sequence[bytes]) -> int:
         """Send datagrams in order, those of equal size together; return how many left."""
-        if len(datagrams) == 1:
-            return int(self.send(datagrams[0]))
-        left = 0
-        for group in _equal_sizes(datagrams, self._largest_segment):
-            left += self._send_group(group)
+        left = self._batches.send(self._out, datagrams, self._groups)
+        self.sent += left
+        self.unsent += len(datagrams) - left
         return left
+
+    def answer(
+        self, datagrams: Sequence[bytes], to: Address, via: socket.socket | None = None
+    ) -> None:
+        """Send datagrams to one address, through the socket that it wrote to, if it did."""
+        out = via if via is not None and via in self._out else self._towards(to)
+        if out is not None:
+            self._batches.send((out,), datagrams, (to,))
 
     def read(self, readable: socket.socket, receive: Receive) -> None:
         """Hand what waits in `readable` to `receive`, at most a turn's worth."""
-        buffer = self._buffer
-        for _ in range(_BATCHES_A_TURN):
-            try:
-                length, ancillary, _, sender = readable.recvmsg_into([buffer], 64)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError:
-                return  # the interface went away; the watch opens us again
-            size = length
-            for level, kind, data in ancillary:
-                if level == socket.IPPROTO_UDP and kind == _UDP_GRO:
-                    (size,) = _INT.unpack_from(data)
-                elif level == socket.SOL_SOCKET and kind == _SO_RXQ_OVFL:
-                    (self._drops[readable.fileno()],) = _U32.unpack_from(data)
-            self.received += -(-length // size) if size else 1
-            receive(buffer[:length], size, sender[:2])
+        self._batches.read(readable, receive)
 
-    def _send_group(self, group: Sequence[bytes]) -> int:
-        if len(group) == 1 or not self._segments:
-            return sum(self.send(datagram) for datagram in group)
-        batch = b"".join(group)
-        size = [(socket.IPPROTO_UDP, _UDP_SEGMENT, _U16.pack(len(group[0])))]
-        for position, out in enumerate(self._out):
-            try:
-                out.sendmsg([batch], size)
-            except OSError as error:
-                if error.errno in _NO_SEGMENTS and position == 0:
-                    self._segments = False
-                    return self._send_group(group)
-                self.unsent += len(group)
-                return 0
-        count = len(group) if self._out else 0
-        self.sent += count
-        self.unsent += len(group) - count
-        return count
+    def _towards(self, to: Address) -> socket.socket | None:
+        """Return the sending socket whose interface leads to an address."""
+        if len(self._out) > 1:
+            with contextlib.suppress(OSError), socket.socket(self._family, socket.SOCK_DGRAM) as s:
+                s.connect(to)
+                local = s.getsockname()[0]
+                return next((o for o in self._out if o.getsockname()[0] == local), self._out[0])
+        return self._out[0] if self._out else None
 
     def _sender(self, interface: str) -> socket.socket:
         out = socket.socket(self._family, socket.SOCK_DGRAM)
         with _closed_on_error(out):
-            if self._family == socket.AF_INET:
-                out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, self._ttl)
-                out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
-                if interface:
-                    chosen = _ipv4_interface("0.0.0.0", interface)
-                    out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, chosen)
-            else:
-                out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, self._ttl)
-                out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 1)
-                if interface:
-                    index = socket.if_nametoindex(interface)
-                    out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
-            out.connect(self._socket_address(interface))
+            self._leave_through(out, interface)
+            out.bind(self._own_address(interface))
         return out
+
+    def _own_address(self, interface: str) -> Any:  # noqa: ANN401
+        """Return the address that datagrams leave from, with any free port.
+
+        Connecting tells; but a connected socket would hear nobody but the group.
+        """
+        with socket.socket(self._family, socket.SOCK_DGRAM) as probe:
+            self._leave_through(probe, interface)
+            probe.connect(self._socket_address(interface))
+            host, _, *scope = probe.getsockname()
+        return (host, 0, *scope)
+
+    def _leave_through(self, out: socket.socket, interface: str) -> None:
+        """Choose the interface, how far datagrams go, and that this machine hears them too."""
+        if self._family == socket.AF_INET:
+            out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, self._ttl)
+            out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
+            if interface:
+                chosen = _ipv4_interface("0.0.0.0", interface)
+                out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, chosen)
+        else:
+            out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, self._ttl)
+            out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 1)
+            if interface:
+                index = socket.if_nametoindex(interface)
+                out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
 
     def _receiver(self, interface: str) -> socket.socket:
         receiver = socket.socket(self._family, socket.SOCK_DGRAM)
         with _closed_on_error(receiver):
-            receiver.setblocking(False)
             receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-            if _LINUX:
-                receiver.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
-                with contextlib.suppress(OSError):  # before Linux 5.0
-                    receiver.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
+            prepare(receiver, _RECEIVE_BUFFER)
             receiver.bind(self._socket_address(interface))
             self._join(receiver, interface)
         return receiver
@@ -228,12 +195,12 @@ class Channel:
     def _join(self, receiver: socket.socket, interface: str) -> None:
         """Join the group on one interface, and hear only what comes through that one."""
         if self._family == socket.AF_INET:
-            if _LINUX:
+            if LINUX:
                 receiver.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)
             member = _ipv4_interface(self.endpoint.address, interface)
             receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
             return
-        if _LINUX:
+        if LINUX:
             with contextlib.suppress(OSError):  # before Linux 4.20
                 receiver.setsockopt(socket.IPPROTO_IPV6, _IPV6_MULTICAST_ALL, 0)
         group = socket.inet_pton(socket.AF_INET6, self.endpoint.address)
@@ -256,19 +223,6 @@ class Channel:
         on = ", ".join(name or "the route's interface" for name in self._interfaces)
         hint = _HINTS.get(error.errno or errno.ENODEV, error.strerror or str(error))
         return f"cannot join {where} on {on}: {hint}"
-
-
-def _equal_sizes(datagrams: Sequence[bytes], largest: int) -> Iterator[Sequence[bytes]]:
-    """Cut `datagrams` into runs that one UDP_SEGMENT call can carry."""
-    start = 0
-    while start < len(datagrams):
-        size = len(datagrams[start])
-        most = min(_MAX_SEGMENTS, _MAX_BATCH // size) if 0 < size <= largest else 1
-        end = start + 1
-        while end < len(datagrams) and end - start < most and len(datagrams[end]) == size:
-            end += 1
-        yield datagrams[start:end]
-        start = end
 
 
 def _ipv4_interface(group: str, interface: str) -> bytes:

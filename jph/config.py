@@ -86,6 +86,35 @@ class Sql(_Entry, frozen=True):
     port: int = 5432
 
 
+class RingSettings(_Entry, frozen=True):
+    """What a node keeps in memory of what it sent, to send it again: the less of the two."""
+
+    minutes: float = 15.0
+    megabytes: float = 4.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.minutes <= 1e6 and 0 <= self.megabytes <= 1e6):
+            raise ValueError("expected Minutes and Megabytes of 0 or more")
+
+
+class JournalSettings(_Entry, frozen=True):
+    """What a node keeps on disk of what it sent: the less of hours of sending and megabytes.
+
+    `flush_seconds` is how often it is written: seldom is gentle on an SD card, and the most that a
+    loss of power takes from it.
+    """
+
+    hours: float = 48.0
+    megabytes: float = 64.0
+    flush_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.hours <= 1e6 and 0 < self.megabytes <= 1e6):
+            raise ValueError("expected Hours and Megabytes above 0")
+        if not 0 < self.flush_seconds <= 3600:
+            raise ValueError(f"FlushSeconds: expected 0 to 3600 s, found {self.flush_seconds}")
+
+
 class Sensor(_Entry, frozen=True):
     """One codifier: a node, or (`type` Proxy) an element of a node. Intervals are in seconds."""
 
@@ -101,6 +130,8 @@ class Sensor(_Entry, frozen=True):
     data_type: str = "float"
     control: str = ""
     sensor: dict[str, Any] = {}
+    ring: RingSettings = RingSettings()
+    journal: bool | JournalSettings = False
 
     @property
     def parent(self) -> str | None:

@@ -110,6 +110,8 @@ class Journal:
         Raises:
             StoreError: the disk takes nothing; what was to be written is in no segment then.
         """
+        if not runs:
+            return
         self._age_s += passed_s
         try:
             if self._file is None:

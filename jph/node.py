@@ -6,23 +6,23 @@ that every node must do alike is here.
 
 import asyncio
 import math
-import secrets
 import socket
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any, ClassVar, Final
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Final
 
-import msgspec
-
+from jph.answering import Asker
 from jph.bus import Address, Bus
 from jph.config import Network, Sensor
-from jph.errors import ConfigError, DecodeError, DuplicateInstance, JphError, Problem
+from jph.errors import ConfigError, DecodeError, DuplicateInstance, JphError
+from jph.hooks import Hooks, Settings
+from jph.letters import Drill, Repair, asked_by, decode_letter, encode_letter
 from jph.logs import Throttle, node_logger
-from jph.outbox import Outbox, now_ms
-from jph.repair import Hole, Mark
+from jph.outbox import now_ms
+from jph.receiver import Receiver, Refusals, RepairingReceiver
+from jph.repair import Mark
+from jph.sender import Sender, pasts
 from jph.sequence import SequenceTable
-from jph.validate import read_struct
 from jph.wire import (
     EVERYBODY,
     Control,
@@ -32,7 +32,6 @@ from jph.wire import (
     Value,
     decode_batch,
     decode_control,
-    decode_data,
 )
 
 __all__ = ["Node", "Settings", "now_ms"]
@@ -43,11 +42,7 @@ _MOST_SKIPPED: Final = 5
 Reload = Callable[[], Awaitable[Network]]
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """Base of a kind's own settings (`Sensor` in its entry): keys are the names in PascalCase."""
-
-
-class Node:
+class Node(Hooks):
     """One codifier's program on both buses.
 
     A kind names its `Type` and its settings:
@@ -65,32 +60,6 @@ class Node:
         sender: address and port that what a hook is being given came from.
     """
 
-    types: ClassVar[tuple[str, ...]] = ()
-    settings_type: ClassVar[type[Settings]] = Settings
-    halts: ClassVar[bool] = True
-    """Whether it obeys `H`; consoles, gateways, caches and collectors do not."""
-    announces: ClassVar[bool] = True
-    """Whether it says `N` and `I`; consoles are many under one codifier and do not."""
-    repairs: ClassVar[bool] = False
-    """Whether it must not lose a reading: what is missing is asked again, doubles are dropped."""
-    ordered: ClassVar[bool] = False
-    """With `repairs`: whether `on_data` gets each source's readings in the order they were sent,
-    as far as a bounded wait for the missing ones allows."""
-
-    settings: Any
-
-    def __init_subclass__(
-        cls,
-        type: str | tuple[str, ...] = (),  # noqa: A002
-        settings: type[Settings] | None = None,
-        **rest: Any,  # noqa: ANN401
-    ) -> None:
-        super().__init_subclass__(**rest)
-        if type:
-            cls.types = (type,) if isinstance(type, str) else type
-        if settings is not None:
-            cls.settings_type = settings
-
     def __init__(self, codifier: str, network: Network, reload: Reload | None = None) -> None:
         self.codifier = codifier
         self._adopt(network)
@@ -98,10 +67,13 @@ class Node:
         self.active = self.entry.active or not self.halts
         self.log = node_logger(codifier, self.entry.type, network.logging)
         self.bus = self._make_bus()
-        self._outbox = Outbox(codifier, secrets.randbelow(2**32 - 1) + 1)
+        self._sender = Sender(self.entry, self.log, self._answer)
+        self._outbox = self._sender.outbox
+        self._refusals = Refusals(self.log)
+        self.refused = self._refusals.counts
+        self._receiver = self._make_receiver()
         self.control_sequences = SequenceTable()
-        self.data_sequences = SequenceTable()
-        self.refused: Counter[str] = Counter()
+        self.data_sequences = self._receiver.sequences
         self.sender: Address = ("", 0)
         self._throttle = Throttle()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -109,33 +81,6 @@ class Node:
         self._timer_due = asyncio.Event()
         self._announced = False
         self._spoke = False
-
-    # What a kind overrides
-
-    async def open(self) -> None:
-        """Take what the node needs, before it announces itself. Must not wait for a device."""
-
-    async def close(self) -> None:
-        """Give back what `open` took."""
-
-    async def on_timer(self, now_ms: int) -> None:
-        """Act every `SensorInterval` seconds while active; the first time at once."""
-
-    def on_control(self, message: Control) -> None:
-        """Take a control message.
-
-        `A` and `E` to this node or an element of it, if it has `Control`, and all other messages
-        on the bus, whoever they are for.
-        """
-
-    def on_data(self, readings: list[Reading]) -> None:
-        """Take what came in one batch, while active. A kind without this does not join the bus."""
-
-    def on_holes(self, holes: list[Hole]) -> None:
-        """Take note of readings that will never come; called for kinds with `repairs` only."""
-
-    def on_reload(self) -> None:
-        """Take the new settings: the config was read again and is good."""
 
     # What a kind uses
 
@@ -182,9 +127,11 @@ class Node:
     def resume(self, marks: Iterable[Mark]) -> None:
         """Have asked again what is missing behind these marks; for kinds with `repairs`.
 
-        In or before `open` if the marks are at hand then; later, readings that came before the
-        marks may come a second time.
+        At any time, but best in `open`: what a source keeps from before it was heard is asked for
+        a second later, whether there was a mark or not.
         """
+        if isinstance(self._receiver, RepairingReceiver):
+            self._receiver.resume(marks)
 
     def count_as_alive(self) -> None:
         """Let what the node just did stand for the next keep-alive."""
@@ -226,8 +173,12 @@ class Node:
         """
         self._end = asyncio.get_running_loop().create_future()
         try:
+            self._sender.start()
+            self._receiver.start()
             await self.open()
             self._listen()
+            self.spawn(self._sender.answering.serve(), "answers")
+            self.spawn(self._sender.keep_journal(), "journal")
             await self.bus.start(self._joined)
             self.spawn(self._run_timer(), "timer")
             if self.announces:
@@ -242,6 +193,8 @@ class Node:
             task.remove_done_callback(self._task_done)
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._receiver.close()
+        self._sender.close()
         try:
             await self.close()
         finally:
@@ -259,34 +212,31 @@ class Node:
         self.elements: dict[str, Sensor] = {
             element.codifier: element for element in network.elements(self.codifier)
         }
+        self._past_s = pasts(network)
         self.config_time_ms = now_ms()
-
-    @classmethod
-    def check_settings(cls, entry: Sensor) -> Settings:
-        """Type an entry's own settings.
-
-        Raises:
-            ConfigError: with every mistake in them.
-        """
-        problems: list[Problem] = []
-        path = f"Sensors[{entry.codifier}].Sensor"
-        settings = read_struct(cls.settings_type, entry.sensor, path, problems)
-        if settings is None:
-            raise ConfigError(f"{entry.codifier} ({entry.type}) cannot start:", problems)
-        return settings
-
-    @classmethod
-    def check_network(cls, network: Network) -> Sequence[Problem]:
-        """Return what contradicts between the entries of this kind and others."""
-        return ()
 
     def _make_bus(self) -> Bus:
         return Bus(self.network.multicast, socket.gethostname(), self.log)
 
+    def _make_receiver(self) -> Receiver:
+        basics = (self.bus.data, self._deliver, self._refusals, self.log)
+        if not self.repairs:
+            return Receiver(*basics)
+        return RepairingReceiver(
+            *basics,
+            self.codifier,
+            self._sender.epoch,
+            lambda holes: self._guarded(self.on_holes, holes),
+            lambda source: self._past_s.get(source, 0.0),
+            self.ordered,
+        )
+
     def _listen(self) -> None:
         self.bus.listen(self.bus.control, self._receive_control)
+        self.bus.listen_to_letters(self._receive_letters)
         if self.hears_data():
-            self.bus.listen(self.bus.data, self._receive_data)
+            self._receiver.channel = self.bus.data
+            self.bus.listen(self.bus.data, self._receiver.receive)
 
     def _joined(self) -> None:
         """Announce: the first time that the sequence is new, later that we are alive."""
@@ -341,20 +291,40 @@ class Node:
 
     def _receive_control(self, batch: memoryview, size: int, sender: Address) -> None:
         self.sender = sender
-        for message in decode_batch(decode_control, batch, size, self._refuser(sender)):
+        for message in decode_batch(decode_control, batch, size, self._refusals.by(sender)):
             new = message.flag == Flag.NEW
             self.control_sequences.observe(message.source, message.sequence, message.epoch, new)
             self._guarded(self._obey, message)
 
-    def _receive_data(self, batch: memoryview, size: int, sender: Address) -> None:
+    def _deliver(self, readings: list[Reading], sender: Address) -> None:
         self.sender = sender
-        readings = decode_batch(decode_data, batch, size, self._refuser(sender))
-        for reading in readings:
-            self.data_sequences.observe(
-                reading.source, reading.sequence, reading.epoch, reading.flag == "n"
-            )
-        if readings and self.active:
+        if self.active:
             self._guarded(self.on_data, readings)
+
+    def _receive_letters(
+        self, via: socket.socket, batch: memoryview, size: int, sender: Address
+    ) -> None:
+        for letter in decode_batch(decode_letter, batch, size, self._refusals.by(sender)):
+            if isinstance(letter, Repair):
+                self._repeat(letter, (via, sender))
+            elif letter.to == self.codifier:
+                self._drill(letter, via, sender)
+
+    def _repeat(self, letter: Repair, where: tuple[socket.socket | None, Address]) -> None:
+        """Have readings of this node or of an element of it sent again."""
+        if letter.to == self.codifier or letter.to in self.elements:
+            self._sender.ask(where, letter)
+
+    def _answer(self, asker: Asker, datagrams: list[bytes]) -> None:
+        via, address = asker.where
+        self.bus.data.answer(datagrams, address, via)
+
+    def _drill(self, letter: Drill, via: socket.socket, sender: Address) -> None:
+        """Begin a drill, and tell who asked that it was heard."""
+        if self.hears_data():
+            self._receiver.begin_drill(letter)
+        heard = letter._replace(source=self.codifier, to=letter.source, hears=self.hears_data())
+        self.bus.control.answer([encode_letter(heard)], sender, via)
 
     def _guarded(self, hook: Callable[[Any], None], argument: object) -> None:
         try:
@@ -363,26 +333,18 @@ class Node:
             if self._throttle.allow(hook, time.monotonic()):
                 self.log.exception("%s failed", hook.__name__)
 
-    def _refuser(self, sender: Address) -> Callable[[DecodeError], None]:
-        def refuse(error: DecodeError) -> None:
-            self.refused[error.reason] += 1
-            if self._throttle.allow(sender, time.monotonic()):
-                self.log.warning("refused a datagram from %s port %s: %s", *sender, error)
-
-        return refuse
-
     def _obey(self, message: Control) -> None:
         if message.source == self.codifier and message.flag in (Flag.NEW, Flag.ALIVE):
             self._check_duplicate(message)
         if action := _ACTIONS.get(message.flag):
-            if message.to in (self.codifier, EVERYBODY) or self._pings_element(message):
+            if message.to in (self.codifier, EVERYBODY) or self._asks_element(message):
                 action(self, message)
         elif message.flag in (Flag.SET, Flag.STEP) and not self._may_command(message):
             return
         self.on_control(message)
 
-    def _pings_element(self, message: Control) -> bool:
-        return message.flag == Flag.PING and message.to in self.elements
+    def _asks_element(self, message: Control) -> bool:
+        return message.flag in (Flag.PING, Flag.REPEAT) and message.to in self.elements
 
     def _may_command(self, message: Control) -> bool:
         """Whether an `A` or `E` may be handed to the kind; one that is not for us may."""
@@ -411,6 +373,18 @@ class Node:
 
     def _answer_ping(self, message: Control) -> None:
         self.send_control(Flag.TIME, message.source, message.number)
+
+    def _send_again(self, message: Control) -> None:
+        """Take the plain request that any program may make on the control bus."""
+        try:
+            ranges = (asked_by(message.number),)
+        except DecodeError as error:
+            self._refusals.by(self.sender)(error)
+            return
+        letter = Repair(
+            message.epoch, message.timestamp_ms, message.source, message.to, ranges, plain=True
+        )
+        self._repeat(letter, (None, self.sender))
 
     def _start(self, _: Control) -> None:
         self.active = True
@@ -456,5 +430,6 @@ _ACTIONS: Final[dict[str, Callable[[Node, Control], None]]] = {
     Flag.START: Node._start,
     Flag.HALT: Node._halt,
     Flag.RELOAD: Node._read_config_again,
+    Flag.REPEAT: Node._send_again,
 }
 """What every node does when a control message is for it, by flag."""

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Iterable
 
+from jph.ring import Ring
 from jph.wire import (
     EVERYBODY,
     SEQUENCE_LIMIT,
@@ -35,11 +36,18 @@ def ping_number() -> float:
 
 
 class Outbox:
-    """Numbers and encodes the messages of one start of a program."""
+    """Numbers and encodes the messages of one start of a program, and keeps the readings.
 
-    def __init__(self, codifier: str, epoch: int) -> None:
+    Attributes:
+        ring: where the readings are kept, to be sent again; None keeps none.
+        journaled: readings for the journal, until it takes them; None if there is no journal.
+    """
+
+    def __init__(self, codifier: str, epoch: int, ring: Ring | None = None) -> None:
         self.codifier = codifier
         self.epoch = epoch
+        self.ring = ring
+        self.journaled: list[tuple[str, bytes]] | None = None
         self._control_sequence = random.randrange(SEQUENCE_LIMIT)
         self._data_sequences: dict[str, int] = {}
 
@@ -70,18 +78,28 @@ class Outbox:
             EncodeError: a value cannot travel; no sequence is used then.
         """
         sequences: dict[str, int] = {}
-        datagrams = []
+        sent: list[tuple[str, bytes]] = []
+        new: list[tuple[str, int, bytes]] = []
         for codifier, value in batch:
             flag, carried = express(value, dialect)
             last = sequences.get(codifier, self._data_sequences.get(codifier))
             if last is None:
                 last = random.randrange(SEQUENCE_LIMIT)
-                datagrams.append(self._encode(last, timestamp_ms, "n", codifier, 0, last))
+                announcement = self._encode(last, timestamp_ms, "n", codifier, 0, last)
+                sent.append((codifier, announcement))
+                new.append((codifier, last, announcement))
             sequence = next_sequence(last)
             sequences[codifier] = sequence
-            datagrams.append(self._encode(sequence, timestamp_ms, flag, codifier, quality, carried))
+            datagram = self._encode(sequence, timestamp_ms, flag, codifier, quality, carried)
+            sent.append((codifier, datagram))
         self._data_sequences.update(sequences)
-        return datagrams
+        if self.ring is not None:
+            for source in new:
+                self.ring.begin(*source)
+            self.ring.add(sent, time.monotonic())
+        if self.journaled is not None:
+            self.journaled += sent
+        return [datagram for _, datagram in sent]
 
     def _encode(
         self, sequence: int, timestamp_ms: int, flag: str, codifier: str, quality: int, value: Value

@@ -8,11 +8,16 @@ Range = tuple[int, int]
 
 
 class Ranges:
-    """Sorted, disjoint, half-open ranges; ranges that touch become one."""
+    """Sorted, disjoint, half-open ranges; ranges that touch become one.
 
-    __slots__ = ("_ends", "_starts")
+    Attributes:
+        total: how many numbers there are.
+    """
+
+    __slots__ = ("_ends", "_starts", "total")
 
     def __init__(self, ranges: Iterable[Range] = ()) -> None:
+        self.total = 0
         self._starts: list[int] = []
         self._ends: list[int] = []
         for start, end in ranges:
@@ -34,9 +39,10 @@ class Ranges:
         """The smallest number; there must be one."""
         return self._starts[0]
 
-    def total(self) -> int:
-        """Return how many numbers there are."""
-        return sum(self._ends) - sum(self._starts)
+    @property
+    def end(self) -> int:
+        """One more than the largest number; there must be one."""
+        return self._ends[-1]
 
     def add(self, start: int, end: int) -> None:
         """Put the numbers from `start` to below `end` into the set."""
@@ -45,12 +51,15 @@ class Ranges:
         if not self._ends or start > self._ends[-1]:  # by far the usual: newer than all
             self._starts.append(start)
             self._ends.append(end)
+            self.total += end - start
             return
         left = bisect_left(self._ends, start)
         right = bisect_right(self._starts, end)
         if left < right:
             start = min(start, self._starts[left])
             end = max(end, self._ends[right - 1])
+            self.total -= sum(self._ends[left:right]) - sum(self._starts[left:right])
+        self.total += end - start
         self._starts[left:right] = [start]
         self._ends[left:right] = [end]
 
@@ -68,7 +77,9 @@ class Ranges:
             kept.append((end, old[-1][1]))
         self._starts[left:right] = [s for s, _ in kept]
         self._ends[left:right] = [e for _, e in kept]
-        return [(max(s, start), min(e, end)) for s, e in old]
+        removed = [(max(s, start), min(e, end)) for s, e in old]
+        self.total -= sum(e - s for s, e in removed)
+        return removed
 
     def discard(self, number: int) -> bool:
         """Take one number out; tell whether it was in."""

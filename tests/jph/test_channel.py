@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from jph import channel as channel_module
+from jph import udp
 from jph.channel import Channel
 from jph.config import Endpoint
 from jph.errors import BusError
@@ -25,7 +25,7 @@ def make(
     """Yield a maker of channels of one group, closed at the end."""
     held = contextlib.ExitStack()
     if request.param == "one call each":
-        monkeypatch.setattr(channel_module, "_LINUX", False)
+        monkeypatch.setattr(udp, "LINUX", False)
     address, interface = "239.255.91.3", "lo"
     if request.param == "IPv6":  # IPv6 has no multicast on the loopback interface
         held.enter_context(network_namespace())
@@ -106,7 +106,7 @@ def test_the_sender_is_known(make: Make) -> None:
 def test_what_the_own_kernel_drops_is_told_apart(make: Make) -> None:
     receiver, sender = make(), make()
     (readable,) = receiver.open(listen=True)
-    if not channel_module._LINUX:
+    if not udp.LINUX:
         pytest.skip("no SO_RXQ_OVFL on this path")
     readable.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sender.open(listen=False)

@@ -1,0 +1,388 @@
+"""Asking again for what did not come, until it is there or known to be lost. Pure.
+
+A lone gap is asked within milliseconds. A source that keeps losing is asked for all its gaps
+together, about twice a second, so that asking costs little beside what is repaired. Nothing is
+asked of original programs (epoch 0), nor of an earlier start of a source that keeps no journal.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from random import Random
+from typing import Final, NamedTuple
+
+from jph.letters import Asked, Repair
+from jph.ranges import Ranges
+from jph.repair import Cause, Hole, Mark
+from jph.stream import LOOK_BACK, MASK, Stream
+from jph.wire import Reading
+
+Address = tuple[str, int]
+
+_FIRST_ASK_S: Final = (0.002, 0.020)
+"""Random, so that many receivers do not ask at once; and what is only late may come by itself."""
+_RETRY_S: Final = 0.040
+_LAST_RETRY_S: Final = 30.0
+_ASKS_A_SECOND: Final = 2.0
+_ASKS_AT_ONCE: Final = 4.0
+_LOOK_S: Final = 1.0
+_MARKS_S: Final = 1.0
+"""How long the marks of the past may take, before all that a new source keeps is asked for."""
+_OVERDUE: Final = 8.0
+"""A source silent for so many of its usual intervals may have lost its last readings."""
+_TAIL_TRIES: Final = 10
+_USELESS_TRIES: Final = 14
+"""A source that answers, but never this: it was never sent."""
+_REORDER_S: Final = 2.0
+_OVERFLOW_S: Final = 60.0
+_FORGET_S: Final = 60.0
+_GIVE_UP_S: Final = 900.0
+_MOST_STREAMS: Final = 8
+_JUMP: Final = 100_000
+"""From an original program, a jump beyond this is taken for a restart, not for a loss."""
+
+
+class Ask(NamedTuple):
+    """A request that is to be sent now."""
+
+    source: str
+    epoch: int
+    ranges: tuple[Asked, ...]
+    address: Address
+
+
+class Repairer:
+    """All that one receiver lacks.
+
+    `past_s(source)` is for how long a source's journal keeps what it sent before a restart, s; 0
+    for one without.
+
+    Attributes:
+        due_s: when `poll` wants to be called next.
+        doubled: readings that came again and were dropped; repaired: those that came after asking.
+    """
+
+    def __init__(self, past_s: Callable[[str], float], random: Random | None = None) -> None:
+        self.due_s = math.inf
+        self.doubled = self.repaired = 0
+        self._past_s = past_s
+        self._random = random or Random()
+        self._streams: dict[tuple[str, int], Stream] = {}
+        self._of: dict[str, list[Stream]] = {}
+        self._busy: dict[Stream, None] = {}
+        self._holes: list[Hole] = []
+        self._look_s = math.inf
+        self._overflow, self._overflow_s = 0, 0.0
+
+    def take(
+        self, readings: Sequence[Reading], address: Address, now_s: float, overflowed: int = 0
+    ) -> list[Reading]:
+        """Take what came on the bus from `address`; return what is new.
+
+        `overflowed` is how many datagrams our own kernel has dropped since the last call.
+        """
+        if overflowed:
+            self._overflow, self._overflow_s = self._overflow + overflowed, now_s
+        streams, fresh = self._streams, []
+        for reading in readings:
+            stream = streams.get((reading[4], reading[1]))
+            if stream is not None and (reading[0] - stream.top) & MASK == 1:
+                stream.top += 1
+                stream.latest_ms = reading[2]
+                fresh.append(reading)
+            else:
+                stream = self._of_reading(reading, stream, now_s)
+                if self._place(stream, reading, now_s):
+                    fresh.append(reading)
+                else:
+                    self.doubled += 1
+            stream.heard_s = now_s
+            stream.address = address
+        return fresh
+
+    def take_again(self, readings: Iterable[Reading], now_s: float) -> list[Reading]:
+        """Take what came because we asked; return what is new."""
+        fresh = []
+        touched: dict[Stream, tuple[object, ...]] = {}
+        for reading in readings:
+            stream = self._streams.get((reading.source, reading.epoch))
+            if stream is None:
+                continue
+            touched.setdefault(stream, stream.lacks())
+            backwards = stream.position(reading.sequence) <= stream.lowest - LOOK_BACK
+            if self._place(stream, reading, now_s):
+                self.repaired += 1
+                fresh.append(reading)
+            else:
+                self.doubled += 1
+            if backwards and stream.floor is None:
+                stream.floor = stream.lowest
+        for stream, lacked in touched.items():
+            self._progress(stream, now_s, stream.lacks() != lacked)
+        return fresh
+
+    def told(self, letter: Repair, now_s: float) -> None:
+        """Take a source's answer: what is gone, and where it ends."""
+        stream = self._streams.get((letter.source, letter.wanted_epoch or letter.epoch))
+        if stream is None:
+            return
+        lacked = stream.lacks()
+        for first, count in letter.ranges:
+            position = stream.position(first)
+            if count:
+                self._holes += stream.gone(position, position + count)
+            else:
+                stream.ends(position, now_s)
+        self._progress(stream, now_s, stream.lacks() != lacked)
+
+    def resume(self, marks: Iterable[Mark], now_s: float) -> None:
+        """Want what is missing behind these marks."""
+        for mark in marks:
+            stream = self._streams.get((mark.source, mark.epoch))
+            before: float = math.inf
+            if stream is None:
+                stream = self._begin(mark.source, mark.epoch, mark.last, now_s)
+                stream.latest_ms, stream.resumed = mark.last_ms, True
+                stream.floor = stream.lowest
+                others = [other for other in self._of[mark.source] if other is not stream]
+                if any(not other.resumed for other in others):
+                    stream.superseded_s = now_s  # the source has started anew meanwhile
+            else:
+                before = stream.lowest if stream.floor is None else stream.floor
+                self._reconcile(stream, mark)
+            stream.look_back = False
+            for first, count in mark.missing:
+                position = stream.position(first)
+                end = int(min(position + count, before))
+                stream.miss(position, end, 0, mark.last_ms, now_s)
+            for other in self._of[mark.source]:
+                other.claimed = True
+            self._wake(stream, now_s)
+
+    def poll(self, now_s: float) -> list[Ask]:
+        """Return what is to be asked now."""
+        if now_s >= self._look_s:
+            self._look_s = now_s + _LOOK_S
+            for stream in list(self._streams.values()):
+                self._look(stream, now_s)
+        due = [stream for stream in self._busy if stream.due_s <= now_s]
+        asks = [ask for stream in due if (ask := self._ask(stream, now_s)) is not None]
+        self.due_s = min([self._look_s, *(stream.due_s for stream in self._busy)])
+        return asks
+
+    def holes(self) -> list[Hole]:
+        """Return what was given up since the last call."""
+        holes, self._holes = self._holes, []
+        return holes
+
+    def wanted(self) -> int:
+        """Return how many readings are missing and may still come."""
+        return sum(stream.wanted.total for stream in self._streams.values())
+
+    def lowest_wanted(self, source: str, epoch: int) -> int | None:
+        """Return the oldest sequence that may still come, or None."""
+        stream = self._streams.get((source, epoch))
+        return stream.wanted.first & MASK if stream is not None and stream.wanted else None
+
+    # Streams
+
+    def _of_reading(self, reading: Reading, stream: Stream | None, now_s: float) -> Stream:
+        """Return the stream of a reading; a new one if the source has started anew."""
+        announces = reading.flag == "n"
+        if stream is not None and reading.epoch == 0:
+            jump = abs(stream.position(reading.sequence) - stream.top)
+            if jump > _JUMP or (announces and jump):
+                self._drop(stream)
+                stream = None
+        if stream is None:
+            known = reading.source in self._of
+            stream = self._begin(reading.source, reading.epoch, reading.sequence, now_s)
+            stream.top -= 1  # so that the first reading is the next one
+            stream.claimed = known
+            stream.floor = stream.lowest if announces or reading.epoch == 0 else None
+            stream.look_back = stream.floor is None
+            for other in self._of[reading.source]:
+                if other is not stream and other.superseded_s < 0:
+                    other.superseded_s = now_s
+            if stream.look_back:
+                self._wake(stream, now_s, 0.0 if known else _MARKS_S)
+        return stream
+
+    def _begin(self, source: str, epoch: int, sequence: int, now_s: float) -> Stream:
+        stream = Stream(source, epoch, sequence, now_s)
+        stream.tokens, stream.tokens_s = _ASKS_AT_ONCE, now_s
+        self._streams[source, epoch] = stream
+        others = self._of.setdefault(source, [])
+        others.append(stream)
+        if len(others) > _MOST_STREAMS:
+            self._drop(others[0])
+        if self._look_s == math.inf:
+            self._look_s = now_s + _LOOK_S
+            self.due_s = min(self.due_s, self._look_s)
+        return stream
+
+    def _drop(self, stream: Stream) -> None:
+        """Forget a stream; what it still lacks is lost."""
+        cause = Cause.SOURCE_GONE if stream.epoch else Cause.NETWORK
+        self._holes += stream.give_up(0, stream.top + 1, cause)
+        self._streams.pop((stream.source, stream.epoch), None)
+        self._of[stream.source].remove(stream)
+        self._busy.pop(stream, None)
+
+    def _place(self, stream: Stream, reading: Reading, now_s: float) -> bool:
+        top, lowest = stream.top, stream.lowest
+        overflow = self._overflow > 0 and now_s - self._overflow_s < _OVERFLOW_S
+        fresh = stream.place(reading.sequence, reading.timestamp_ms, now_s, overflow)
+        if reading.flag == "n" and stream.epoch:
+            stream.begins(stream.position(reading.sequence))
+            stream.look_back = False
+        if (missing := stream.top - top - 1) > 0:
+            self._overflow = max(0, self._overflow - missing)
+            stream.tries = 0
+            self._wake(stream, now_s)
+        elif stream.lowest < lowest:
+            self._wake(stream, now_s)
+        if stream in self._busy and not stream.needs():
+            self._rest(stream)
+        return fresh
+
+    def _reconcile(self, stream: Stream, mark: Mark) -> None:
+        """Narrow what is wanted from before our time to what the mark lacks."""
+        last = stream.position(mark.last)
+        lacking = Ranges((last + 1, stream.top + 1) for _ in (0,) if last < stream.top)
+        for first, count in mark.missing:
+            lacking.add(stream.position(first), stream.position(first) + count)
+        edges = [0, *(edge for pair in lacking for edge in pair), stream.lowest]
+        known = list(pairwise(edges))[::2]  # what lies between the lacking ranges
+        for start, end in known:
+            stream.wanted.remove(start, min(end, stream.lowest))
+        if stream.floor is None:
+            stream.floor = min(last + 1, stream.lowest)
+            stream.miss(stream.floor, stream.lowest, mark.last_ms, 0, stream.heard_s)
+            stream.lowest = stream.floor
+
+    # Asking
+
+    def _wake(self, stream: Stream, now_s: float, wait_s: float = 0.0) -> None:
+        """Have a stream asked soon, if it needs anything and can be asked."""
+        if stream.epoch and stream.needs():
+            soon_s = now_s + wait_s + self._random.uniform(*_FIRST_ASK_S)
+            self._busy[stream] = None
+            stream.due_s = min(stream.due_s, max(soon_s, self._token_s(stream, now_s)))
+            self.due_s = min(self.due_s, stream.due_s)
+
+    def _rest(self, stream: Stream) -> None:
+        self._busy.pop(stream, None)
+        stream.due_s, stream.tries = math.inf, 0
+
+    def _progress(self, stream: Stream, now_s: float, useful: bool) -> None:
+        """Take note of an answer: the source is alive, and may be asked for more."""
+        stream.signed_s = now_s
+        if not useful:
+            return
+        stream.tries = 0
+        stream.look_back = stream.look_back and stream.floor is None
+        if not stream.needs():
+            self._rest(stream)
+            return
+        self._busy[stream] = None
+        if stream.chunk_done():
+            stream.due_s = now_s
+            stream.tokens += 1.0  # the next part of the same request
+        else:
+            stream.due_s = max(now_s + _RETRY_S, self._token_s(stream, now_s))
+        self.due_s = min(self.due_s, stream.due_s)
+
+    def _ask(self, stream: Stream, now_s: float) -> Ask | None:
+        address = stream.address
+        if stream.ended or address is None:
+            address = next(
+                (s.address for s in reversed(self._of[stream.source]) if s.address), None
+            )
+        stream.tries += 1
+        if stream.tail and stream.tries > _TAIL_TRIES and not stream.ended:
+            stream.tail = False
+        if not stream.needs():
+            self._rest(stream)
+            return None
+        stream.tokens = self._tokens(stream, now_s) - 1.0
+        stream.tokens_s = now_s
+        retry_s = min(_RETRY_S * 2 ** min(stream.tries - 1, 20), _LAST_RETRY_S)
+        retry_s *= self._random.uniform(0.75, 1.25)
+        stream.due_s = max(now_s + retry_s, self._token_s(stream, now_s))
+        if address is None:
+            return None
+        return Ask(stream.source, stream.epoch, stream.ask(), address)
+
+    def _tokens(self, stream: Stream, now_s: float) -> float:
+        earned = (now_s - stream.tokens_s) * _ASKS_A_SECOND
+        return min(_ASKS_AT_ONCE, stream.tokens + earned)
+
+    def _token_s(self, stream: Stream, now_s: float) -> float:
+        """Return when the stream may be asked again."""
+        return now_s + max(0.0, 1.0 - self._tokens(stream, now_s)) / _ASKS_A_SECOND
+
+    # Once a second
+
+    def _look(self, stream: Stream, now_s: float) -> None:
+        """See whether a source is overdue, has started anew, or is to be given up."""
+        for start, end in stream.too_many():
+            self._holes += stream.give_up(start, end, Cause.NETWORK)
+        if stream.epoch == 0:
+            for start, end in stream.overdue_ranges(now_s - _REORDER_S):
+                self._holes += stream.give_up(start, end, Cause.NETWORK)
+        elif stream.superseded_s >= 0:
+            self._look_at_past(stream, now_s)
+        else:
+            self._look_at_tail(stream, now_s)
+        if stream.wanted and now_s - self._sign_s(stream) > self._patience_s(stream):
+            self._holes += stream.give_up(0, stream.top + 1, Cause.SOURCE_GONE)
+        elif stream.tries > _USELESS_TRIES and now_s - stream.signed_s < _FORGET_S:
+            self._holes += stream.give_up(0, stream.asked_end, Cause.GONE)
+
+    def _look_at_tail(self, stream: Stream, now_s: float) -> None:
+        """Ask whether anything came after the last, when the source is silent for long."""
+        looked_s, looked_top = stream.looked
+        if stream.top > looked_top and stream.heard_s > looked_s:
+            interval_s = (stream.heard_s - looked_s) / (stream.top - looked_top)
+            stream.interval_s = max(interval_s, 0.75 * stream.interval_s)
+            stream.looked = (stream.heard_s, stream.top)
+        silent_s = now_s - stream.heard_s
+        if stream.address is None or stream.probed_s == stream.heard_s:
+            return
+        stream.tail = silent_s > max(_LOOK_S, _OVERDUE * stream.interval_s)
+        if stream.tail:
+            stream.probed_s = stream.heard_s
+            stream.tries = 0
+            self._wake(stream, now_s)
+
+    def _look_at_past(self, stream: Stream, now_s: float) -> None:
+        """Get from an earlier start what its journal keeps, or give it up."""
+        if now_s - stream.superseded_s < _REORDER_S:
+            return
+        if not stream.ended and stream.heard_s > stream.superseded_s + _REORDER_S / 2:
+            stream.superseded_s = -1.0  # it lives: two programs share the codifier
+        elif not stream.ended:
+            stream.ended, stream.look_back = True, False
+            if self._past_s(stream.source):
+                stream.tail, stream.tries = True, 0
+                self._wake(stream, now_s)
+                return
+            self._holes += stream.give_up(0, stream.top + 1, Cause.SOURCE_GONE)
+            if stream.resumed:
+                self._holes.append(self._unknown(stream))
+            self._rest(stream)
+        elif not stream.needs() and now_s - stream.superseded_s > _FORGET_S:
+            self._drop(stream)
+
+    def _unknown(self, stream: Stream) -> Hole:
+        """Return the hole behind a mark whose source has started anew: nobody knows its size."""
+        first, last_ms = (stream.top + 1) & MASK, stream.latest_ms
+        return Hole(stream.source, stream.epoch, first, 0, Cause.SOURCE_GONE, last_ms, 0)
+
+    def _sign_s(self, stream: Stream) -> float:
+        """Return when anything of the source was heard last."""
+        return max(max(each.heard_s, each.signed_s) for each in self._of[stream.source])
+
+    def _patience_s(self, stream: Stream) -> float:
+        return max(_GIVE_UP_S, self._past_s(stream.source))

@@ -1,0 +1,161 @@
+"""The sending half of a node: what it says, what it keeps of it, and saying it again."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import struct
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from jph.answering import Answering, Asker, Where
+from jph.config import JournalSettings, Network, Sensor, state_dir
+from jph.errors import StoreError
+from jph.history import History
+from jph.journal import Journal, Run
+from jph.letters import Repair
+from jph.logs import Throttle
+from jph.outbox import Outbox, now_ms
+from jph.ring import Ring
+
+Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+_MEGABYTE: Final = 2**20
+_MOST_WAITING: Final = 200_000
+"""Readings that wait for a journal whose disk takes nothing; then the oldest are let go."""
+_SEQUENCE = struct.Struct("<I")
+
+
+class Sender:
+    """Numbers, keeps and answers for one node.
+
+    Attributes:
+        outbox: encodes what is sent.
+        answering: sends again what is asked for.
+    """
+
+    def __init__(self, entry: Sensor, log: Log, send: Callable[[Asker, list[bytes]], None]) -> None:
+        self._codifier = entry.codifier
+        self._log = log
+        self._throttle = Throttle()
+        self._settings = journal_of(entry)
+        ring = Ring(60 * entry.ring.minutes, int(entry.ring.megabytes * _MEGABYTE))
+        self.outbox = Outbox(entry.codifier, secrets.randbelow(2**32 - 1) + 1, ring)
+        self._ring = ring
+        self._history = History(self.outbox.epoch, ring)
+        self._thread = ThreadPoolExecutor(1, f"{entry.codifier} journal")
+        self.answering = Answering(self._history, send, now_ms, self._thread)
+
+    def start(self) -> None:
+        """Begin to keep what the journal is to be given."""
+        if self._settings is not None:
+            self.outbox.journaled = []
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of this start."""
+        return self.outbox.epoch
+
+    def ask(self, where: Where, letter: Repair) -> None:
+        """Have a request answered that came from `where`.
+
+        What only the journal can answer waits until it is read: the asker will ask again.
+        """
+        if (
+            self._settings
+            and not self._history.journal
+            and letter.wanted_epoch not in (0, self.epoch)
+        ):
+            return
+        asker = Asker(where, letter.source, letter.to, letter.wanted_epoch, letter.plain)
+        self.answering.ask(asker, letter.ranges)
+
+    async def keep_journal(self) -> None:
+        """Write what is sent to the journal every few seconds, for ever; nothing without one.
+
+        When this is cancelled, what is left is written.
+        """
+        settings = self._settings
+        if settings is None:
+            return
+        directory = state_dir() / "journal" / self._codifier
+        journal = Journal(directory, int(settings.megabytes * _MEGABYTE), 3600 * settings.hours)
+        loop = asyncio.get_running_loop()
+        opened, last_s = False, loop.time()
+        try:
+            while True:
+                if not opened:
+                    opened = await self._open(journal)
+                await asyncio.sleep(settings.flush_seconds)
+                if opened:
+                    await self._flush(journal, loop.time() - last_s)
+                    last_s = loop.time()
+        finally:
+            # In the journal's thread, behind what it may still be writing.
+            passed_s = loop.time() - last_s
+            with contextlib.suppress(StoreError):
+                self._thread.submit(journal.write, *self._take(), passed_s).result()
+            self._thread.submit(journal.close).result()
+
+    def close(self) -> None:
+        """Give the thread back."""
+        self._thread.shutdown(wait=False)
+
+    async def _open(self, journal: Journal) -> bool:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, journal.open)
+        except StoreError as error:
+            self._tell("%s; trying again", error)
+            return False
+        self._history.journal = journal
+        if journal.damaged:
+            self._log.warning("the journal had %s damaged bytes: skipped", journal.damaged)
+        return True
+
+    async def _flush(self, journal: Journal, passed_s: float) -> None:
+        runs, announcements = self._take()
+        try:
+            await asyncio.get_running_loop().run_in_executor(
+                self._thread, journal.write, runs, announcements, passed_s
+            )
+        except StoreError as error:
+            self._tell("%s; the readings wait in memory", error)
+            assert self.outbox.journaled is not None
+            back = [(run.codifier, datagram) for run in runs for datagram in run.datagrams]
+            self.outbox.journaled[:0] = back[-_MOST_WAITING:]
+
+    def _take(self) -> tuple[list[Run], dict[str, bytes]]:
+        """Take what waits for the journal, as runs, and the announcements of all sources."""
+        waiting, self.outbox.journaled = self.outbox.journaled or [], []
+        by_source: dict[str, list[bytes]] = {}
+        for codifier, datagram in waiting:
+            by_source.setdefault(codifier, []).append(datagram)
+        epoch = self.outbox.epoch
+        runs = [
+            Run(codifier, epoch, _SEQUENCE.unpack_from(datagrams[0])[0], datagrams)
+            for codifier, datagrams in by_source.items()
+        ]
+        return runs, {code: track.announcement for code, track in self._ring.tracks.items()}
+
+    def _tell(self, message: str, error: StoreError) -> None:
+        if self._throttle.allow(message, time.monotonic()):
+            self._log.error(message, error)
+
+
+def journal_of(entry: Sensor) -> JournalSettings | None:
+    """Return how a node keeps its journal, or None if it has none."""
+    if isinstance(entry.journal, bool):
+        return JournalSettings() if entry.journal else None
+    return entry.journal
+
+
+def pasts(network: Network) -> dict[str, float]:
+    """Return for how long, s, the journal behind each codifier keeps it; those that have one."""
+    found: dict[str, float] = {}
+    for entry in network.nodes():
+        if settings := journal_of(entry):
+            codes = [entry.codifier, *(e.codifier for e in network.elements(entry.codifier))]
+            found |= dict.fromkeys(codes, 3600 * settings.hours)
+    return found
