@@ -24,6 +24,8 @@ COMMANDS: Final = {
     "run": "console.run:run",
     "up": "console.up:up",
     "teleinfo": "console.teleinfo:teleinfo",
+    "why": "console.why:why",
+    "record": "console.record:record",
     "config": "console.check:config",
 }
 """Where each command is. `run` starts on a small machine too: only the one asked for is loaded."""
@@ -36,6 +38,7 @@ _HELP: Final = """Speak to the nodes of a house over its control bus, and run th
   control.py status             every codifier: alive, late, last value
   control.py watch --either I1  what I1 says and is told, as it passes
   control.py set 21 3           tell heater 21 to go to eco
+  control.py why 21             why heater 21 is on or off
   control.py config check       every mistake in the configuration
   control.py up                 run everything that belongs on this machine
 

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Final
 
 import click
 
 from console.context import App, codifier_or_all, json_option, run_async
 from console.output import echo_json, show_clock, show_value
+from jph.config import Network
 from jph.wire import Control, Reading
 from nodes.controlprogram import on_bus
 
@@ -31,31 +33,43 @@ class Filter:
         )
 
 
+_FILTER_OPTIONS: Final = (
+    click.option(
+        "--from",
+        "source",
+        type=codifier_or_all,
+        metavar="CODE",
+        multiple=True,
+        help="Sent by this codifier.",
+    ),
+    click.option(
+        "--to",
+        type=codifier_or_all,
+        metavar="CODE",
+        multiple=True,
+        help="Sent to this codifier, or to all: @@.",
+    ),
+    click.option(
+        "--either",
+        type=codifier_or_all,
+        metavar="CODE",
+        multiple=True,
+        help="Sent by or to this codifier.",
+    ),
+    click.option("--flag", multiple=True, metavar="LETTER", help="With this flag, as P or d."),
+)
+
+
+def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of a Filter: --from, --to, --either, --flag."""
+    for option in reversed(_FILTER_OPTIONS):
+        command = option(command)
+    return command
+
+
 @click.command()
-@click.option(
-    "--from",
-    "source",
-    type=codifier_or_all,
-    metavar="CODE",
-    multiple=True,
-    help="Sent by this codifier.",
-)
-@click.option(
-    "--to",
-    type=codifier_or_all,
-    metavar="CODE",
-    multiple=True,
-    help="Sent to this codifier, or to all: @@.",
-)
-@click.option(
-    "--either",
-    type=codifier_or_all,
-    metavar="CODE",
-    multiple=True,
-    help="Sent by or to this codifier.",
-)
+@filter_options
 @click.option("--bus", type=click.Choice(["control", "data"]), help="Of this bus only.")
-@click.option("--flag", multiple=True, metavar="LETTER", help="With this flag, as P or d.")
 @click.option("--count", type=click.IntRange(min=1), help="End after so many messages.")
 @json_option
 @click.pass_obj
@@ -82,7 +96,7 @@ def watch(
         if code != "@@":
             app.network.sensor(code)
     wanted = Filter(frozenset(source), frozenset(to), frozenset(either), frozenset(flag))
-    show = _show_json if as_json else _Printer(app).show
+    show = show_json if as_json else Printer(app.network).show
     run_async(_watch(app, wanted, bus, count, show))
 
 
@@ -120,17 +134,18 @@ async def _watch(
             return
 
 
-def _show_json(message: Control | Reading) -> None:
+def show_json(message: Control | Reading) -> None:
+    """Print `message` as one JSON object."""
     fields = message._asdict()
     echo_json({"bus": "control" if isinstance(message, Control) else "data", **fields})
 
 
-class _Printer:
+class Printer:
     """Prints a message on one line."""
 
-    def __init__(self, app: App) -> None:
-        self._symbols = {sensor.codifier: sensor.symbol for sensor in app.network.sensors}
-        self._names = {s.codifier: s.short_name or s.name for s in app.network.sensors}
+    def __init__(self, network: Network) -> None:
+        self._symbols = {sensor.codifier: sensor.symbol for sensor in network.sensors}
+        self._names = {s.codifier: s.short_name or s.name for s in network.sensors}
 
     def show(self, message: Control | Reading) -> None:
         """Print `message`: local time, bus, flag, from, to, sequence, content."""

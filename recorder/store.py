@@ -38,7 +38,7 @@ def write(path: Path, length: int, parts: Iterable[Part]) -> int:
         StoreError: the disk refuses.
     """
     try:
-        if length == 0:
+        if length == 0 or not path.exists():  # somebody may have deleted it meanwhile
             return _begin(path, parts)
         with path.open("r+b") as file:
             file.seek(length)

@@ -19,12 +19,18 @@ def test_a_recording_grows(tmp_path: Path) -> None:
     assert path.read_bytes() == MAGIC + b"one-two-3"
 
 
+def test_a_recording_that_was_deleted_begins_anew(tmp_path: Path) -> None:
+    path = tmp_path / "000001-x-shed.rec"
+    length = store.write(path, 0, [b"one"])
+    path.unlink()
+    assert store.write(path, length, [b"two"]) == len(MAGIC) + 3
+    assert path.read_bytes() == MAGIC + b"two"
+
+
 def test_a_disk_that_refuses_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(StoreError, match="cannot be written"):
         store.write(tmp_path / "file" / "1-x.rec", 0, [])
-    with pytest.raises(StoreError, match="cannot be written"):
-        store.write(tmp_path / "none.rec", 10, [])
     with pytest.raises(StoreError, match="cannot be written"):
         store.add_lines(tmp_path / "file" / "log", ["x\n"], 5)
 
