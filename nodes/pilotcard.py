@@ -165,6 +165,8 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
     def on_control(self, message: Control) -> None:
         """Take an order for a heater: `A` sets it, `E` steps from what was last asked for."""
         codifier = message.to
+        if message.flag == "P" and codifier == self.codifier:
+            self._told_s = -math.inf  # who asks for this card may want to know all, at the next tick
         if message.flag not in ("A", "E") or codifier not in self._wanted:
             return
         start = self._wanted[codifier].order if message.flag == "E" else 0
@@ -370,7 +372,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self.send_many(batch, quality=quality)
 
     def _tell_state(self, now_s: float) -> None:
-        """Send the `State` element when it changes and every half minute."""
+        """Send the `State` element when it changes, after a ping and every half minute."""
         checking = self._chip is not None and self._check_s <= now_s
         if not self.settings.state or checking:
             return

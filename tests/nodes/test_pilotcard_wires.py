@@ -91,6 +91,16 @@ async def test_while_the_chip_is_away_all_is_stale(chip: I2CServer) -> None:
         await probe.until(lambda: '"chip":false' in str((last := probe.last("K1")) and last.value))
 
 
+async def test_who_pings_the_card_is_told_everything(chip: I2CServer) -> None:
+    probe = Probe("TI", full_house(chip))
+    async with living(probe, PilotCard("P1", probe.network)):
+        await state_of(probe, "11", applied=0, verified=0)
+        for _ in range(2):
+            probe.heard.clear()
+            probe.send_control("P", "P1", 7)
+            await state_of(probe, "11", applied=0, verified=0)
+
+
 async def test_comfort_minus_one_is_timed_by_the_node(
     chip: I2CServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
