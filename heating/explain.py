@@ -97,6 +97,8 @@ def _ordered(facts: HeaterFacts, now_ms: float, names: Mapping[str, str]) -> str
     if facts.order is None:
         return ""
     if not facts.by and facts.at_ms is None:
+        if facts.told:
+            return "Nobody has ordered anything since it was set up."
         return f"Who gave the order, and when, is not known: {facts.card} does not tell."
     name = names.get(facts.by, "")
     who = (f"{facts.by} ({name})" if name else facts.by) or "somebody unknown"

@@ -50,6 +50,7 @@ class PhaseFacts(NamedTuple):
 class HeaterFacts(NamedTuple):
     """A heater now: orders are numbers as on the bus, `watts` what was learned.
 
+    `told` is whether its card tells of its wires at all: then who never ordered is nobody.
     `fallback` is the stage at which its card goes on without a shedder, empty while there is one.
     """
 
@@ -59,6 +60,7 @@ class HeaterFacts(NamedTuple):
     card: str
     rated_watts: float | None
     order: int | None
+    told: bool
     by: str
     at_ms: float | None
     applied: int | None
@@ -148,6 +150,7 @@ class Evidence:
             heater.card,
             heater.watts,
             _known(_order(self._measured(codifier)), _order(_number(wire, "ordered"))),
+            bool(wire),
             _text(wire, "by"),
             _number(wire, "at_ms"),
             _known(_order(self._measured(heater.applied)), _order(_number(wire, "applied"))),

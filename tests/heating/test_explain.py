@@ -99,6 +99,13 @@ def test_a_wire_that_differs(
     )
 
 
+def test_an_order_that_nobody_gave() -> None:
+    wire = {**WIRE, "by": None, "at_ms": None}
+    assert sentences(w11=0, K1=ledger(w11=wire))[1] == (
+        "Nobody has ordered anything since it was set up."
+    )
+
+
 def test_a_small_shed_lowers_to_eco() -> None:
     told = sentences(w11=0, S1=1 << 32)
     assert told[0] == "11 (Living room): ordered comfort, but shed: it gets eco at most."
