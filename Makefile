@@ -58,7 +58,7 @@ $(BIN)/pip:
 # What only root can install. Without them the tests that need them skip and say so.
 $(VENV)/system.stamp: | $(BIN)/pip
 	@if [ -n "$(ROOT)" ] && command -v apt-get >/dev/null; then \
-	    for pair in chromium:chromium ip:iproute2; do \
+	    for pair in chromium:chromium ip:iproute2 nft:nftables; do \
 	        command -v $${pair%%:*} >/dev/null || { \
 	            echo "installing $${pair##*:}" >&2; \
 	            $(call apt,$${pair##*:}) || echo "$${pair##*:} could not be installed" >&2; }; \

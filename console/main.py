@@ -19,11 +19,13 @@ COMMANDS: Final = {
     "reload": "console.orders:reload",
     "set": "console.orders:set_value",
     "step": "console.orders:step",
+    "order": "console.order:order",
     "status": "console.status:status",
     "watch": "console.watch:watch",
     "run": "console.run:run",
     "up": "console.up:up",
     "teleinfo": "console.teleinfo:teleinfo",
+    "gaps": "console.gaps:gaps",
     "why": "console.why:why",
     "record": "console.record:record",
     "config": "console.check:config",
@@ -37,7 +39,7 @@ _HELP: Final = """Speak to the nodes of a house over its control bus, and run th
   control.py ping @@            who is there at all?
   control.py status             every codifier: alive, late, last value
   control.py watch --either I1  what I1 says and is told, as it passes
-  control.py set 21 3           tell heater 21 to go to eco
+  control.py order 21 eco       tell a heater, a room, a phase or all what to do
   control.py why 21             why heater 21 is on or off
   control.py config check       every mistake in the configuration
   control.py up                 run everything that belongs on this machine

@@ -1,0 +1,236 @@
+"""What happens to a house happens here, to real processes on hosts of their own.
+
+Five sources send 200 readings a second each. However the network, the collector, PostgreSQL or the
+disk fail: in the end every reading is stored, once, or it is in the table of gaps.
+
+JPH_FAULTS=full runs each fault as long as it deserves, and prints figures.
+"""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.faults.house import House, seconds
+from tests.faults.lan import Host, Lan
+from tests.faults.tally import count, wait_for
+
+CODES = ("S1", "S2", "S3", "S4", "S5")
+RATE = 200.0
+LIVE = RATE * len(CODES)
+Report = Callable[..., None]
+
+
+@pytest.fixture
+def hosts(network: Lan) -> tuple[Host, Host, Host]:
+    """Return two hosts for sources, and one for a collector."""
+    return network.host("attic"), network.host("cellar"), network.host("store")
+
+
+def send(house: House, hosts: tuple[Host, ...], lasting_s: float) -> None:
+    """Let five sources on two hosts send."""
+    house.source(hosts[0], *CODES[:3], lasting_s=lasting_s, rate=RATE)
+    house.source(hosts[1], *CODES[3:], lasting_s=lasting_s, rate=RATE)
+
+
+@pytest.mark.parametrize("percent", [10, 30])
+def test_a_network_that_loses_and_doubles(
+    house: House, hosts: tuple[Host, Host, Host], percent: int, report: Report
+) -> None:
+    for host in hosts:
+        host.lose(percent)
+        host.double(1)
+    house.collect(hosts[2])
+    lasting_s = seconds(30, 5)
+    send(house, hosts, lasting_s)
+    house.wait_done(lasting_s + 30)
+    began_s = time.monotonic()
+    tally = house.settled()
+    extra, lost = house.lan.unicast_bytes(), hosts[2].lost_bytes()
+    report(tally=tally, after_s=time.monotonic() - began_s, extra=extra / lost)
+    assert tally.sent > 0.9 * LIVE * lasting_s
+    assert tally.perfect, tally
+    assert lost > 0
+    if percent == 10:
+        assert extra < 1.5 * lost
+
+
+def test_a_collector_that_is_killed_again_and_again(
+    house: House, hosts: tuple[Host, Host, Host], report: Report
+) -> None:
+    kills, every_s = round(seconds(20, 3)), seconds(3, 2)
+    lasting_s = every_s * (kills + 1)
+    collector = house.collect(hosts[2])
+    send(house, hosts, lasting_s)
+    for kill in range(1, kills + 1):
+        house.wait_sent(round(LIVE * every_s * kill))
+        collector.kill()
+        collector = house.collect(hosts[2])
+    house.wait_done(lasting_s + 30)
+    tally = house.settled()
+    report(tally=tally, kills=kills)
+    assert tally.perfect, tally
+
+
+@pytest.mark.parametrize("gently", [True, False])
+def test_a_postgresql_that_is_away(
+    house: House, hosts: tuple[Host, Host, Host], gently: bool, report: Report
+) -> None:
+    away_s = seconds(60, 6)
+    collector = house.collect(hosts[2])
+    lasting_s = 2 * away_s
+    send(house, hosts, lasting_s)
+    wait_for(lambda: count(house.sql, CODES) > LIVE, 30, "a second's readings stored")
+    (house.server.stop if gently else house.server.kill)()
+    try:
+        before = house.sent()
+        house.wait_sent(before + round(LIVE * away_s))
+        assert any((hosts[2].state / "spool" / "Q1").iterdir())
+    finally:
+        house.server.start()
+    rate = drain_rate(house)
+    house.wait_done(lasting_s + 30)
+    tally = house.settled()
+    report(tally=tally, drained=rate, times_live=rate / LIVE)
+    assert collector.runs
+    assert tally.perfect, tally
+    assert rate > 5 * LIVE
+
+
+def drain_rate(house: House) -> float:
+    """Return how many readings a second are stored while there is something to catch up."""
+    wait_for(lambda: count(house.sql, CODES), 30, "an answer")
+    first, began_s = count(house.sql, CODES), time.monotonic()
+    wait_for(lambda: count(house.sql, CODES) > first, 30, "the first reading drained")
+    began_s = time.monotonic() - 0.02
+    wait_for(lambda: house.sent() - count(house.sql, CODES) < LIVE, 60, "the spool drained")
+    return (count(house.sql, CODES) - first) / (time.monotonic() - began_s)
+
+
+def test_a_host_that_is_cut_off(
+    house: House, hosts: tuple[Host, Host, Host], report: Report
+) -> None:
+    """Its journal fills the hole: its memory keeps a fraction of it only."""
+    away_s = seconds(120, 8)
+    house.source_entry = {
+        "Ring": {"Minutes": away_s / 8 / 60},
+        "Journal": {"Hours": 1, "FlushSeconds": 1},
+    }
+    house.collect(hosts[2])
+    lasting_s = away_s + seconds(20, 4)
+    send(house, hosts, lasting_s)
+    wait_for(lambda: count(house.sql, CODES) > LIVE, 30, "a second's readings stored")
+    hosts[0].link(up=False)
+    house.wait_sent(house.sent() + round(LIVE * away_s))
+    hosts[0].link(up=True)
+    began_s = time.monotonic()
+    house.wait_done(lasting_s + 30)
+    tally = house.settled()
+    report(tally=tally, after_s=time.monotonic() - began_s)
+    assert tally.perfect, tally
+
+
+def test_two_collectors_on_two_hosts(
+    house: House, hosts: tuple[Host, Host, Host], report: Report
+) -> None:
+    other = house.lan.host("spare")
+    for host in (hosts[2], other):
+        host.lose(10)
+    collectors = [house.collect(hosts[2], "Q1"), house.collect(other, "Q2")]
+    lasting_s = seconds(30, 5)
+    send(house, hosts, lasting_s)
+    house.wait_sent(round(LIVE * lasting_s / 2))
+    collectors[0].kill()
+    collectors[0] = house.collect(hosts[2], "Q1")
+    house.wait_done(lasting_s + 30)
+    tally = house.settled()
+    report(tally=tally)
+    assert all(collector.runs for collector in collectors)
+    assert tally.perfect, tally
+
+
+@pytest.fixture
+def small_disk(hosts: tuple[Host, Host, Host]) -> Iterator[Path]:
+    """Put the collector's spool on a disk of 256 KiB."""
+    spool = hosts[2].state / "spool"
+    spool.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(spool)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.decode()}")
+    try:
+        yield spool
+    finally:
+        subprocess.run(["umount", "--lazy", str(spool)], check=True)
+
+
+def test_a_disk_that_is_full(
+    house: House, hosts: tuple[Host, Host, Host], small_disk: Path, report: Report
+) -> None:
+    house.collector_settings = {"BufferMiB": 1}
+    collector = house.collect(hosts[2])
+    away_s = seconds(60, 12)  # the disk has room for 7 s, memory for 2.6
+    lasting_s = away_s + seconds(30, 8)
+    send(house, hosts, lasting_s)
+    wait_for(lambda: count(house.sql, CODES) > LIVE, 30, "a second's readings stored")
+    house.server.stop()
+    try:
+        house.wait_sent(house.sent() + round(LIVE * away_s))
+        assert "No space left" in collector.said()
+    finally:
+        house.server.start()
+    house.wait_done(lasting_s + 30)
+    tally = house.settled()
+    report(tally=tally)
+    assert collector.runs
+    assert tally.lost > 0
+    assert tally.honest, tally
+    said = collector.said()
+    assert "Traceback" not in said
+    assert not any(small_disk.rglob("*.spool"))
+
+
+def test_an_hour_of_everything(
+    house: House, hosts: tuple[Host, Host, Host], report: Report
+) -> None:
+    """Faults of all kinds, one after the other and together, in an order that a seed gives."""
+    other = house.lan.host("spare")
+    random = Random(4)
+    house.source_entry = {"Journal": {"Hours": 1, "FlushSeconds": 1}}
+    collectors = {"Q1": house.collect(hosts[2], "Q1"), "Q2": house.collect(other, "Q2")}
+    where = {"Q1": hosts[2], "Q2": other}
+    lasting_s = seconds(300, 14)
+    send(house, hosts, lasting_s)
+    steps = round(lasting_s / 2) - 1
+    away = False
+    for step in range(1, steps + 1):
+        match random.choice(("lose", "kill", "server", "link")):
+            case "lose":
+                random.choice((*hosts, other)).lose(random.choice((0, 5, 10, 30)))
+            case "kill":
+                code = random.choice(("Q1", "Q2"))
+                collectors[code].kill()
+                collectors[code] = house.collect(where[code], code)
+            case "server" if not away:
+                random.choice((house.server.stop, house.server.kill))()
+                away = True
+            case "server":
+                house.server.start()
+                away = False
+            case "link":
+                random.choice(hosts).link(up=random.random() < 0.6)
+        house.wait_sent(round(LIVE * 2 * step))
+    if away:
+        house.server.start()
+    for host in (*hosts, other):
+        host.link(up=True)
+        host.lose(0)
+    house.wait_done(lasting_s + 60)
+    tally = house.settled(120)
+    report(tally=tally, steps=steps)
+    assert all(collector.runs for collector in collectors.values())
+    assert tally.honest, tally
