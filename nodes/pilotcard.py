@@ -163,12 +163,14 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             self._apply()
 
     def on_control(self, message: Control) -> None:
-        """Take an order for a heater: `A` sets it, `E` steps from what was last asked for."""
+        """Take an order for a heater: `A` sets it, `E` steps from what was last asked for.
+
+        A ping to the card brings its `State`.
+        """
         codifier = message.to
         if message.flag == "P" and codifier == self.codifier:
-            self._told_s = (
-                -math.inf
-            )  # who asks for this card may want to know all, at the next tick
+            self._told_s = -math.inf  # who asks for this card may want to know all
+            self._poke.set()
         if message.flag not in ("A", "E") or codifier not in self._wanted:
             return
         start = self._wanted[codifier].order if message.flag == "E" else 0
