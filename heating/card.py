@@ -74,14 +74,15 @@ class Card:
         """Take over what a chip that kept its latches still sheds.
 
         A card that is started again must not let everything back at once: a heater whose wire
-        is colder than its order is held like one whose shedder has just spoken.
+        is colder than its order is held like one whose shedder has just spoken (at frost, where
+        the fallback had come so far, it goes off).
         """
         wires = decode(latches)
         off: list[str] = []
         eco: list[str] = []
         for code, heater in self.heaters.items():
             order, wire = self.given[code].order, wires[heater.wire]
-            if wire is Order.OFF and order is not Order.OFF:
+            if wire in (Order.OFF, Order.FROST) and lowest(wire, order) is not order:
                 off.append(code)
             elif wire is Order.ECO and order is Order.COMFORT:  # a pulsed order shows eco too
                 eco.append(code)

@@ -108,10 +108,11 @@ def test_pulses_begin_with_the_order_and_again_after_a_shed(
 def test_a_restart_takes_over_what_the_chip_still_sheds(card: Card) -> None:
     card.given["13"] = Given(Order.OFF)
     card.given["15"] = Given(Order.COMFORT_1)
-    card.adopt((0b01_01_01_00, 0b11_11), now_s=10)  # wire 3 ordered off, wire 5 within a pulse
-    assert card.step(10).held == {"12", "14", "16"}
-    assert latches(card, 10) == (0b01_01_01_00, 0b11_11)
-    for now_s in (75, 80, 85):
+    # wire 3 ordered off, wire 5 within a pulse, wire 7 at frost by an older fallback
+    card.adopt((0b01_01_01_00, 0b10_11_11), now_s=10)
+    assert card.step(10).held == {"12", "14", "16", "17"}
+    assert latches(card, 10) == (0b01_01_01_00, 0b01_11_11)
+    for now_s in (75, 80, 85, 90):
         held = card.step(now_s).held
     assert held == set()
 
