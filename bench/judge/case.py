@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from random import Random
+from typing import Final
 
 from heating.wiring import Heater, Wiring
 from sim.meter.pace import Mode
 from sim.physics import HouseSpec, Sizing, generate
 from sim.physics.protection import OPENS_AT
 
-NAMEPLATE_SPREAD = 0.05
+INDOOR_C: Final = (19.0, 20.0)
+NAMEPLATE_SPREAD: Final = 0.05
 """What stands on a heater is true within this share."""
 
 
@@ -33,6 +35,10 @@ class Case:
     def house(self) -> HouseSpec:
         """Return the house of that day."""
         return generate(self.sizing, self.seed, obey_s=self.obey_s)
+
+    def indoor_c(self) -> float:
+        """Return how warm the rooms are at midnight, when the power comes back."""
+        return Random(f"indoor {self.seed}").uniform(*INDOOR_C)
 
 
 def wiring(spec: HouseSpec, *, watts: bool = False, seed: int = 0) -> Wiring:

@@ -18,13 +18,11 @@ from sim.physics.protection import Protection
 TIMER_S: Final = 1.0
 """A policy that hears nothing is called this often."""
 
-INDOOR_C: Final = 20.0
-
 
 def judge(case: Case, make: Maker | None) -> DayScore:
     """Return what a policy makes of a day; without one, what perfect knowledge does."""
     spec = case.house()
-    house = House(spec, seed=case.seed, start_s=0.0, indoor_c=INDOOR_C)
+    house = House(spec, seed=case.seed, start_s=0.0, indoor_c=case.indoor_c())
     scorer = Scorer(house, Protection(spec.subscribed_a, opens_at=case.opens_at))
     started_s = time.process_time()
     if make is None:

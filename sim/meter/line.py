@@ -6,6 +6,7 @@ overrun has gone; the warnings ADIR1–3 come only for phases that are over.
 """
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from sim.meter.frames import ADIR, EOT, ETX, LONG_FRAME, SHORT_FRAME, STX, group
@@ -29,11 +30,14 @@ def duration_s(characters: bytes) -> float:
 
 
 class Line:
-    """What a meter says, one group a call; the first frame is a long one."""
+    """What a meter says, one group a call; the first frame is a long one.
+
+    A frame carries the values of the moment it was composed.
+    """
 
     def __init__(self, register: Register) -> None:
         self._register = register
-        self._labels: deque[str] = deque()
+        self._groups: deque[bytes] = deque()
         self._alarm_until_s: float | None = None
         self._short_left = 0
 
@@ -44,16 +48,16 @@ class Line:
             self._alarm_until_s = now_s + AFTER_OVERRUN_S
             if begins:
                 self._short_left = SHORT_FRAMES_A_CYCLE
-                if self._labels:
-                    self._labels.clear()
+                if self._groups:
+                    self._groups.clear()
                     return EOT
         opening = b""
-        if not self._labels:
-            self._labels.extend(self._next_frame(now_s))
+        if not self._groups:
+            self._groups.extend(self._compose(self._next_frame(now_s)))
             opening = STX
-        label = self._next_label()
-        closing = b"" if self._labels else ETX
-        return opening + group(label, self._register.value(label)) + closing
+        characters = self._groups.popleft()
+        closing = b"" if self._groups else ETX
+        return opening + characters + closing
 
     def _next_frame(self, now_s: float) -> tuple[str, ...]:
         if self._alarm_until_s is not None and now_s >= self._alarm_until_s:
@@ -66,8 +70,7 @@ class Line:
         self._short_left = SHORT_FRAMES_A_CYCLE
         return LONG_FRAME
 
-    def _next_label(self) -> str:
-        label = self._labels.popleft()
-        while label in ADIR and not self._register.overrun(int(label[-1])):
-            label = self._labels.popleft()
-        return label
+    def _compose(self, labels: Iterable[str]) -> Iterator[bytes]:
+        for label in labels:
+            if label not in ADIR or self._register.overrun(int(label[-1])):
+                yield group(label, self._register.value(label))

@@ -26,10 +26,10 @@ LARGEST_W: Final = 2600.0
 APPLIANCES_SHARE: Final = 0.85
 """Appliances alone stay below this part of the subscribed current."""
 
-AT_HOME: Final = 0.75
+AT_HOME: Final = 0.9
 """The share of a room's further heaters that hang on the phase of its first."""
 
-RESERVES: Final = (0.75, 1.35)
+RESERVES: Final = (0.6, 1.6)
 """How much the reserve of rooms differs: nobody calculates each."""
 
 UNEQUAL_PRIORITIES: Final = 0.3
@@ -43,9 +43,9 @@ class Sizing(Enum):
     the losses of the coldest day; the mean temperature outside, °C.
     """
 
-    LIGHT = (0.8, 1.0, 1.7, -3.0)
-    TIGHT = (1.3, 1.6, 1.75, -2.5)
-    BRUTAL = (2.0, 2.4, 2.1, -3.0)
+    LIGHT = (0.8, 1.0, 1.8, -3.0)
+    TIGHT = (1.3, 1.6, 1.9, -2.5)
+    BRUTAL = (2.0, 2.4, 2.2, -3.0)
 
     @property
     def ratio(self) -> tuple[float, float]:
@@ -154,11 +154,13 @@ def _counts(random: Random) -> tuple[int, ...]:
 
 def _watts(count: int, total_w: float, random: Random) -> list[float]:
     """Return ratings that add up to about `total_w`, none absurd."""
+    shares = random.choices(RATED_W, k=count)
     while True:
-        shares = random.choices(RATED_W, k=count)
         watts = [float(round(share * total_w / sum(shares))) for share in shares]
-        if min(watts) >= SMALLEST_W and max(watts) <= LARGEST_W:
+        if min(watts) >= SMALLEST_W and max(watts) <= max(LARGEST_W, 1.1 * total_w / count):
             return watts
+        # Each round the ratings come nearer to each other, so this ends.
+        shares = [share + sum(shares) / count / 4 for share in shares]
 
 
 def _belongings(subscribed_a: int, seed: int, random: Random) -> tuple[Appliance, ...]:
