@@ -18,7 +18,7 @@ BELOW: dict[str, set[str]] = {
     "cache": {"jph"},
     "recorder": {"jph", "heating"},
     "nodes": {"jph", "devices", "heating", "cache", "recorder"},
-    "collector": {"jph"},
+    "collector": {"jph", "devices", "heating"},
     "gateway": {"jph", "collector", "heating"},
     "console": {"jph", "nodes", "collector", "heating", "devices", "recorder"},
     "sim": {"jph", "heating"},
