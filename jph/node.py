@@ -11,17 +11,16 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final
 
-from jph.answering import Asker
 from jph.bus import Address, Bus
 from jph.config import Network, Sensor
-from jph.errors import ConfigError, DecodeError, DuplicateInstance, JphError
+from jph.errors import ConfigError, DuplicateInstance, JphError
 from jph.hooks import Hooks, Settings
-from jph.letters import Drill, Repair, asked_by, decode_letter, encode_letter
 from jph.logs import Throttle, node_logger
 from jph.outbox import now_ms
+from jph.post import Post
 from jph.receiver import Receiver, Refusals, RepairingReceiver
 from jph.repair import Mark
-from jph.sender import Sender, pasts
+from jph.sender import pasts
 from jph.sequence import SequenceTable
 from jph.wire import (
     EVERYBODY,
@@ -67,10 +66,11 @@ class Node(Hooks):
         self.active = self.entry.active or not self.halts
         self.log = node_logger(codifier, self.entry.type, network.logging)
         self.bus = self._make_bus()
-        self._sender = Sender(self.entry, self.log, self._answer)
-        self._outbox = self._sender.outbox
         self._refusals = Refusals(self.log)
         self.refused = self._refusals.counts
+        self._post = Post(self.entry, self._refusals, self.log)
+        self._sender = self._post.sender
+        self._outbox = self._sender.outbox
         self._receiver = self._make_receiver()
         self.control_sequences = SequenceTable()
         self.data_sequences = self._receiver.sequences
@@ -193,11 +193,11 @@ class Node(Hooks):
             task.remove_done_callback(self._task_done)
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._receiver.close()
-        self._sender.close()
         try:
             await self.close()
         finally:
+            self._receiver.close()
+            self._sender.close()
             await self.bus.close()
 
     def _adopt(self, network: Network) -> None:
@@ -233,7 +233,8 @@ class Node(Hooks):
 
     def _listen(self) -> None:
         self.bus.listen(self.bus.control, self._receive_control)
-        self.bus.listen_to_letters(self._receive_letters)
+        self._post.elements = self.elements
+        self._post.listen(self.bus, self._receiver if self.hears_data() else None)
         if self.hears_data():
             self._receiver.channel = self.bus.data
             self.bus.listen(self.bus.data, self._receiver.receive)
@@ -301,31 +302,6 @@ class Node(Hooks):
         if self.active:
             self._guarded(self.on_data, readings)
 
-    def _receive_letters(
-        self, via: socket.socket, batch: memoryview, size: int, sender: Address
-    ) -> None:
-        for letter in decode_batch(decode_letter, batch, size, self._refusals.by(sender)):
-            if isinstance(letter, Repair):
-                self._repeat(letter, (via, sender))
-            elif letter.to == self.codifier:
-                self._drill(letter, via, sender)
-
-    def _repeat(self, letter: Repair, where: tuple[socket.socket | None, Address]) -> None:
-        """Have readings of this node or of an element of it sent again."""
-        if letter.to == self.codifier or letter.to in self.elements:
-            self._sender.ask(where, letter)
-
-    def _answer(self, asker: Asker, datagrams: list[bytes]) -> None:
-        via, address = asker.where
-        self.bus.data.answer(datagrams, address, via)
-
-    def _drill(self, letter: Drill, via: socket.socket, sender: Address) -> None:
-        """Begin a drill, and tell who asked that it was heard."""
-        if self.hears_data():
-            self._receiver.begin_drill(letter)
-        heard = letter._replace(source=self.codifier, to=letter.source, hears=self.hears_data())
-        self.bus.control.answer([encode_letter(heard)], sender, via)
-
     def _guarded(self, hook: Callable[[Any], None], argument: object) -> None:
         try:
             hook(argument)
@@ -375,16 +351,7 @@ class Node(Hooks):
         self.send_control(Flag.TIME, message.source, message.number)
 
     def _send_again(self, message: Control) -> None:
-        """Take the plain request that any program may make on the control bus."""
-        try:
-            ranges = (asked_by(message.number),)
-        except DecodeError as error:
-            self._refusals.by(self.sender)(error)
-            return
-        letter = Repair(
-            message.epoch, message.timestamp_ms, message.source, message.to, ranges, plain=True
-        )
-        self._repeat(letter, (None, self.sender))
+        self._post.send_again(message, self.sender)
 
     def _start(self, _: Control) -> None:
         self.active = True

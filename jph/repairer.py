@@ -156,7 +156,7 @@ class Repairer:
                 end = int(min(position + count, before))
                 stream.miss(position, end, 0, mark.last_ms, now_s)
             for other in self._of[mark.source]:
-                other.claimed = True
+                other.claimed = 0
             self._wake(stream, now_s)
 
     def poll(self, now_s: float) -> list[Ask]:
@@ -179,6 +179,10 @@ class Repairer:
         """Return how many readings are missing and may still come."""
         return sum(stream.wanted.total for stream in self._streams.values())
 
+    def knows(self, source: str) -> bool:
+        """Whether anything of a source was heard, or marked, before."""
+        return source in self._of
+
     def lowest_wanted(self, source: str, epoch: int) -> int | None:
         """Return the oldest sequence that may still come, or None."""
         stream = self._streams.get((source, epoch))
@@ -195,15 +199,17 @@ class Repairer:
                 self._drop(stream)
                 stream = None
         if stream is None:
-            known = reading.source in self._of
+            known = self.knows(reading.source)
             stream = self._begin(reading.source, reading.epoch, reading.sequence, now_s)
             stream.top -= 1  # so that the first reading is the next one
-            stream.claimed = known
+            stream.claimed = 0 if known else stream.lowest
             stream.floor = stream.lowest if announces or reading.epoch == 0 else None
             stream.look_back = stream.floor is None
             for other in self._of[reading.source]:
                 if other is not stream and other.superseded_s < 0:
                     other.superseded_s = now_s
+                    if not self._past_s(other.source):
+                        self._rest(other)
             if stream.look_back:
                 self._wake(stream, now_s, 0.0 if known else _MARKS_S)
         return stream
@@ -265,11 +271,15 @@ class Repairer:
 
     def _wake(self, stream: Stream, now_s: float, wait_s: float = 0.0) -> None:
         """Have a stream asked soon, if it needs anything and can be asked."""
-        if stream.epoch and stream.needs():
+        if stream.needs() and self._answerable(stream):
             soon_s = now_s + wait_s + self._random.uniform(*_FIRST_ASK_S)
             self._busy[stream] = None
             stream.due_s = min(stream.due_s, max(soon_s, self._token_s(stream, now_s)))
             self.due_s = min(self.due_s, stream.due_s)
+
+    def _answerable(self, stream: Stream) -> bool:
+        """Whether its source can still have what it sent."""
+        return stream.epoch > 0 and (stream.superseded_s < 0 or self._past_s(stream.source) > 0)
 
     def _rest(self, stream: Stream) -> None:
         self._busy.pop(stream, None)
@@ -282,7 +292,7 @@ class Repairer:
             return
         stream.tries = 0
         stream.look_back = stream.look_back and stream.floor is None
-        if not stream.needs():
+        if not stream.needs() or not self._answerable(stream):
             self._rest(stream)
             return
         self._busy[stream] = None
@@ -339,6 +349,7 @@ class Repairer:
             self._holes += stream.give_up(0, stream.top + 1, Cause.SOURCE_GONE)
         elif stream.tries > _USELESS_TRIES and now_s - stream.signed_s < _FORGET_S:
             self._holes += stream.give_up(0, stream.asked_end, Cause.GONE)
+            stream.look_back = False
 
     def _look_at_tail(self, stream: Stream, now_s: float) -> None:
         """Ask whether anything came after the last, when the source is silent for long."""
@@ -362,6 +373,7 @@ class Repairer:
             return
         if not stream.ended and stream.heard_s > stream.superseded_s + _REORDER_S / 2:
             stream.superseded_s = -1.0  # it lives: two programs share the codifier
+            self._wake(stream, now_s)
         elif not stream.ended:
             stream.ended, stream.look_back = True, False
             if self._past_s(stream.source):
@@ -369,14 +381,17 @@ class Repairer:
                 self._wake(stream, now_s)
                 return
             self._holes += stream.give_up(0, stream.top + 1, Cause.SOURCE_GONE)
-            if stream.resumed:
+            if stream.resumed or (stream.floor is None and not stream.claimed):
                 self._holes.append(self._unknown(stream))
             self._rest(stream)
         elif not stream.needs() and now_s - stream.superseded_s > _FORGET_S:
             self._drop(stream)
 
     def _unknown(self, stream: Stream) -> Hole:
-        """Return the hole behind a mark whose source has started anew: nobody knows its size."""
+        """Return the hole at the edge of what is known of a start that is over.
+
+        It lies behind a mark, or before the first that was heard; nobody knows its size.
+        """
         first, last_ms = (stream.top + 1) & MASK, stream.latest_ms
         return Hole(stream.source, stream.epoch, first, 0, Cause.SOURCE_GONE, last_ms, 0)
 

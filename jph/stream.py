@@ -41,7 +41,7 @@ class Stream:
         top: the newest position; everything up to it came, is wanted, or is given up.
         lowest: the oldest position that is known of.
         floor: where the source began, or what it keeps; None as long as that is not known.
-        claimed: whether what is gone before the oldest known is a hole, or before our time.
+        claimed: what its source had forgotten before this position was before our time: no hole.
         wanted: positions that are missing.
         tail: whether what the source sent last is asked.
         asked_end: what was asked last lies before this position.
@@ -60,7 +60,8 @@ class Stream:
         self.top = self.lowest = (sequence & MASK) + SEQUENCE_LIMIT
         self.latest_ms = 0
         self.floor: int | None = None
-        self.claimed = self.look_back = self.tail = self.ended = self.resumed = False
+        self.claimed = 0
+        self.look_back = self.tail = self.ended = self.resumed = False
         self.wanted = Ranges()
         self.address: tuple[str, int] | None = None
         self.heard_s = self.signed_s = now_s
@@ -126,17 +127,19 @@ class Stream:
         """Give up what the source does not keep; yield what that leaves as holes."""
         yield from self.give_up(start, end, Cause.GONE)
         if self.floor is None and start < self.lowest:
-            self.floor = min(end, self.lowest)
-            if self.claimed:
-                yield self._hole(start, self.floor, Cause.GONE, None)
-            self.miss(self.floor, self.lowest, 0, 0, self.signed_s)
-            self.lowest = self.floor
+            known, before = min(end, self.lowest), self.lowest
+            if self.claimed < known:
+                yield self._hole(max(start, self.claimed), known, Cause.GONE, None)
+            self.miss(known, before, 0, 0, self.signed_s)
+            self.lowest = start  # the announcement still lies before what is gone, unless:
+            if start <= before - LOOK_BACK:
+                self.floor = start
 
     def give_up(self, start: int, end: int, cause: Cause) -> Iterator[Hole]:
         """Want the positions from `start` to below `end` no more; yield them as holes."""
         for here, there in self.wanted.remove(start, end):
-            covered = here
-            for gap in self._gaps_from(here):
+            covered = max(here, self.claimed) if cause is Cause.GONE else here
+            for gap in self._gaps_from(covered):
                 if gap.start >= there:
                     break
                 left, right = max(covered, gap.start), min(there, gap.end)
@@ -160,7 +163,7 @@ class Stream:
 
     def lacks(self) -> tuple[object, ...]:
         """Return a value that changes with what is lacking."""
-        return len(self.wanted), self.wanted.total, self.tail, self.floor
+        return len(self.wanted), self.wanted.total, self.tail, self.floor, self.lowest
 
     def ask(self) -> tuple[Asked, ...]:
         """Return what to ask for next, oldest first: a source forgets its oldest first."""

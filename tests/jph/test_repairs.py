@@ -1,7 +1,6 @@
 """Asking again over real sockets on the loopback interface."""
 
 import asyncio
-import socket
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +11,7 @@ from jph.config import Network
 from jph.letters import Drill
 from jph.node import Node
 from jph.repair import Hole
-from jph.wire import Reading, decode_data, encode_control
+from jph.wire import Reading
 from tests.support import LIMIT_S, running, until
 
 NetworkMaker = Callable[..., Network]
