@@ -13,6 +13,9 @@ OUTAGE_S: Final = 180.0
 LOOK_S: Final = 60.0
 """How often the rooms' temperatures are looked at."""
 
+PATIENCE_S: Final = 1.0
+"""While no current changes, a breaker that opens is noticed this late at most."""
+
 EXACT_A: Final = 1e-6
 
 
@@ -50,8 +53,10 @@ class Scorer:
 
     def account(self) -> None:
         """Book the time since the last call, when all currents were as they were then."""
-        now_s = self.house.time_s
+        now_s, amps_now = self.house.time_s, self.house.amps
         dt = now_s - self._time_s
+        if dt < PATIENCE_S and amps_now == self._amps:
+            return
         if dt > 0:
             self._time_s = now_s
             for index, amps in enumerate(self._amps):
@@ -59,7 +64,7 @@ class Scorer:
             opened = self._protection.advance(dt, self._amps)
             if opened is not None and self.dead_until_s is None:
                 self._trip(opened)
-        self._amps = self.house.amps
+        self._amps = self.house.amps  # not `amps_now`: the house may just have been cut
         if now_s - self._looked_s >= LOOK_S:
             self._look(now_s)
 
@@ -68,7 +73,7 @@ class Scorer:
         self.dead_until_s = None
         self._protection.reset()
         self.house.rearm()
-        self._amps = self.house.amps
+        self._time_s, self._amps = self.house.time_s, self.house.amps
 
     def finish(self) -> DayScore:
         """Close the books."""

@@ -72,11 +72,11 @@ class MainBreaker:
 
     def advance(self, dt: float, amps: float) -> bool:
         """Let `dt` seconds pass at a constant current; return whether it opens."""
-        trip_s = self.trip_s(amps)
-        if math.isinf(trip_s):
-            self.warmth *= math.exp(-dt / COOLING_S)
+        if amps < self._curve[0][0] * self._rating_a:
+            if self.warmth:
+                self.warmth *= math.exp(-dt / COOLING_S)
         else:
-            self.warmth += dt / trip_s
+            self.warmth += dt / self.trip_s(amps)
         return self.warmth >= 1.0
 
     def seconds_left(self, amps: float) -> float:
