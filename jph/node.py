@@ -209,9 +209,7 @@ class Node(Hooks):
         entry = network.sensor(self.codifier)
         settings = type(self).check_settings(entry)
         self.network, self.entry, self.settings = network, entry, settings
-        self.elements: dict[str, Sensor] = {
-            element.codifier: element for element in network.elements(self.codifier)
-        }
+        self.elements: dict[str, Sensor] = {e.codifier: e for e in network.elements(self.codifier)}
         self._past_s = pasts(network)
         self.config_time_ms = now_ms()
 

@@ -388,10 +388,7 @@ class Repairer:
             self._drop(stream)
 
     def _unknown(self, stream: Stream) -> Hole:
-        """Return the hole at the edge of what is known of a start that is over.
-
-        It lies behind a mark, or before the first that was heard; nobody knows its size.
-        """
+        """Return the hole, of a size nobody knows, at the edge of what is known of a start."""
         first, last_ms = (stream.top + 1) & MASK, stream.latest_ms
         return Hole(stream.source, stream.epoch, first, 0, Cause.SOURCE_GONE, last_ms, 0)
 

@@ -19,7 +19,7 @@ _HALF: Final = SEQUENCE_LIMIT // 2
 class _Slice(NamedTuple):
     """How far each source that spoke had come at the end of a slice."""
 
-    closed_s: float
+    newest_s: float
     size: int
     ends: tuple[tuple["Track", int], ...]
 
@@ -70,6 +70,7 @@ class Ring:
         self._slices: deque[_Slice] = deque()
         self._open_since_s = 0.0
         self._open_size = 0
+        self._added_s = 0.0
 
     def begin(self, codifier: str, sequence: int, announcement: bytes) -> None:
         """Start a source's track with its announcement, which `add` is given too."""
@@ -84,6 +85,7 @@ class Ring:
             tracks[codifier].datagrams.append(datagram)
             size += len(datagram)
         self._open_size += size
+        self._added_s = now_s
         self.size += size
         if self.size > self._max_bytes:
             self.expire(now_s)
@@ -92,7 +94,7 @@ class Ring:
         """Forget what is too old or too much."""
         slices = self._slices
         while slices and (
-            now_s - slices[0].closed_s > self._max_age_s or self.size > self._max_bytes
+            now_s - slices[0].newest_s > self._max_age_s or self.size > self._max_bytes
         ):
             oldest = slices.popleft()
             self.size -= oldest.size
@@ -111,6 +113,6 @@ class Ring:
             ends = tuple((track, track.end) for track in grown)
             for track in grown:
                 track.closed = track.end
-            self._slices.append(_Slice(now_s, self._open_size, ends))
+            self._slices.append(_Slice(self._added_s, self._open_size, ends))
         self._open_since_s, self._open_size = now_s, 0
         self.expire(now_s)

@@ -1,18 +1,23 @@
 """Asking again over real sockets on the loopback interface."""
 
 import asyncio
+import socket
+import sys
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jph import config
 from jph.config import Network
-from jph.letters import Drill
+from jph.journal import Journal
+from jph.letters import Drill, decode_letter
 from jph.node import Node
 from jph.repair import Hole
-from jph.wire import Reading
-from tests.support import LIMIT_S, running, until
+from jph.wire import Control, Reading, decode_data, encode_control
+from tests.support import LIMIT_S, REPOSITORY, running, until
 
 NetworkMaker = Callable[..., Network]
 SOURCE = {"Codifier": "MO", "Type": "Source", "SensorInterval": 60}
@@ -78,3 +83,127 @@ async def test_all_comes_through_loss_in_both_directions(
     assert Counter(keeper.values) == dict.fromkeys(range(500), 4)
     assert keeper.given_up == []
     assert keeper.data_sequences.lost("MO") == 0
+
+
+async def test_a_source_that_keeps_losing_hands_up_in_order(network: NetworkMaker) -> None:
+    net = network(SOURCE, {**KEEPER, "Type": "Orderly"})
+    source, keeper = Source("MO", net), Orderly("KE", net)
+    async with running(source, keeper):
+        keeper._receiver.begin_drill(drill(loss=0.1, reorder=0.2, delay_s=0.005))
+        await send_steadily(source, 300)
+        await until(lambda: len(keeper.kept) == 301, 3 * LIMIT_S)
+    assert keeper.values == list(range(300))
+
+
+async def test_a_plain_request_on_the_bus_is_answered_to_who_asked(
+    network: NetworkMaker, ports: tuple[int, int]
+) -> None:
+    net = network(SOURCE, KEEPER, *ELEMENTS)
+    source, keeper = Source("MO", net), Keeper("KE", net)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.setblocking(False)
+        stranger.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 0)
+        stranger.setsockopt(
+            socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1")
+        )
+        async with running(source, keeper):
+            await send_steadily(source, 20, ("M1",))
+            await until(lambda: len(keeper.kept) == 21)
+            (_, epoch, first) = next(iter(keeper.kept))
+            number = float((first + 5) % 2**31 * 2**20 + 3)
+            request = Control(77, 0, 1, "R", "XX", "M1", 0, number, True)
+            stranger.sendto(encode_control(request), ("239.255.91.1", ports[0]))
+            loop = asyncio.get_running_loop()
+            answers = [
+                decode_data(await asyncio.wait_for(loop.sock_recv(stranger, 2048), LIMIT_S))
+                for _ in range(3)
+            ]
+            assert [(r.epoch, r.sequence, r.value) for r in answers] == [
+                (epoch, (first + 5 + step) % 2**31, 4 + step) for step in range(3)
+            ]
+            source._sender.outbox.ring.tracks["M1"].base += 10  # type: ignore[union-attr]
+            del source._sender.outbox.ring.tracks["M1"].datagrams[:10]  # type: ignore[union-attr]
+            stranger.sendto(encode_control(request), ("239.255.91.1", ports[0]))
+            gone = await asyncio.wait_for(loop.sock_recv(stranger, 2048), LIMIT_S)
+            assert decode_letter(gone).ranges == (((first + 1) % 2**31, 9),)
+            assert len(gone) == 37, "as plain as it was asked"
+    assert len(keeper.kept) == 21, "nobody else heard of it"
+
+
+async def test_many_that_miss_the_same_ask_little(network: NetworkMaker) -> None:
+    codes = [f"K{index:X}" for index in range(16)] + ["L0", "L1", "L2", "L3"]
+    net = network(SOURCE, *({"Codifier": code, "Type": "Keeper"} for code in codes))
+    source, keepers = Source("MO", net), [Keeper(code, net) for code in codes]
+    async with running(source, *keepers):
+        await send_steadily(source, 10)
+        await until(lambda: all(len(keeper.kept) == 11 for keeper in keepers))
+        for keeper in keepers:
+            keeper._receiver.begin_drill(drill(loss=1.0, seconds=0.05))
+        await send_steadily(source, 100)
+        await until(lambda: all(keeper._receiver._weather is None for keeper in keepers))
+        source.send(1)
+        await until(lambda: all(len(keeper.kept) == 112 for keeper in keepers))
+        asked = sum(keeper._receiver.asked for keeper in keepers)  # type: ignore[attr-defined]
+        assert asked <= 3 * len(keepers)
+        assert source._sender.answering.answered <= 2 * 100 * len(keepers)
+    assert all(set(keeper.kept.values()) == {1} for keeper in keepers)
+
+
+async def test_what_a_killed_program_sent_comes_from_its_journal(
+    config_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The program is killed, and started again, while nobody listens to what it sent last."""
+    settings = {"Journal": {"FlushSeconds": 0.05}}
+    path = config_file({**SOURCE, **settings, "SensorInterval": 0.01}, KEEPER)
+    net = config.load(str(path))
+    keeper = Keeper("KE", net)
+    async with running(keeper):
+        first = await start_program(path)
+        await until(lambda: len(keeper.kept) > 20)
+        keeper._receiver.begin_drill(drill(loss=1.0, seconds=1.0))
+        journal = tmp_path / "state" / "journal" / "MO"
+        size = journaled(journal)
+        await until(lambda: journaled(journal) > size + 2_000)
+        first.kill()
+        await first.wait()
+        (epoch,) = {key[1] for key in keeper.kept}
+        second = await start_program(path)
+        await until(lambda: len({key[1] for key in keeper.kept}) == 2, 3 * LIMIT_S)
+        written = Journal(journal, 10**9, 1e9)
+        written.open()
+        oldest = written.began("MO", epoch)
+        assert oldest is not None
+        held = written.held("MO", epoch, oldest)
+        count = sum(end - start for start, end in held)
+        await until(lambda: sum(key[1] == epoch for key in keeper.kept) >= count, 3 * LIMIT_S)
+        second.kill()
+        await second.wait()
+    assert count > 50
+    assert set(keeper.kept.values()) == {1}
+    assert keeper.given_up == []
+
+
+PROGRAM = """
+import sys
+from jph import config, program
+from jph.node import Node
+import asyncio
+
+class Source(Node, type="Source"):
+    count = 0
+    async def on_timer(self, now_ms):
+        self.count += 1
+        self.send(self.count)
+
+asyncio.run(program.run_nodes([Source("MO", config.load(sys.argv[1]))]))
+"""
+
+
+async def start_program(path: Path) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM, str(path), cwd=REPOSITORY
+    )
+
+
+def journaled(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.glob("*.journal"))
