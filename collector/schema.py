@@ -7,6 +7,7 @@ added at the end of MIGRATIONS.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from collector.statistics_schema import STATISTICS_TABLES
 from jph.errors import StoreError
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ MIGRATIONS: Final = (
     CREATE INDEX ON gap (codifier, epoch, first);
     CREATE INDEX ON gap (to_time);
     """,
+    # 3. Statistics of 10 minutes, hours and days.
+    STATISTICS_TABLES,
 )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector.books import load, post, settle_all
 from collector.buffer import Batch, hole_of
+from collector.late import note_late
 from collector.ledger import Account, Key, Settlement, by_key, position, runs
 from collector.rows import COLUMNS, DAY_MS, encode_all, months, storable
 from collector.schema import FIRST_MONTH, create_months, migrate
@@ -194,6 +195,7 @@ class Store:
         with self._connection, self._connection.cursor() as cursor:
             settled = settle_all(cursor, runs(kept), by_key(holes))
             rows = [each for each in _new(kept, settled) if each.flag != "n"]
+            note_late(cursor, rows)
             if straight:
                 new = _copy(cursor, "reading", rows)
             else:
