@@ -16,6 +16,11 @@ class Report:
         self._applied: dict[str, Order] = {}
         self._verified: dict[str, Order] = {}
 
+    @property
+    def complete(self) -> bool:
+        """Whether every wire that was written was read back."""
+        return self._applied.keys() == self._verified.keys()
+
     def applied(self, out: Outputs) -> list[str]:
         """Take what the chip was given; return the heaters for which that is new."""
         changed = [code for code, order in out.orders.items() if self._applied.get(code) != order]

@@ -88,6 +88,8 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
     settings: PilotCardSettings
     tick_s: ClassVar[float] = 1.0
     """How often leases and retries are looked at; masks and orders do not wait for it."""
+    settle_s: ClassVar[float] = 0.2
+    """How long after a write the chip is read back: the next mask may be close behind."""
 
     @classmethod
     def check_network(cls, network: Network) -> Sequence[Problem]:
@@ -253,7 +255,10 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
                 self._check(now_s)
             self._apply()
             self._tell_state(now_s)
-            wait_s = min(self.tick_s, self._card.next_edge_s(time.monotonic()))
+            now_s = time.monotonic()
+            wait_s = min(self.tick_s, self._card.next_edge_s(now_s))
+            if self._chip is not None:
+                wait_s = min(wait_s, self._check_s - now_s)
             with contextlib.suppress(TimeoutError):
                 # wait_for would lose a cancellation that comes together with a poke.
                 async with asyncio.timeout(wait_s):
@@ -339,7 +344,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             return
         changed = self._report.applied(self._out)
         if wrote or changed:
-            self._check_s = 0.0
+            self._check_s = min(self._check_s, time.monotonic() + self.settle_s)
             self._poke.set()
         self._send_wires(changed)
 
@@ -377,8 +382,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
 
     def _tell_state(self, now_s: float) -> None:
         """Send the `State` element when it changes, after a ping and every half minute."""
-        checking = self._chip is not None and self._check_s <= now_s
-        if not self.settings.state or checking:
+        if not self.settings.state or (self._chip is not None and not self._report.complete):
             return
         leases = {str(phase): str(stage) for phase, stage in self._card.stages(now_s).items()}
         state = {

@@ -46,7 +46,9 @@ def test_nothing_is_verified_before_it_was_read_again() -> None:
     report.verified(house, out, decode(out.latches))
     house.given["11"] = Given(Order.OFF)
     out = house.step(1)
+    assert report.complete
     assert report.applied(out) == ["11"]
+    assert not report.complete
     assert report.readings(house, ["11", "99"], orders=False) == [("1A", 1)]
     assert report.wires(house, out)["12"]["verified"] == 0
 

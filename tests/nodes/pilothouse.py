@@ -16,6 +16,7 @@ class PilotCard(pilotcard.PilotCard):
     """A card that looks after its chip quickly enough for tests."""
 
     tick_s = 0.02
+    settle_s = 0.005
 
 
 def full_house(chip: I2CServer, *tables: dict[str, Any], **settings: Any) -> Network:
