@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "order": "console.order:order",
     "status": "console.status:status",
     "watch": "console.watch:watch",
+    "drill": "console.drill:drill",
     "run": "console.run:run",
     "up": "console.up:up",
     "teleinfo": "console.teleinfo:teleinfo",
