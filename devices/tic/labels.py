@@ -113,6 +113,8 @@ STANDARD: dict[str, Rule] = {
 
 RULES: dict[Mode, dict[str, Rule]] = {Mode.HISTORIQUE: HISTORIQUE, Mode.STANDARD: STANDARD}
 
+EITHER = frozenset(HISTORIQUE) | frozenset(STANDARD)
+
 # A label no norm at hand knows may still be a newer meter's: text, and believed when repeated.
 UNKNOWN = _text(f"{_PRINTABLE}{{0,98}}")
 UNKNOWN_LABEL = re.compile(r"[A-Z][A-Z0-9+*-]{1,9}")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from devices.tic.labels import HORODATE, RULES, UNKNOWN, UNKNOWN_LABEL, Mode
+from devices.tic.labels import EITHER, HORODATE, RULES, UNKNOWN, UNKNOWN_LABEL, Mode
 
 LONGEST = 160
 """Bytes a line may have: the longest of the norm (``PJOURF+1``) has 109."""
@@ -102,8 +102,8 @@ def _mode(standard: bool) -> Mode:
 
 def _validated(label: str, value: str, horodate: str | None, mode: Mode) -> Group | Cause:
     rule = RULES[mode].get(label)
-    if rule is None and not UNKNOWN_LABEL.fullmatch(label):
-        return Cause.LABEL
+    if rule is None and (label in EITHER or not UNKNOWN_LABEL.fullmatch(label)):
+        return Cause.LABEL  # the other mode's labels are never new ones of this mode
     if horodate is not None and not HORODATE.fullmatch(horodate):
         return Cause.VALUE
     if rule is not None and rule.dated is not (horodate is not None):

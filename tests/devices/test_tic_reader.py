@@ -230,3 +230,10 @@ def test_endless_new_labels_are_forgotten_again() -> None:
         reader.feed(line(f"NEW{number:03}", "1") + b"\r")
     assert len(reader._unknown) == UNKNOWN_LABELS
     assert reader.errors[Cause.LABEL] == 2 * UNKNOWN_LABELS
+
+
+@pytest.mark.parametrize("text", ["STGE ", "EAST 000000001", "IRMS1 003"])
+def test_a_label_of_the_other_mode_is_never_a_new_one_of_this_mode(text: str) -> None:
+    raw = text.encode()
+    spoken = raw + b" " + bytes([checksum(raw)])
+    assert decode(spoken) is Cause.LABEL
