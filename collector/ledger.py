@@ -12,6 +12,7 @@ newest sequence is kept, and gaps are what was told to be lost.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from jph.ranges import Range, Ranges
@@ -109,7 +110,7 @@ def coalesce(holes: Iterable[Hole]) -> list[Hole]:
     merged: list[Hole] = []
     for key, listed in by_key(holes).items():
         start = len(merged)
-        for hole in listed:
+        for hole in sorted(listed, key=attrgetter("first")):
             before = merged[-1] if len(merged) > start else None
             if (
                 before is not None
@@ -156,7 +157,7 @@ def settle(
     `gaps` are those recorded within `doubtful`.
     """
     uncounted = [_gap(hole.first, hole.first, hole) for hole in holes if not hole.count]
-    holes = [hole for hole in holes if hole.count]
+    holes = coalesce(hole for hole in holes if hole.count)
     if not heard and not holes:
         return Settlement(account, account, (), tuple(uncounted), ())
     if key[1] == 0:

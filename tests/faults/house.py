@@ -125,7 +125,8 @@ class House:
 
     def wait_sent(self, count: int) -> None:
         """Wait until so many readings were sent."""
-        wait_for(lambda: self.sent() >= count, 60.0, f"{count} readings sent")
+        limit_s = 60 + count / 500  # they come at 1000 a second
+        wait_for(lambda: self.sent() >= count, limit_s, f"{count} readings sent")
 
     def wait_done(self, limit_s: float) -> None:
         """Wait until the sources have sent everything."""
