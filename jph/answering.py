@@ -93,7 +93,8 @@ class Answering:
     `send` is given an asker and the datagrams for it; `thread` runs what reads the disk.
 
     Attributes:
-        answered: datagrams sent again; gone: sequences that could not be.
+        answered: readings sent again; gone: sequences that could not be.
+        datagrams, answered_bytes: all that was answered, letters too.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class Answering:
         now_ms: Callable[[], int],
         thread: Executor | None = None,
     ) -> None:
-        self.answered = self.gone = 0
+        self.answered = self.gone = self.datagrams = self.answered_bytes = 0
         self._history = history
         self._send = send
         self._now_ms = now_ms
@@ -145,7 +146,10 @@ class Answering:
         self.answered += len(answer.datagrams)
         letters = self._letters(asker, answer)
         self._send(asker, answer.datagrams + letters)
-        return sum(map(len, answer.datagrams)) + sum(map(len, letters))
+        size = sum(map(len, answer.datagrams)) + sum(map(len, letters))
+        self.datagrams += len(answer.datagrams) + len(letters)
+        self.answered_bytes += size
+        return size
 
     async def _find(self, asker: Asker, asked: Asked, limit: int) -> Found:
         """Look up in memory at once, on the disk in the journal's thread."""

@@ -149,6 +149,7 @@ class Network(_Entry, frozen=True):
     sql: Sql | None = msgspec.field(default=None, name="SQL")
     hosts: dict[str, list[str]] = {}
     security: dict[str, Any] = {}
+    tariffs: list[dict[str, Any]] = []
 
     def sensor(self, codifier: str) -> Sensor:
         """Return the entry of `codifier`.

@@ -108,6 +108,9 @@ def _problems(raw: dict[str, Any], only: Sequence[str] | None) -> Iterator[Probl
         # Contradictions are looked for among the entries that are good by themselves, so that one
         # slip elsewhere does not hide them.
         nowhere = Endpoint(address="", port=0)
-        network = Network(multicast=Multicast(control=nowhere, data=nowhere), sensors=good)
+        multicast = Multicast(control=nowhere, data=nowhere)
+        tariffs = raw.get("Tariffs")
+        tariffs = [t for t in tariffs if isinstance(t, dict)] if type(tariffs) is list else []
+        network = Network(multicast=multicast, sensors=good, tariffs=tariffs)
         for node_type in sorted(used):
             yield from find(node_type).check_network(network)

@@ -56,8 +56,9 @@ def read_struct(
 def _read(kind: Any, raw: object, path: str, problems: list[Problem]) -> Any:  # noqa: ANN401
     """Convert one value, walking into structs and lists of them so that all mistakes are found."""
     if get_origin(kind) in (Union, types.UnionType):
-        structs = [arm for arm in get_args(kind) if _is_struct(arm)]
-        if structs and raw is not None and type(raw) not in get_args(kind):
+        arms = [arm for arm in get_args(kind) if arm is not type(None)]
+        structs = [arm for arm in arms if _is_struct(arm)]
+        if structs and raw is not None and (isinstance(raw, dict) or arms == structs):
             return read_struct(structs[0], raw, path, problems)
     if _is_struct(kind):
         return read_struct(kind, raw, path, problems)

@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jph import config
+from jph.config import JournalSettings, Network, RingSettings
 from jph.errors import ConfigError
+from jph.sender import journal_of, pasts
 from jph.wire import Dialect
 from tests.support import REPOSITORY, SHARED_DATA
 
@@ -212,3 +214,34 @@ def test_a_real_networks_config_loads_unchanged() -> None:
     network = config.load(str(ORIGINAL))
     assert len(network.sensors) == 76
     assert network.sensor("C1").sensor["Pipe"].startswith("/sys/class/thermal")
+
+
+def test_what_a_node_keeps_of_what_it_sent(network: Callable[..., Network]) -> None:
+    made = network(
+        {"Codifier": "AA", "Type": "Pipe"},
+        {"Codifier": "BB", "Type": "Pipe", "Ring": {"Minutes": 1}, "Journal": True},
+        {"Codifier": "CC", "Type": "Pipe", "Journal": {"Hours": 2}},
+        {"Codifier": "DD", "Type": "Proxy", "Sensor": {"Codifier": "CC"}},
+    )
+    assert made.sensor("AA").ring == RingSettings(minutes=15, megabytes=4)
+    assert made.sensor("BB").ring == RingSettings(minutes=1, megabytes=4)
+    kept = {code: journal_of(made.sensor(code)) for code in ("AA", "BB", "CC")}
+    assert kept == {"AA": None, "BB": JournalSettings(), "CC": JournalSettings(hours=2)}
+    assert pasts(made) == {"BB": 48 * 3600, "CC": 7200, "DD": 7200}
+
+
+def test_mistakes_in_what_a_node_keeps(document: Callable[..., dict[str, Any]]) -> None:
+    raw = document(
+        {"Codifier": "AA", "Type": "Pipe", "Ring": {"Minuts": 1}},
+        {"Codifier": "BB", "Type": "Pipe", "Ring": {"Minutes": -1}},
+        {"Codifier": "CC", "Type": "Pipe", "Journal": {"FlushSeconds": 0}},
+        {"Codifier": "DD", "Type": "Pipe", "Journal": "yes"},
+    )
+    with pytest.raises(ConfigError) as caught:
+        config.parse(json.dumps(raw).encode())
+    assert [(p.path, p.message) for p in caught.value.problems] == [
+        ("Sensors[AA].Ring.Minuts", "unknown key; did you mean 'Minutes'?"),
+        ("Sensors[BB].Ring", "expected Minutes and Megabytes of 0 or more"),
+        ("Sensors[CC].Journal", "FlushSeconds: expected 0 to 3600 s, found 0.0"),
+        ("Sensors[DD].Journal", 'expected true or false or an object, found "yes"'),
+    ]

@@ -1,0 +1,240 @@
+"""What losing nothing costs: on a lossy network, for one gap, and for each message sent.
+
+Sources and a receiver that must not lose run as nodes in this process, on multicast sockets of the
+loopback interface.  A drill (seeded) loses readings, requests and answers alike.
+
+    delivered/sent, doubled   5 sources × 200 readings/s, at 10 % and 30 % loss in both directions
+    overhead                  bytes of requests and answers, for each byte of a reading lost on the
+                              bus; UDP payload, and with the 28 bytes of IP and UDP headers
+    time to heal              from the reading that shows a gap to the last missing one, in units of
+                              the round trip of a bare UDP datagram, measured in between
+    ring                      messages/s numbered and encoded: with the ring, without, and with
+                              a journal (what it takes before it is written)
+
+    python -m bench.repair [SECONDS]
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import socket
+import statistics
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from jph.config import Endpoint, Multicast, Network, Sensor
+from jph.letters import Drill
+from jph.node import Node
+from jph.outbox import Outbox
+from jph.receiver import RepairingReceiver
+from jph.repair import Hole
+from jph.ring import Ring
+from jph.wire import Dialect, Quality, Reading
+
+SOURCES: Final = ("S1", "S2", "S3", "S4", "S5")
+RATE: Final = 200
+SECONDS: Final = 10.0
+GAPS: Final = {1: 200, 1_000: 40}
+"""Messages in a gap, and how often it is made."""
+LIMIT_S: Final = 30.0
+HEADERS: Final = 28
+AIM: Final = 1.5
+
+
+class Source(Node, type="BenchSource"):
+    """Sends when it is told to."""
+
+
+class Keeper(Node, type="BenchKeeper"):
+    """Keeps what it is given."""
+
+    repairs = True
+
+    def __init__(self, codifier: str, network: Network) -> None:
+        super().__init__(codifier, network)
+        self.kept: Counter[tuple[str, int, int]] = Counter()
+        self.lost = 0
+        self.arrived = asyncio.Event()
+        self.awaited = 0
+
+    def on_data(self, readings: list[Reading]) -> None:
+        """Count readings."""
+        self.kept.update((r.source, r.epoch, r.sequence) for r in readings)
+        if len(self.kept) >= self.awaited:
+            self.arrived.set()
+
+    def on_holes(self, holes: list[Hole]) -> None:
+        """Count what was given up."""
+        self.lost += sum(hole.count for hole in holes)
+
+    @property
+    def ear(self) -> RepairingReceiver:
+        """The receiving half."""
+        assert isinstance(self._receiver, RepairingReceiver)
+        return self._receiver
+
+    async def until(self, count: int) -> None:
+        """Wait until `count` readings are there."""
+        self.awaited = count
+        self.arrived.clear()
+        if len(self.kept) < count:
+            await asyncio.wait_for(self.arrived.wait(), LIMIT_S)
+
+
+def network() -> Network:
+    """Return a network on the loopback interface that nobody else uses."""
+    ports = random.sample(range(20_000, 30_000), 2)
+    return Network(
+        multicast=Multicast(
+            control=Endpoint(address="239.255.92.1", port=ports[0]),
+            data=Endpoint(address="239.255.92.2", port=ports[1]),
+            interfaces={"*": "lo"},
+            ttl=0,
+        ),
+        sensors=[
+            *(Sensor(codifier=code, type="BenchSource", sensor_interval=3600) for code in SOURCES),
+            Sensor(codifier="KE", type="BenchKeeper"),
+        ],
+    )
+
+
+@contextlib.asynccontextmanager
+async def house() -> AsyncIterator[tuple[list[Source], Keeper]]:
+    """Run the sources and the receiver for the length of a block."""
+    net = network()
+    nodes: list[Any] = [*(Source(code, net) for code in SOURCES), Keeper("KE", net)]
+    lives = [asyncio.create_task(node.run()) for node in nodes]
+    while not all(node.bus.data.is_open for node in nodes):  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    try:
+        yield nodes[:-1], nodes[-1]
+    finally:
+        for node in nodes:
+            node.stop()
+        await asyncio.gather(*lives)
+
+
+async def lossy(loss: float, seconds: float) -> None:
+    """Send for a while through a lossy network, and print what came and what it cost."""
+    async with house() as (sources, keeper):
+        keeper.ear.begin_drill(Drill(1, 0, "CC", "KE", 3600.0, loss=loss, seed=int(loss * 100)))
+        began_s, sent = time.monotonic(), 0
+        while (passed_s := time.monotonic() - began_s) < seconds:
+            while sent < passed_s * RATE:
+                for source in sources:
+                    source.send(float(sent))
+                sent += 1
+            await asyncio.sleep(0.001)
+        ended_s = time.monotonic()
+        total = len(sources) * (sent + 1)
+        await keeper.until(total)
+        after_s = time.monotonic() - ended_s
+        ear, answers = keeper.ear, [source._sender.answering for source in sources]
+        size = 36.0
+        missed = ear.repairer.repaired  # each was lost on the bus, and asked for
+        counts = (ear.asked, sum(a.answered for a in answers))
+        sizes = (ear.asked_bytes, sum(a.answered_bytes for a in answers))
+        bare = sum(sizes) / (missed * size)
+        datagrams = counts[0] + sum(a.datagrams for a in answers)
+        whole = (sum(sizes) + HEADERS * datagrams) / (missed * (size + HEADERS))
+        doubled = sum(count - 1 for count in keeper.kept.values())
+        print(
+            f"{loss:5.0%}  {len(keeper.kept):>7}/{total:<7} {doubled:>7} {missed:>7} "
+            f"{counts[0]:>8} {counts[1]:>8} {bare:>9.2f} {whole:>9.2f} {after_s:>8.1f} s"
+        )
+
+
+async def bare_round_trip(echo: socket.socket, line: socket.socket) -> float:
+    """Return the time of a datagram there and back through this loop, s."""
+    loop = asyncio.get_running_loop()
+    began_s = time.perf_counter()
+    await loop.sock_sendto(line, b"x" * 36, echo.getsockname())
+    data, sender = await loop.sock_recvfrom(echo, 64)
+    await loop.sock_sendto(echo, data, sender)
+    await loop.sock_recvfrom(line, 64)
+    return time.perf_counter() - began_s
+
+
+async def heal(gap: int, trials: int) -> None:
+    """Lose a run of messages often, and print how long each took to come."""
+    times, trips = [], []
+    with contextlib.ExitStack() as stack:
+        echo, line = (stack.enter_context(_udp()) for _ in range(2))
+        async with house() as (sources, keeper):
+            for source in sources:
+                source.send(0.0)
+            await keeper.until(2 * len(sources))
+            for trial in range(trials):
+                source = sources[trial % len(sources)]
+                trips.append(await bare_round_trip(echo, line))
+                lose(source, gap)
+                began_s = time.perf_counter()
+                source.send(1.0)
+                await keeper.until(len(keeper.kept) + gap + 1)
+                times.append(time.perf_counter() - began_s)
+                # Let the budget of requests fill: a gap now and then is what is measured.
+                await asyncio.sleep(0.15)
+    trip_s = statistics.median(trips)
+    median_s, p99_s = statistics.median(times), statistics.quantiles(times, n=100)[98]
+    print(
+        f"{gap:>6} {trials:>7} {1e6 * trip_s:>9.0f} µs {1e3 * median_s:>8.1f} ms "
+        f"{1e3 * p99_s:>8.1f} ms {median_s / trip_s:>9.0f} {p99_s / trip_s:>9.0f}"
+    )
+
+
+def lose(source: Source, count: int) -> None:
+    """Number and keep readings that never reach the bus."""
+    for start in range(0, count, 100):
+        batch = [(source.codifier, float(n)) for n in range(min(100, count - start))]
+        source._sender.outbox.readings(batch, 5, Quality.GOOD, Dialect.JPH)
+
+
+def _udp() -> socket.socket:
+    line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    line.setblocking(False)
+    line.bind(("127.0.0.1", 0))
+    return line
+
+
+def ring_cost(batch: int, rounds: int = 15) -> None:
+    """Print how many messages a second are encoded with the ring, and without."""
+    readings = [("S1", float(number)) for number in range(batch)]
+    rates: dict[str, list[float]] = {"without": [], "ring": [], "ring, journal": []}
+    for _ in range(rounds):
+        for name, found in rates.items():
+            outbox = Outbox("S1", 7, None if name == "without" else Ring(900, 4 * 2**20))
+            outbox.journaled = [] if name == "ring, journal" else None
+            calls = 30_000 // batch
+            began_s = time.perf_counter()
+            for _ in range(calls):
+                outbox.readings(readings, 5, Quality.GOOD, Dialect.JPH)
+            found.append(calls * batch / (time.perf_counter() - began_s))
+    best = {name: max(found) for name, found in rates.items()}
+    cells = "  ".join(
+        f"{name} {rate:>9,.0f}/s ({rate / best['without'] - 1:+.1%})" for name, rate in best.items()
+    )
+    print(f"{batch:>5} a call:  {cells}")
+
+
+async def main(seconds: float) -> None:
+    """Measure everything."""
+    head = "loss delivered/sent  doubled  missed requests  answers"
+    print(f"{head}  overhead  on wire  healed after")
+    for loss in (0.1, 0.3):
+        await lossy(loss, seconds)
+    print(f"overhead at 10 % loss is to stay below {AIM}\n")
+    print("   gap  trials   round trip      median          p99   median       p99  (round trips)")
+    for gap, trials in GAPS.items():
+        await heal(gap, trials)
+    print("\nmessages encoded and kept")
+    for batch in (1, 10, 100):
+        ring_cost(batch)
+
+
+if __name__ == "__main__":
+    logging.disable(logging.WARNING)
+    asyncio.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS))
