@@ -74,8 +74,8 @@ class Series:
             mean=total / (count << shift),
             mode=_mode(values),
             median=_median(ordered),
-            max=float(ordered[-1]),
-            min=float(ordered[0]),
+            max=_float(ordered[-1]),
+            min=_float(ordered[0]),
             stdev=_root(count * squares - total * total, count * count << 2 * shift),
             count=count,
             coverage=100 * covered / (bucket.end - bucket.start),
@@ -147,18 +147,22 @@ def scaled(values: Sequence[Number]) -> tuple[list[int], int]:
     return [above << shift - below.bit_length() + 1 for above, below in ratios], shift
 
 
+def _float(value: Number) -> float:
+    return value + 0.0  # of the two zeros always the positive one
+
+
 def _mode(values: Sequence[Number]) -> float | None:
     counts = Counter(values)
     most = max(counts.values())
     if list(counts.values()).count(most) > 1:
         return None
-    return float(next(value for value, count in counts.items() if count == most))
+    return _float(next(value for value, count in counts.items() if count == most))
 
 
 def _median(ordered: Sequence[Number]) -> float:
     middle = len(ordered) // 2
     if len(ordered) % 2:
-        return float(ordered[middle])
+        return _float(ordered[middle])
     (one, other), shift = scaled(ordered[middle - 1 : middle + 1])
     return (one + other) / (2 << shift)
 

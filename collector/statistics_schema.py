@@ -12,6 +12,9 @@ STATISTICS: Final = (
 )
 """The columns of a table of statistics, after `codifier`."""
 
+WIDTHS: Final = {"10min": "10 minutes", "hour": "1 hour", "day": "25 hours"}
+"""The tables of statistics by how long a bucket is at most."""
+
 _TABLE: Final = """
     CREATE TABLE statistic_{width} (
         timestamp  timestamptz NOT NULL,  -- the end of the bucket, which belongs to it
@@ -29,7 +32,7 @@ _TABLE: Final = """
     );
 """
 STATISTICS_TABLES: Final = (
-    "".join(_TABLE.format(width=width) for width in ("10min", "hour", "day"))
+    "".join(_TABLE.format(width=width) for width in WIDTHS)
     + f"""
     -- up to when buckets are computed; readings that come later for times up to this are late
     CREATE TABLE statistics_until (timestamp timestamptz NOT NULL);
