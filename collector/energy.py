@@ -111,9 +111,10 @@ class Register:
         if not address.text or address.text == state.address:
             return
         if state.address:
-            old = state.believed.wh if state.believed else None
-            self.events.append(Event(address.at_ms, "new meter", old, None, address.text))
-            self.state = State()
+            if state.believed:
+                wh = state.believed.wh
+                self.events.append(Event(address.at_ms, "new meter", wh, None, address.text))
+            self.state = NOTHING
         self.state = self.state._replace(address=address.text)
 
     def _hear(self, heard: Heard, limit_va: int) -> Iterator[Step]:
@@ -161,6 +162,11 @@ class Amount:
     estimated: int = 0
     known_ms: int = 0
     index: int = 0
+
+    @property
+    def known_s(self) -> float:
+        """`known_ms` in seconds."""
+        return self.known_ms / 1000
 
 
 class Hours:

@@ -7,6 +7,7 @@ added at the end of MIGRATIONS.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from collector.energy_schema import ENERGY_TABLES
 from collector.statistics_schema import STATISTICS_TABLES
 from jph.errors import StoreError
 
@@ -70,6 +71,8 @@ MIGRATIONS: Final = (
     """,
     # 3. Statistics of 10 minutes, hours and days.
     STATISTICS_TABLES,
+    # 4. Energy, sheds and overruns by the hour.
+    ENERGY_TABLES,
 )
 
 
