@@ -173,7 +173,9 @@ class Keeper:
                 continue
             wait_s = due_s if self.buffer else _IDLE_S if self._unsure else None
             try:
-                await asyncio.wait_for(self._wake.wait(), wait_s)
+                # not wait_for, which before Python 3.12 may swallow that the node is told to end
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
             except TimeoutError:
                 if not self.buffer:
                     await self._release(await self._postgres.run(self._store.flushed))

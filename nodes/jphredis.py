@@ -5,6 +5,7 @@ has as much to do for a busy house as for a quiet one.
 """
 
 import asyncio
+import contextlib
 import time
 from typing import Final
 
@@ -115,7 +116,7 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
     async def _next_change(self) -> None:
         """Wait for something to write, but not for ever."""
         await asyncio.sleep(self.settings.flush_interval)
-        try:
-            await asyncio.wait_for(self._changed.wait(), _CHECK_INTERVAL_S)
-        except TimeoutError:
-            return
+        # not wait_for, which before Python 3.12 may swallow that the node is told to end
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CHECK_INTERVAL_S):
+                await self._changed.wait()

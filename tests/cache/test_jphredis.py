@@ -17,6 +17,7 @@ from jph.errors import StoreError
 from jph.node import Node
 from jph.stores import redis_socket
 from nodes.jphredis import JphRedis, RedisSettings
+from tests.stores_fixtures import short_directory
 from tests.support import LIMIT_S, running
 
 MakeNetwork = Callable[..., Network]
@@ -113,6 +114,36 @@ async def test_redis_may_come_late_go_and_come_back(
             await shown(url, "TI", Value="2", IsActive="True")
         finally:
             await server.stop()
+
+
+async def test_a_replica_that_takes_over_gets_the_whole_present_state(
+    network: MakeNetwork, redis_url: str
+) -> None:
+    """It has an older state, our marker with it, and our connection renews itself silently."""
+    with short_directory() as directory:
+        replica = RedisServer(directory / "replica")
+        address = directory / "redis.sock"
+        address.symlink_to(redis_url.removeprefix("unix://"))
+        replica_url = f"unix://{redis_socket(replica.sockets)}"
+        await replica.start()
+        try:
+            async with house(network(CACHE, SOURCE, Redis={"URL": f"unix://{address}"})) as source:
+                source.send(1)
+                await shown(redis_url, "TI", Value="1", IsActive="True")
+                with (
+                    redis.Redis.from_url(redis_url, decode_responses=True) as old,
+                    redis.Redis.from_url(replica_url, decode_responses=True) as new,
+                ):
+                    new.set("jph:cache:R1", str(old.get("jph:cache:R1")))
+                    new.hset("TI", mapping={**old.hgetall("TI"), "Value": "0"})
+                    address.unlink()
+                    address.symlink_to(redis_socket(replica.sockets))
+                    old.client_kill_filter(_type="normal", skipme=True)
+                found = await shown(replica_url, "TI", Value="1", IsActive="True")
+                assert "DResetTime" in found
+                await shown(replica_url, "R1", Codifier="R1")
+        finally:
+            await replica.stop()
 
 
 async def test_a_silently_renewed_connection_is_noticed(redis_url: str) -> None:

@@ -17,6 +17,7 @@ import pytest
 from tests.faults.house import House, seconds
 from tests.faults.lan import Host, Lan
 from tests.faults.tally import count, wait_for
+from tests.support import LIMIT_S
 
 CODES = ("S1", "S2", "S3", "S4", "S5")
 RATE = 200.0
@@ -36,14 +37,26 @@ def send(house: House, hosts: tuple[Host, ...], lasting_s: float) -> None:
     house.source(hosts[1], *CODES[3:], lasting_s=lasting_s, rate=RATE)
 
 
+def reorder(house: House, host: Host) -> None:
+    """Let the host's collector swap one reading in a hundred: the packet filter cannot."""
+    drill = ("drill", "--reorder", "1%", "--for", "10min", "--node", "Q1")
+
+    def begun() -> bool:
+        program = host.run("control.py", "--config", str(house.config()), *drill)
+        return program.process.wait(LIMIT_S) == 0
+
+    wait_for(begun, 30, "a collector that hears of a drill")
+
+
 @pytest.mark.parametrize("percent", [10, 30])
-def test_a_network_that_loses_and_doubles(
+def test_a_network_that_loses_doubles_and_reorders(
     house: House, hosts: tuple[Host, Host, Host], percent: int, report: Report
 ) -> None:
+    house.collect(hosts[2])
+    reorder(house, hosts[2])
     for host in hosts:
         host.lose(percent)
         host.double(1)
-    house.collect(hosts[2])
     lasting_s = seconds(30, 5)
     send(house, hosts, lasting_s)
     house.wait_done(lasting_s + 30)
