@@ -31,7 +31,6 @@ ORIGINAL_TYPES: Final = frozenset(
         "failsafeReader",
         "fanControl",
         "jphCalcHistory",
-        "postgresCalcHandler",
     }
 )
 """Kinds that run as programs of the original on a mixed network; they need no code here."""

@@ -83,6 +83,7 @@ class Journal:
         self._segments: list[_Segment] = []
         self._file: int | None = None
         self._age_s = 0.0
+        self._read: tuple[object, dict[int, bytes]] = (None, {})
 
     def open(self) -> None:
         """Read what is there.
@@ -155,14 +156,32 @@ class Journal:
                 ranges.within(start, end) for start, end in _unwrapped(first, count)
             ):
                 continue
-            with contextlib.suppress(OSError):  # forgotten while we look: then it is gone
-                data = segment.path.read_bytes()
-                for run in _runs(data, codifier, epoch):
-                    for position, datagram in enumerate(run.datagrams):
-                        sequence = (run.first + position) % SEQUENCE_LIMIT
-                        if (sequence - first) % SEQUENCE_LIMIT < count:
-                            found[sequence] = datagram
+            held = self._datagrams(segment, codifier, epoch)
+            if count < len(held):
+                asked = [(first + step) % SEQUENCE_LIMIT for step in range(count)]
+            else:
+                asked = [each for each in held if (each - first) % SEQUENCE_LIMIT < count]
+            found |= {sequence: held[sequence] for sequence in asked if sequence in held}
         return found
+
+    def _datagrams(self, segment: _Segment, codifier: str, epoch: int) -> dict[int, bytes]:
+        """Return what a segment holds of a start of a source; the last is remembered.
+
+        Whoever asks for many small ranges asks for neighbours.
+        """
+        key = (segment.path, segment.size, codifier, epoch)
+        if self._read[0] != key:
+            with contextlib.suppress(OSError):  # forgotten while we look: then it is gone
+                runs = _runs(segment.path.read_bytes(), codifier, epoch)
+                self._read = (
+                    key,
+                    {
+                        (run.first + position) % SEQUENCE_LIMIT: datagram
+                        for run in runs
+                        for position, datagram in enumerate(run.datagrams)
+                    },
+                )
+        return self._read[1] if self._read[0] == key else {}
 
     def _scan(self, path: Path) -> _Segment:
         """Read what a segment holds, skipping what is damaged."""

@@ -66,6 +66,8 @@ class Batches:
         self, outs: Sequence[socket.socket], datagrams: Sequence[bytes], to: Sequence[Any]
     ) -> int:
         """Send datagrams in order through each socket, to its address; return how many left."""
+        if len(datagrams) == 1:
+            return _send_one(outs, datagrams[0], to)
         left = 0
         for group in _equal_sizes(datagrams, self._largest):
             if len(group) == 1 or not self._segments:

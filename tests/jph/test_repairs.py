@@ -15,7 +15,7 @@ from jph.config import Network
 from jph.journal import Journal
 from jph.letters import Drill, decode_letter
 from jph.node import Node
-from jph.repair import Hole
+from jph.repair import Cause, Hole
 from jph.wire import Control, Reading, decode_data, encode_control
 from tests.support import LIMIT_S, REPOSITORY, running, until
 
@@ -181,6 +181,29 @@ async def test_what_a_killed_program_sent_comes_from_its_journal(
     assert count > 50
     assert set(keeper.kept.values()) == {1}
     assert keeper.given_up == []
+
+
+async def test_what_the_own_kernel_drops_is_repaired_or_told_as_such(
+    network: NetworkMaker,
+) -> None:
+    net = network({**SOURCE, "Ring": {"Megabytes": 0.004}}, KEEPER)
+    source, keeper = Source("MO", net), Keeper("KE", net)
+    async with running(source, keeper):
+        (readable,) = keeper.bus.data._in
+        readable.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for number in range(1_000):  # in one turn of the loop: nobody reads meanwhile
+            source.send(number)
+        await until(lambda: keeper.kept)
+        source.send(1_000)  # the kernel tells of drops with the next that it keeps
+        await until(lambda: len(keeper.kept) + lost(keeper) == 1_002)
+        assert keeper.bus.data.overflowed > 500
+    assert set(keeper.kept.values()) == {1}
+    assert {hole.cause for hole in keeper.given_up} == {Cause.OVERFLOW}
+    assert len(keeper.kept) > 100, "what the ring kept came again"
+
+
+def lost(keeper: Keeper) -> int:
+    return sum(hole.count for hole in keeper.given_up)
 
 
 PROGRAM = """
