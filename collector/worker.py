@@ -40,6 +40,10 @@ class Worker:
         self._jobs.put(job)
         return await future
 
+    def post(self, function: Callable[[], None]) -> None:
+        """Call `function`, which must not fail, in its turn; nobody waits for it."""
+        self._jobs.put(function)
+
     def stop(self) -> None:
         """End the thread after what it was given."""
         self._jobs.put(None)

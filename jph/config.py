@@ -5,6 +5,7 @@ keeps its keys and meaning; what is new is optional.
 """
 
 import difflib
+import http.client
 import ipaddress
 import json
 import os
@@ -219,7 +220,7 @@ def fetch(url: str) -> bytes:
         path = url.removeprefix("file:")
         path = path.removeprefix("//") if path.startswith("///") else path
         return Path(path).expanduser().read_bytes()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise ConfigError(
             f"cannot read the config {url}: {error} (--config or JPH_CONFIG names another)"
         ) from error

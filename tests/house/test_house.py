@@ -16,7 +16,7 @@ from jph import config, stores
 from tests.house.conftest import LIMIT_S, House, demonstration, eventually, free_port, start
 from tests.support import REPOSITORY
 
-NODES = ("HO", "TI", "P1", "P2", "P3", "SH", "R1", "Q1", "CF", "C1", "FR", "SP")
+NODES = ("HO", "TI", "P1", "P2", "P3", "SH", "R1", "Q1", "Q2", "CF", "C1", "FR", "SP")
 ELEMENTS = tuple(
     sensor.codifier
     for sensor in config.load(str(REPOSITORY / "static" / "config.json")).sensors

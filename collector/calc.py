@@ -1,0 +1,107 @@
+"""The calculator: statistics of every codifier, and the original's tables as views."""
+
+import asyncio
+import time
+from typing import Final
+
+import msgspec
+
+from collector.buckets import DEFAULT_ZONE, find_zone
+from collector.calculator import Calculator
+from collector.views import sync_views
+from collector.worker import Worker
+from jph.config import Sql
+from jph.errors import StoreError
+from jph.logs import Throttle
+from jph.node import Node, Settings, now_ms
+from jph.stores import postgres_dsn
+
+_RETRY_S: Final = 5.0
+
+
+class CalcSettings(Settings, frozen=True):
+    """Where the history is, instead of the config's `SQL`; and the zone whose days are computed."""
+
+    sql: Sql | None = msgspec.field(default=None, name="SQL")
+    time_zone: str = DEFAULT_ZONE
+
+    def __post_init__(self) -> None:
+        find_zone(self.time_zone)
+
+
+class PostgresCalcHandler(Node, type="postgresCalcHandler", settings=CalcSettings):
+    """Compute statistics as buckets end and as late readings come.
+
+    Several may run; one computes. The node's own value is buckets computed per minute.
+    """
+
+    halts = False
+    settings: CalcSettings
+
+    async def open(self) -> None:
+        """Begin to compute; PostgreSQL may come later."""
+        self._worker = Worker(f"{self.codifier} statistics")
+        self._throttle = Throttle()
+        self._computed = 0
+        self._counted: tuple[float, int] | None = None
+        self._task = self.spawn(self._compute(), "statistics")
+
+    def on_reload(self) -> None:
+        """Connect anew: server, zone and codifiers may be others now."""
+        self._task.cancel()
+        self._task = self.spawn(self._compute(), "statistics")
+
+    async def close(self) -> None:
+        """End after the piece that is being computed."""
+        self._worker.stop()
+
+    async def on_timer(self, now_ms: int) -> None:
+        """Publish how many buckets a minute were computed."""
+        now_s = time.monotonic()
+        if self._counted is not None:
+            since_s, count = self._counted
+            self.send(round((self._computed - count) * 60 / (now_s - since_s)))
+        self._counted = now_s, self._computed
+
+    async def _compute(self) -> None:
+        """Compute for ever, through as many connections as it takes."""
+        while True:
+            calculator: Calculator | None = None
+            try:
+                calculator = await self._worker.run(self._connect)
+                while True:
+                    if await self._worker.run(calculator.alone):
+                        await self._catch_up(calculator)
+                    await asyncio.sleep(self.entry.sensor_interval)
+            except StoreError as error:
+                if self._throttle.allow(str(error), time.monotonic()):
+                    self.log.error("%s; trying again", error)
+            finally:  # a reload ends us too
+                if calculator is not None:
+                    self._worker.post(calculator.close)  # it may be at work still
+            await asyncio.sleep(_RETRY_S)
+
+    async def _catch_up(self, calculator: Calculator) -> None:
+        await self._worker.run(calculator.advance, now_ms() * 1000)
+        while (changed := await self._worker.run(calculator.work)) is not None:
+            self._computed += changed
+
+    def _connect(self) -> Calculator:
+        """Connect, and tell PostgreSQL what the config says.
+
+        Raises:
+            StoreError: PostgreSQL is away.
+        """
+        dsn = postgres_dsn(self.network, self.settings.sql)
+        calculator = Calculator(dsn, self.codifier, find_zone(self.settings.time_zone))
+        sensors = self.network.sensors
+        try:
+            late_s = {sensor.codifier: sensor.timeout_warning for sensor in sensors}
+            calculator.expect(late_s, now_ms() * 1000)
+            for problem in sync_views(calculator.connection, sensors):
+                self.log.warning("%s", problem)
+        except BaseException:
+            calculator.close()
+            raise
+        self.log.info("computing in days of %s", self.settings.time_zone)
+        return calculator

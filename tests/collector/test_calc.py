@@ -1,0 +1,90 @@
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from collector.calc import PostgresCalcHandler
+from collector.store import Store
+from jph import kinds
+from jph.config import Network
+from jph.errors import ConfigError
+from tests.collector.test_calculator import CHANGE
+from tests.collector.test_store import batch, dsn, query
+from tests.support import running, until
+
+MakeNetwork = Callable[..., Network]
+CALCULATOR = {"Codifier": "Q2", "Type": "postgresCalcHandler", "SensorInterval": 0.05}
+METER = {"Codifier": "TI", "Type": "Teleinfo", "TimeoutWarning": 20}
+
+
+@contextlib.asynccontextmanager
+async def calculating(network: Network) -> AsyncIterator[PostgresCalcHandler]:
+    node = PostgresCalcHandler("Q2", network)
+    async with running(node):
+        yield node
+
+
+def rows(sql: dict[str, Any], statement: str) -> list[tuple[Any, ...]]:
+    """Return what is there once the tables are."""
+    with contextlib.suppress(psycopg2.errors.UndefinedTable):
+        return query(sql, statement)
+    return []
+
+
+def write(sql: dict[str, Any], *sequences: int) -> None:
+    with contextlib.closing(Store("Q1")) as store:
+        store.open(dsn(sql), CHANGE // 1000)
+        store.write(batch(*sequences, at_ms=CHANGE // 1000), CHANGE // 1000)
+
+
+async def test_what_was_stored_while_nobody_computed_is_caught_up(
+    network: MakeNetwork, sql: dict[str, Any]
+) -> None:
+    write(sql, 1, 2, 3)
+    async with calculating(network(CALCULATOR, METER, SQL=sql)):
+        await until(lambda: rows(sql, "SELECT count FROM statistic_day") == [(3,)])
+        write(sql, 4)
+        await until(lambda: rows(sql, "SELECT count FROM statistic_day") == [(4,)])
+    assert rows(sql, "SELECT seconds FROM expected WHERE codifier = 'TI'") == [(20.0,)]
+
+
+async def test_views_are_made_and_follow_the_config(
+    network: MakeNetwork, sql: dict[str, Any]
+) -> None:
+    write(sql, 1)
+    first = "SELECT relname FROM pg_class WHERE relkind = 'v' AND relname LIKE 'sensor%' ORDER BY 1"
+    async with calculating(network(CALCULATOR, METER, SQL=sql)):
+        await until(lambda: len(rows(sql, first)) == 8)
+        assert rows(sql, "SELECT value FROM sensor_ti") == [(1.5,)]
+    async with calculating(network(CALCULATOR, SQL=sql)):
+        await until(lambda: len(rows(sql, first)) == 4)
+
+
+async def test_another_one_takes_over(network: MakeNetwork, sql: dict[str, Any]) -> None:
+    made = network(CALCULATOR, {**CALCULATOR, "Codifier": "Q3"}, METER, SQL=sql)
+    write(sql, 1)
+    other = PostgresCalcHandler("Q3", made)
+    async with running(other):
+        async with calculating(made):
+            await until(lambda: rows(sql, "SELECT count FROM statistic_day") == [(1,)])
+        write(sql, 2)
+        await until(lambda: rows(sql, "SELECT count FROM statistic_day") == [(2,)])
+
+
+async def test_it_waits_for_postgresql_and_says_so(
+    network: MakeNetwork, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    nowhere = {"Database": "jph", "User": "jph", "Host": str(tmp_path)}
+    async with calculating(network(CALCULATOR, SQL=nowhere)):
+        await until(lambda: "PostgreSQL: " in caplog.text)
+
+
+def test_a_zone_that_does_not_exist_is_a_mistake(config_file: Callable[..., Path]) -> None:
+    path = config_file({**CALCULATOR, "Sensor": {"TimeZone": "Europe/Lutece"}})
+    with pytest.raises(ConfigError, match=r"expected a zone as Europe/Paris.*Lutece") as caught:
+        kinds.load(str(path))
+    assert json.dumps([problem.path for problem in caught.value.problems]).count("Q2") == 1
