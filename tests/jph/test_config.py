@@ -1,6 +1,7 @@
 """A config becomes typed objects at the door, or every mistake in it is told."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -245,3 +246,27 @@ def test_mistakes_in_what_a_node_keeps(document: Callable[..., dict[str, Any]]) 
         ("Sensors[CC].Journal", "FlushSeconds: expected 0 to 3600 s, found 0.0"),
         ("Sensors[DD].Journal", 'expected true or false or an object, found "yes"'),
     ]
+
+
+@pytest.mark.parametrize(
+    "answer", [b"\0\1garbage\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"]
+)
+def test_a_web_server_that_answers_nonsense(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            asker, _ = server.accept()
+            with asker:
+                asker.recv(4096)
+                asker.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(ConfigError):
+            config.load(f"http://127.0.0.1:{server.getsockname()[1]}/config.json")
+        thread.join()
+
+
+def test_text_that_is_no_unicode() -> None:
+    with pytest.raises(ConfigError, match="no Unicode"):
+        config.parse(json.dumps(GOOD).replace("Meter", r"\ud800").encode())

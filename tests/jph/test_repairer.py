@@ -467,3 +467,35 @@ def test_the_tail_and_the_gaps_of_an_earlier_start_come_from_its_journal() -> No
     world.run(10.0)
     assert len(world.sent) == len(sent) + 2
     assert complete(world)
+
+
+@pytest.mark.parametrize(("known", "holes"), [(False, []), (True, [(101, 50)])])
+def test_gone_may_be_heard_before_the_announcement(
+    known: bool, holes: list[tuple[int, int]]
+) -> None:
+    world = World(17)
+    if known:
+        alone([reading(5, epoch=6, flag="n")], world)
+    alone([reading(200)], world)
+    world.repairer.told(Repair(7, 0, "AA", "QQ", ((101, 50),), 7), world.now_s)
+    assert world.repairer.wanted() == 49
+    world.keep(world.repairer.take_again([reading(100, flag="n")], world.now_s))
+    world.keep(world.repairer.take_again(list(map(reading, range(151, 200))), world.now_s))
+    assert world.repairer.wanted() == 0
+    assert world.delivered[7, 100] == 1
+    assert [(h.first, h.count) for h in world.repairer.holes()] == holes
+    assert not [ask for ask in world.repairer.poll(world.now_s + 0.5) if ask.epoch == 7]
+
+
+def test_a_long_gap_leaves_enough_for_a_lone_one() -> None:
+    world = World(18)
+    world.send(1)
+    world.run(0.01)
+    lossy(world, 20_000)
+    world.send(1)
+    world.run(1.5)
+    assert complete(world)
+    lossy(world, 1)
+    world.send(1)
+    world.run(0.025)
+    assert complete(world)
