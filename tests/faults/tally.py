@@ -94,6 +94,13 @@ def compare(sql: dict[str, Any], logs: Iterable[Path]) -> Tally:
     )
 
 
+def explain(sql: dict[str, Any]) -> str:
+    """Return what the books say, for a test that fails."""
+    books = _query(sql, "SELECT codifier, epoch, first, last, missing::text FROM source ORDER BY 1")
+    gaps = _query(sql, "SELECT codifier, cause, count(*), sum(messages) FROM gap GROUP BY 1, 2")
+    return "\n".join(str(row)[:500] for row in (*books, *gaps))
+
+
 def settled(sql: dict[str, Any], logs: list[Path], limit_s: float) -> Tally:
     """Wait until every reading is stored or in a gap; return the tally, good or not."""
     expected = sent(logs)

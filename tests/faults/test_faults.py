@@ -16,7 +16,7 @@ import pytest
 
 from tests.faults.house import House, seconds
 from tests.faults.lan import Host, Lan
-from tests.faults.tally import count, wait_for
+from tests.faults.tally import count, explain, wait_for
 from tests.support import LIMIT_S
 
 CODES = ("S1", "S2", "S3", "S4", "S5")
@@ -92,7 +92,7 @@ def test_a_collector_that_is_killed_again_and_again(
 def test_a_postgresql_that_is_away(
     house: House, hosts: tuple[Host, Host, Host], gently: bool, report: Report
 ) -> None:
-    away_s = seconds(60, 6)
+    away_s = seconds(60, 4)
     collector = house.collect(hosts[2])
     lasting_s = 2 * away_s
     send(house, hosts, lasting_s)
@@ -127,13 +127,13 @@ def test_a_host_that_is_cut_off(
     house: House, hosts: tuple[Host, Host, Host], report: Report
 ) -> None:
     """Its journal fills the hole: its memory keeps a fraction of it only."""
-    away_s = seconds(120, 8)
+    away_s = seconds(120, 5)
     house.source_entry = {
         "Ring": {"Minutes": away_s / 8 / 60},
         "Journal": {"Hours": 1, "FlushSeconds": 1},
     }
     house.collect(hosts[2])
-    lasting_s = away_s + seconds(20, 4)
+    lasting_s = away_s + seconds(20, 3)
     send(house, hosts, lasting_s)
     wait_for(lambda: count(house.sql, CODES) > LIVE, 30, "a second's readings stored")
     hosts[0].link(up=False)
@@ -167,11 +167,11 @@ def test_two_collectors_on_two_hosts(
 
 @pytest.fixture
 def small_disk(hosts: tuple[Host, Host, Host]) -> Iterator[Path]:
-    """Put the collector's spool on a disk of 256 KiB."""
+    """Put the collector's spool on a disk of 128 KiB."""
     spool = hosts[2].state / "spool"
     spool.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(spool)], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(spool)], capture_output=True
     )
     if mounted.returncode:
         pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.decode()}")
@@ -186,8 +186,8 @@ def test_a_disk_that_is_full(
 ) -> None:
     house.collector_settings = {"BufferMiB": 1}
     collector = house.collect(hosts[2])
-    away_s = seconds(60, 12)  # the disk has room for 7 s, memory for 2.6
-    lasting_s = away_s + seconds(30, 8)
+    away_s = seconds(60, 9)  # the disk has room for 3 s, memory for 2.6
+    lasting_s = away_s + seconds(30, 4)
     send(house, hosts, lasting_s)
     wait_for(lambda: count(house.sql, CODES) > LIVE, 30, "a second's readings stored")
     house.server.stop()
@@ -216,7 +216,7 @@ def test_an_hour_of_everything(
     house.source_entry = {"Journal": {"Hours": 1, "FlushSeconds": 1}}
     collectors = {"Q1": house.collect(hosts[2], "Q1"), "Q2": house.collect(other, "Q2")}
     where = {"Q1": hosts[2], "Q2": other}
-    lasting_s = seconds(300, 14)
+    lasting_s = seconds(300, 12)
     send(house, hosts, lasting_s)
     steps = round(lasting_s / 2) - 1
     away = False
@@ -246,4 +246,4 @@ def test_an_hour_of_everything(
     tally = house.settled(120)
     report(tally=tally, steps=steps)
     assert all(collector.runs for collector in collectors.values())
-    assert tally.honest, tally
+    assert tally.honest, f"{tally}\n{explain(house.sql)}"
