@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from jph.errors import DeviceError
+from jph.unixpath import socket_path
 
 READ_BYTE: Final = 0
 WRITE_BYTE: Final = 1
@@ -72,7 +73,8 @@ class SocketBus:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(answer_limit_s)
         try:
-            self._socket.connect(path)
+            with socket_path(path) as reachable:
+                self._socket.connect(reachable)
         except OSError:
             self._socket.close()
             raise

@@ -236,11 +236,11 @@ def _stray_elements(network: Network, placed: Sequence[_Place]) -> Iterator[Prob
 
 
 def _shared_chips(network: Network) -> Iterator[Problem]:
-    chips: dict[tuple[str, object], str] = {}
+    chips: dict[tuple[str, str], str] = {}
     for card in network.sensors:
         if card.type == "PilotCard" and "Bus" in card.sensor:
             address = card.sensor.get("Address", 0x20)
-            owner = chips.setdefault((str(card.sensor["Bus"]), address), card.codifier)
+            owner = chips.setdefault((str(card.sensor["Bus"]), str(address)), card.codifier)
             if owner != card.codifier:
                 path = f"Sensors[{card.codifier}].Sensor.Address"
                 text = f"the chip at {address} of bus {card.sensor['Bus']} belongs to {owner}"

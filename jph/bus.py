@@ -117,7 +117,8 @@ class Bus:
             delay = _FIRST_RETRY_S
             while not self._try_open(joined):
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._looking.wait(), delay)
+                    async with asyncio.timeout(delay):
+                        await self._looking.wait()
                 self._looking.clear()
                 delay = min(2 * delay, _LAST_RETRY_S)
 

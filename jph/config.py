@@ -240,6 +240,10 @@ def parse(
         raw = json.loads(document)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{name} is not JSON: {error}") from error
+    try:
+        json.dumps(raw, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{name} holds text that is no Unicode: {error}") from error
     problems: list[Problem] = []
     network = read_struct(Network, raw, "", problems)
     if isinstance(raw, dict):

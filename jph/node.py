@@ -5,6 +5,7 @@ that every node must do alike is here.
 """
 
 import asyncio
+import contextlib
 import math
 import socket
 import time
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from jph.bus import Address, Bus
 from jph.config import Network, Sensor
-from jph.errors import ConfigError, DuplicateInstance, JphError
+from jph.errors import DuplicateInstance, JphError
 from jph.hooks import Hooks, Settings
 from jph.logs import Throttle, node_logger
 from jph.outbox import now_ms
@@ -199,6 +200,8 @@ class Node(Hooks):
             self._receiver.close()
             self._sender.close()
             await self.bus.close()
+            if self.refused:
+                self.log.warning("refused in all: %s", self._refusals.tally())
 
     def _adopt(self, network: Network) -> None:
         """Make `network` the configuration.
@@ -257,11 +260,11 @@ class Node(Hooks):
             interval = self.entry.sensor_interval
             now = time.monotonic()
             due = max(due + interval, now) if due + 2 * interval > now else now + interval
-            try:
-                await asyncio.wait_for(self._timer_due.wait(), due - now)
-                due = time.monotonic()
-            except TimeoutError:
-                pass
+            # Not wait_for, which before Python 3.12 may swallow that the node is told to end.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(due - now):
+                    await self._timer_due.wait()
+                    due = time.monotonic()
 
     async def _keep_alive(self) -> None:
         """Say `I` each interval, unless a reading of our own has just said so."""
@@ -373,7 +376,7 @@ class Node(Hooks):
         before = self.config_time_ms
         try:
             self._adopt(await reload())
-        except ConfigError as error:
+        except Exception as error:  # whatever is wrong with it, the old one is good
             self.log.error("%s asked to reload; keeping the old config: %s", asker, error)
             return
         self.config_time_ms = max(self.config_time_ms, before + 1)

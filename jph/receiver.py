@@ -44,9 +44,14 @@ class Refusals:
         def refuse(error: DecodeError) -> None:
             self.counts[error.reason] += 1
             if self._throttle.allow(sender, time.monotonic()):
-                self._log.warning("refused a datagram from %s port %s: %s", *sender, error)
+                told = (*sender, error, self.tally())
+                self._log.warning("refused a datagram from %s port %s: %s (so far: %s)", *told)
 
         return refuse
+
+    def tally(self) -> str:
+        """Return the counts in words, by reason."""
+        return ", ".join(f"{reason} {count}" for reason, count in sorted(self.counts.items()))
 
 
 class Receiver:

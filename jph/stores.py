@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 from jph.config import Network, Sql, state_dir
 from jph.errors import StoreError
+from jph.unixpath import MAX_SOCKET_PATH
 
 DATABASE: Final = "jph"
 """Name of the embedded server's database, and of the role that owns it."""
 PORT: Final = 5432
 """PostgreSQL's port; on a Unix socket only a part of the socket's name."""
-_MAX_SOCKET_PATH: Final = 107  # bytes: sun_path of unix(7) has 108, one of them the final NUL
 
 
 def socket_directory(state: Path | None = None) -> Path:
@@ -27,7 +27,7 @@ def socket_directory(state: Path | None = None) -> Path:
     """
     state = (state or state_dir()).absolute()
     directory = state / "run"
-    if len(os.fsencode(postgres_socket(directory))) <= _MAX_SOCKET_PATH:
+    if len(os.fsencode(postgres_socket(directory))) <= MAX_SOCKET_PATH:
         return directory
     digest = hashlib.sha256(os.fsencode(state)).hexdigest()[:16]
     return Path(f"/tmp/jph-{os.getuid()}-{digest}")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import math
+import reprlib
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -181,7 +182,8 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             if not self._card.heaters[codifier].takes(order):
                 raise ValueError(f"{order.word} would wear out a relay; the wire has no SolidState")
         except ValueError as error:
-            self.log.warning("order for %s from %s refused: %s", codifier, message.source, error)
+            who = f"{codifier} from {message.source}"
+            self._say_once(f"order {who}", f"order for {who} refused: {error}")
             self._publish({codifier})  # who asked shall see what counts instead
             return
         self._wanted[codifier] = Given(order, message.source, now_ms())
@@ -201,7 +203,8 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
     def _take_mask(self, reading: Reading, now_s: float) -> bool:
         number, phase = reading.number, self._masks[reading.source]
         if number is None or not 0 <= number < MASK_LIMIT or number % 1:
-            self._say_once(reading.source, f"{reading.source} is no mask: {reading.value!r}")
+            value = reprlib.repr(reading.value)
+            self._say_once(reading.source, f"{reading.source} is no mask: {value}")
             return False
         self._card.hear(phase, int(number), now_s)
         if phase not in self._meters.values() and reading.quality not in BLIND:

@@ -211,7 +211,8 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
                     self.log.error("%s; it is tried again", error)
             if self._lines or not all(tape.ended for tape in self._tapes):
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._asked.wait(), delay_s)
+                    async with asyncio.timeout(delay_s):
+                        await self._asked.wait()
                 self._asked.set()
 
     async def _write_all(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from jph.errors import DeviceError
+from jph.unixpath import socket_path
 from sim.chips.i2cbus import HEADER_SIZE, I2cBus, request_size
 
 CLIENTS_LIMIT: Final = 32
@@ -34,7 +35,8 @@ class I2cServer:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.unlink(missing_ok=True)
-            self._listener.bind(str(self.path))
+            with socket_path(self.path) as reachable:
+                self._listener.bind(reachable)
             self._listener.listen()
         except OSError as error:
             self._close_sockets()

@@ -89,7 +89,7 @@ def test_a_stream_without_end_does_not_grow_memory(chunks: list[bytes]) -> None:
     finally:
         tracemalloc.stop()
     # What changes are counters, and strings in the place of equal ones.
-    assert kept < 40_000
+    assert kept < 100_000
 
 
 @pytest.mark.parametrize("name", FRAMES)

@@ -145,4 +145,4 @@ def test_what_a_killed_simulator_left_is_taken_over(tmp_path: Path, bus: I2cBus)
 
 def test_a_place_where_no_socket_can_be_is_told(tmp_path: Path, bus: I2cBus) -> None:
     with pytest.raises(DeviceError, match="no I2C bus at"):
-        I2cServer(tmp_path / ("long" * 40) / "i2c.sock", bus).start()
+        I2cServer(tmp_path / ("long" * 80) / "i2c.sock", bus).start()
