@@ -141,3 +141,22 @@ def test_an_interface_may_be_named_by_its_address(ports: tuple[int, int]) -> Non
     finally:
         receiver.close()
         sender.close()
+
+
+def test_what_leaves_can_be_answered(make: Make) -> None:
+    sender = make()
+    sender.open(listen=False)
+    (out,), (address,) = sender.senders, sender.local_addresses
+    with socket.socket(sender._family, socket.SOCK_DGRAM) as asker:
+        asker.settimeout(LIMIT_S)
+        asker.sendto(b"again?", address)
+        heard: list[tuple[bytes, tuple[str, int]]] = []
+        select.select([out], [], [], LIMIT_S)
+        sender.read(out, lambda batch, size, where: heard.append((bytes(batch), where)))
+        ((question, where),) = heard
+        assert question == b"again?"
+        for via in (out, None, asker):
+            sender.answer(MIXED[:100], where, via)
+            answers = [asker.recvfrom(2048) for _ in range(100)]
+            assert [datagram for datagram, _ in answers] == MIXED[:100]
+            assert {source[:2] for _, source in answers} == {address}
