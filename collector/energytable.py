@@ -14,10 +14,9 @@ import msgspec
 
 from collector.energy import NOTHING, Address, Amount, Event, Heard, Hours, Register, State
 from collector.localdays import ONE_DAY, Hour, LocalDays
-from collector.meters import Index, indexes
+from collector.meters import Index
 from collector.tariff import Tariff, on
 from devices.tic.plausibility import LARGEST_VA
-from jph.config import Network
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
@@ -62,22 +61,25 @@ class Redone(NamedTuple):
     states: dict[int, State]
 
 
-def update(
+def update_index(
     cursor: "cursor",
-    network: Network,
+    index: Index,
     days: LocalDays,
-    tariffs: Sequence[Tariff],
+    tariffs: Iterable[Tariff],
     touched: Iterable[Touched],
+    floor_ms: int = 0,
 ) -> None:
-    """Bring the tables up to date with what was touched, in the cursor's transaction."""
-    touched = list(touched)
-    for index in indexes(network):
-        about = [each for each in touched if each.codifier in (index.codifier, index.address)]
-        if about:
-            first_ms = min(each.first_ms for each in about)
-            last_ms = max(each.last_ms for each in about)
-            mine = [each for each in tariffs if each.meter in ("", index.meter)]
-            _write(cursor, index, _Following(cursor, index, days, mine).redo(first_ms, last_ms))
+    """Bring an index up to date with what was touched, in the cursor's transaction.
+
+    Hours that end by `floor_ms` stay as they are.
+    """
+    about = [each for each in touched if each.codifier in (index.codifier, index.address)]
+    if about:
+        first_ms = max(floor_ms + 1, min(each.first_ms for each in about))
+        last_ms = max(each.last_ms for each in about)
+        mine = [each for each in tariffs if each.meter in ("", index.meter)]
+        following = _Following(cursor, index, days, mine)
+        _write(cursor, index, following.redo(first_ms, last_ms, floor_ms))
 
 
 class _Following:
@@ -91,7 +93,7 @@ class _Following:
         self._days = days
         self._tariffs = tariffs
 
-    def redo(self, first_ms: int, last_ms: int) -> Redone:
+    def redo(self, first_ms: int, last_ms: int, floor_ms: int) -> Redone:
         """Do again what readings between two moments may have changed."""
         before = self._state(self._days.hour_of(first_ms).start_ms)
         since = [first_ms]
@@ -100,7 +102,7 @@ class _Following:
         if before.doubt:
             since.append(before.doubt.first.at_ms)
         # Hours that end before the last believed index are not changed by anything after it.
-        after_ms = self._days.hour_of(min(since)).start_ms
+        after_ms = max(floor_ms, self._days.hour_of(min(since)).start_ms)
         register = Register(self._state(after_ms))
         hours = Hours(self._days, after_ms)
         states: dict[int, State] = {}
@@ -161,6 +163,16 @@ class _Following:
         return tariff.contract_va if tariff else LARGEST_VA
 
 
+def forget(cursor: "cursor", index: Index, after_ms: int, until_ms: int | None = None) -> None:
+    """Delete what the tables say of an index after one moment, up to another or the end."""
+    until = "infinity" if until_ms is None else moment(until_ms)
+    for table in ("energy_hour", "energy_event", "energy_state"):
+        cursor.execute(
+            f"DELETE FROM {table} WHERE codifier = %s AND timestamp > %s AND timestamp <= %s",
+            (index.codifier, moment(after_ms), until),
+        )
+
+
 def moment(at_ms: int) -> datetime:
     """Return ms since 1970 as PostgreSQL takes it."""
     return datetime.fromtimestamp(at_ms // 1000, UTC).replace(microsecond=at_ms % 1000 * 1000)
@@ -174,11 +186,7 @@ def _write(cursor: "cursor", index: Index, done: Redone) -> None:
     from psycopg2.extras import execute_values
 
     code, until = index.codifier, done.until_ms
-    span = (code, moment(done.after_ms), moment(until) if until is not None else "infinity")
-    for table in ("energy_hour", "energy_event", "energy_state"):
-        cursor.execute(
-            f"DELETE FROM {table} WHERE codifier = %s AND timestamp > %s AND timestamp <= %s", span
-        )
+    forget(cursor, index, done.after_ms, until)
     hours = [
         (code, moment(end), a.day, index.meter, index.period, a.wh, a.estimated, a.index, a.known_s)
         for end, a in sorted(done.amounts.items())

@@ -14,7 +14,7 @@ from collector.hours import (
     phase_hour,
 )
 from collector.localdays import Hour, LocalDays
-from collector.meters import Phase, phases
+from collector.meters import Phase
 from heating.wiring import Heater, Wiring, wiring
 from jph.config import Network
 from jph.errors import ConfigError
@@ -36,20 +36,23 @@ _INTEGERS: Final = f"""
 """
 
 
-def update(cursor: "cursor", network: Network, days: LocalDays, touched: Iterable[Touched]) -> None:
-    """Bring the tables up to date with what was touched, in the cursor's transaction."""
-    touched = list(touched)
-    house = _wiring(network)
+def update_phase(
+    cursor: "cursor",
+    network: Network,
+    days: LocalDays,
+    phase: Phase,
+    touched: Iterable[Touched],
+) -> None:
+    """Bring a phase and its heaters up to date with what was touched."""
     holds = {each.codifier: round(each.timeout_warning * 1000) for each in network.sensors}
-    for phase in phases(network):
-        reach_ms = 2 * max(holds.get(code, 0) for code in phase.codifiers)
-        hours: dict[int, Hour] = {}
-        for code, first_ms, last_ms in touched:
-            if code and code in phase.codifiers:
-                hours |= {h.end_ms: h for h in _hours(days, first_ms, last_ms + reach_ms)}
-        heaters = house.phases.get(phase.phase, ())
-        for hour in hours.values():
-            _redo(cursor, phase, heaters, holds, reach_ms, hour)
+    reach_ms = 2 * max(holds.get(code, 0) for code in phase.codifiers)
+    hours: dict[int, Hour] = {}
+    for code, first_ms, last_ms in touched:
+        if code in phase.codifiers:
+            hours |= {each.end_ms: each for each in _hours(days, first_ms, last_ms + reach_ms)}
+    heaters = _wiring(network).phases.get(phase.phase, ()) if hours else ()
+    for hour in hours.values():
+        _redo(cursor, phase, heaters, holds, reach_ms, hour)
 
 
 def _redo(

@@ -1,8 +1,7 @@
 """Energy, sheds and overruns kept up to date in PostgreSQL, and read back for bills."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from datetime import date, datetime
+from collections.abc import Iterable
+from datetime import date, datetime, tzinfo
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector import energytable, hourtable, tariff
@@ -11,10 +10,10 @@ from collector.energytable import MILLISECONDS, Touched, moment
 from collector.localdays import LocalDays
 from collector.meters import INJECTED, TOTAL, indexes, phases
 from jph.config import Network
-from jph.errors import ConfigError, StoreError
+from jph.errors import ConfigError
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection, cursor
+    from psycopg2.extensions import cursor
 
 CALCULATOR: Final = "postgresCalcHandler"
 _WORK: Final = f"""
@@ -22,8 +21,6 @@ _WORK: Final = f"""
     RETURNING codifier, {MILLISECONDS.replace("timestamp", "from_time")},
         {MILLISECONDS.replace("timestamp", "to_time")}
 """
-TABLES: Final = ("energy_hour", "energy_event", "energy_state", "phase_hour", "heater_hour")
-_CONNECT_TIMEOUT_S: Final = 5
 _ENDS: Final = f"""
     SELECT min({MILLISECONDS}), max({MILLISECONDS}) FROM reading WHERE codifier = %s
 """
@@ -48,6 +45,11 @@ class Drawn(NamedTuple):
     since: datetime | None
     until: datetime | None
 
+    def within(self, zone: tzinfo) -> "Drawn":
+        """Return the same with its times in a zone."""
+        since, until = (each and each.astimezone(zone) for each in (self.since, self.until))
+        return self._replace(since=since, until=until)
+
 
 def local_days(network: Network) -> LocalDays:
     """Return the local days of the network: those of its calculator's `TimeZone`.
@@ -71,8 +73,11 @@ def update(cursor: "cursor", network: Network, touched: Iterable[Touched]) -> No
         ConfigError: the time zone or the tariffs have mistakes.
     """
     touched, days = list(touched), local_days(network)
-    energytable.update(cursor, network, days, tariff.read(network.tariffs), touched)
-    hourtable.update(cursor, network, days, touched)
+    tariffs = tariff.read(network.tariffs)
+    for index in indexes(network):
+        energytable.update_index(cursor, index, days, tariffs, touched)
+    for phase in phases(network):
+        hourtable.update_phase(cursor, network, days, phase, touched)
 
 
 def note(cursor: "cursor", codifier: str, first_ms: int, last_ms: int) -> None:
@@ -102,19 +107,34 @@ def codifiers(network: Network) -> set[str]:
     return found - {""}
 
 
-def rebuild(connection: "connection", network: Network) -> None:
-    """Make the tables anew from all the readings that are stored, in one transaction."""
-    with connection, connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = 0")
-        for table in TABLES:
-            cursor.execute(f"DELETE FROM {table}")
-        touched = []
-        for code in sorted(codifiers(network)):
-            cursor.execute(_ENDS, (code,))
-            first_ms, last_ms = cursor.fetchone() or (None, None)
-            if first_ms is not None:
-                touched.append(Touched(code, first_ms, last_ms))
-        update(cursor, network, touched)
+def rebuild(cursor: "cursor", network: Network) -> None:
+    """Make the tables anew as far as the readings are kept, in the cursor's transaction.
+
+    What was made of readings that are kept no longer stays as it is.
+
+    Raises:
+        ConfigError: the time zone or the tariffs have mistakes.
+    """
+    cursor.execute("SET LOCAL statement_timeout = 0")
+    days, kept = local_days(network), {}
+    for code in codifiers(network):
+        cursor.execute(_ENDS, (code,))
+        first_ms, last_ms = cursor.fetchone() or (None, None)
+        if first_ms is not None:
+            kept[code] = Touched(code, first_ms, last_ms)
+    tariffs = tariff.read(network.tariffs)
+    for index in indexes(network):
+        of_index = kept.get(index.codifier) or kept.get(index.address)
+        if of_index is not None:
+            start_ms = days.hour_of(of_index.first_ms).start_ms
+            energytable.forget(cursor, index, start_ms)
+            energytable.update_index(cursor, index, days, tariffs, kept.values(), start_ms)
+    for phase in phases(network):
+        of_phase = [kept[code] for code in phase.codifiers if code in kept]
+        # before the last of these something may be missing that is kept no longer
+        since_ms = max((each.first_ms for each in of_phase), default=0)
+        again = [each._replace(first_ms=since_ms) for each in of_phase]
+        hourtable.update_phase(cursor, network, days, phase, again)
 
 
 def read_energy(cursor: "cursor", meter: str, first: date, after: date, *, total: bool) -> Drawn:
@@ -130,31 +150,3 @@ def read_energy(cursor: "cursor", meter: str, first: date, after: date, *, total
     since = min((row[4] for row in rows), default=None)
     until = max((row[5] for row in rows), default=None)
     return Drawn(energy, sum(row[3] for row in rows), since, until)
-
-
-@contextmanager
-def opened(dsn: str) -> "Iterator[connection]":
-    """Open a connection for reading bills or for `rebuild`.
-
-    Raises:
-        StoreError: PostgreSQL is away or refuses, or no collector has been there.
-    """
-    import psycopg2
-
-    try:
-        connection = psycopg2.connect(
-            dsn,
-            application_name="jph cost",
-            connect_timeout=_CONNECT_TIMEOUT_S,
-            options="-c timezone=UTC",
-        )
-    except psycopg2.Error as error:
-        raise StoreError(f"PostgreSQL: {' '.join(str(error).split())}") from error
-    try:
-        yield connection
-    except psycopg2.errors.UndefinedTable as error:
-        raise StoreError("no collector that counts energy has been in this database yet") from error
-    except psycopg2.Error as error:
-        raise StoreError(f"PostgreSQL: {' '.join(str(error).split())}") from error
-    finally:
-        connection.close()

@@ -47,7 +47,7 @@ def gaps(app: App, code: str | None, since: str | None, as_json: bool) -> None:
     if code is not None:
         app.network.sensor(code)
     after = parse_since(since, datetime.now().astimezone()) if since else None
-    found = read_gaps(_dsn(app), code, after)
+    found = read_gaps(dsn(app), code, after)
     if as_json:
         asked = {"asked": found.asked, "gaps": [gap._asdict() for gap in found.recorded]}
         echo_json(asked)
@@ -82,7 +82,7 @@ def _moment(moment: datetime | None) -> str:
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}"
 
 
-def _dsn(app: App) -> str:
+def dsn(app: App) -> str:
     """Return where the config's first collector stores."""
     for sensor in app.network.sensors:
         if sensor.type in JphPostgreSQL.types:
