@@ -2,16 +2,18 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
+from collector import tariff
 from collector.buckets import DEFAULT_ZONE, find_zone
 from collector.calculator import Calculator
 from collector.views import sync_views
 from collector.worker import Worker
-from jph.config import Sql
-from jph.errors import StoreError
+from jph.config import Network, Sql
+from jph.errors import ConfigError, Problem, StoreError
 from jph.logs import Throttle
 from jph.node import Node, Settings, now_ms
 from jph.stores import postgres_dsn
@@ -37,6 +39,11 @@ class PostgresCalcHandler(Node, type="postgresCalcHandler", settings=CalcSetting
 
     halts = False
     settings: CalcSettings
+
+    @classmethod
+    def check_network(cls, network: Network) -> Sequence[Problem]:
+        """Look at the tariffs: no other kind does."""
+        return tariff.check(network.tariffs)
 
     async def open(self) -> None:
         """Begin to compute; PostgreSQL may come later."""
@@ -85,6 +92,11 @@ class PostgresCalcHandler(Node, type="postgresCalcHandler", settings=CalcSetting
         await self._worker.run(calculator.advance, now_ms() * 1000)
         while (changed := await self._worker.run(calculator.work)) is not None:
             self._computed += changed
+        try:
+            await self._worker.run(calculator.count_energy, self.network)
+        except ConfigError as error:
+            if self._throttle.allow("energy", time.monotonic()):
+                self.log.error("energy is not counted: %s", error)
 
     def _connect(self) -> Calculator:
         """Connect, and tell PostgreSQL what the config says.

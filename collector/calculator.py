@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from collector import money
 from collector.buckets import SECOND_US, Bucket, Width, bucket_of, buckets
 from collector.connecting import connect, query, transaction
 from collector.numbers import fetch_numbers
@@ -18,6 +19,7 @@ from collector.schema import migrate
 from collector.statistics import Series, Summary, merged
 from collector.statistics_schema import STATISTICS
 from collector.touched import US, as_text, move_until, name_everybody, read_until, touch
+from jph.config import Network
 from jph.errors import StoreError
 
 if TYPE_CHECKING:
@@ -153,7 +155,19 @@ class Calculator:
             touched = merged((start, end + 1) for start, end in zip(starts, ends, strict=True))
             piece, rest = self._cut(cursor, codifier, touched)
             touch(cursor, [(codifier, start, end - 1) for start, end in rest])
+            if piece:
+                money.note(cursor, codifier, piece.first // 1000, -(-piece.last // 1000))
             return self._compute(cursor, piece, until) if piece else 0
+
+    def count_energy(self, network: Network) -> None:
+        """Bring the tables of energy and hours up to date with the pieces computed.
+
+        Raises:
+            ConfigError: the tariffs have mistakes.
+            StoreError: PostgreSQL is away.
+        """
+        with self._transaction() as cursor:
+            money.work(cursor, network)
 
     # How
 

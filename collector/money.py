@@ -21,6 +21,8 @@ _WORK: Final = f"""
     RETURNING codifier, {MILLISECONDS.replace("timestamp", "from_time")},
         {MILLISECONDS.replace("timestamp", "to_time")}
 """
+_LOCK: Final = 0x6A706803
+"""Advisory lock of a transaction: one makes the tables at a time."""
 _ENDS: Final = f"""
     SELECT min({MILLISECONDS}), max({MILLISECONDS}) FROM reading WHERE codifier = %s
 """
@@ -94,6 +96,7 @@ def work(cursor: "cursor", network: Network) -> bool:
     Raises:
         ConfigError: the time zone or the tariffs have mistakes.
     """
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     cursor.execute(_WORK)
     touched = [Touched(*row) for row in cursor.fetchall()]
     update(cursor, network, touched)
@@ -116,6 +119,7 @@ def rebuild(cursor: "cursor", network: Network) -> None:
         ConfigError: the time zone or the tariffs have mistakes.
     """
     cursor.execute("SET LOCAL statement_timeout = 0")
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     days, kept = local_days(network), {}
     for code in codifiers(network):
         cursor.execute(_ENDS, (code,))

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from collector.buffer import Batch
 from collector.calc import PostgresCalcHandler
 from collector.store import Store
 from jph import kinds
@@ -88,3 +89,40 @@ def test_a_zone_that_does_not_exist_is_a_mistake(config_file: Callable[..., Path
     with pytest.raises(ConfigError, match=r"expected a zone as Europe/Paris.*Lutece") as caught:
         kinds.load(str(path))
     assert json.dumps([problem.path for problem in caught.value.problems]).count("Q2") == 1
+
+
+METER_WITH_INDEX = METER | {
+    "Sensor": {"Device": "nowhere", "Proxy": [{"Codifier": "TI", "Field": "INDEX_BASE"}]}
+}
+
+
+async def test_energy_is_counted_too_and_again_for_late_readings(
+    network: MakeNetwork, sql: dict[str, Any]
+) -> None:
+    def store(minutes: int, wh: int) -> None:
+        at_ms = CHANGE // 1000 + minutes * 60_000
+        each = batch(minutes + 1, at_ms=at_ms - minutes - 1).readings[0]
+        with contextlib.closing(Store("Q1")) as store:
+            store.open(dsn(sql), at_ms)
+            store.write(Batch([each._replace(flag="q", value=wh)]), at_ms)
+
+    energy = "SELECT wh FROM energy_hour ORDER BY timestamp"
+    store(0, 1000)
+    store(120, 3000)
+    async with calculating(network(CALCULATOR, METER_WITH_INDEX, SQL=sql)):
+        await until(lambda: rows(sql, energy) == [(1000,), (1000,)])
+        store(60, 1500)
+        await until(lambda: rows(sql, energy) == [(500,), (1500,)])
+
+
+async def test_tariffs_with_mistakes_stop_no_statistics(
+    network: MakeNetwork, sql: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    write(sql, 1, 2, 3)
+    broken = network(CALCULATOR, METER_WITH_INDEX, SQL=sql, Tariffs=[{"Name": "broken"}])
+    assert PostgresCalcHandler.check_network(broken) != ()
+    async with calculating(broken):
+        await until(lambda: "energy is not counted" in caplog.text)
+        assert rows(sql, "SELECT count FROM statistic_day") == [(3,)]
+        write(sql, 4)
+        await until(lambda: rows(sql, "SELECT count FROM statistic_day") == [(4,)])
