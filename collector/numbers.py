@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
 IMPLAUSIBLE: Final = 2
+NUMBER: Final = "coalesce(value_real, value_integer, json_number(value_json))"
+"""SQL of a reading's number, double precision; null if it has none."""
+TEXT: Final = "coalesce(value_text, value_json::text, value_real::text, value_integer::text)"
+"""SQL of a reading's value as text."""
 FINITE: Final = f"""
     quality <> {IMPLAUSIBLE} AND value_text IS NULL AND CASE
         WHEN value_real IS NOT NULL THEN abs(value_real) < 'Infinity'

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector.connecting import told, transaction
-from collector.numbers import FINITE
+from collector.numbers import FINITE, NUMBER, TEXT
 from collector.schema import LOCK
 from collector.statistics_schema import WIDTHS
 from jph.config import Sensor
@@ -23,12 +23,11 @@ MARK: Final = "jph "
 _NAME: Final = "sensor_[0-9a-z]{2}(_10min|_hour|_day)?"
 _MS: Final = "(date_part('epoch', timestamp) * 1000)::bigint AS timestamp"
 _SHAPE: Final = "mean, mode, median, max, min, stdev"
-_NUMBER: Final = "coalesce(value_real, value_integer, json_number(value_json))"
 _VALUES: Final = {
-    "float": _NUMBER,
-    "integer": f"coalesce(value_integer, round({_NUMBER})::bigint)",
-    "bool": f"({_NUMBER} <> 0)",
-    "text": "coalesce(value_text, value_json::text, value_real::text, value_integer::text)",
+    "float": NUMBER,
+    "integer": f"coalesce(value_integer, round({NUMBER})::bigint)",
+    "bool": f"({NUMBER} <> 0)",
+    "text": TEXT,
 }
 """A value in SQL by the config's DataType."""
 _SAME: Final = {"string": "text", "boolean": "bool", "int": "integer", "bigint": "integer"}
@@ -63,7 +62,7 @@ def views_of(sensor: Sensor) -> list[View]:
     """Return the views of a codifier."""
     code = sensor.codifier
     kind = _SAME.get(sensor.data_type, sensor.data_type)
-    value = _VALUES.get(kind, _NUMBER)
+    value = _VALUES.get(kind, NUMBER)
     where = "true" if kind == "text" else FINITE.strip()
     raw = (
         f"    SELECT {_MS}, {value} AS value\n"
