@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "up": "console.up:up",
     "teleinfo": "console.teleinfo:teleinfo",
     "gaps": "console.gaps:gaps",
+    "history": "console.history:history",
     "cost": "console.cost:cost",
     "why": "console.why:why",
     "record": "console.record:record",
