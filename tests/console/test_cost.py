@@ -192,3 +192,11 @@ def test_without_tariffs_it_says_where_to_begin(config_file: WriteConfig) -> Non
     done = control(config_file(*meter()), "cost")
     assert done.returncode == 2
     assert "static/tariffs" in done.stderr
+
+
+def test_config_check_looks_at_the_tariffs(config_file: WriteConfig) -> None:
+    calculator = {"Codifier": "Q2", "Type": "postgresCalcHandler"}
+    config = config_file(*meter(), calculator, Tariffs=[TARIFF | {"Power": 12}])
+    done = control(config, "config", "check")
+    assert done.returncode == 2
+    assert "Tariffs[Mine]: Subscription: none for Power 12" in done.stderr
