@@ -93,7 +93,7 @@ class PostgresCalcHandler(Node, type="postgresCalcHandler", settings=CalcSetting
         while (changed := await self._worker.run(calculator.work)) is not None:
             self._computed += changed
         try:
-            await self._worker.run(calculator.count_energy, self.network)
+            await self._worker.run(calculator.count_energy, self.network, now_ms() * 1000)
         except ConfigError as error:
             if self._throttle.allow("energy", time.monotonic()):
                 self.log.error("energy is not counted: %s", error)

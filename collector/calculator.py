@@ -159,15 +159,15 @@ class Calculator:
                 money.note(cursor, codifier, piece.first // 1000, -(-piece.last // 1000))
             return self._compute(cursor, piece, until) if piece else 0
 
-    def count_energy(self, network: Network) -> None:
-        """Bring the tables of energy and hours up to date with the pieces computed.
+    def count_energy(self, network: Network, now: int) -> None:
+        """Bring the tables of energy and hours up to date with the pieces computed, up to `now`.
 
         Raises:
             ConfigError: the tariffs have mistakes.
             StoreError: PostgreSQL is away.
         """
         with self._transaction() as cursor:
-            money.work(cursor, network)
+            money.work(cursor, network, now // 1000)
 
     # How
 

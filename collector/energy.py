@@ -18,6 +18,8 @@ from collector.localdays import HOUR_MS, Hour, LocalDays
 from devices.tic.plausibility import CONFIRMATIONS, EXCESS, SLACK_WH
 
 _MILLI: Final = 1000
+LONGEST_MS: Final = 366 * 24 * HOUR_MS
+"""Values further apart are not joined: a clock was never set, or nobody lived there."""
 _LIMIT_PER_VA: Final = round(EXCESS * _MILLI)
 """Thousandths of a W that may be drawn for each VA of the contract."""
 
@@ -55,7 +57,7 @@ class Event(NamedTuple):
 
     `kind` is `fell`, `jumped` or `implausible` (the meter node said so) for a value that was not
     believed; `new index` for values that go on from such a one, believed from then on; `new meter`
-    for another address.
+    for another address; `long gap` for values more than LONGEST_MS apart.
     """
 
     at_ms: int
@@ -122,8 +124,10 @@ class Register:
         old = state.believed
         if not heard.doubted and (old is None or old.leads_to(now, limit_va)):
             self.state = state._replace(believed=now, doubt=None)
-            if old is not None:
+            if old is not None and now.at_ms - old.at_ms <= LONGEST_MS:
                 yield Step(old, now)
+            elif old is not None:
+                self.events.append(Event(now.at_ms, "long gap", old.wh, now.wh))
             return
         doubt = state.doubt
         if doubt is None or not doubt.last.leads_to(now, limit_va):

@@ -37,7 +37,8 @@ _STATE: Final = f"""
 """
 _NEXT: Final = f"""
     SELECT min({MILLISECONDS}) FROM (
-        SELECT timestamp FROM reading WHERE codifier = %s AND timestamp > %s
+        SELECT timestamp FROM reading
+        WHERE codifier = %s AND timestamp > %s AND timestamp <= %s
         ORDER BY timestamp LIMIT 1
     ) following
 """
@@ -67,18 +68,20 @@ def update_index(
     days: LocalDays,
     tariffs: Iterable[Tariff],
     touched: Iterable[Touched],
+    until_ms: int,
     floor_ms: int = 0,
 ) -> None:
     """Bring an index up to date with what was touched, in the cursor's transaction.
 
-    Hours that end by `floor_ms` stay as they are.
+    Readings after `until_ms` are left for later; hours that end by `floor_ms` stay as they are.
     """
-    about = [each for each in touched if each.codifier in (index.codifier, index.address)]
+    codes = (index.codifier, index.address)
+    about = [each for each in touched if each.codifier in codes and each.first_ms <= until_ms]
     if about:
         first_ms = max(floor_ms + 1, min(each.first_ms for each in about))
         last_ms = max(each.last_ms for each in about)
         mine = [each for each in tariffs if each.meter in ("", index.meter)]
-        following = _Following(cursor, index, days, mine)
+        following = _Following(cursor, index, days, mine, until_ms)
         _write(cursor, index, following.redo(first_ms, last_ms, floor_ms))
 
 
@@ -86,12 +89,18 @@ class _Following:
     """Follow an index through what is stored of it."""
 
     def __init__(
-        self, cursor: "cursor", index: Index, days: LocalDays, tariffs: Sequence[Tariff]
+        self,
+        cursor: "cursor",
+        index: Index,
+        days: LocalDays,
+        tariffs: Sequence[Tariff],
+        until_ms: int,
     ) -> None:
         self._cursor = cursor
         self._index = index
         self._days = days
         self._tariffs = tariffs
+        self._until_ms = until_ms
 
     def redo(self, first_ms: int, last_ms: int, floor_ms: int) -> Redone:
         """Do again what readings between two moments may have changed."""
@@ -124,7 +133,7 @@ class _Following:
         """Yield the hours after a moment in which there are readings, with these."""
         while (next_ms := self._next(after_ms)) is not None:
             hour = self._days.hour_of(next_ms)
-            until_ms = self._days.midnight_ms(hour.day + ONE_DAY)
+            until_ms = min(self._until_ms, self._days.midnight_ms(hour.day + ONE_DAY))
             heard = self._readings(hour.start_ms, until_ms)
             yield from groupby(heard, lambda each: self._days.hour_of(each.at_ms))
             after_ms = until_ms
@@ -141,11 +150,9 @@ class _Following:
                 yield Address(at_ms, text or str(wh or ""))
 
     def _next(self, after_ms: int) -> int | None:
-        found = []
-        for codifier in (self._index.codifier, self._index.address):
-            self._cursor.execute(_NEXT, (codifier, moment(after_ms)))
-            found += [at_ms for (at_ms,) in self._cursor.fetchall() if at_ms is not None]
-        return min(found, default=None)
+        both = (self._index.codifier, self._index.address)
+        found = [next_reading(self._cursor, code, after_ms, self._until_ms) for code in both]
+        return min((at_ms for at_ms in found if at_ms is not None), default=None)
 
     def _state(self, until_ms: int) -> State:
         """Return what was known where the last hour up to a moment ended."""
@@ -171,6 +178,12 @@ def forget(cursor: "cursor", index: Index, after_ms: int, until_ms: int | None =
             f"DELETE FROM {table} WHERE codifier = %s AND timestamp > %s AND timestamp <= %s",
             (index.codifier, moment(after_ms), until),
         )
+
+
+def next_reading(cursor: "cursor", codifier: str, after_ms: int, until_ms: int) -> int | None:
+    """Return when the first reading after one moment, up to another, was taken."""
+    cursor.execute(_NEXT, (codifier, moment(after_ms), moment(until_ms)))
+    return next((at_ms for (at_ms,) in cursor.fetchall()), None)
 
 
 def moment(at_ms: int) -> datetime:

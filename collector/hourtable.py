@@ -42,14 +42,16 @@ def update_phase(
     days: LocalDays,
     phase: Phase,
     touched: Iterable[Touched],
+    until_ms: int,
 ) -> None:
-    """Bring a phase and its heaters up to date with what was touched."""
+    """Bring a phase and its heaters up to date with what was touched up to `until_ms`."""
     holds = {each.codifier: round(each.timeout_warning * 1000) for each in network.sensors}
     reach_ms = 2 * max(holds.get(code, 0) for code in phase.codifiers)
     hours: dict[int, Hour] = {}
     for code, first_ms, last_ms in touched:
-        if code in phase.codifiers:
-            hours |= {each.end_ms: each for each in _hours(days, first_ms, last_ms + reach_ms)}
+        if code in phase.codifiers and first_ms <= until_ms:
+            last_ms = min(last_ms + reach_ms, until_ms)
+            hours |= {each.end_ms: each for each in _hours(days, first_ms, last_ms)}
     heaters = _wiring(network).phases.get(phase.phase, ()) if hours else ()
     for hour in hours.values():
         _redo(cursor, phase, heaters, holds, reach_ms, hour)
@@ -68,7 +70,8 @@ def _redo(
     cursor.execute("DELETE FROM phase_hour WHERE phase = %s AND timestamp = %s", (phase.phase, end))
     found = phase_hour(streams, hour.start_ms, hour.end_ms)
     masked = heater_hours(heaters, streams.mask, hour.start_ms, hour.end_ms)
-    if found.known_s or any(each.known_s for each in masked.values()):
+    told = found.known_s or found.peak_a is not None
+    if told or any(each.known_s for each in masked.values()):
         _write_phase(cursor, phase.phase, hour, found)
     for code, each in masked.items():
         _write_heater(cursor, code, phase.phase, hour, each)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from collector import energytable, hourtable, tariff
 from collector.buckets import DEFAULT_ZONE, find_zone
 from collector.energytable import MILLISECONDS, Touched, moment
-from collector.localdays import LocalDays
+from collector.localdays import ONE_DAY, LocalDays
 from collector.meters import INJECTED, TOTAL, indexes, phases
 from jph.config import Network
 from jph.errors import ConfigError
@@ -23,9 +23,6 @@ _WORK: Final = f"""
 """
 _LOCK: Final = 0x6A706803
 """Advisory lock of a transaction: one makes the tables at a time."""
-_ENDS: Final = f"""
-    SELECT min({MILLISECONDS}), max({MILLISECONDS}) FROM reading WHERE codifier = %s
-"""
 _ENERGY: Final = """
     SELECT day, period, sum(wh)::bigint, sum(estimated_wh)::bigint,
         min(timestamp - make_interval(secs => known_s)),
@@ -68,8 +65,10 @@ def local_days(network: Network) -> LocalDays:
     return LocalDays(find_zone(DEFAULT_ZONE))
 
 
-def update(cursor: "cursor", network: Network, touched: Iterable[Touched]) -> None:
+def update(cursor: "cursor", network: Network, touched: Iterable[Touched], until_ms: int) -> None:
     """Do again what was touched, in the cursor's transaction.
+
+    Readings after `until_ms`, now, are left for later: a clock may have been ahead by years.
 
     Raises:
         ConfigError: the time zone or the tariffs have mistakes.
@@ -77,9 +76,9 @@ def update(cursor: "cursor", network: Network, touched: Iterable[Touched]) -> No
     touched, days = list(touched), local_days(network)
     tariffs = tariff.read(network.tariffs)
     for index in indexes(network):
-        energytable.update_index(cursor, index, days, tariffs, touched)
+        energytable.update_index(cursor, index, days, tariffs, touched, until_ms)
     for phase in phases(network):
-        hourtable.update_phase(cursor, network, days, phase, touched)
+        hourtable.update_phase(cursor, network, days, phase, touched, until_ms)
 
 
 def note(cursor: "cursor", codifier: str, first_ms: int, last_ms: int) -> None:
@@ -90,8 +89,10 @@ def note(cursor: "cursor", codifier: str, first_ms: int, last_ms: int) -> None:
     )
 
 
-def work(cursor: "cursor", network: Network) -> bool:
+def work(cursor: "cursor", network: Network, until_ms: int) -> bool:
     """Do what was noted, in the cursor's transaction; return whether there was anything.
+
+    Readings after `until_ms`, now, are left for later.
 
     Raises:
         ConfigError: the time zone or the tariffs have mistakes.
@@ -99,7 +100,7 @@ def work(cursor: "cursor", network: Network) -> bool:
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     cursor.execute(_WORK)
     touched = [Touched(*row) for row in cursor.fetchall()]
-    update(cursor, network, touched)
+    update(cursor, network, touched, until_ms)
     return bool(touched)
 
 
@@ -110,35 +111,42 @@ def codifiers(network: Network) -> set[str]:
     return found - {""}
 
 
-def rebuild(cursor: "cursor", network: Network) -> None:
+def rebuild(cursor: "cursor", network: Network, until_ms: int) -> None:
     """Make the tables anew as far as the readings are kept, in the cursor's transaction.
 
-    What was made of readings that are kept no longer stays as it is.
+    Readings after `until_ms`, now, are left out. What was made of readings that are kept no
+    longer stays as it is.
 
     Raises:
         ConfigError: the time zone or the tariffs have mistakes.
     """
     cursor.execute("SET LOCAL statement_timeout = 0")
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-    days, kept = local_days(network), {}
-    for code in codifiers(network):
-        cursor.execute(_ENDS, (code,))
-        first_ms, last_ms = cursor.fetchone() or (None, None)
-        if first_ms is not None:
-            kept[code] = Touched(code, first_ms, last_ms)
-    tariffs = tariff.read(network.tariffs)
+    days, tariffs = local_days(network), tariff.read(network.tariffs)
+    kept = {code: _kept(cursor, code, days, until_ms) for code in sorted(codifiers(network))}
     for index in indexes(network):
-        of_index = kept.get(index.codifier) or kept.get(index.address)
-        if of_index is not None:
-            start_ms = days.hour_of(of_index.first_ms).start_ms
+        touched = [*kept[index.codifier], *kept.get(index.address, ())]
+        if touched:
+            start_ms = days.hour_of(touched[0].first_ms).start_ms
             energytable.forget(cursor, index, start_ms)
-            energytable.update_index(cursor, index, days, tariffs, kept.values(), start_ms)
+            energytable.update_index(cursor, index, days, tariffs, touched, until_ms, start_ms)
     for phase in phases(network):
-        of_phase = [kept[code] for code in phase.codifiers if code in kept]
+        of_phase = [kept[code] for code in phase.codifiers if kept.get(code)]
         # before the last of these something may be missing that is kept no longer
-        since_ms = max((each.first_ms for each in of_phase), default=0)
-        again = [each._replace(first_ms=since_ms) for each in of_phase]
-        hourtable.update_phase(cursor, network, days, phase, again)
+        since_ms = max((each[0].first_ms for each in of_phase), default=0)
+        again = [day for each in of_phase for day in each if day.last_ms >= since_ms]
+        again = [day._replace(first_ms=max(since_ms, day.first_ms)) for day in again]
+        hourtable.update_phase(cursor, network, days, phase, again, until_ms)
+
+
+def _kept(cursor: "cursor", codifier: str, days: LocalDays, until_ms: int) -> list[Touched]:
+    """Return the days of which readings of a codifier are kept, each from its first reading on."""
+    found: list[Touched] = []
+    after_ms = -1
+    while (first_ms := energytable.next_reading(cursor, codifier, after_ms, until_ms)) is not None:
+        after_ms = min(until_ms, days.midnight_ms(days.day_of(first_ms) + ONE_DAY))
+        found.append(Touched(codifier, first_ms, after_ms))
+    return found
 
 
 def read_energy(cursor: "cursor", meter: str, first: date, after: date, *, total: bool) -> Drawn:

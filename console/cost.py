@@ -99,7 +99,7 @@ def cost(
     try:
         if rebuild:
             with transaction(connection) as cursor:
-                money.rebuild(cursor, network)
+                money.rebuild(cursor, network, round(now.timestamp() * 1000))
         with transaction(connection) as cursor:
             total = not any(i.period in PERIODS for i in indexes(network) if i.meter == code)
             read = money.read_energy(cursor, code, span.first, span.after, total=total)
@@ -181,7 +181,8 @@ def show(account: Account) -> list[str]:
     last = account.bill.after - ONE_DAY
     lines = [f"{span.name}, meter {account.meter}: {span.first} to {last}", ""]
     if drawn.since is None:
-        return [*lines, "nothing is known of the energy in this time"]
+        hint = "it is counted every 10 minutes, --rebuild counts now"
+        return [*lines, f"nothing is known of the energy in this time ({hint})"]
     rows = [*_rows(account.bill), ("total", _kwh(account.bill.wh), _money(account.bill.cents))]
     lines += table((*_HEAD, account.currency), rows, right=f"kWh {account.currency}")
     return [*lines, "", *_notes(account)]
