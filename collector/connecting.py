@@ -1,7 +1,7 @@
 """Connections to the history for programs other than the collector; PostgreSQL's errors as ours."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from jph.errors import StoreError
@@ -37,13 +37,16 @@ def connect(dsn: str, name: str, *, read_only: bool = False) -> "connection":
 def transaction(connection: "connection") -> "Iterator[cursor]":
     """Give a cursor; commit at the end of the block, or roll back.
 
+    With `autocommit` each statement is its own transaction, and costs no round trips but its own.
+
     Raises:
         StoreError: PostgreSQL went away or refuses something.
     """
     import psycopg2
 
     try:
-        with connection, connection.cursor() as cursor:
+        whole = nullcontext() if connection.autocommit else connection
+        with whole, connection.cursor() as cursor:
             yield cursor
     except psycopg2.errors.UndefinedTable as error:
         message = f"no collector of this version has been in this database ({told(error)})"

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from collector.energy_schema import ENERGY_TABLES
+from collector.roles import WEB_USERS
 from collector.statistics_schema import STATISTICS_TABLES
 from jph.errors import StoreError
 
@@ -73,6 +74,8 @@ MIGRATIONS: Final = (
     STATISTICS_TABLES,
     # 4. Energy, sheds and overruns by the hour.
     ENERGY_TABLES,
+    # 5. Who may log in to the page.
+    WEB_USERS,
 )
 
 

@@ -77,7 +77,16 @@ def codifiers_between(cursor: "cursor", first: int, last: int) -> list[str]:
     """
     since = _month(to_datetime(first) - timedelta(days=2))
     until = _month(_month(to_datetime(last)) + timedelta(days=32))
-    cursor.execute(_CODIFIERS, {"since": since.isoformat(), "until": until.isoformat()})
+    return _codifiers(cursor, since.isoformat(), until.isoformat())
+
+
+def all_codifiers(cursor: "cursor") -> list[str]:
+    """Return the codifiers that have any reading."""
+    return _codifiers(cursor, "-infinity", "infinity")
+
+
+def _codifiers(cursor: "cursor", since: str, until: str) -> list[str]:
+    cursor.execute(_CODIFIERS, {"since": since, "until": until})
     return [codifier for (codifier,) in cursor.fetchall()]
 
 

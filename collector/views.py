@@ -75,11 +75,13 @@ def views_of(sensor: Sensor) -> list[View]:
     return found
 
 
-def sync_views(connection: "connection", sensors: Iterable[Sensor]) -> list[str]:
+def sync_views(
+    connection: "connection", sensors: Iterable[Sensor], only: str | None = None
+) -> list[str]:
     """Bring the views in step with the config; return what could not be, in words.
 
     Views of codifiers that left the config go, their readings stay. Whatever else has such a name
-    (a table of the original's) is left alone.
+    (a table of the original's) is left alone. `only` limits it to the views of one codifier.
 
     Raises:
         StoreError: PostgreSQL is away.
@@ -89,7 +91,11 @@ def sync_views(connection: "connection", sensors: Iterable[Sensor]) -> list[str]
     with transaction(connection) as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         cursor.execute(_EXISTING)
-        existing = {name: (kind, comment) for name, kind, comment in cursor.fetchall()}
+        existing = {
+            name: (kind, comment)
+            for name, kind, comment in cursor.fetchall()
+            if only is None or name.startswith(f"sensor_{only.lower()}")
+        }
         for name in sorted(wanted.keys() | existing.keys()):
             kind, comment = existing.get(name, ("", MARK))
             if kind not in ("", "v") or not comment.startswith(MARK):

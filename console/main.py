@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "up": "console.up:up",
     "teleinfo": "console.teleinfo:teleinfo",
     "gaps": "console.gaps:gaps",
+    "sql": "console.sql:sql",
     "history": "console.history:history",
     "cost": "console.cost:cost",
     "why": "console.why:why",

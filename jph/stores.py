@@ -60,11 +60,16 @@ def postgres_dsn(network: Network, sql: Sql | None = None) -> str:
         sql = Sql(database=DATABASE, user=DATABASE, host=str(directory), port=PORT)
     parts = {"host": sql.host, "port": str(sql.port), "dbname": sql.database, "user": sql.user}
     if sql.password:
-        parts["password"] = _password(sql.password)
+        parts["password"] = read_password(sql.password)
     return " ".join(f"{key}={_quoted(value)}" for key, value in parts.items())
 
 
-def _password(path: str) -> str:
+def read_password(path: str) -> str:
+    """Return what the file of a password holds.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
     try:
         return Path(path).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError, RuntimeError) as error:
