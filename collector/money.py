@@ -1,7 +1,7 @@
 """Energy, sheds and overruns kept up to date in PostgreSQL, and read back for bills."""
 
-from collections.abc import Iterable
-from datetime import date, datetime, tzinfo
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector import energytable, hourtable, tariff
@@ -24,19 +24,27 @@ _WORK: Final = f"""
 _LOCK: Final = 0x6A706803
 """Advisory lock of a transaction: one makes the tables at a time."""
 _ENERGY: Final = """
-    SELECT day, period, sum(wh)::bigint, sum(estimated_wh)::bigint,
-        min(timestamp - make_interval(secs => known_s)),
-        max(timestamp - interval '1 hour' + make_interval(secs => known_s))
-    FROM energy_hour WHERE meter = %s AND day >= %s AND day < %s AND period <> %s
+    SELECT day, period, sum(wh)::bigint, sum(estimated_wh)::bigint
+    FROM energy_hour
+    WHERE meter = %(meter)s AND day >= %(first)s AND day < %(after)s AND period <> %(injected)s
     GROUP BY day, period ORDER BY day, period
 """
+_HOURS: Final = """
+    SELECT timestamp, max(known_s),
+        -- the last value that was believed by the end of the hour
+        to_timestamp(max((state -> 0 ->> 0)::bigint) / 1000.0)
+    FROM energy_hour LEFT JOIN energy_state USING (codifier, timestamp)
+    WHERE meter = %(meter)s AND day >= %(first)s AND day < %(after)s AND period <> %(injected)s
+    GROUP BY timestamp ORDER BY timestamp
+"""
+_WHOLE_S: Final = 3600.0
 
 
 class Drawn(NamedTuple):
     """What a meter measured on some days: Wh by day and period.
 
-    `estimated` of them were interpolated; `since` and `until` are about when the first and the
-    last of it was drawn, None if nothing was.
+    `estimated` of them were interpolated; `since` and `until` are when the first and the last
+    of it was drawn, None if nothing was.
     """
 
     energy: dict[date, dict[str, int]]
@@ -154,11 +162,23 @@ def read_energy(cursor: "cursor", meter: str, first: date, after: date, *, total
 
     `total` takes the index of all periods together, else those of each period.
     """
-    cursor.execute(_ENERGY, (meter, first, after, INJECTED))
+    wanted = {"meter": meter, "first": first, "after": after, "injected": INJECTED}
+    cursor.execute(_ENERGY, wanted)
     rows = [row for row in cursor.fetchall() if (row[1] == TOTAL) == total]
     energy: dict[date, dict[str, int]] = {}
-    for day, period, wh, *_ in rows:
+    for day, period, wh, _ in rows:
         energy.setdefault(day, {})["BASE" if total else period] = wh
-    since = min((row[4] for row in rows), default=None)
-    until = max((row[5] for row in rows), default=None)
+    cursor.execute(_HOURS, wanted)
+    since, until = _ends(cursor.fetchall())
     return Drawn(energy, sum(row[3] for row in rows), since, until)
+
+
+def _ends(
+    hours: Sequence[tuple[datetime, float, datetime | None]],
+) -> tuple[datetime | None, datetime | None]:
+    """Return from when to when hours are known; the first and the last may be in part."""
+    if not hours:
+        return None, None
+    (first, first_s, _), (last, last_s, believed) = hours[0], hours[-1]
+    until = last if last_s >= _WHOLE_S or believed is None else believed
+    return min(first, until) - timedelta(seconds=first_s), until

@@ -335,6 +335,19 @@ def test_energy_is_read_back_by_period(base: connection, house: Network) -> None
         assert money.read_energy(cursor, "T2", *days, total=False).since is None
 
 
+@pytest.mark.parametrize(("begin", "end"), [(0.1, 0.3), (0.7, 1.2), (0, 1), (0.5, 3), (1, 2.9)])
+def test_from_when_to_when_energy_is_known(
+    base: connection, house: Network, begin: float, end: float
+) -> None:
+    inside = [hour for hour in (1.0, 2.0) if begin < hour < end]
+    update(base, house, store(base, "X1", ((at(n), 0) for n in (begin, *inside, end))))
+    with base, base.cursor() as cursor:
+        days = (date(2026, 10, 1), date(2026, 11, 1))
+        drawn = money.read_energy(cursor, "TI", *days, total=False)
+    assert drawn.since == datetime.fromtimestamp(at(begin) / 1000, PARIS)
+    assert drawn.until == datetime.fromtimestamp(at(end) / 1000, PARIS)
+
+
 def test_the_zone_is_the_calculator_s(network: Callable[..., Network]) -> None:
     calculator = {"Codifier": "Q2", "Type": money.CALCULATOR, "Sensor": {"TimeZone": "Asia/Tokyo"}}
     assert str(money.local_days(network(calculator)).zone) == "Asia/Tokyo"
