@@ -30,6 +30,7 @@ bench: $(VENV)/run.stamp
 
 lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
 clean:

@@ -1,6 +1,8 @@
 """The command group: global options, commands imported on demand, errors as one line."""
 
 import importlib
+import os
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,15 +12,16 @@ from console.context import App
 from jph import __version__
 from jph.errors import JphError
 
-DEFAULT_CONFIG: Final = Path(__file__).resolve().parent.parent / "static" / "config.json"
+_USUAL: Final = Path("static") / "config.json"
+_BESIDE: Final = Path(__file__).resolve().parent.parent / _USUAL
 
 COMMANDS: Final = {
     "ping": "console.ping:ping",
     "start": "console.orders:start",
     "halt": "console.orders:halt",
     "reload": "console.orders:reload",
-    "set": "console.orders:set_value",
-    "step": "console.orders:step",
+    "set": "console.setting:set_value",
+    "step": "console.setting:step",
     "order": "console.order:order",
     "status": "console.status:status",
     "watch": "console.watch:watch",
@@ -27,7 +30,6 @@ COMMANDS: Final = {
     "up": "console.up:up",
     "teleinfo": "console.teleinfo:teleinfo",
     "gaps": "console.gaps:gaps",
-    "sql": "console.sql:sql",
     "history": "console.history:history",
     "cost": "console.cost:cost",
     "why": "console.why:why",
@@ -68,6 +70,7 @@ class CommandTable(click.Group):
         module, _, name = COMMANDS[cmd_name].partition(":")
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
+        _keep_lines(command)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
@@ -77,6 +80,32 @@ class CommandTable(click.Group):
         except JphError as error:
             click.echo(f"control.py: {error}", err=True)
             ctx.exit(error.exit_status)
+        except BrokenPipeError:  # `watch | head` has seen enough: an end as good as Ctrl-C
+            _forget_output()
+            ctx.exit(0)
+
+
+def default_config() -> str:
+    """Return the usual configuration: in the working directory, else beside control.py."""
+    return str(_BESIDE if _BESIDE.exists() and not _USUAL.exists() else _USUAL)
+
+
+def _keep_lines(command: click.Command) -> None:
+    """Let the examples in a help text keep their lines.
+
+    click asks for the character 8 before such a paragraph; a docstring that is written raw, as
+    docstrings with backslashes are, has a backslash and a b instead.
+    """
+    command.help = command.help and command.help.replace("\\b\n", "\b\n")
+    for below in getattr(command, "commands", {}).values():
+        _keep_lines(below)
+
+
+def _forget_output() -> None:
+    """Let what is still buffered for a reader who has gone be written nowhere, without a word."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 @click.command(
@@ -86,10 +115,10 @@ class CommandTable(click.Group):
     "--config",
     "url",
     envvar="JPH_CONFIG",
-    default=str(DEFAULT_CONFIG),
+    default=default_config,
     metavar="PATH|URL",
     help="The configuration: a path, file: or http: URL (JPH_CONFIG).  "
-    "[default: static/config.json]",
+    "[default: static/config.json here, else beside control.py]",
 )
 @click.option(
     "--code",

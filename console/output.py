@@ -9,10 +9,16 @@ from typing import Any, Final
 import click
 import msgspec
 
-from jph.wire import Value
+from jph.wire import Quality, Value
 
 _SHOWN_TEXT: Final = 40
-_COLOURS: Final = {"alive": "green", "late": "yellow", "halted": "yellow", "silent": "red"}
+_COLOURS: Final = {
+    "alive": "green",
+    "late": "yellow",
+    "halted": "yellow",
+    "stale": "yellow",
+    "silent": "red",
+}
 
 
 def colour_wanted() -> bool:
@@ -38,6 +44,14 @@ def show_value(value: Value | None, symbol: str = "") -> str:
     if len(text) > _SHOWN_TEXT:
         text = text[: _SHOWN_TEXT - 1] + "…"
     return f"{text} {symbol}".rstrip()
+
+
+def show_quality(quality: int) -> str:
+    """Return the word for a quality, as `stale`; the number of one that nobody has named."""
+    try:
+        return Quality(quality).name.lower()
+    except ValueError:
+        return str(quality)
 
 
 def show_clock(timestamp_ms: int) -> str:

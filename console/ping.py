@@ -48,23 +48,29 @@ class Pinger:
 
         self._ask(code, heard)
         try:
-            return await asyncio.wait_for(answered, limit_s)
+            async with asyncio.timeout(limit_s):
+                return await answered
         except TimeoutError:
             return None
 
     async def ping_all(self, expected: set[str], limit_s: float = ANSWER_LIMIT_S) -> list[Answer]:
-        """Ping everybody; return who answers, until all of `expected` have or the time is up."""
+        """Ping everybody; return who answers, until all of `expected` have or the time is up.
+
+        Other consoles of our own name (`up` has one) are not listed.
+        """
         answers: dict[str, Answer] = {}
         everybody = asyncio.Event()
 
         def heard(answer: Answer) -> None:
-            answers.setdefault(answer.codifier, answer)
+            if answer.codifier != self._console.codifier:
+                answers.setdefault(answer.codifier, answer)
             if expected <= answers.keys():
                 everybody.set()
 
         self._ask(EVERYBODY, heard)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(everybody.wait(), limit_s)
+            async with asyncio.timeout(limit_s):
+                await everybody.wait()
         return sorted(answers.values())
 
     def _ask(self, code: str, heard: Callable[[Answer], None]) -> None:

@@ -16,6 +16,9 @@ def run(app: App, codes: tuple[str, ...], with_parent: bool) -> None:
 
     Exit status 3: a newer instance has taken the codifier.
     """
+    for code in codes:
+        if codes.count(code) > 1:
+            raise click.UsageError(f"{code} is named more than once")
     if with_parent:
         end_with_stdin()
     program.run(codes or ((app.code,) if app.code else ()), app.url)

@@ -96,7 +96,8 @@ class Server:
                 return
             self._process.send_signal(number)
             try:
-                await asyncio.wait_for(self._process.wait(), share_s)
+                async with asyncio.timeout(share_s):
+                    await self._process.wait()
             except TimeoutError:
                 continue
 
@@ -192,7 +193,8 @@ class RedisServer(Server):
             return False
         try:
             writer.write(b"PING\r\n")
-            return await asyncio.wait_for(reader.readline(), 1.0) == b"+PONG\r\n"
+            async with asyncio.timeout(1.0):
+                return await reader.readline() == b"+PONG\r\n"
         except (OSError, TimeoutError):
             return False
         finally:

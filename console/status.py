@@ -15,7 +15,7 @@ from jph.sequence import SequenceTable
 from jph.wire import EVERYBODY, Control, Flag
 from nodes.controlprogram import on_bus
 
-_HEAD: Final = ("code", "name", "state", "value", "age", "lost d/c", "ms")
+_HEAD: Final = ("code", "name", "state", "value", "quality", "age", "lost d/c", "ms")
 _LOOK_S: Final = 0.1
 _MARGIN_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 6.0
@@ -87,6 +87,7 @@ def _show(rows: list[Row]) -> None:
             row.name,
             row.state,
             show_value(row.value, row.symbol),
+            row.quality if row.quality not in (None, "good") else "",
             "" if row.age_s is None else f"{row.age_s:.1f} s",
             f"{row.data_lost}/{row.control_lost}" if row.data_lost or row.control_lost else "",
             "" if row.round_trip_ms is None else f"{row.round_trip_ms:.1f}",
@@ -96,4 +97,4 @@ def _show(rows: list[Row]) -> None:
     head, *lines = table(_HEAD, cells, right="value age ms")
     click.echo(head)
     for row, line in zip(rows, lines, strict=True):
-        click.echo(paint(line, row.state))
+        click.echo(paint(line, "stale" if row.quality == "stale" else row.state))

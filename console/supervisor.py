@@ -95,7 +95,11 @@ class Supervisor:
     async def _keep_alive(self, part: Part) -> None:
         backoff = Backoff()
         while not self._stopping:
-            status = await part.live()
+            try:
+                status = await part.live()
+                end = tell_end(status)
+            except OSError as error:  # no memory or no process to be had, now
+                status, end = 1, f"cannot be started: {error}"
             self._ready.discard(part.codifier)
             if self._stopping:
                 return
@@ -103,7 +107,7 @@ class Supervisor:
                 self._give_up(part)
                 return
             delay_s = backoff.delay_s(part.lived_s)
-            self._tell_death(part, f"{tell_end(status)}; again in {delay_s:.1f} s")
+            self._tell_death(part, f"{end}; again in {delay_s:.1f} s")
             await asyncio.sleep(delay_s)
 
     def _give_up(self, part: Part) -> None:

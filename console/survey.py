@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from console.output import show_quality
 from jph.config import Network, Sensor
 from jph.wire import Control, Flag, Reading, Value
 
@@ -25,6 +26,7 @@ class Row(NamedTuple):
     active: bool | None
     late: bool
     value: Value | None
+    quality: str | None
     symbol: str
     timestamp_ms: int | None
     age_s: float | None
@@ -119,6 +121,7 @@ class Survey:
             active=parent.active,
             late=late,
             value=reading.value if reading else None,
+            quality=show_quality(reading.quality) if reading else None,
             symbol=sensor.symbol,
             timestamp_ms=reading.timestamp_ms if reading else None,
             age_s=None if age_s is None else round(age_s, 3),

@@ -15,6 +15,7 @@ import click
 from console import plan
 from console.context import App, run_async
 from console.lifeline import follow_parent
+from console.ping import Pinger
 from console.servers import PostgresServer, RedisServer
 from console.statelock import state_lock
 from console.storekeeper import StoreKeeper
@@ -28,6 +29,10 @@ SETTLE_LIMIT_S: Final = 30.0
 """After so long it is said which parts are missing, and that the rest is ready."""
 END_LIMIT_S: Final = 4.5
 """Parts and stores together; what is then left is killed."""
+ASK_LIMIT_S: Final = 0.75
+"""How long those who live already may take to answer; ours alone, it is the price of each start."""
+LEAVE_LIMIT_S: Final = 3.0
+"""How long the parts of a house that was just killed may take to end."""
 _ENDINGS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _LOOK_S: Final = 0.1
 
@@ -39,16 +44,26 @@ _LOOK_S: Final = 0.1
     is_flag=True,
     help="End when the parent process does (make: it keeps a Ctrl-C to itself).",
 )
+@click.option(
+    "--take-over",
+    "takes_over",
+    is_flag=True,
+    help="Run even if another house runs on these groups: its parts then make way.",
+)
 @click.pass_obj
-def up(app: App, follows: bool) -> None:
+def up(app: App, follows: bool, takes_over: bool) -> None:
     """Run everything that belongs on this machine, a process each, until SIGTERM or Ctrl-C.
 
-    What that is say `Hosts` in the config, or else all codifiers whose Type jph has a kind for.
-    Redis and PostgreSQL are started too where the config names none. A part that dies is started
-    again; logs are under var/log (JPH_STATE), the page is on JPH_PORT, 8080 if it is not set.
+    `Hosts` in the config says what belongs here; without it, every codifier does whose Type is one
+    of jph's kinds. Redis and PostgreSQL are started too where the config names none. A part that
+    dies is started again; logs are under var/log (JPH_STATE), the page is on JPH_PORT, 8080 if it
+    is not set.
+
+    Exit status 1 if its codifiers live on these multicast groups already.
     """
     network = app.network = kinds.load(app.url)
     parts = plan.parts_here(network, socket.gethostname(), frozenset(kinds.table()))
+    parts = [part for part in parts if can_run(part)]
     if not parts:
         raise JphError("nothing in the config is for this machine to run")
     state = state_dir()
@@ -57,7 +72,7 @@ def up(app: App, follows: bool) -> None:
         port = _claim_port(gateway) if gateway else None
         environment = _environment(app, state, port)
         house = House(app, network, parts, environment, state, port)
-        raise SystemExit(run_async(house.run(follows)))
+        raise SystemExit(run_async(house.run(follows, takes_over)))
 
 
 class House:
@@ -82,12 +97,12 @@ class House:
         self._stores += [StoreKeeper(PostgresServer(state), tell)] if needs_sql else []
         self._end = asyncio.Event()
 
-    async def run(self, follows_parent: bool) -> int:
+    async def run(self, follows_parent: bool, takes_over: bool) -> int:
         """Live until a signal, or until newer instances have every part; return the status."""
         loop = asyncio.get_running_loop()
         for ending in _ENDINGS:
             loop.add_signal_handler(ending, self._end.set)
-        watching = [asyncio.create_task(self._live(), name="house")]
+        watching = [asyncio.create_task(self._live(takes_over), name="house")]
         if follows_parent:
             watching.append(asyncio.create_task(follow_parent(self._end.set), name="parent"))
         ending_task = asyncio.create_task(self._end.wait(), name="end")
@@ -102,11 +117,17 @@ class House:
             raise failure
         return DuplicateInstance.exit_status if self._supervisor.deserted else 0
 
-    async def _live(self) -> None:
-        """Start all, tell when all is ready, and go on while there is a part to keep."""
+    async def _live(self, takes_over: bool) -> None:
+        """Start all, tell when all is ready, and go on while there is a part to keep.
+
+        Raises:
+            JphError: another house lives here, and it is not to be taken over.
+        """
         console = self._app.make_console()
-        console.heard = self._supervisor.hear
         async with on_bus(console):
+            if not takes_over:
+                await refuse_another(Pinger(console), {part.codifier for part in self._parts})
+            console.heard = self._supervisor.hear
             for store in self._stores:
                 store.start()
             for part in self._parts:
@@ -146,6 +167,41 @@ class House:
         await self._supervisor.stop()
         left_s = max(1.0, END_LIMIT_S - (time.monotonic() - began_s))
         await asyncio.gather(*(store.stop(left_s) for store in self._stores))
+
+
+async def refuse_another(
+    pinger: Pinger, codes: set[str], ask_s: float = ASK_LIMIT_S, limit_s: float = LEAVE_LIMIT_S
+) -> None:
+    """Make sure that nobody on the bus is one of `codes`; who is just ending is waited for.
+
+    Raises:
+        JphError: some live on.
+    """
+    until_s = time.monotonic() + limit_s
+    while True:
+        living = codes & {a.codifier for a in await pinger.ping_all(codes, ask_s)}
+        if not living:
+            return
+        if time.monotonic() > until_s:
+            break
+        await asyncio.sleep(_LOOK_S)
+    live = "lives" if len(living) == 1 else "live"
+    raise JphError(
+        f"{' '.join(sorted(living))} {live} already: another house runs on these groups; "
+        "change Multicast's ports in the config, or use --take-over"
+    )
+
+
+def can_run(part: Sensor) -> bool:
+    """Whether what its kind needs is installed; if not, it is said, and the house goes without."""
+    check_installed = getattr(kinds.find(part.type), "check_installed", None)
+    try:
+        if check_installed is not None:
+            check_installed()
+    except JphError as error:
+        tell(f"{part.codifier:<10} is left out: {error}")
+        return False
+    return True
 
 
 def _claim_port(gateway: Sensor) -> int:

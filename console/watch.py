@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from console.context import App, codifier_or_all, json_option, run_async
-from console.output import echo_json, show_clock, show_value
+from console.output import echo_json, show_clock, show_quality, show_value
 from jph.config import Network
 from jph.wire import Control, Reading
 from nodes.controlprogram import on_bus
@@ -107,17 +107,21 @@ async def _watch(
     count: int | None,
     show: Callable[[Control | Reading], None],
 ) -> None:
-    enough = asyncio.Event()
+    end = asyncio.get_running_loop().create_future()
     shown = 0
 
     def take(message: Control | Reading) -> None:
         nonlocal shown
-        if enough.is_set() or not wanted.passes(message):
+        if end.done() or not wanted.passes(message):
             return
-        show(message)
+        try:
+            show(message)
+        except OSError as error:  # who reads us has gone; a hook of a node's must not raise
+            end.set_exception(error)
+            return
         shown += 1
         if shown == count:
-            enough.set()
+            end.set_result(None)
 
     def take_all(readings: list[Reading]) -> None:
         for reading in readings:
@@ -129,7 +133,7 @@ async def _watch(
         if bus != "control":
             console.read = take_all
         try:
-            await enough.wait()
+            await end
         except asyncio.CancelledError:  # Ctrl-C is how it is meant to end
             return
 
@@ -153,7 +157,7 @@ class Printer:
             content = f"{message.number:.10g}{'' if message.active else '  (halted)'}"
         else:
             content = show_value(message.value, self._symbols.get(message.source, ""))
-            content += f"  (quality {message.quality})" if message.quality else ""
+            content += f"  ({show_quality(message.quality)})" if message.quality else ""
         bus = "C" if isinstance(message, Control) else "D"
         words = (
             f"{show_clock(message.timestamp_ms)} {bus} {message.flag}",

@@ -117,7 +117,8 @@ async def _listen(app: App, evidence: Evidence, chosen: Sequence[Heater], wait_s
             # A node that tells much tells it seldom, unless somebody asks.
             console.send_control(Flag.PING, node, ping_number())
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(told.wait(), wait_s)
+            async with asyncio.timeout(wait_s):
+                await told.wait()
 
 
 def _names(network: Network) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """The addresses of the gateway: the page, the API, the stream."""
 
+import asyncio
 import logging
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
@@ -18,19 +20,28 @@ from gateway.stream import Hub
 
 _HERE: Final = Path(__file__).parent
 _MOST_BODY_BYTES: Final = 64 * 1024
+BODY_LIMIT_S: Final = 10.0
+"""How long the rest of a request may take; none of ours has one."""
+_STREAM: Final = "/events"
 
 # A parameter that is taken from the path as it is has been declared differently in each Litestar.
 _Request = Request[Any, Any, Any]
 
-_log = logging.getLogger("jph")
+Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
-def build_app(hub: Hub, commander: Commander, hosts: Collection[str]) -> App:
+def build_app(hub: Hub, commander: Commander, hosts: Collection[str], log: Log) -> App:
     """Return the whole application, doors included.
 
     `hub.board` is what is shown, `commander` what speaks to nodes, `hosts` our names.
     """
-    routes = _Routes(hub, commander)
+    routes = _Routes(hub, commander, log)
+
+    def as_fault(_: object, error: Exception) -> Response[dict[str, str]]:
+        """Log a bug with its traceback and tell the browser only that there is one."""
+        log.error("the gateway failed", exc_info=error)
+        return Response({"error": "internal error"}, status_code=500, media_type=MediaType.JSON)
+
     static = create_static_files_router(
         path="/static",
         directories=[_HERE / "static"],
@@ -38,25 +49,26 @@ def build_app(hub: Hub, commander: Commander, hosts: Collection[str]) -> App:
     )
     app = Litestar(
         [*routes.handlers(), static],
-        exception_handlers={HTTPException: _as_json, Exception: _as_fault},
+        exception_handlers={HTTPException: _as_json, Exception: as_fault},
         request_max_body_size=_MOST_BODY_BYTES,
         openapi_config=None,
         logging_config=None,
         debug=False,
     )
-    return Guard(app, hosts)
+    return Guard(_heads_as_gets(app), hosts)
 
 
 class _Routes:
     """The handlers and the parts they need."""
 
-    def __init__(self, hub: Hub, commander: Commander) -> None:
+    def __init__(self, hub: Hub, commander: Commander, log: Log) -> None:
         self._hub = hub
         self._commander = commander
+        self._log = log
 
     def handlers(self) -> list[Any]:
         """Return the route handlers, bound to the parts."""
-        hub, commander = self._hub, self._commander
+        hub, commander, log = self._hub, self._commander, self._log
         template = _templates().get_template("index.html")
 
         @get("/", sync_to_thread=False)
@@ -65,23 +77,28 @@ class _Routes:
 
         @get("/sensor", sync_to_thread=False)
         def sensors() -> list[dict[str, object]]:
+            hub.board.settle(time.monotonic())
             return [hub.board.record(codifier) for codifier in hub.board.codifiers]
 
         @get("/sensor/{codifier:str}", sync_to_thread=False)
         def sensor(request: _Request) -> list[dict[str, object]]:
+            hub.board.settle(time.monotonic())
             return [hub.board.record(_known(hub, request.path_params["codifier"]))]
 
         @post("/sensormsg/{codifier:str}/{flag:str}", status_code=200)
         async def message(request: _Request) -> Answer:
-            return await _command(hub, commander, **request.path_params)
+            await _read(request)
+            return await _command(hub, commander, log, **request.path_params)
 
         @get("/healthz", sync_to_thread=False)
         def health() -> dict[str, object]:
             board = hub.board
             return {"status": "ok", "redis": board.cache_here, "clients": hub.clients}
 
-        @asgi("/events", copy_scope=True)
+        @asgi(_STREAM, copy_scope=True)
         async def events(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
+            if scope["method"] != "GET":
+                raise HTTPException("events are for GET", status_code=405)
             headers = dict(scope["headers"])
             await hub.serve(receive, send, headers.get(b"last-event-id", b"").decode("latin-1"))
 
@@ -94,7 +111,16 @@ def _templates() -> Environment:
     )
 
 
-async def _command(hub: Hub, commander: Commander, codifier: str, flag: str) -> Answer:
+async def _read(request: _Request) -> None:
+    """Read a request to its end: one that breaks off is no command."""
+    try:
+        async with asyncio.timeout(BODY_LIMIT_S):
+            await request.body()
+    except TimeoutError as error:
+        raise HTTPException("the request does not end", status_code=408) from error
+
+
+async def _command(hub: Hub, commander: Commander, log: Log, codifier: str, flag: str) -> Answer:
     sensor = hub.board.network.sensor(_known(hub, codifier))
     allowed = {"P": FLAGS["P"]} if sensor.parent else page.flags_of(sensor)
     if flag not in FLAGS:
@@ -105,7 +131,7 @@ async def _command(hub: Hub, commander: Commander, codifier: str, flag: str) -> 
         answer = await commander.ask(codifier, flag, sensor.parent or codifier)
     except TooManyWaiting as error:
         raise HTTPException("too many commands are waiting", status_code=429) from error
-    _log.info("%s of %s from the page: %s", FLAGS[flag], codifier, answer.text)
+    log.info("%s of %s from the page: %s", FLAGS[flag], codifier, answer.text)
     return answer
 
 
@@ -117,6 +143,7 @@ def _known(hub: Hub, codifier: str) -> str:
 
 def _context(hub: Hub) -> dict[str, Any]:
     board = hub.board
+    board.settle(time.monotonic())
     return {
         "board": board,
         "dials": page.dials_of(board),
@@ -142,7 +169,12 @@ def _as_json(_: object, error: HTTPException) -> Response[dict[str, str]]:
     )
 
 
-def _as_fault(_: object, error: Exception) -> Response[dict[str, str]]:
-    """Log a bug with its traceback and tell the browser only that there is one."""
-    _log.error("the gateway failed", exc_info=error)
-    return Response({"error": "internal error"}, status_code=500, media_type=MediaType.JSON)
+def _heads_as_gets(app: Any) -> App:  # noqa: ANN401 - Litestar's own types are narrower
+    """Answer HEAD as GET; the server leaves the body out. A stream has no end to know before."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
+        if scope["type"] == "http" and scope["method"] == "HEAD" and scope["path"] != _STREAM:
+            scope = {**scope, "method": "GET"}
+        await app(scope, receive, send)
+
+    return answer

@@ -12,7 +12,15 @@ import msgspec
 
 from gateway.figures import number_of, shown, tariff
 from gateway.house import House, Phase, fingerprint, house_of
-from gateway.status import Sign, State, is_active, losses_of, stamp_of, state_of
+from gateway.status import (
+    Sign,
+    State,
+    is_active,
+    losses_of,
+    quality_of,
+    stamp_of,
+    state_of,
+)
 from heating.orders import Order
 from jph import kinds
 from jph.config import Network, Sensor
@@ -26,6 +34,7 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One codifier ready to be shown: `value` and `unit` are text, not escaped; `age` in s.
 
     `order` and `shed` are those of a heater; `limit` (A) and `level` (ok, high, over) of a current.
+    `quality` is what the sender doubts of the value (stale, implausible, estimated), "" for none.
     """
 
     state: str
@@ -34,6 +43,7 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     number: float | None = None
     age: float | None = None
     losses: int = 0
+    quality: str = ""
     order: str | None = None
     shed: bool | None = None
     limit: float | None = None
@@ -75,6 +85,7 @@ class Board:
         self.epoch = secrets.token_hex(4)
         self.version = 1
         self.cache_here = False
+        self._unsettled = False
         self._entries = {sensor.codifier: _Entry(sensor) for sensor in network.sensors}
         # An element's state hangs on its node's, so nodes are judged first.
         self._nodes_first = sorted(self._entries.items(), key=lambda e: e[1].sensor.parent or "")
@@ -106,13 +117,24 @@ class Board:
                 entry.fresh = True
         self.refresh(now_s)
 
-    def hear(self, codifier: str, active: bool, now_s: float) -> None:
-        """Take a sign of life heard on the control bus: it needs no cache to be true."""
+    def hear(self, codifier: str, active: bool, now_s: float) -> bool:
+        """Take a sign of life heard on the control bus: it needs no cache to be true.
+
+        It is shown after the next `settle` or `refresh`. False if it is of no node of ours.
+        """
         entry = self._entries.get(codifier)
-        if entry is not None and entry.sensor.parent is None:
-            entry.sign.hear(now_s)
-            entry.active = active
-            entry.fresh = True
+        if entry is None or entry.sensor.parent is not None:
+            return False
+        entry.sign.hear(now_s)
+        entry.active = active
+        entry.fresh = True
+        self._unsettled = True
+        return True
+
+    def settle(self, now_s: float) -> None:
+        """Judge again if something was heard since that was done last."""
+        if self._unsettled:
+            self.refresh(now_s)
 
     def set_cache(self, here: bool) -> None:
         """Say whether the cache answers."""
@@ -122,7 +144,7 @@ class Board:
 
     def refresh(self, now_s: float) -> bool:
         """Judge everything again at `now_s` (monotonic); True if something is to be shown."""
-        changed = False
+        changed = self._unsettled = False
         for codifier, entry in self._nodes_first:
             row = self._row(codifier, entry, now_s)
             if entry.fresh or _differ(row, entry.row):
@@ -195,8 +217,11 @@ class Board:
         number = number_of(raw)
         value, unit = shown(raw, sensor.symbol, sensor.data_type)
         order = shed = limit = level = None
+        quality = quality_of(entry.fields)
         if codifier in self.house.wiring.heaters:
             order, shed, value, unit = self._heater(codifier, number)
+            if order and quality:
+                value = f"{value}, {quality}"
         elif codifier in self._phase_of:
             phase = self._phase_of[codifier]
             limit, level = self._limit(phase), self._level(phase)
@@ -212,6 +237,7 @@ class Board:
             number=number,
             age=None if age_s is None else round(age_s, 1),
             losses=losses_of(entry.fields),
+            quality=quality,
             order=order,
             shed=shed,
             limit=limit,

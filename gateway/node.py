@@ -1,6 +1,8 @@
 """The gateway as a node: on the control bus it asks and hears, on HTTP it shows and obeys."""
 
 import asyncio
+import contextlib
+import importlib.util
 import time
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -9,6 +11,7 @@ import msgspec
 from gateway.board import Board
 from gateway.commands import Commander
 from gateway.store import Hashes, Reader
+from gateway.stream import MERGE_S, Hub
 from jph.errors import JphError
 from jph.node import Node, Settings, now_ms
 from jph.stores import redis_url
@@ -16,8 +19,8 @@ from jph.wire import Control, Flag
 
 if TYPE_CHECKING:
     from gateway.server import WebServer
-    from gateway.stream import Hub
 
+_LIBRARIES: Final = ("jinja2", "litestar", "uvicorn")
 _JUDGE_EVERY_S: Final = 1.0
 _SIGNS_OF_LIFE: Final = frozenset({Flag.ALIVE, Flag.NEW, Flag.TIME})
 
@@ -50,19 +53,35 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
     _web: "WebServer | None" = None
     _reader: "asyncio.Task[None] | None" = None
 
+    @classmethod
+    def check_installed(cls) -> None:
+        """Make sure that the page's libraries are there: `pip install jph` alone leaves them out.
+
+        Raises:
+            JphError: they are not; says what to install.
+        """
+        missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
+        if missing:
+            raise JphError(
+                f"the page needs {', '.join(missing)}: install the extra 'gateway', "
+                "as in pip install '.[gateway]'"
+            )
+
     async def open(self) -> None:
         """Listen, serve, and follow the cache."""
+        self.check_installed()
         from gateway.app import build_app
         from gateway.guard import known_hosts
         from gateway.server import WebServer, listen, port_of, url_of
-        from gateway.stream import Hub
 
+        self._heard = asyncio.Event()
         self._commander = Commander(self.send_control)
         self._hub = Hub(Board(self.network))
-        app = build_app(self._hub, self._commander, known_hosts(self.settings.hosts))
+        hosts = known_hosts(self.settings.hosts)
+        app = build_app(self._hub, self._commander, hosts, self.log)
         listener = listen(self.settings.address, port_of(self.settings.port))
         self.url = url_of(listener)
-        self._web = WebServer(app, listener, self._web_ended)
+        self._web = WebServer(app, listener, self._web_ended, self.log)
         self._follow(self._hub.board)
         self.spawn(self._judge(self._hub), "judge")
         self.log.info("ready: %s", self.url)
@@ -75,11 +94,13 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
             await self._web.stop()
 
     def on_control(self, message: Control) -> None:
-        """Take what nodes say of themselves, and their answers to our commands."""
+        """Take what nodes say of themselves, and their answers to our commands.
+
+        Nothing here may cost more with more codifiers: a bus may carry thousands of these a second.
+        """
         if self._hub is not None and message.flag in _SIGNS_OF_LIFE:
-            self._hub.board.hear(message.source, message.active, time.monotonic())
-            self._hub.board.refresh(time.monotonic())
-            self._hub.wake()
+            if self._hub.board.hear(message.source, message.active, time.monotonic()):
+                self._heard.set()
             self._commander.hear(message)
 
     def on_reload(self) -> None:
@@ -108,11 +129,16 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         self._reader = self.spawn(reader.run(), "redis")
 
     async def _judge(self, hub: "Hub") -> None:
-        """Find what became late: silence sends no message."""
+        """Show what was heard, merged, and find what became late: silence sends no message."""
         while True:
-            await asyncio.sleep(_JUDGE_EVERY_S)
-            if hub.board.refresh(time.monotonic()):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_JUDGE_EVERY_S):
+                    await self._heard.wait()
+            heard = self._heard.is_set()  # whoever asked meanwhile has had it settled already
+            self._heard.clear()
+            if hub.board.refresh(time.monotonic()) or heard:
                 hub.wake()
+            await asyncio.sleep(MERGE_S)
 
     def _wake(self) -> None:
         if self._hub is not None:

@@ -3,19 +3,20 @@
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+import uvicorn
+
+from gateway.connections import Connection, ServerLog
 from gateway.guard import App
 from jph.errors import JphError
 
-if TYPE_CHECKING:
-    import uvicorn
-
 DEFAULT_PORT: Final = 8080
-_BACKLOG: Final = 256
+_BACKLOG: Final = 64
 _UNTAKEN_MS: Final = 15_000
 """After this time without room at a client's side the kernel drops the connection, and with it
 what was written for it (TCP_USER_TIMEOUT, RFC 5482)."""
@@ -87,9 +88,15 @@ class WebServer:
     """
 
     def __init__(
-        self, app: App, listener: socket.socket, ended: Callable[[BaseException | None], None]
+        self,
+        app: App,
+        listener: socket.socket,
+        ended: Callable[[BaseException | None], None],
+        log: logging.LoggerAdapter[logging.Logger],
     ) -> None:
         self._server = _server(app)
+        self._log = ServerLog(log)
+        self._log.start()
         self._listener = listener
         self._ended = ended
         # A task of its own: it must outlive the node's tasks to answer what is under way.
@@ -103,14 +110,13 @@ class WebServer:
 
     def _finish(self, task: "asyncio.Task[None]") -> None:
         self._listener.close()
+        self._log.stop()
         error = None if task.cancelled() else task.exception()
         if not self._server.should_exit or error is not None:
             self._ended(error)
 
 
-def _server(app: App) -> "uvicorn.Server":
-    import uvicorn
-
+def _server(app: App) -> uvicorn.Server:
     class Server(uvicorn.Server):
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
@@ -128,6 +134,8 @@ def _server(app: App) -> "uvicorn.Server":
             date_header=True,
             proxy_headers=False,
             ws="none",
+            http=Connection,
+            backlog=_BACKLOG,  # taken in one turn of the loop, before any can be refused
             timeout_graceful_shutdown=_LAST_WORDS_S,
             h11_max_incomplete_event_size=_LARGEST_HEAD_BYTES,
         )

@@ -8,10 +8,16 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+from jph.wire import Quality
+
 DEAD_AFTER: Final = 3.0
 """How many `TimeoutWarning`s without a sign of life make late dead: two missed in a row are bad
 luck on a busy network, three are not."""
 
+_DOUBTS: Final = {
+    int(quality): quality.name.lower()
+    for quality in (Quality.STALE, Quality.IMPLAUSIBLE, Quality.ESTIMATED)
+}
 STAMPS: Final = ("ITimestamp", "DTimestamp", "TTimestamp")
 """The fields of a hash that prove its codifier alive, ms since 1970 UTC."""
 
@@ -58,6 +64,11 @@ def stamp_of(fields: Mapping[str, str], names: tuple[str, ...] = STAMPS) -> int:
 def losses_of(fields: Mapping[str, str]) -> int:
     """Return the messages lost on both buses."""
     return whole(fields.get("CPacketsLost", "")) + whole(fields.get("DPacketsLost", ""))
+
+
+def quality_of(fields: Mapping[str, str]) -> str:
+    """Return what the sender doubts of its value: stale, implausible or estimated, else ""."""
+    return _DOUBTS.get(whole(fields.get("Quality", "")), "")
 
 
 def whole(text: str) -> int:

@@ -16,7 +16,8 @@ from gateway.board import Board
 MERGE_S: Final = 0.1
 KEEP_ALIVE_S: Final = 15.0
 STALL_S: Final = 10.0
-MOST_CLIENTS: Final = 500
+MOST_CLIENTS: Final = 200
+"""Fewer than connections are taken: with so many watching, the page still answers."""
 RETRY_MS: Final = 2000
 
 _START: Final = {

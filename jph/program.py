@@ -32,7 +32,11 @@ def run(codifiers: Sequence[str], url: str) -> None:
     nodes = [kinds.make(codifier, network, url) for codifier in codifiers]
     for reason in refused:
         nodes[0].log.warning("%s", reason)
-    config.state_dir().mkdir(parents=True, exist_ok=True)
+    state = config.state_dir()
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JphError(f"the state directory {state} cannot be used: {error}") from error
     asyncio.run(run_nodes(nodes))
 
 

@@ -8,7 +8,7 @@ import math
 import os
 from pathlib import Path
 
-from jph.config import state_dir
+from jph.config import Sensor, state_dir
 from jph.node import Node, Settings
 from jph.wire import Control, Flag
 
@@ -56,6 +56,10 @@ def restore(path: Path) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _said(value: float, entry: Sensor) -> float:
+    return round(value) if entry.data_type == "integer" else value
+
+
 class Setpoint(Node, type=("Setpoint", "controlSensor"), settings=SetpointSettings):
     """Publish a number; `A` sets it, `E` steps it, both at once on the data bus.
 
@@ -101,8 +105,19 @@ class Setpoint(Node, type=("Setpoint", "controlSensor"), settings=SetpointSettin
         self.log.info("%s sets %g", source, self.value)
         self._say()
 
+    @classmethod
+    def taken(cls, entry: Sensor, wanted: float) -> float:
+        """Return what a setpoint of this entry says after `A` with the finite number `wanted`.
+
+        Raises:
+            ConfigError: the entry's settings are wrong.
+        """
+        settings = cls.check_settings(entry)
+        assert isinstance(settings, SetpointSettings)
+        return _said(bounded(wanted, settings), entry)
+
     def _say(self) -> None:
-        self.send(round(self.value) if self.entry.data_type == "integer" else self.value)
+        self.send(_said(self.value, self.entry))
 
     @property
     def _path(self) -> Path:

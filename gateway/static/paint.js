@@ -50,6 +50,7 @@ function paintOne(element, row) {
   mark(element, "state", row.state);
   mark(element, "order", row.order);
   mark(element, "level", row.level);
+  mark(element, "quality", row.quality);
   element.toggleAttribute("data-shed", row.shed === true);
   if (element.dataset.part === "dot") {
     element.setAttribute("aria-label", `${element.dataset.name} ${row.value ?? ""}`);
@@ -57,6 +58,7 @@ function paintOne(element, row) {
   }
   part(element, "value", row.value ?? "–");
   part(element, "unit", row.unit ?? "");
+  part(element, "quality", row.quality ?? "");
   part(element, "losses", row.losses ? String(row.losses) : "");
   if (!element.hasAttribute("data-quiet")) part(element, "state", row.state);
   if (element.classList.contains("gauge")) gauge(element, row);

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -104,7 +106,10 @@ def test_set_and_step_show_the_reading_that_follows(nodes: Program, config: Path
     done = control(config, "step", "SP", "-0.5")
     assert (done.returncode, done.stdout) == (0, "SP (Comfort temperature): 21 °C\n")
     told = json.loads(control(config, "set", "--json", "SP", "99").stdout)
-    assert told["value"] == 30  # its Max
+    assert (told["asked"], told["value"], told["done"]) == (99, 30, True)  # its Max
+    done = control(config, "set", "SP", "99")
+    said = "SP (Comfort temperature): asked 99 °C, took 30 °C\n"
+    assert (done.returncode, done.stdout) == (0, said)
 
 
 def test_what_has_no_control_is_refused(config: Path) -> None:
@@ -180,6 +185,40 @@ def test_watch_follows_one_conversation(nodes: Program, config: Path) -> None:
         assert " C P CC→SP" in watching.expect("CC→SP")
         assert " C T SP→CC" in watching.expect("SP→CC")
         assert watching.process.wait(LIMIT_S) == 0
+
+
+def test_watch_into_a_reader_that_leaves_ends_quietly(nodes: Program, config: Path) -> None:
+    words = shlex.join(command(config, "watch"))
+    done = subprocess.run(
+        ["bash", "-c", f"{words} | head -n 2; echo status ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[2:] == ["status 0"]
+
+
+def test_ping_everybody_leaves_out_the_asker(nodes: Program, config: Path) -> None:
+    with Program(*command(config, "watch", "--flag", "T", "--from", "SP")) as watching:
+        done = control(config, "ping", "@@")
+        watching.expect("SP→CC")  # so it was there, as a console of our name
+    again = control(config, "ping", "@@")
+    for table in (done, again):
+        assert [line.split()[0] for line in table.stdout.splitlines()] == ["code", "SP", "SQ"]
+
+
+def test_a_node_named_twice_is_a_mistake(config: Path) -> None:
+    done = control(config, "run", "SP", "SP")
+    assert done.returncode == 2
+    assert "SP is named more than once" in done.stderr
+
+
+def test_a_state_that_cannot_be_is_one_line(config: Path) -> None:
+    done = control(config, "run", "SP", JPH_STATE="/proc/x")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "/proc/x cannot be used" in done.stderr
 
 
 def test_run_ends_on_sigterm(nodes: Program, config: Path) -> None:

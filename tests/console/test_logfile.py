@@ -1,6 +1,9 @@
 from pathlib import Path
 
+import pytest
+
 from console.logfile import LogFile
+from jph.errors import JphError
 
 
 def test_it_turns_over_and_keeps_three_files(tmp_path: Path) -> None:
@@ -31,3 +34,34 @@ def test_the_tail_is_of_this_life_only(tmp_path: Path) -> None:
     assert log.tail()[-2:] == ["4999", "the end, in pieces"]
     assert log.tail() == []
     log.close()
+
+
+def test_a_log_that_cannot_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "TI.log").mkdir()
+    (tmp_path / "log").touch()
+    for path in (tmp_path / "TI.log", tmp_path / "log" / "TI.log"):
+        with pytest.raises(JphError, match=r"TI\.log cannot be written"):
+            LogFile(path)
+
+
+def test_it_turns_over_even_where_names_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "TI.log.1" / "taken").mkdir(parents=True)
+    (tmp_path / "TI.log.2" / "taken").mkdir(parents=True)
+    log = LogFile(tmp_path / "TI.log", limit=100)
+    for number in range(30):
+        log.write(f"line {number:04d}\n".encode())
+    log.close()
+    assert (tmp_path / "TI.log").read_text().splitlines()[-1] == "line 0029"
+
+
+def test_it_comes_back_when_its_place_does(tmp_path: Path) -> None:
+    place = tmp_path / "log"
+    log = LogFile(place / "TI.log", limit=10)
+    log.write(b"0123456789")
+    place.rename(tmp_path / "away")
+    log.write(b"lost\n")
+    (tmp_path / "away").rename(place)
+    log.write(b"kept\n")
+    log.close()
+    assert (place / "TI.log").read_text() == "kept\n"
+    assert log.tail() == ["0123456789lost", "kept"]

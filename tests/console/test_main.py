@@ -1,5 +1,7 @@
 """The command group: what each command says of itself, and how errors leave it."""
 
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -7,6 +9,7 @@ from click.testing import CliRunner
 from console import main
 from console.main import COMMANDS, CommandTable, cli
 from jph.errors import ConfigError, DuplicateInstance, JphError, Problem
+from tests.support import REPOSITORY
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -14,6 +17,27 @@ def test_each_command_explains_itself(name: str) -> None:
     done = CliRunner().invoke(cli, [name, "--help"])
     assert done.exit_code == 0
     assert done.output.count("\n") > 5
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_examples_keep_their_lines(name: str) -> None:
+    output = CliRunner().invoke(cli, [name, "--help"]).output
+    assert "\\b" not in output
+    for line in output.splitlines():
+        assert line.count("control.py") <= 1
+
+
+def test_the_usual_config_is_here_or_beside_control_py(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main.default_config() == str(REPOSITORY / "static" / "config.json")
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "config.json").write_text("{}")
+    assert main.default_config() == "static/config.json"
+    monkeypatch.setattr(main, "_BESIDE", tmp_path / "nowhere.json")
+    (tmp_path / "static" / "config.json").unlink()
+    assert main.default_config() == "static/config.json"
 
 
 def test_the_help_teaches_all_of_them() -> None:

@@ -2,7 +2,7 @@
 
 from console.survey import ALIVE, HALTED, LATE, SILENT, UNHEARD, Row, Survey
 from jph.config import Endpoint, Multicast, Network, Sensor
-from jph.wire import Control, Reading
+from jph.wire import Control, Quality, Reading
 
 NETWORK = Network(
     multicast=Multicast(control=Endpoint("239.1.1.1", 1), data=Endpoint("239.1.1.2", 2)),
@@ -21,6 +21,17 @@ def control(source: str, flag: str, number: float = 0.0, active: bool = True) ->
 
 def reading(source: str, value: float, flag: str = "d") -> Reading:
     return Reading(1, 1, 5000, flag, source, "@@", 1, 0, value)
+
+
+def test_a_doubtful_value_is_told() -> None:
+    heard = survey()
+    heard.hear_data([reading("I1", 7.0)], 1.0)
+    assert row(heard, "I1", 2.0).quality == "good"
+    heard.hear_data([reading("I1", 7.0)._replace(quality=Quality.STALE)], 2.0)
+    assert row(heard, "I1", 3.0).quality == "stale"
+    heard.hear_data([reading("I1", 7.0)._replace(quality=77)], 3.0)
+    assert row(heard, "I1", 4.0).quality == "77"
+    assert row(heard, "SP", 4.0).quality is None
 
 
 def survey() -> Survey:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from console.up import can_run
+from jph.config import load
 from tests.console.programs import CONSOLE, Program, command, control, gone, setpoint
 from tests.support import LIMIT_S, REPOSITORY
 
@@ -83,9 +85,52 @@ def test_a_newer_instance_is_not_fought(house: Program, config: Path) -> None:
 
 
 def test_a_newer_house_takes_all(house: Program, config: Path, tmp_path: Path) -> None:
-    with Program(*command(config, "up"), JPH_STATE=str(tmp_path / "other")) as newer:
+    words = command(config, "up", "--take-over")
+    with Program(*words, JPH_STATE=str(tmp_path / "other")) as newer:
         newer.expect("ready: 3 parts")
         assert house.process.wait(LIMIT_S) == 3
+
+
+def test_another_house_on_the_same_groups_is_left_alone(
+    house: Program, config: Path, tmp_path: Path
+) -> None:
+    done = control(config, "up", JPH_STATE=str(tmp_path / "other"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("control.py: S1 S2 S3 live already: another house runs")
+    assert "--take-over" in done.stderr
+    assert len(house.children()) == 3
+    assert house.process.poll() is None
+
+
+def test_a_killed_house_is_followed_by_another_at_once(config: Path) -> None:
+    with Program(*command(config, "up")) as house:
+        house.expect("ready: 3 parts")
+        house.process.kill()
+        house.process.wait(LIMIT_S)
+        with Program(*command(config, "up")) as newer:
+            newer.expect("ready: 3 parts")
+
+
+@pytest.mark.parametrize("blocked", ["log/S1.log/x", "log"])
+def test_a_log_that_cannot_be_written_is_one_line(config: Path, state: Path, blocked: str) -> None:
+    place = state / blocked
+    place.parent.mkdir(parents=True)
+    place.touch()
+    done = control(config, "up")
+    assert done.returncode == 1
+    assert done.stderr.startswith("control.py: the log ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_what_is_not_installed_is_said_once_and_left_out(
+    config_file: WriteConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("gateway.node._LIBRARIES", ("jinja_nowhere",))
+    network = load(str(config_file(setpoint("SP"), {"Codifier": "CF", "Type": "Gateway"})))
+    assert [part.codifier for part in network.nodes() if can_run(part)] == ["SP"]
+    said = capsys.readouterr().out
+    assert said.startswith("CF         is left out: the page needs jinja_nowhere: install")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -104,6 +104,15 @@ def test_a_heater_shows_its_order_and_whether_it_is_shed(board: Board) -> None:
     assert board.row("S1").value == "none"
 
 
+@pytest.mark.parametrize(("quality", "word"), [("1", "stale"), ("0", ""), ("", ""), ("x9", "")])
+def test_a_value_in_doubt_is_shown_so(board: Board, quality: str, word: str) -> None:
+    at = str(NOW_MS + 100_000)
+    fields = {"Value": "3", "DTimestamp": at, "Quality": quality}
+    board.update({"I1": fields, "11": fields}, NOW_MS, 100.0, old=False)
+    assert board.row("I1").quality == word
+    assert board.row("11").value == (f"eco, {word}" if word else "eco")
+
+
 @pytest.mark.parametrize(
     ("current", "level"), [(0, "ok"), (23, "ok"), (24, "high"), (30, "high"), (31, "over")]
 )

@@ -1,0 +1,152 @@
+"""Clients that dawdle, crowd or break off: the page stays there for the others."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from gateway import app, connections
+from gateway.connections import ServerLog
+from gateway.node import Gateway
+from jph.logs import node_logger
+from tests.gateway.conftest import Plain
+from tests.support import LIMIT_S, until
+
+HEAD = b"POST /sensormsg/TI/H HTTP/1.1\r\nHost: localhost\r\nX-JPH-Confirm: yes\r\n"
+Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@contextlib.asynccontextmanager
+async def client(gateway: Gateway, said: bytes) -> AsyncIterator[Client]:
+    """Connect and say something."""
+    host, port = gateway.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(said)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+async def rest(reader: asyncio.StreamReader) -> bytes:
+    """Return all that comes until the server closes; a reset counts as that."""
+    async with asyncio.timeout(LIMIT_S):
+        try:
+            return await reader.read()
+        except ConnectionResetError:
+            return b""
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_LIMIT_S", 0.2)
+    monkeypatch.setattr(app, "BODY_LIMIT_S", 0.2)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("said", [b"", b"GET / HT", HEAD])
+async def test_half_a_head_is_not_waited_for(gateway: Gateway, said: bytes) -> None:
+    async with client(gateway, said) as (reader, _):
+        assert await rest(reader) == b""
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_nor_is_half_a_further_one(gateway: Gateway) -> None:
+    async with client(gateway, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") as both:
+        reader, writer = both
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        await reader.readuntil(b"}")
+        writer.write(b"GET /healthz HT")
+        assert await rest(reader) == b""
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_stream_is_no_head_that_dawdles(gateway: Gateway) -> None:
+    async with client(gateway, b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n") as (reader, _):
+        await reader.readuntil(b"event: board")
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        while loop.time() < began_s + 0.6:  # three times what a head may take
+            gateway.on_reload()
+            await reader.readuntil(b"event: board")
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_command_that_breaks_off_is_none(gateway: Gateway, meter: Plain) -> None:
+    async with client(gateway, HEAD + b"Content-Length: 5\r\n\r\n") as (reader, _):
+        assert b" 408 " in await reader.readline()
+    async with client(gateway, HEAD + b"Content-Length: 900000\r\n\r\n" + bytes(100_000)) as both:
+        assert b" 413 " in await both[0].readline()
+    assert meter.active
+
+
+async def test_who_asks_for_nothing_makes_room(
+    gateway: Gateway,
+    meter: Plain,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 4)
+    stream = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with contextlib.AsyncExitStack() as open_now:
+        enter = open_now.enter_async_context
+        watching, _ = await enter(client(gateway, stream))
+        await watching.readuntil(b"event: board")
+        idle = [(await enter(client(gateway, b"GET / HT")))[0] for _ in range(6)]
+        assert await rest(idle[0]) == b""
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=5) as http:
+            assert (await http.get("/")).status_code == 200
+        gateway.on_reload()
+        await watching.readuntil(b"event: board")
+        await until(lambda: sum(reader.at_eof() for reader in idle) >= 3)
+        assert not idle[-1].at_eof()
+    assert caplog.text.count("one dropped") == 1
+
+
+async def test_files_that_run_out_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    log = ServerLog(node_logger("CF", "Gateway", {}))
+    log.start()
+    loop = asyncio.get_running_loop()
+    try:
+        for _ in range(100):
+            error = OSError(24, "Too many open files")
+            context = {"message": "socket.accept() out of system resource", "exception": error}
+            loop.call_exception_handler(context)
+        loop.call_exception_handler({"message": "something else"})
+    finally:
+        log.stop()
+    assert caplog.text.count("no connection can be taken: [Errno 24]") == 1
+    assert "something else" in caplog.text
+
+
+async def test_what_anybody_can_cause_is_logged_once_and_by_name(
+    gateway: Gateway, http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            async with client(gateway, b"nonsense\r\n\r\n") as (reader, _):
+                assert b" 400 " in await reader.readline()
+        await http.post("/sensormsg/TI/P", headers={"X-JPH-Confirm": "yes"})
+    invalid = [r for r in caplog.records if "Invalid HTTP" in r.message]
+    commands = [r for r in caplog.records if "from the page" in r.message]
+    assert (len(invalid), len(commands)) == (1, 1)
+    assert {r.codifier for r in invalid + commands} == {"CF"}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", ["/", "/sensor/", "/sensor/TI", "/healthz", "/static/main.js"])
+async def test_head_is_get_without_a_body(http: httpx.AsyncClient, path: str) -> None:
+    head, get = await http.head(path), await http.get(path)
+    assert head.status_code == 200
+    assert head.content == b""
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
+async def test_a_stream_is_for_get_alone(http: httpx.AsyncClient) -> None:
+    assert (await http.head("/events")).status_code == 405
+    answer = await http.post("/events", headers={"X-JPH-Confirm": "yes"})
+    assert answer.status_code == 405
