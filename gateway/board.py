@@ -220,8 +220,6 @@ class Board:
         quality = quality_of(entry.fields)
         if codifier in self.house.wiring.heaters:
             order, shed, value, unit = self._heater(codifier, number)
-            if order and quality:
-                value = f"{value}, {quality}"
         elif codifier in self._phase_of:
             phase = self._phase_of[codifier]
             limit, level = self._limit(phase), self._level(phase)

@@ -1,5 +1,6 @@
 """`up`: a small house kept alive, as a person or a script would use it."""
 
+import errno
 import os
 import signal
 import socket
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from console.part import Part
+from console.supervisor import Supervisor
 from console.up import can_run
-from jph.config import load
+from jph.config import Sensor, load
 from tests.console.programs import CONSOLE, Program, command, control, gone, setpoint
-from tests.support import LIMIT_S, REPOSITORY
+from tests.support import LIMIT_S, REPOSITORY, until
 
 WriteConfig = Callable[..., Path]
 CODES = ("S1", "S2", "S3")
@@ -120,6 +123,21 @@ def test_a_log_that_cannot_be_written_is_one_line(config: Path, state: Path, blo
     assert done.returncode == 1
     assert done.stderr.startswith("control.py: the log ")
     assert done.stderr.count("\n") == 1
+
+
+async def test_a_process_that_cannot_be_had_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def live(_: Part) -> int:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(Part, "live", live)
+    said: list[str] = []
+    supervisor = Supervisor([Sensor("S1", "Setpoint")], {}, tmp_path, said.append)
+    supervisor.start("S1")
+    await until(lambda: len(said) == 2)
+    await supervisor.stop()
+    assert all("cannot be started: [Errno 11]" in line for line in said)
 
 
 def test_what_is_not_installed_is_said_once_and_left_out(

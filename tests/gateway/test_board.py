@@ -109,8 +109,8 @@ def test_a_value_in_doubt_is_shown_so(board: Board, quality: str, word: str) -> 
     at = str(NOW_MS + 100_000)
     fields = {"Value": "3", "DTimestamp": at, "Quality": quality}
     board.update({"I1": fields, "11": fields}, NOW_MS, 100.0, old=False)
-    assert board.row("I1").quality == word
-    assert board.row("11").value == (f"eco, {word}" if word else "eco")
+    assert (board.row("I1").quality, board.row("I1").value) == (word, "3")
+    assert (board.row("11").quality, board.row("11").value) == (word, "eco")
 
 
 @pytest.mark.parametrize(

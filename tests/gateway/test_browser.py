@@ -65,6 +65,17 @@ async def test_values_change_without_a_reload(page: Page, redis: RedisProcess) -
     assert await page.evaluate("window.same")
 
 
+async def test_a_value_in_doubt_says_so(page: Page, redis: RedisProcess) -> None:
+    order = page.locator('.heater[data-code="11"] .order')
+    redis.write({"11": reading(3) | {"Quality": "1"}, "I1": reading(9) | {"Quality": "2"}})
+    await expect(order).to_have_text("eco stale")
+    await expect(row(page, "I1", "quality")).to_have_text("implausible")
+    await page.reload()
+    await expect(order).to_have_text("eco stale")
+    redis.write({"11": reading(3, 1) | {"Quality": "0"}})
+    await expect(order).to_have_text("eco")
+
+
 async def test_nothing_scrolls_sideways(page: Page, redis: RedisProcess) -> None:
     redis.write(
         {"C1": reading("x" * 500), "TP": reading("HEURES PLEINES ET AUTRES"), "11": reading(0)}
