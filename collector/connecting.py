@@ -64,7 +64,7 @@ def query(
         StoreError: PostgreSQL went away or refuses it.
     """
     with transaction(connection) as cursor:
-        cursor.execute(statement, values)
+        cursor.execute(statement, values or None)  # without values % is itself
         return cursor.fetchall()
 
 

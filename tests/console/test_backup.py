@@ -1,0 +1,103 @@
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.buckets import HOUR_US, MINUTE_US
+from console import pgprograms
+from console.pgprograms import find_programs, target
+from jph.errors import StoreError
+from tests.collector.test_calculator import CHANGE, House, reading
+from tests.collector.test_store import query
+from tests.console.programs import control
+from tests.console.test_sql import answered
+
+WriteConfig = Callable[..., Path]
+METER = {"Codifier": "I1", "Type": "Setpoint", "Sensor": {"Default": "1"}}
+
+
+@pytest.fixture
+def house(sql: dict[str, Any]) -> Iterator[House]:
+    with contextlib.closing(House(sql)) as house:
+        house.write(*(reading(n, CHANGE + n * MINUTE_US, float(n)) for n in range(90)))
+        house.calculate(CHANGE + 30 * HOUR_US)
+        yield house
+
+
+@pytest.fixture
+def config(house: House, config_file: WriteConfig) -> Path:
+    return config_file(METER, SQL=house.sql)
+
+
+def test_what_was_backed_up_comes_back_whatever_happened_since(
+    config: Path, house: House, tmp_path: Path
+) -> None:
+    archive = tmp_path / "house.dump"
+    before, raw = house.bytes(), house.raw()
+    assert control(config, "backup", str(archive)).returncode == 0
+    assert control(config, "backup", str(archive)).returncode == 2  # it is there already
+    house.write(*(reading(n, CHANGE + n * MINUTE_US, 0.0) for n in range(100, 200)))
+    query(house.sql, "DELETE FROM statistic_day; CREATE TABLE later (mine integer)")
+    used = control(config, "restore", str(archive), "--yes")
+    assert (used.returncode, "jph Q1, jph Q2: in use" in used.stderr) == (1, True), used.stderr
+    house.close()
+    assert answered(config, "n\n", "restore", str(archive)).returncode == 1
+    done = control(config, "restore", str(archive), "--yes")
+    assert done.returncode == 0, done.stderr
+    assert (house.bytes(), house.raw()) == (before, raw)
+    assert query(house.sql, "SELECT FROM pg_class WHERE relname = 'later'") == []
+    with contextlib.closing(House(house.sql)) as again:  # it goes on where it was
+        again.write(*(reading(n, CHANGE + n * MINUTE_US, 0.0) for n in range(80, 100)))
+        again.work()
+        assert len(again.raw()) == 100
+
+
+def test_a_restore_that_fails_changes_nothing(config: Path, house: House, tmp_path: Path) -> None:
+    archive = tmp_path / "house.dump"
+    assert control(config, "backup", str(archive)).returncode == 0
+    cut = tmp_path / "cut.dump"
+    cut.write_bytes(archive.read_bytes()[:-2000])
+    before, raw = house.bytes(), house.raw()
+    house.close()
+    for bad in (cut, config):
+        done = control(config, "restore", str(bad), "--yes")
+        assert (done.returncode, "failed" in done.stderr) == (1, True), done.stderr
+        assert (house.bytes(), house.raw()) == (before, raw)
+
+
+def test_the_embedded_server_is_started_for_it(
+    config_file: WriteConfig, store_state: Path, tmp_path: Path
+) -> None:
+    config, archive = config_file(METER), tmp_path / "house.dump"
+    assert control(config, "backup", str(archive)).returncode == 0
+    assert control(config, "restore", str(archive), "--yes").returncode == 0
+    assert not list(store_state.rglob("postmaster.pid"))
+
+
+def test_a_server_that_is_away_is_told(config_file: WriteConfig, tmp_path: Path) -> None:
+    nowhere = {"Database": "jph", "User": "jph", "Host": str(tmp_path)}
+    done = control(config_file(METER, SQL=nowhere), "backup", str(tmp_path / "x.dump"))
+    assert (done.returncode, "PostgreSQL: " in done.stderr) == (1, True)
+
+
+def test_passwords_are_not_on_the_command_line() -> None:
+    found = target("host=/run dbname=house user=ann password='open sesame'")
+    assert "sesame" not in found.dsn
+    assert found.environment["PGPASSWORD"] == "open sesame"
+
+
+def test_the_programs_of_the_servers_version_are_taken_else_newer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    places = {Path("/a"): 18, Path("/b"): 15, Path("/c"): 16}
+    monkeypatch.setattr(pgprograms, "_places", lambda: iter(places))
+    monkeypatch.setattr(pgprograms, "version", places.__getitem__)
+    assert [find_programs(number) for number in (14, 15, 17)] == [
+        Path("/b"),
+        Path("/b"),
+        Path("/a"),
+    ]
+    with pytest.raises(StoreError, match="PostgreSQL 19 or later is not installed"):
+        find_programs(19)
