@@ -275,7 +275,7 @@ def configuration(directory: Path, device: str) -> dict[str, Any]:
     }
     shedding = {
         "Phases": [{"Phase": 1, "Codifier": "S1", "Current": "I1", "Limit": 30}],
-        **dict.fromkeys(("Settle", "MinimumOff", "MinimumOn", "RestoreInterval"), 0),
+        **dict.fromkeys(("Settle", "MinimumOff", "MinimumOn"), 0),
     }
     bus = f"unix:{directory}/i2c.sock"
     card = {"Bus": bus, "Address": 32, "Wires": wires, "Shed": {"1": "S1"}}

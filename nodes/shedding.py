@@ -1,6 +1,7 @@
 """Keep every phase under its limit: the meter's currents in, shed masks out."""
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from typing import Final
@@ -9,21 +10,37 @@ import msgspec
 
 from heating import durable
 from heating.orders import Order
-from heating.shedding import Decision, Readings, Rules, SheddingPolicy
+from heating.shedding import Decision, Readings, Report, Rules, SheddingPolicy
+from heating.shedding.trip import CURVE
 from heating.wiring import wiring
 from jph.config import state_dir
 from jph.errors import ConfigError, StoreError
 from jph.logs import Throttle
-from jph.node import Node, Settings
-from jph.wire import Quality, Reading
+from jph.node import Node, Settings, now_ms
+from jph.wire import Json, Quality, Reading
 
 TRUSTED: Final = frozenset({Quality.GOOD, Quality.ESTIMATED, Quality.SIMULATED})
+
+BEAT_S: Final = 0.25
+"""How often silence is looked for: the meter's, and that of a better shedder."""
+
+LEADER_SILENCE_S: Final = 2.2
+"""A shedder that has said nothing for so long is taken over from; it speaks every second."""
+
+START_S: Final = 2.0
+"""Started together, the better shedder is the first to speak."""
+
+EXPLAIN_INTERVALS: Final = 5
+NO_TRIP: Final = -1
+MASK_LIMIT: Final = 2**63
+STGE_OVERRUN: Final = 1 << 7
 
 
 class PhaseSettings(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
     """One phase: its mask's codifier, that of its current, and what is declared.
 
-    `limit` is in amperes; `warning` is the element that carries the meter's overrun warning.
+    `limit` is in amperes; `warning` is the element that carries the meter's overrun warning,
+    `explain` the one that tells why.
     """
 
     phase: int
@@ -31,6 +48,7 @@ class PhaseSettings(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
     current: str
     limit: float | None = None
     warning: str = ""
+    explain: str = ""
 
     def __post_init__(self) -> None:
         if self.phase not in (1, 2, 3):
@@ -43,21 +61,29 @@ class SheddingSettings(Settings, frozen=True):
     """What to watch and how; amperes, watts, volts, and seconds for all that is a time.
 
     `subscribed` is the element with the contract's amperes; of it and a phase's own `Limit` the
-    smaller one counts.
+    smaller one counts.  Of several shedders the one with the lowest `rank` decides.
     """
 
     phases: tuple[PhaseSettings, ...]
     subscribed: str = ""
-    margin: float = 1.0
-    settle: float = 5.0
+    status: str = ""
+    rank: int = 1
+    shadow: bool = False
+    margin: float = 0.6
+    settle: float = 2.6
     minimum_off: float = 60.0
     minimum_on: float = 60.0
-    restore_interval: float = 10.0
-    silence: float = 15.0
+    maximum_off: float = 3600.0
+    silence: float = 3.9
+    surprise: float = 10.0
     blind_after: float = 300.0
     blind_share: float = 0.5
     assumed_watts: float = 1150.0
     voltage: float = 230.0
+    breaker: float | None = None
+    breaker_curve: tuple[tuple[float, float], ...] = CURVE
+    priority_worth: float = 600.0
+    eco_first: bool = False
 
     def __post_init__(self) -> None:
         numbers = [phase.phase for phase in self.phases]
@@ -65,6 +91,13 @@ class SheddingSettings(Settings, frozen=True):
             raise ValueError("Phases: a phase is there twice")
         if self.voltage <= 0 or not 0 <= self.blind_share <= 1:
             raise ValueError("Voltage: expected volts above 0; BlindShare: expected 0 to 1")
+        if self.breaker is not None and self.breaker <= 0:
+            raise ValueError(f"Breaker: expected amperes above 0, found {self.breaker:g}")
+        ratios = [ratio for ratio, _ in self.breaker_curve]
+        if not ratios or ratios[0] <= 0 or ratios != sorted(set(ratios)):
+            raise ValueError("BreakerCurve: expected [multiple, seconds] by rising multiple")
+        if any(seconds <= 0 for _, seconds in self.breaker_curve):
+            raise ValueError("BreakerCurve: expected seconds above 0")
         unlimited = [phase.phase for phase in self.phases if phase.limit is None]
         if unlimited and not self.subscribed:
             raise ValueError(f"Phases: phase {unlimited[0]} has no Limit, and no Subscribed is set")
@@ -76,12 +109,17 @@ class SheddingSettings(Settings, frozen=True):
             settle_s=self.settle,
             minimum_off_s=self.minimum_off,
             minimum_on_s=self.minimum_on,
-            restore_interval_s=self.restore_interval,
+            maximum_off_s=self.maximum_off,
             silence_s=self.silence,
+            surprise_a=self.surprise,
             blind_after_s=self.blind_after,
             blind_share=self.blind_share,
             assumed_a=self.assumed_watts / self.voltage,
             volts=self.voltage,
+            breaker_a=self.breaker,
+            breaker_curve=self.breaker_curve,
+            priority_s=self.priority_worth,
+            eco_first=self.eco_first,
         )
 
 
@@ -89,8 +127,10 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
     """Publish one shed mask a phase, at once when it changes and each `SensorInterval`.
 
     A mask's bit i forces the phase's i-th heater (by codifier) off.  Under its own codifier the
-    node sends how many heaters are shed.  A meter that falls silent leaves the masks as they are;
-    after `BlindAfter` only a declared share of the limit stays switched on.
+    node sends how many heaters are shed.  While a shedder of lower rank number speaks, this one
+    only watches, and keeps that one's masks as its own.  A meter that falls silent: first nothing
+    is restored, then room is made for what nobody sees, after `BlindAfter` only a declared share
+    of the limit stays switched on.
     """
 
     settings: SheddingSettings
@@ -100,8 +140,16 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         self._throttle = Throttle()
         self._save = asyncio.Event()
         self._path = state_dir() / "shedding" / f"{self.codifier}.json"
+        self._orders: dict[str, Order] = {}
+        self._told: dict[int, Mapping[str, object]] = {}
+        self._beats = 0
         self._set_up(self._stored_masks())
+        # Somebody else may be leading: listen before the first word, longer to who goes before.
+        patience_s = START_S if any(map(self._better, self._others)) else 0.0
+        self._heard_better_s = time.monotonic() + patience_s
+        self._leading = not self._others or self.settings.shadow
         self.spawn(self._keep_masks(), "masks")
+        self.spawn(self._beat(), "beat")
 
     def on_reload(self) -> None:
         """Start the policy anew with the masks in force; contradictory wiring is refused."""
@@ -112,13 +160,17 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
 
     def on_data(self, readings: list[Reading]) -> None:
         """Decide as soon as the meter speaks, and say so before anything else."""
+        self._listen_to_others(readings)
         if news := self._news(readings):
             self._decide(news)
 
     async def on_timer(self, now_ms: int) -> None:
-        """Decide what needs no reading, and say every mask again: the cards count on it."""
+        """Say every mask again, the cards count on it, and now and then why."""
         self._decide(Readings())
-        self._send(self._masks)
+        if self._leading:
+            self._send(self._masks)
+        self._beats += 1
+        self._explain(every=self._beats % EXPLAIN_INTERVALS == 0)
 
     def _set_up(self, masks: Mapping[int, int]) -> None:
         house = wiring(self.network)
@@ -127,13 +179,70 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
             self.log.warning("nobody watches phase %d here, though it has heaters", phase)
         self._wiring = house
         self._codifiers = {number: phase.codifier for number, phase in phases.items()}
+        self._numbers = {codifier: number for number, codifier in self._codifiers.items()}
         self._currents = {phase.current: number for number, phase in phases.items()}
         self._warnings = {phase.warning: n for n, phase in phases.items() if phase.warning}
+        self._explains = {n: phase.explain for n, phase in phases.items() if phase.explain}
         self._declared = {n: phase.limit for n, phase in phases.items() if phase.limit is not None}
+        self._others = {
+            node.codifier: node.sensor.get("Rank", 1)
+            for node in self.network.nodes()
+            if node.type == "Shedding" and node.active and node.codifier != self.codifier
+        }
         self._policy = SheddingPolicy(house, phases, self.settings.rules())
         now_s = time.monotonic()
         self._policy.adopt(now_s, masks)
-        self._masks = self._policy.step(now_s, Readings(limits=self._declared)).masks
+        start = Readings(limits=self._declared, orders=self._orders)
+        self._masks = self._policy.step(now_s, start).masks
+
+    # Who decides
+
+    def _better(self, codifier: str) -> bool:
+        """Return whether another shedder goes before this one; between equals by codifier."""
+        rank = self._others.get(codifier)
+        mine = (self.settings.rank, self.codifier)
+        return isinstance(rank, int) and (rank, codifier) < mine
+
+    def _listen_to_others(self, readings: list[Reading]) -> None:
+        """Notice who leads; while this one does not, take its masks as they come."""
+        if not self._others or self.settings.shadow:
+            return
+        now_s = time.monotonic()
+        if any(self._better(r.source) for r in readings if r.flag != "n"):
+            self._heard_better_s = now_s
+            if self._leading:
+                self._leading = False
+                self.log.info("a shedder of lower rank is back: it decides again")
+        if self._leading:
+            return
+        masks = {
+            self._numbers[r.source]: int(r.number)
+            for r in readings
+            if r.source in self._numbers
+            and r.flag != "n"
+            and r.number is not None
+            and 0 <= r.number < MASK_LIMIT
+        }
+        changed = {n: mask for n, mask in masks.items() if mask != self._masks[n]}
+        if changed:
+            self._policy.adopt(now_s, changed)
+            self._masks = {**self._masks, **changed}
+            self._save.set()
+
+    async def _beat(self) -> None:
+        """Look for silence more often than readings are sent."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            if not self.active:
+                continue
+            silent_s = time.monotonic() - self._heard_better_s
+            if not self._leading and silent_s > LEADER_SILENCE_S:
+                self._leading = True
+                self.log.info("no other shedder is heard: this one decides from now on")
+                self._send(self._masks)
+            self._decide(Readings())
+
+    # The decision
 
     def _news(self, readings: list[Reading]) -> Readings | None:
         """Sort readings by what they mean here; None if nothing does."""
@@ -141,22 +250,27 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         warnings: dict[int, float] = {}
         limits: dict[int, float] = {}
         orders: dict[str, Order] = {}
+        overrun: bool | None = None
         for reading in readings:
-            number = reading.number
-            if number is None or reading.flag == "n" or reading.quality not in TRUSTED:
+            if reading.flag == "n" or reading.quality not in TRUSTED:
                 continue
-            source = reading.source
-            if source in self._currents:
+            source, number = reading.source, reading.number
+            if source == self.settings.status:
+                overrun = _overrun(reading.value)
+            elif number is None:
+                continue
+            elif source in self._currents:
                 currents[self._currents[source]] = number
             elif source in self._warnings:
                 warnings[self._warnings[source]] = number
             elif source == self.settings.subscribed:
                 limits = self._limits(number)
-            elif source in self._wiring.heaters and number in (0, 1, 2, 3):
+            elif source in self._wiring.heaters and number in tuple(Order):
                 orders[source] = Order(int(number))
-        if not (currents or warnings or limits or orders):
+        self._orders.update(orders)
+        if not (currents or warnings or limits or orders or overrun is not None):
             return None
-        return Readings(currents, limits, warnings, orders)
+        return Readings(currents, limits, warnings, orders, overrun)
 
     def _limits(self, subscribed_a: float) -> dict[int, float]:
         if not 1 <= subscribed_a < 1000:
@@ -164,26 +278,51 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         return {n: min(subscribed_a, self._declared.get(n, subscribed_a)) for n in self._codifiers}
 
     def _decide(self, news: Readings) -> None:
-        decision = self._policy.step(time.monotonic(), news)
+        if self.settings.shadow and news.currents:
+            # Nobody obeys: the heaters that would be off are taken out of what is measured.
+            without = {n: max(0.0, a - self._policy.shed_a(n)) for n, a in news.currents.items()}
+            news = news._replace(currents=without)
+        decision = self._policy.step(time.monotonic(), news, decide=self._leading)
         changed = {n: mask for n, mask in decision.masks.items() if mask != self._masks[n]}
         self._masks = decision.masks
         if changed:
-            self._send(changed)
+            if self._leading:
+                self._send(changed)
             self._save.set()
+            self._explain(every=False)
         self._tell(decision)
 
     def _send(self, masks: Mapping[int, int]) -> None:
         shed = sum(mask.bit_count() for mask in self._masks.values())
-        self.send_many(
-            [*((self._codifiers[n], m) for n, m in masks.items()), (self.codifier, shed)]
-        )
+        told = [] if self.settings.shadow else [(self._codifiers[n], m) for n, m in masks.items()]
+        self.send_many([*told, (self.codifier, shed)])
+
+    def _explain(self, *, every: bool) -> None:
+        """Send per phase why it is as it is: all of them, or those whose sheds have changed."""
+        if not self._leading or self.settings.shadow or not self._explains:
+            return
+        now_s, wall_ms = time.monotonic(), now_ms()
+        reports = self._policy.report(now_s)
+        stories = []
+        for number, codifier in self._explains.items():
+            shed = {code: held.since_s for code, held in reports[number].shed.items()}
+            if every or self._told.get(number) != shed:
+                self._told[number] = dict(shed)
+                story = _story(reports[number], wall_ms - now_s * 1000, self.settings.voltage)
+                stories.append((codifier, Json(msgspec.json.encode(story).decode())))
+        if stories:
+            self.send_many(stories)
 
     def _tell(self, decision: Decision) -> None:
         for reason in decision.reasons:
-            self.log.info("%s", reason)
+            self.log.info("%s%s", "(shadow) " if self.settings.shadow else "", reason)
+        for warning in decision.warnings:
+            self.log.warning("%s", warning)
         for phase in decision.helpless:
             if self._throttle.allow(phase, time.monotonic()):
                 self.log.warning("phase %d is over its limit with nothing left to shed", phase)
+
+    # What survives a restart
 
     def _stored_masks(self) -> dict[int, int]:
         try:
@@ -209,3 +348,37 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
             except StoreError as error:
                 if self._throttle.allow("store", time.monotonic()):
                     self.log.error("a restart would forget what is shed: %s", error)
+
+
+def _overrun(value: object) -> bool | None:
+    """Return bit 7 of the meter's status (STGE), given as a number or as its eight hex digits."""
+    try:
+        status = int(value, 16) if isinstance(value, str) else int(float(str(value)))
+    except (ValueError, OverflowError):
+        return None
+    return bool(status & STGE_OVERRUN)
+
+
+def _story(report: Report, start_ms: float, volts: float) -> dict[str, object]:
+    """Return a report as it travels; `start_ms` is the wall clock at monotonic zero."""
+    return {
+        "value": NO_TRIP if math.isinf(report.trip_s) else round(report.trip_s, 1),
+        "current": report.current_a,
+        "limit": report.limit_a,
+        "shed": {
+            codifier: {
+                "since_ms": round(start_ms + held.since_s * 1000),
+                "current": held.current_a,
+                "limit": held.limit_a,
+                "reason": held.cause,
+                "watts": _watts(report.amperes.get(codifier), volts),
+                "restore_s": round(held.restore_s),
+            }
+            for codifier, held in report.shed.items()
+        },
+        "watts": {code: _watts(amperes, volts) for code, amperes in report.amperes.items()},
+    }
+
+
+def _watts(amperes: float | None, volts: float) -> int | None:
+    return None if amperes is None else round(amperes * volts)

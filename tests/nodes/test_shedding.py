@@ -1,11 +1,12 @@
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jph.config import Network
+from jph.config import Network, Sensor
 from jph.errors import ConfigError
 from jph.wire import Quality
 from nodes.pilotcard import PilotCard
@@ -13,7 +14,7 @@ from nodes.shedding import Shedding
 from tests.i2cserver import I2CServer
 from tests.nodes.heatinghouse import Probe, house, living
 
-QUICK = {"Settle": 0.1, "MinimumOff": 0.3, "MinimumOn": 0, "RestoreInterval": 0.1}
+QUICK = {"Settle": 0.1, "MinimumOff": 0.3, "MinimumOn": 0}
 
 
 @pytest.fixture
@@ -38,12 +39,12 @@ async def test_an_overload_is_shed_and_given_back(
         await probe.until_heard("SH", 2)
         assert probe.says("S1", 0b11)
         assert probe.says("S2", 0)
-        feeding = asyncio.create_task(repeat(probe, "I1", 20))
+        feeding = asyncio.create_task(repeat(probe, "I1", 8))
         await probe.until_heard("SH", 0)
         feeding.cancel()
-        assert masks(probe, "S1") == [0, 0b11, 0b10, 0]
+        assert [mask.bit_count() for mask in masks(probe, "S1")] == [0, 2, 1, 0]
     assert "phase 1: 11 shed, overrun (36 A, limit 30 A)" in caplog.text
-    assert "phase 1: 11 restored, room again (20 A, limit 30 A)" in caplog.text
+    assert "phase 1: 11 restored, room again (8 A, limit 30 A)" in caplog.text
 
 
 async def repeat(probe: Probe, codifier: str, value: float) -> None:
@@ -173,12 +174,109 @@ def wait_for(chip: I2CServer, latches: tuple[int, int]) -> None:
         assert chip.changed.wait_for(lambda: chip.latches == latches, 5)
 
 
+def pair(**more: Any) -> Network:
+    """The small house with a second shedder SI of higher rank, and elements E1 and E2."""
+    network = house({"Bus": "unix:/nowhere"}, {**QUICK, **more})
+    first = network.sensor("SH")
+    for phase in first.sensor["Phases"]:
+        phase["Explain"] = f"E{phase['Phase']}"
+    second = Sensor(
+        codifier="SI",
+        type="Shedding",
+        sensor={**first.sensor, "Rank": 2},
+        keep_alive_interval=0.2,
+        sensor_interval=0.2,
+    )
+    stories = [
+        Sensor(codifier=code, type="Proxy", sensor={"Codifier": "SH"}) for code in ("E1", "E2")
+    ]
+    return Network(multicast=network.multicast, sensors=[*network.sensors, second, *stories])
+
+
+async def test_a_second_shedder_takes_over_and_gives_back() -> None:
+    network = pair(MinimumOff=60)
+    probe = Probe("TI", network)
+    async with living(probe, Shedding("SI", network)):
+        async with living(Shedding("SH", network)):
+            await probe.until_heard("SH", 0)
+            probe.send(36, codifier="I1")
+            await probe.until_heard("S1", 0b11)
+            await probe.until(lambda: heard(probe, "SH") > 8)
+            assert heard(probe, "SI") == 0
+        probe.heard.clear()
+        begin = time.monotonic()
+        await probe.until_heard("SI", 2)
+        assert time.monotonic() - begin < 3
+        assert masks(probe, "S1") == [0b11]
+        async with living(Shedding("SH", network)):
+            await probe.until_heard("SH", 2)
+            probe.heard.clear()
+            await probe.until(lambda: heard(probe, "SH") > 3)
+            assert heard(probe, "SI") <= 1
+            assert set(masks(probe, "S1")) == {0b11}
+
+
+def heard(probe: Probe, codifier: str) -> int:
+    return sum(reading.source == codifier for reading in probe.heard)
+
+
+async def test_a_shadow_tells_but_sends_no_mask(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    network = house({"Bus": "unix:/nowhere"}, {**QUICK, "Shadow": True})
+    probe = Probe("TI", network)
+    async with living(probe, Shedding("SH", network)):
+        await probe.until_heard("SH", 0)
+        probe.send(36, codifier="I1")
+        await probe.until_heard("SH", 2)
+        assert masks(probe, "S1") == []
+    assert "(shadow) phase 1: 11 shed, overrun (36 A, limit 30 A)" in caplog.text
+
+
+async def test_why_is_told() -> None:
+    network = pair(MinimumOff=60)
+    probe = Probe("TI", network)
+    async with living(probe, Shedding("SH", network)):
+        await probe.until_heard("SH", 0)
+        probe.send(44, codifier="I1")
+        await probe.until(lambda: story(probe).get("shed"))
+        told = story(probe)
+        assert (told["current"], told["limit"]) == (44.0, 30.0)
+        assert 0 < told["value"] < 300
+        assert set(told["shed"]) == {"11", "12", "13"}
+        cause = told["shed"]["11"]
+        assert (cause["current"], cause["limit"], cause["reason"]) == (44.0, 30.0, "overrun")
+        assert abs(cause["since_ms"] - time.time() * 1000) < 5000
+        probe.send(20, codifier="I1")
+        await probe.until(lambda: story(probe).get("value") == -1)
+
+
+def story(probe: Probe) -> dict[str, Any]:
+    last = probe.last("E1")
+    return json.loads(str(last.value)) if last is not None else {}
+
+
+@pytest.mark.parametrize("status", [0x80, "00000080", "003A4081"])
+async def test_the_status_stands_in_for_a_current(status: int | str) -> None:
+    network = house({"Bus": "unix:/nowhere"}, {**QUICK, "Status": "W2"})
+    probe, shedder = Probe("TI", network), Shedding("SH", network)
+    async with living(probe, shedder):
+        await probe.until_heard("SH", 0)
+        for broken in ("", "zz", "1e999"):
+            probe.send(broken, codifier="W2")
+        probe.send(status, codifier="W2")
+        probe.send(31, codifier="I1")
+        await probe.until_heard("S1", 1)
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
         ({}, "Phases: missing"),
         ({"Phases": [{"Phase": 1, "Codifier": "S1", "Current": "I1"}]}, "phase 1 has no Limit"),
         ({"Phases": [], "Voltage": 0}, "Voltage"),
+        ({"Phases": [], "Breaker": 0}, "Breaker: expected amperes above 0"),
+        ({"Phases": [], "BreakerCurve": [[2, 1], [1, 5]]}, "by rising multiple"),
+        ({"Phases": [], "BreakerCurve": [[2, 0]]}, "seconds above 0"),
         ({"Phases": [], "Margn": 1}, "did you mean 'Margin'"),
         (
             {"Phases": [{"Phase": 4, "Codifier": "S1", "Current": "I1", "Limit": 30}]},

@@ -1,0 +1,218 @@
+"""The parts of the shedding policy, each alone."""
+
+import math
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heating.shedding.amperes import Amperes
+from heating.shedding.belief import Belief, Command
+from heating.shedding.choose import Item, cheapest, fill, greedily
+from heating.shedding.rooms import BAND_S, MOST_SHORT_S, Room
+from heating.shedding.surge import Surge
+from heating.shedding.trip import TripModel
+
+AMPS = (3.0, 5.0, 8.0)
+
+
+def linky_s(ratio: float) -> int:
+    """Return the seconds to the trip, by the sum of Enedis-NOI-CPT_54E §7 itself."""
+    filtered, seconds = 0.0, 0
+    while filtered < 1.3**2:
+        filtered = 0.008 * ratio**2 + 0.992 * filtered
+        seconds += 1
+    return seconds
+
+
+@pytest.mark.parametrize("ratio", [1.4, 1.6, 2.0, 3.0])
+def test_the_published_filter(ratio: float) -> None:
+    trip = TripModel()
+    trip.take(0.0, 30.0 * ratio, 30.0)
+    assert abs(trip.seconds_left() - linky_s(ratio)) <= 1
+    trip.take(20.0, 30.0 * ratio, 30.0)
+    assert abs(trip.seconds_left() - (linky_s(ratio) - 20)) <= 1
+    trip.take(linky_s(ratio) + 1.0, 30.0 * ratio, 30.0)
+    assert trip.seconds_left() == 0.0
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.9, 1.29])
+def test_what_a_linky_bears_for_ever(ratio: float) -> None:
+    trip = TripModel()
+    trip.take(0.0, 30.0 * ratio, 30.0)
+    trip.take(9999.0, 30.0 * ratio, 30.0)
+    assert trip.seconds_left() == math.inf
+
+
+def test_the_nearer_of_two_breakers() -> None:
+    trip = TripModel(breaker_a=20.0)
+    trip.take(0.0, 22.0, 30.0)
+    assert trip.seconds_left() == math.inf
+    trip.take(1.0, 29.0, 30.0)
+    assert trip.seconds_left() == pytest.approx(60.0, rel=0.01)
+    trip.take(31.0, 29.0, 30.0)
+    assert trip.seconds_left() == pytest.approx(30.0, rel=0.05)
+    trip.take(1000.0, 10.0, 30.0)
+    trip.take(9000.0, 29.0, 30.0)  # it has cooled
+    assert trip.seconds_left() == pytest.approx(60.0, rel=0.01)
+    trip.take(9001.0, 400.0, 30.0)
+    assert trip.seconds_left() < 0.1
+
+
+def test_nothing_known_is_no_trip() -> None:
+    assert TripModel(20.0).seconds_left() == math.inf
+
+
+items = st.lists(
+    st.tuples(st.floats(0.5, 15.0), st.floats(-2.0, 20.0)), min_size=0, max_size=8
+).map(lambda pairs: [Item(bit, a, w) for bit, (a, w) in enumerate(pairs)])
+
+
+@given(items=items, room=st.floats(-5.0, 40.0))
+def test_no_set_that_fits_is_worth_more(items: list[Item], room: float) -> None:
+    chosen = fill(items, room)
+    best = 0.0
+    for size in range(1, len(items) + 1):
+        for some in combinations(items, size):
+            if sum(item.amperes for item in some) <= room:
+                best = max(best, sum(item.worth for item in some))
+    mine = [item for item in items if chosen >> item.bit & 1]
+    assert sum(item.amperes for item in mine) <= max(room, 0.0) + 1e-9
+    assert sum(item.worth for item in mine) == pytest.approx(best, abs=1e-6)
+
+
+def test_many_items_are_chosen_from_in_time() -> None:
+    many = [Item(bit, 1.0 + bit % 7 * 0.37, 1.0 + bit % 5 * 0.61) for bit in range(32)]
+    chosen = fill(many, 25.0)
+    assert 20.0 < sum(item.amperes for item in many if chosen >> item.bit & 1) <= 25.0
+
+
+@given(items=items, need=st.floats(0.1, 40.0))
+def test_greedily_is_enough_if_anything_is(items: list[Item], need: float) -> None:
+    chosen = greedily(items, need)
+    got = sum(item.amperes for item in chosen)
+    assert got >= need or len(chosen) == len(items)
+    assert all(got - item.amperes < need for item in chosen) or got < need
+
+
+def test_the_cheapest_that_is_enough() -> None:
+    three = [Item(0, 5, 3.0), Item(1, 5, 1.0), Item(2, 5, 1.5)]
+    chosen = cheapest(three, lambda bits: bits.bit_count() >= 2)
+    assert chosen is not None
+    assert {item.bit for item in chosen} == {1, 2}
+    assert cheapest(three, lambda _: False) is None
+
+
+def known(*amperes: float) -> Belief:
+    return Belief(Amperes(list(amperes), 5.0))
+
+
+def test_a_shed_heater_gives_itself_away() -> None:
+    belief = known(*AMPS)
+    belief.follow(17.0)
+    step = belief.explain(12.0, [Command(1, False)])
+    assert step.before[1] > 0.9
+    step = belief.explain(12.0, [Command(2, False)])
+    assert step.before[2] < 0.5
+
+
+def test_a_thermostat_is_told_by_its_step() -> None:
+    belief = known(*AMPS)
+    belief.follow(17.0)
+    belief.explain(9.0, [])
+    assert [round(chance) for chance in belief.chance] == [1, 1, 0]
+    belief.explain(17.0, [])
+    assert [round(chance) for chance in belief.chance] == [1, 1, 1]
+
+
+def test_a_kettle_is_no_heater() -> None:
+    belief = known(*AMPS)
+    belief.follow(17.0)
+    belief.explain(27.0, [])
+    assert min(belief.chance) > 0.9
+    assert belief.base_a == pytest.approx(11.0, abs=1.0)
+
+
+def test_what_nothing_explains_is_forgotten() -> None:
+    belief = known(*AMPS)
+    belief.follow(17.0)
+    belief.explain(400.0, [])
+    assert belief.level_a == 400.0
+
+
+@given(
+    currents=st.lists(st.tuples(st.integers(0, 90), st.integers(0, 5)), max_size=30),
+    count=st.integers(0, 8),
+)
+def test_any_currents_leave_chances(currents: list[tuple[int, int]], count: int) -> None:
+    belief = Belief(Amperes([None] * count, 5.0))
+    for current, switch in currents:
+        bit, on = divmod(switch, 2)
+        commands = [Command(bit, bool(on))] if bit < count else []
+        if commands or not belief.follow(float(current)):
+            belief.follow(float(current))
+            belief.explain(float(current), commands)
+        assert len(belief.chance) == count
+        assert all(0.0 <= chance <= 1.0 + 1e-9 for chance in belief.chance)
+        assert belief.base_a >= 0.0
+
+
+def test_amperes_are_the_middle_of_their_steps() -> None:
+    amperes = Amperes([None, None], 5.0)
+    for step in (6, 7, 16, 6, 7, 7):  # once a kettle came in the same second
+        amperes.learn(0, step)
+    assert amperes.of[0] == pytest.approx(6.6, abs=0.1)
+    assert amperes.seen == [6, 0]
+    assert amperes.variance[0] < 0.2
+
+
+@pytest.mark.parametrize("step", [0.0, 0.9, -4.0, 40.0])
+def test_what_is_no_step_of_a_heater(step: float) -> None:
+    amperes = Amperes([None], 5.0)
+    amperes.learn(0, step)
+    assert amperes.of == [5.0]
+    assert amperes.seen == [0]
+
+
+def test_what_is_declared_is_not_guessed_at() -> None:
+    amperes = Amperes([4.0, None], 5.0)
+    amperes.guess(20.0)
+    assert amperes.of == [4.0, 16.0]
+    amperes.share([0, 1], 12.0)
+    assert amperes.of == [4.0, pytest.approx(12.0)]
+
+
+def test_a_room_learns_what_it_needs() -> None:
+    room = Room()
+    for _ in range(300):  # heats 150 s of every 500 s between its thermostat's limits
+        room.pass_time(350.0, 0.0)
+        room.asking()
+        room.pass_time(150.0, 1.0)
+        room.satisfied()
+    assert room.share == pytest.approx(0.37, abs=0.08)
+    assert room.short_s == -BAND_S
+
+
+def test_a_room_is_bounded() -> None:
+    room = Room()
+    room.pass_time(1e6, 0.0)
+    assert room.short_s == MOST_SHORT_S
+    assert room.eagerness > 0.9
+    room.pass_time(1e6, 1.0)
+    assert room.short_s == -2 * BAND_S
+    assert room.share == 1.0
+    assert room.eagerness < 0.1
+
+
+def test_a_single_surge_is_soon_forgotten_a_pulse_is_not() -> None:
+    surge = Surge(60.0)
+    for second in range(100):
+        surge.take(second, 10.0 if 10 <= second < 20 else 1.0)
+        if second == 50:
+            assert surge.expected_a(second) == 10.0
+    assert surge.expected_a(100) == 1.0
+    for second in range(200, 900):
+        surge.take(second, 10.0 if second % 110 < 40 else 1.0)
+        if second > 450:
+            assert surge.expected_a(second) == 10.0
