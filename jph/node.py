@@ -64,6 +64,7 @@ class Node(Hooks):
         self.codifier = codifier
         self._adopt(network)
         self._reload = reload
+        self._reloading = asyncio.Lock()
         self.active = self.entry.active or not self.halts
         self.log = node_logger(codifier, self.entry.type, network.logging)
         self.bus = self._make_bus()
@@ -303,9 +304,9 @@ class Node(Hooks):
         if self.active:
             self._guarded(self.on_data, readings)
 
-    def _guarded(self, hook: Callable[[Any], None], argument: object) -> None:
+    def _guarded(self, hook: Callable[..., None], *arguments: object) -> None:
         try:
-            hook(argument)
+            hook(*arguments)
         except Exception:  # a kind's mistake must not end the node
             if self._throttle.allow(hook, time.monotonic()):
                 self.log.exception("%s failed", hook.__name__)
@@ -373,24 +374,22 @@ class Node(Hooks):
 
     async def _take_config(self, reload: Reload, asker: str) -> None:
         """Take a new config and restart the channels, or keep the old one and say why."""
-        before = self.config_time_ms
-        try:
-            self._adopt(await reload())
-        except Exception as error:  # whatever is wrong with it, the old one is good
-            self.log.error("%s asked to reload; keeping the old config: %s", asker, error)
-            return
-        self.config_time_ms = max(self.config_time_ms, before + 1)
-        self.log.info("config reloaded, as %s asked", asker)
-        old, self.bus = self.bus, self._make_bus()
-        self._listen()
-        await old.close()
-        self._announced = False
-        await self.bus.start(self._joined)
-        try:
-            self.on_reload()
-        except Exception:  # a kind's mistake must not end the node
-            self.log.exception("on_reload failed")
-        self._timer_due.set()
+        async with self._reloading:
+            before = self.config_time_ms
+            try:
+                self._adopt(await reload())
+            except Exception as error:  # whatever is wrong with it, the old one is good
+                self.log.error("%s asked to reload; keeping the old config: %s", asker, error)
+                return
+            self.config_time_ms = max(self.config_time_ms, before + 1)
+            self.log.info("config reloaded, as %s asked", asker)
+            old, self.bus = self.bus, self._make_bus()
+            self._listen()
+            await old.close()
+            self._announced = False
+            await self.bus.start(self._joined)
+            self._guarded(self.on_reload)
+            self._timer_due.set()
 
 
 _ACTIONS: Final[dict[str, Callable[[Node, Control], None]]] = {

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import random
 import socket
 import time
@@ -234,6 +235,23 @@ async def test_a_good_config_is_taken_and_a_broken_one_refused(
         await until(lambda: ear.flags("EA")[-2:] == ["N", "I"])
         heard = len(ear.values("MO"))
         await until(lambda: len(ear.values("MO")) > heard)
+
+
+async def test_reloads_that_overlap_leave_nothing_open(network: NetworkMaker) -> None:
+    net = network(EAR, MOUTH)
+
+    async def reload() -> Network:
+        await asyncio.sleep(0)
+        return net
+
+    ear, mouth = Ear("EA", net, reload), Mouth("MO", net)
+    async with running(ear, mouth):
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(5):
+            mouth.send_control("C", "EA")
+        await until(lambda: ear.reloads == 5)
+        await until(lambda: ear.flags("EA").count("N") == 6)
+        assert len(os.listdir("/proc/self/fd")) == before
 
 
 async def test_garbage_is_counted_and_told_once(
