@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-import os
 import random
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -237,6 +237,10 @@ async def test_a_good_config_is_taken_and_a_broken_one_refused(
         await until(lambda: len(ear.values("MO")) > heard)
 
 
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 async def test_reloads_that_overlap_leave_nothing_open(network: NetworkMaker) -> None:
     net = network(EAR, MOUTH)
 
@@ -246,12 +250,12 @@ async def test_reloads_that_overlap_leave_nothing_open(network: NetworkMaker) ->
 
     ear, mouth = Ear("EA", net, reload), Mouth("MO", net)
     async with running(ear, mouth):
-        before = len(os.listdir("/proc/self/fd"))
+        before = open_files()
         for _ in range(5):
             mouth.send_control("C", "EA")
         await until(lambda: ear.reloads == 5)
         await until(lambda: ear.flags("EA").count("N") == 6)
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert open_files() == before
 
 
 async def test_garbage_is_counted_and_told_once(
