@@ -27,12 +27,12 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from jph.config import Endpoint, Multicast, Network, Sensor
-from jph.letters import Drill
 from jph.node import Node
 from jph.outbox import Outbox
 from jph.receiver import RepairingReceiver
 from jph.repair import Hole
-from jph.ring import Ring
+from jph.repair.letters import Drill
+from jph.repair.ring import Ring
 from jph.wire import Dialect, Quality, Reading
 
 SOURCES: Final = ("S1", "S2", "S3", "S4", "S5")

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-from jph.ranges import Range, Ranges
 from jph.repair import Hole, Mark
+from jph.repair.ranges import Range, Ranges
 from jph.wire import SEQUENCE_LIMIT, Reading
 
 Key = tuple[str, int]

@@ -18,8 +18,8 @@ from collector.ledger import Account, Key, Settlement, by_key, position, runs
 from collector.rows import COLUMNS, DAY_MS, encode_all, months, storable
 from collector.schema import FIRST_MONTH, create_months, migrate
 from jph.errors import StoreError
-from jph.ranges import Ranges
 from jph.repair import Cause
+from jph.repair.ranges import Ranges
 from jph.wire import Reading
 
 if TYPE_CHECKING:

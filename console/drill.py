@@ -11,10 +11,10 @@ from typing import Final
 import click
 
 from console.context import App, run_async
-from jph.drill import LONGEST_S
 from jph.errors import DecodeError
-from jph.letters import Drill, decode_letter, encode_letter
 from jph.outbox import now_ms, ping_number
+from jph.repair.drill import LONGEST_S
+from jph.repair.letters import Drill, decode_letter, encode_letter
 from jph.wire import EVERYBODY, Control, Flag
 from nodes.controlprogram import ControlProgram, on_bus
 

@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Iterable
 
-from jph.ring import Ring
+from jph.repair.ring import Ring
 from jph.wire import (
     EVERYBODY,
     SEQUENCE_LIMIT,

@@ -3,12 +3,12 @@
 import socket
 from collections.abc import Container
 
-from jph.answering import Asker, Where
 from jph.bus import Address, Bus
 from jph.config import Sensor
 from jph.errors import DecodeError
-from jph.letters import Drill, Repair, asked_by, decode_letter, encode_letter
 from jph.receiver import Log, Receiver, Refusals
+from jph.repair.answering import Asker, Where
+from jph.repair.letters import Drill, Repair, asked_by, decode_letter, encode_letter
 from jph.sender import Sender
 from jph.wire import Control, decode_batch
 

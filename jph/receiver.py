@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from jph.channel import Channel
-from jph.drill import Weather
 from jph.errors import DecodeError
-from jph.letters import Drill, Letter, Repair, decode_letter, encode_letter, is_letter
 from jph.logs import Throttle
-from jph.ordering import Order
 from jph.outbox import now_ms
 from jph.repair import Hole, Mark
-from jph.repairer import Ask, Repairer
+from jph.repair.drill import Weather
+from jph.repair.letters import Drill, Letter, Repair, decode_letter, encode_letter, is_letter
+from jph.repair.ordering import Order
+from jph.repair.repairer import Ask, Repairer
 from jph.sequence import SequenceTable
 from jph.udp import Address, Batches, prepare
 from jph.wire import Reading, decode_batch, decode_data

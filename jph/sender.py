@@ -10,15 +10,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from jph.answering import Answering, Asker, Where
 from jph.config import JournalSettings, Network, Sensor, state_dir
 from jph.errors import StoreError
-from jph.history import History
-from jph.journal import Journal, Run
-from jph.letters import Repair
 from jph.logs import Throttle
 from jph.outbox import Outbox, now_ms
-from jph.ring import Ring
+from jph.repair.answering import Answering, Asker, Where
+from jph.repair.history import History
+from jph.repair.journal import Journal, Run
+from jph.repair.letters import Repair
+from jph.repair.ring import Ring
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 

@@ -24,13 +24,15 @@ BELOW: dict[str, set[str]] = {
     "sim": {"jph", "heating"},
 }
 """What each package may import beside itself."""
-PURE_OF_JPH = (
-    *("errors", "wire", "sequence", "validate", "letters", "ranges", "ring", "repair", "stream"),
-    *("repairer", "ordering", "drill"),
-)
+SHELLS_OF_REPAIR = {"journal", "history", "answering"}
 PURE = [
-    *(REPOSITORY / "jph" / f"{name}.py" for name in PURE_OF_JPH),
-    *(path for path in (REPOSITORY / "heating").glob("*.py") if path.stem != "durable"),
+    *(REPOSITORY / "jph" / f"{name}.py" for name in ("errors", "wire", "sequence", "validate")),
+    *(
+        path
+        for path in (REPOSITORY / "jph" / "repair").glob("*.py")
+        if path.stem not in SHELLS_OF_REPAIR
+    ),
+    *(path for path in (REPOSITORY / "heating").rglob("*.py") if path.stem != "durable"),
     *(path for path in (REPOSITORY / "devices" / "tic").glob("*.py") if path.stem != "link"),
     *(path for path in (REPOSITORY / "recorder").glob("*.py") if path.stem != "store"),
     REPOSITORY / "cache" / "state.py",

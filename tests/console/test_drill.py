@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from jph import config
-from jph.drill import Weather
-from jph.letters import Drill
 from jph.node import Node
+from jph.repair.drill import Weather
+from jph.repair.letters import Drill
 from jph.wire import Reading
 from tests.console.programs import CONSOLE, control
 from tests.support import running, until

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Final, Generic, TypeVar
 
-from jph.letters import Drill
+from jph.repair.letters import Drill
 
 T = TypeVar("T")
 

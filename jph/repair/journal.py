@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from jph.errors import StoreError
-from jph.ranges import Ranges
+from jph.repair.ranges import Ranges
 from jph.wire import HEADER_SIZE, SEQUENCE_LIMIT
 
 _MAGIC: Final = b"jphB"

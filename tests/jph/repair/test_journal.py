@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from jph import journal as journal_module
+from jph.repair import journal as journal_module
 from jph.errors import StoreError
-from jph.history import History
-from jph.journal import Journal, Run
 from jph.outbox import Outbox
-from jph.ring import Ring
+from jph.repair.history import History
+from jph.repair.journal import Journal, Run
+from jph.repair.ring import Ring
 from jph.wire import Dialect, Quality, decode_data
 
 

@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from jph.history import History
-from jph.letters import Repair
 from jph.outbox import Outbox
 from jph.repair import Cause, Hole, Mark
-from jph.repairer import Repairer
-from jph.ring import Ring
+from jph.repair.history import History
+from jph.repair.letters import Repair
+from jph.repair.repairer import Repairer
+from jph.repair.ring import Ring
 from jph.wire import SEQUENCE_LIMIT, Dialect, Quality, Reading, decode_data
 
 HERE = ("192.0.2.1", 4)

@@ -11,10 +11,10 @@ from itertools import pairwise
 from random import Random
 from typing import Final, NamedTuple
 
-from jph.letters import Asked, Repair
-from jph.ranges import Ranges
 from jph.repair import Cause, Hole, Mark
-from jph.stream import LOOK_BACK, MASK, Stream
+from jph.repair.letters import Asked, Repair
+from jph.repair.ranges import Ranges
+from jph.repair.stream import LOOK_BACK, MASK, Stream
 from jph.wire import Reading
 
 Address = tuple[str, int]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jph.errors import DecodeError
-from jph.letters import (
+from jph.repair.letters import (
     MAX_COUNT,
     Drill,
     Repair,

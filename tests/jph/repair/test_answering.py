@@ -2,12 +2,12 @@
 
 import asyncio
 
-from jph.answering import LIMIT, RATE, Answering, Asker, Pace, Queue
-from jph.history import History
-from jph.letters import Repair, decode_letter, is_letter
-from jph.ordering import Order
 from jph.outbox import Outbox
-from jph.ring import Ring
+from jph.repair.answering import LIMIT, RATE, Answering, Asker, Pace, Queue
+from jph.repair.history import History
+from jph.repair.letters import Repair, decode_letter, is_letter
+from jph.repair.ordering import Order
+from jph.repair.ring import Ring
 from jph.wire import Dialect, Quality, Reading, decode_data
 from tests.support import until
 

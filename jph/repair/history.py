@@ -6,10 +6,10 @@ Places are counted from the sequence that was asked first: it is place 0.
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from jph.journal import Journal
-from jph.letters import Asked
-from jph.ranges import Ranges
-from jph.ring import Ring
+from jph.repair.journal import Journal
+from jph.repair.letters import Asked
+from jph.repair.ranges import Ranges
+from jph.repair.ring import Ring
 from jph.wire import SEQUENCE_LIMIT
 
 _HALF: Final = SEQUENCE_LIMIT // 2

@@ -7,9 +7,9 @@ from bisect import bisect_right, insort
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from jph.letters import Asked
-from jph.ranges import Range, Ranges
 from jph.repair import Cause, Hole
+from jph.repair.letters import Asked
+from jph.repair.ranges import Range, Ranges
 from jph.wire import SEQUENCE_LIMIT
 
 MASK: Final = SEQUENCE_LIMIT - 1

@@ -5,8 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jph.ranges import Ranges
-from jph.ring import Ring
+from jph.repair.ranges import Ranges
+from jph.repair.ring import Ring
 
 operations = st.lists(st.tuples(st.booleans(), st.integers(0, 60), st.integers(0, 20)), max_size=60)
 

@@ -12,10 +12,10 @@ import pytest
 
 from jph import config
 from jph.config import Network
-from jph.journal import Journal
-from jph.letters import Drill, decode_letter
 from jph.node import Node
 from jph.repair import Cause, Hole
+from jph.repair.journal import Journal
+from jph.repair.letters import Drill, decode_letter
 from jph.wire import Control, Reading, decode_data, encode_control
 from tests.support import LIMIT_S, REPOSITORY, running, until
 

@@ -10,9 +10,9 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Final, NamedTuple
 
-from jph.history import Found, History
-from jph.letters import Asked, Repair, encode_letter, split_long
-from jph.ranges import Ranges
+from jph.repair.history import Found, History
+from jph.repair.letters import Asked, Repair, encode_letter, split_long
+from jph.repair.ranges import Ranges
 from jph.wire import SEQUENCE_LIMIT
 
 LIMIT: Final = 500
