@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from jph.repair import journal as journal_module
 from jph.errors import StoreError
 from jph.outbox import Outbox
+from jph.repair import journal as journal_module
 from jph.repair.history import History
 from jph.repair.journal import Journal, Run
 from jph.repair.ring import Ring
