@@ -17,6 +17,15 @@ WRITER: Final = "jph_writer"
 READER: Final = "jph_reader"
 _ITERATIONS: Final = 4096
 _SCRYPT: Final = {"n": 2**14, "r": 8, "p": 1}
+HIDE_PASSWORDS: Final = f"""
+    DO $$ BEGIN
+        IF to_regclass('web_user') IS NOT NULL
+            AND EXISTS (SELECT FROM pg_roles WHERE rolname = '{READER}')
+        THEN
+            REVOKE ALL ON web_user FROM {READER};
+        END IF;
+    END $$;
+"""
 WEB_USERS: Final = f"""
     -- who may log in to the page
     CREATE TABLE web_user (
@@ -24,11 +33,7 @@ WEB_USERS: Final = f"""
         password  text NOT NULL,  -- scrypt$N$r$p$salt$hash, base64
         created   timestamptz NOT NULL DEFAULT now()
     );
-    DO $$ BEGIN
-        IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{READER}') THEN
-            REVOKE ALL ON web_user FROM {READER};
-        END IF;
-    END $$;
+    {HIDE_PASSWORDS.strip()}
 """
 
 
@@ -58,8 +63,7 @@ def grant_all(sql: Sql) -> list[str]:
         f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {READER}",
         f"{later} {write} ON TABLES TO {WRITER}",
         f"{later} SELECT ON TABLES TO {READER}",
-        "DO $$ BEGIN IF to_regclass('web_user') IS NOT NULL THEN "
-        f"REVOKE ALL ON web_user FROM {READER}; END IF; END $$",
+        HIDE_PASSWORDS.strip().rstrip(";"),
     ]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from collector.energy_schema import ENERGY_TABLES
 from collector.roles import WEB_USERS
-from collector.statistics_schema import STATISTICS_TABLES
+from collector.statistics_schema import CODIFIERS_BETWEEN, STATISTICS_TABLES
 from jph.errors import StoreError
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ MIGRATIONS: Final = (
     ENERGY_TABLES,
     # 5. Who may log in to the page.
     WEB_USERS,
+    # 6. Which codifiers have readings.
+    CODIFIERS_BETWEEN,
 )
 
 
@@ -105,9 +107,15 @@ def migrate(connection: "connection") -> None:
 
 
 def create_months(connection: "connection", wanted: Iterable[int]) -> None:
-    """Create the partitions of these months (since the year 0) that are not there yet."""
+    """Create the partitions of these months (since the year 0) that are not there yet.
+
+    None where `reading` is a plain table: something else cuts it into parts (`collector.scale`).
+    """
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        cursor.execute("SELECT FROM pg_class WHERE oid = 'reading'::regclass AND relkind = 'p'")
+        if not cursor.rowcount:
+            return
         for month in sorted(wanted):
             cursor.execute("SELECT to_regclass(%s)", (partition(month),))
             if cursor.fetchone() == (None,):

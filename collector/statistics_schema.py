@@ -79,3 +79,20 @@ STATISTICS_TABLES: Final = (
     END $$;
     """
 )
+# One codifier after the other by the index of the months in question, however many readings.
+CODIFIERS_BETWEEN: Final = """
+    CREATE FUNCTION codifiers_between(since timestamptz, until timestamptz) RETURNS SETOF text
+    LANGUAGE plpgsql STABLE AS $$
+    DECLARE
+        found text COLLATE "C" := '';
+    BEGIN
+        LOOP
+            -- a plan for these months each time, so that the others are left out
+            EXECUTE 'SELECT codifier FROM reading WHERE codifier > $1 '
+                'AND timestamp >= $2 AND timestamp < $3 ORDER BY codifier LIMIT 1'
+                INTO found USING found, since, until;
+            EXIT WHEN found IS NULL;
+            RETURN NEXT found;
+        END LOOP;
+    END $$;
+"""

@@ -12,18 +12,6 @@ if TYPE_CHECKING:
 
 US: Final = "(extract(epoch FROM {}) * 1000000)::bigint"
 """A timestamptz in SQL as µs since 1970."""
-# One codifier after the other by the index of the months in question, however many readings.
-_CODIFIERS: Final = """
-    WITH RECURSIVE each AS (
-        (SELECT codifier FROM reading WHERE timestamp >= %(since)s AND timestamp < %(until)s
-         ORDER BY codifier LIMIT 1)
-        UNION ALL
-        SELECT (SELECT codifier FROM reading WHERE codifier > each.codifier
-                AND timestamp >= %(since)s AND timestamp < %(until)s ORDER BY codifier LIMIT 1)
-        FROM each WHERE codifier IS NOT NULL
-    )
-    SELECT codifier FROM each WHERE codifier IS NOT NULL
-"""
 
 
 def as_text(moment: int) -> str:
@@ -86,7 +74,7 @@ def all_codifiers(cursor: "cursor") -> list[str]:
 
 
 def _codifiers(cursor: "cursor", since: str, until: str) -> list[str]:
-    cursor.execute(_CODIFIERS, {"since": since, "until": until})
+    cursor.execute("SELECT codifiers_between(%s, %s)", (since, until))
     return [codifier for (codifier,) in cursor.fetchall()]
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from collector.connecting import connect, query
+from collector.roles import HIDE_PASSWORDS
 from console.context import App
 from console.database import dsn_of, sql_of
 from console.pgprograms import find_programs, pour, run, target
@@ -20,6 +21,10 @@ _OTHERS: Final = """
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'jph %'
     ORDER BY 1
 """
+_NOBODYS: Final = ("--no-owner", "--no-privileges")
+"""A file knows no roles: they may have other names, or none, where it is restored."""
+# The rights of the roles come with the tables (`sql database` sees to that); one goes too far.
+_RIGHTS: Final = f"SET search_path = public;{HIDE_PASSWORDS}"
 # What is there goes in the transaction that brings back what was: tables of a later version too.
 _CLEAR: Final = """
     SET client_min_messages = error;
@@ -60,7 +65,7 @@ def backup(app: App, file: Path, force: bool) -> None:
     with _served(app) as dsn:
         there = target(dsn)
         dump = find_programs(_server_version(dsn)) / "pg_dump"
-        options = ["--format=custom", "--no-owner", f"--file={part}", f"--dbname={there.dsn}"]
+        options = ["--format=custom", *_NOBODYS, f"--file={part}", f"--dbname={there.dsn}"]
         try:
             run([dump, *options], there)
             part.replace(file)
@@ -88,10 +93,10 @@ def restore(app: App, file: Path, yes: bool) -> None:
             click.confirm("Replace the history that is there?", abort=True)
         if others := [name for (name,) in _ask(dsn, _OTHERS)]:
             raise StoreError(f"{', '.join(others)}: in use; end what uses the history first")
-        reader: list[str | Path] = [programs / "pg_restore", "--no-owner", "--file=-", file]
+        reader: list[str | Path] = [programs / "pg_restore", *_NOBODYS, "--file=-", file]
         psql: list[str | Path] = [programs / "psql", "--no-psqlrc", "--quiet"]
         psql += ["--set=ON_ERROR_STOP=1", f"--dbname={there.dsn}"]
-        pour(reader, psql, there, _CLEAR)
+        pour(reader, psql, there, _CLEAR, _RIGHTS)
     click.echo(f"restored {file}")
 
 

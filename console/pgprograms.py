@@ -77,9 +77,13 @@ def run(command: Sequence[str | Path], target: Target) -> None:
 
 
 def pour(
-    source: Sequence[str | Path], sink: Sequence[str | Path], target: Target, clear: str
+    source: Sequence[str | Path],
+    sink: Sequence[str | Path],
+    target: Target,
+    before: str,
+    after: str,
 ) -> None:
-    """Run in `sink`, as one transaction, `clear` and what `source` writes.
+    """Run in `sink`, as one transaction, what `source` writes, with SQL before and after.
 
     It is committed only once `source` has come to a good end.
 
@@ -94,10 +98,10 @@ def pour(
             assert giving.stdout is not None
             assert taking.stdin is not None
             with contextlib.suppress(BrokenPipeError):  # `sink` has failed, and says why
-                taking.stdin.write(f"BEGIN;\n{clear}\n".encode())
+                taking.stdin.write(f"BEGIN;\n{before}\n".encode())
                 shutil.copyfileobj(giving.stdout, taking.stdin)
                 if giving.wait() == 0:
-                    taking.stdin.write(b"\nCOMMIT;\n")
+                    taking.stdin.write(f"\n{after}\nCOMMIT;\n".encode())
             giving.stdout.close()
             with contextlib.suppress(BrokenPipeError):
                 taking.stdin.close()

@@ -13,6 +13,7 @@ from collector.buckets import to_us
 from collector.calculator import Calculator
 from collector.connecting import connect, query, transaction
 from collector.roles import add_web_user, create_database, grant_all
+from collector.scale import TARGETS
 from collector.schema import MIGRATIONS, migrate
 from collector.statistics_schema import LATE_LOCK, WIDTHS
 from collector.touched import all_codifiers
@@ -76,15 +77,24 @@ def database(app: App, drop: bool, admin: str | None, applied: bool) -> None:
 
 
 @sql.command()
+@click.option(
+    "--on",
+    "place",
+    type=click.Choice(list(TARGETS)),
+    help="For a database that is still empty: on these, as docs/scale.md says.",
+)
 @apply_option
 @click.pass_obj
-def tables(app: App, applied: bool) -> None:
+def tables(app: App, place: str | None, applied: bool) -> None:
     """Create or update the tables, as the collector does when it starts."""
     if not applied:
-        _print([statements.strip().rstrip(";") for statements in MIGRATIONS])
+        statements = [*MIGRATIONS, *([TARGETS[place]] if place else [])]
+        _print([each.strip().rstrip(";") for each in statements])
         return
     with closing(connect(dsn_of(app.network), "sql")) as connection:
         migrate(connection)
+    if place:
+        _run_each(dsn_of(app.network), TARGETS[place].splitlines())
 
 
 @sql.command()

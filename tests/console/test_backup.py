@@ -3,6 +3,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 
 from collector.buckets import HOUR_US, MINUTE_US
@@ -52,6 +53,21 @@ def test_what_was_backed_up_comes_back_whatever_happened_since(
         again.write(*(reading(n, CHANGE + n * MINUTE_US, 0.0) for n in range(80, 100)))
         again.work()
         assert len(again.raw()) == 100
+
+
+def test_the_roles_keep_their_rights_and_passwords_their_secrecy(
+    config: Path, house: House, tmp_path: Path
+) -> None:
+    archive = tmp_path / "house.dump"
+    house.close()
+    made = control(config, "sql", "database")
+    query(house.sql, made.stdout.partition("\\connect")[0].rpartition("CREATE DATABASE")[0])
+    query(house.sql, made.stdout.partition("\\connect")[2].partition("\n")[2])
+    for words in (("backup", str(archive)), ("restore", str(archive), "--yes")):
+        assert control(config, *words).returncode == 0
+    assert len(query(house.sql, "SET ROLE jph_reader; SELECT value_real FROM reading")) == 90
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        query(house.sql, "SET ROLE jph_reader; SELECT * FROM web_user")
 
 
 def test_a_restore_that_fails_changes_nothing(config: Path, house: House, tmp_path: Path) -> None:

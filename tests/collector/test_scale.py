@@ -1,0 +1,54 @@
+import contextlib
+from typing import Any
+
+import psycopg2
+import pytest
+
+from collector.connecting import connect
+from collector.scale import CITUS, TARGETS, TIMESCALEDB
+from collector.schema import migrate
+from collector.store import Store
+from tests.collector.test_store import NOW_MS, batch, dsn, query, sequences
+
+
+def prepared(sql: dict[str, Any]) -> None:
+    with contextlib.closing(connect(dsn(sql), "test")) as connection:
+        migrate(connection)
+
+
+def test_a_collector_works_on_a_table_that_something_else_cuts(sql: dict[str, Any]) -> None:
+    prepared(sql)
+    ours = [
+        line
+        for line in TIMESCALEDB.splitlines()
+        if "timescale" not in line and "hypertable" not in line and "policy" not in line
+    ]
+    assert len(ours) == 3
+    query(sql, "\n".join(ours))
+    with contextlib.closing(Store("Q1")) as store:
+        store.open(dsn(sql), NOW_MS)
+        store.write(batch(1, 2), NOW_MS)
+        store.write(batch(2, 3), NOW_MS)
+    assert sequences(sql) == [1, 2, 3]
+    assert query(sql, "SELECT relname FROM pg_class WHERE relname LIKE 'reading_2%'") == []
+
+
+@pytest.mark.parametrize("place", list(TARGETS))
+def test_without_the_extension_nothing_is_changed(sql: dict[str, Any], place: str) -> None:
+    prepared(sql)
+    with pytest.raises(psycopg2.Error, match=place):
+        query(sql, TARGETS[place])
+    assert query(sql, "SELECT relkind::text FROM pg_class WHERE relname = 'reading'") == [("p",)]
+
+
+def test_every_distributed_table_has_the_codifier_in_its_key(sql: dict[str, Any]) -> None:
+    """Citus asks for that."""
+    prepared(sql)
+    for line in CITUS.splitlines()[1:]:
+        table = line.split("'")[1]
+        found = query(
+            sql,
+            "SELECT attname::text FROM pg_index JOIN pg_attribute ON attrelid = indrelid "
+            f"AND attnum = ANY(indkey) WHERE indrelid = '{table}'::regclass AND indisprimary",
+        )
+        assert {"codifier", "timestamp"} <= {name for (name,) in found}
