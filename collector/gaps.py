@@ -15,7 +15,8 @@ _GAPS: Final = """
     SELECT codifier, epoch, first, messages, from_time, to_time, cause, noticed FROM gap
     WHERE (%(codifier)s IS NULL OR codifier = %(codifier)s)
         AND (%(since)s IS NULL OR coalesce(to_time, noticed) >= %(since)s)
-    ORDER BY coalesce(from_time, to_time, noticed), codifier, first
+    ORDER BY coalesce(from_time, to_time, noticed) DESC, codifier DESC, first DESC
+    LIMIT %(newest)s
 """
 _ASKED: Final = """
     SELECT codifier, sum(upper(part) - lower(part))::bigint FROM source, unnest(missing) part
@@ -44,16 +45,22 @@ class Gaps(NamedTuple):
     asked: dict[str, int]
 
 
-def read_gaps(dsn: str, codifier: str | None = None, since: datetime | None = None) -> Gaps:
-    """Return the gaps of a codifier, or of all, that reach beyond `since`.
+def read_gaps(
+    dsn: str,
+    codifier: str | None = None,
+    since: datetime | None = None,
+    *,
+    newest: int | None = None,
+) -> Gaps:
+    """Return the gaps of a codifier, or of all, that reach beyond `since`; at most the `newest`.
 
     Raises:
         StoreError: PostgreSQL is away, or no collector has been there.
     """
-    wanted = {"codifier": codifier, "since": since}
+    wanted = {"codifier": codifier, "since": since, "newest": newest}
     with _cursor(dsn) as cursor:
         cursor.execute(_GAPS, wanted)
-        recorded = [RecordedGap(*row) for row in cursor.fetchall()]
+        recorded = [RecordedGap(*row) for row in reversed(cursor.fetchall())]
         cursor.execute(_ASKED, wanted)
         return Gaps(recorded, dict(cursor.fetchall()))
 

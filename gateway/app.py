@@ -16,6 +16,8 @@ from litestar.static_files import create_static_files_router
 from gateway import page
 from gateway.commands import FLAGS, Answer, Commander, TooManyWaiting
 from gateway.guard import App, Guard
+from gateway.history import records_of
+from gateway.holes import HoleReader
 from gateway.stream import Hub
 
 _HERE: Final = Path(__file__).parent
@@ -30,12 +32,15 @@ _Request = Request[Any, Any, Any]
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
-def build_app(hub: Hub, commander: Commander, hosts: Collection[str], log: Log) -> App:
+def build_app(
+    hub: Hub, commander: Commander, holes: HoleReader, hosts: Collection[str], log: Log
+) -> App:
     """Return the whole application, doors included.
 
-    `hub.board` is what is shown, `commander` what speaks to nodes, `hosts` our names.
+    `hub.board` is what is shown, `commander` what speaks to nodes, `holes` what reads
+    the history's, `hosts` our names.
     """
-    routes = _Routes(hub, commander, log)
+    routes = _Routes(hub, commander, holes, log)
 
     def as_fault(_: object, error: Exception) -> Response[dict[str, str]]:
         """Log a bug with its traceback and tell the browser only that there is one."""
@@ -61,18 +66,20 @@ def build_app(hub: Hub, commander: Commander, hosts: Collection[str], log: Log) 
 class _Routes:
     """The handlers and the parts they need."""
 
-    def __init__(self, hub: Hub, commander: Commander, log: Log) -> None:
+    def __init__(self, hub: Hub, commander: Commander, holes: HoleReader, log: Log) -> None:
         self._hub = hub
         self._commander = commander
+        self._holes = holes
         self._log = log
 
     def handlers(self) -> list[Any]:
         """Return the route handlers, bound to the parts."""
-        hub, commander, log = self._hub, self._commander, self._log
+        hub, commander, holes, log = self._hub, self._commander, self._holes, self._log
         template = _templates().get_template("index.html")
 
-        @get("/", sync_to_thread=False)
-        def index() -> Response[str]:
+        @get("/")
+        async def index() -> Response[str]:
+            await holes.fresh()
             return Response(template.render(_context(hub)), media_type=MediaType.HTML)
 
         @get("/sensor", sync_to_thread=False)
@@ -84,6 +91,11 @@ class _Routes:
         def sensor(request: _Request) -> list[dict[str, object]]:
             hub.board.settle(time.monotonic())
             return [hub.board.record(_known(hub, request.path_params["codifier"]))]
+
+        @get("/gaps")
+        async def gaps(request: _Request) -> list[dict[str, object]]:
+            await holes.fresh()
+            return _gaps(hub, holes, request.query_params.get("code"))
 
         @post("/sensormsg/{codifier:str}/{flag:str}", status_code=200)
         async def message(request: _Request) -> Answer:
@@ -102,7 +114,7 @@ class _Routes:
             headers = dict(scope["headers"])
             await hub.serve(receive, send, headers.get(b"last-event-id", b"").decode("latin-1"))
 
-        return [index, sensors, sensor, message, health, events]
+        return [index, sensors, sensor, gaps, message, health, events]
 
 
 def _templates() -> Environment:
@@ -135,6 +147,17 @@ async def _command(hub: Hub, commander: Commander, log: Log, codifier: str, flag
     return answer
 
 
+def _gaps(hub: Hub, holes: HoleReader, codifier: str | None) -> list[dict[str, object]]:
+    if hub.board.history is None:
+        raise HTTPException("this configuration has no history", status_code=404)
+    if holes.gaps is None:
+        raise HTTPException("PostgreSQL cannot be read now", status_code=503)
+    found = records_of(holes.gaps, hub.board.network, codifier)
+    if codifier is not None and not found:
+        _known(hub, codifier)
+    return found
+
+
 def _known(hub: Hub, codifier: str) -> str:
     if codifier not in hub.board:
         raise HTTPException("no such codifier in the config", status_code=404)
@@ -152,6 +175,7 @@ def _context(hub: Hub) -> dict[str, Any]:
         "power": _tile(hub, board.house.power),
         "tariff": _tile(hub, board.house.tariff),
         "summary": board.summary(),
+        "history": board.history,
     }
 
 

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from gateway.figures import number_of, shown, tariff
+from gateway.history import LOOKING, History, keeps_history
 from gateway.house import House, Phase, fingerprint, house_of
 from gateway.status import (
     Sign,
@@ -85,6 +86,8 @@ class Board:
         self.epoch = secrets.token_hex(4)
         self.version = 1
         self.cache_here = False
+        self.history: History | None = LOOKING if keeps_history(network) else None
+        self.history_version = self.version
         self._unsettled = False
         self._entries = {sensor.codifier: _Entry(sensor) for sensor in network.sensors}
         # An element's state hangs on its node's, so nodes are judged first.
@@ -141,6 +144,13 @@ class Board:
         if here != self.cache_here:
             self.cache_here = here
             self.version += 1
+
+    def set_history(self, history: History) -> None:
+        """Say what the history lacks."""
+        if history != self.history:
+            self.history = history
+            self.version += 1
+            self.history_version = self.version
 
     def refresh(self, now_s: float) -> bool:
         """Judge everything again at `now_s` (monotonic); True if something is to be shown."""

@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.board import Board
 from gateway.commands import Commander
+from gateway.holes import HoleReader
 from gateway.store import Hashes, Reader
 from gateway.stream import MERGE_S, Hub
 from jph.errors import JphError
@@ -78,12 +79,14 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         self._commander = Commander(self.send_control)
         self._hub = Hub(Board(self.network))
         hosts = known_hosts(self.settings.hosts)
-        app = build_app(self._hub, self._commander, hosts, self.log)
+        self._holes = HoleReader(self._hub, self.log)
+        app = build_app(self._hub, self._commander, self._holes, hosts, self.log)
         listener = listen(self.settings.address, port_of(self.settings.port))
         self.url = url_of(listener)
         self._web = WebServer(app, listener, self._web_ended, self.log)
         self._follow(self._hub.board)
         self.spawn(self._judge(self._hub), "judge")
+        self.spawn(self._holes.run(), "holes")
         self.log.info("ready: %s", self.url)
 
     async def close(self) -> None:
@@ -111,6 +114,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         if self._hub is not None:
             self._hub.use(Board(self.network))
             self._follow(self._hub.board)
+            self._holes.show()
 
     def _follow(self, board: Board) -> None:
         """Follow the cache for `board`, and no other any more."""

@@ -134,13 +134,14 @@ class Hub:
         slot = asyncio.get_running_loop().time() // max(self._merge_s, 0.001)
         key = (seen, version, slot)
         if self._made is None or self._made[0] != key:
-            body = msgspec.json.encode(
-                {
-                    "layout": self.board.layout,
-                    "summary": self.board.summary(),
-                    "rows": self.board.rows(seen),
-                }
-            )
+            content: dict[str, object] = {
+                "layout": self.board.layout,
+                "summary": self.board.summary(),
+                "rows": self.board.rows(seen),
+            }
+            if self.board.history is not None and self.board.history_version > seen:
+                content["history"] = self.board.history
+            body = msgspec.json.encode(content)
             head = f"id: {self.board.epoch}-{version}\nevent: board\ndata: ".encode()
             self._made = (key, head + body + b"\n\n")
         return self._made[1], version

@@ -1,6 +1,7 @@
 // Starts the page: the stream feeds the paint, the buttons ask.
 import { follow } from "./live.js";
 import { paint, say, tick } from "./paint.js";
+import { relate } from "./history.js";
 import { wire } from "./command.js";
 
 wire(document);
@@ -12,6 +13,7 @@ follow("/events", {
       return;
     }
     paint(board);
+    if (board.history) relate(board.history);
   },
 });
 setInterval(tick, 1000);

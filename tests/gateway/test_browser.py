@@ -1,15 +1,18 @@
 """The page in a real browser: what a person sees and does."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from gateway.history import History, Lack
 from gateway.node import Gateway
+from jph.config import Network
 from tests.gateway.conftest import Plain
+from tests.gateway.houses import house
 from tests.gateway.stage import RedisProcess, alive, reading
-from tests.support import until
+from tests.support import running, until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WIDTHS = [(390, 844), (1280, 900), (320, 568)]
@@ -148,6 +151,28 @@ async def test_hostile_text_stays_text(page: Page, redis: RedisProcess) -> None:
     redis.write({"C1": reading(evil), "TI": alive() | {"Value": evil}})
     await expect(row(page, "C1", "value")).to_have_text(evil)
     assert await page.locator("main img").count() == 0
+
+
+async def test_holes_in_the_history_are_told_as_they_come(
+    browser: Browser, network: Callable[..., Network], redis: RedisProcess
+) -> None:
+    nowhere = {"Host": "/nowhere", "Database": "jph", "User": "jph"}
+    gateway = Gateway("CF", network(*house(), SQL=nowhere, Redis={"URL": redis.url}))
+    async with running(gateway):
+        page = await browser.new_page(viewport={"width": 320, "height": 568})
+        await page.goto(gateway.url)
+        panel = page.get_by_role("region", name="History")
+        await expect(panel).to_contain_text("PostgreSQL cannot be read")
+        await expect(panel.locator("table")).not_to_be_visible()
+        assert gateway._hub is not None
+        lack = Lack("I1", "<b>Phase", "2026-11-20 13:00:00 – ?", "4", "lost " + "x" * 200)
+        gateway._hub.board.set_history(History("1 hole", "", (lack,), "2 older"))
+        gateway._hub.wake()
+        await expect(panel.locator("tbody tr")).to_have_count(1)
+        for text in ("1 hole", "<b>Phase", "13:00:00 – ?", "2 older"):
+            await expect(panel).to_contain_text(text)
+        wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0
 
 
 async def test_headings_labels_and_landmarks(page: Page) -> None:
