@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from jph.config import Endpoint
 from jph.errors import BusError
-from jph.udp import LINUX, Address, Batches, Receive, prepare
+from jph.udp import LINUX, Address, Batches, Receive, keep_on_link, prepare
 
 __all__ = ["Address", "Channel", "Receive", "interfaces_from_environment"]
 
@@ -39,6 +39,7 @@ class Channel:
     """The sockets of one group, on each of the interfaces it is joined on.
 
     Attributes:
+        ttl: how many networks further datagrams go, those to single addresses too.
         sent: datagrams that left.
         unsent: datagrams that could not leave (no network, or the kernel refused).
     """
@@ -49,7 +50,7 @@ class Channel:
         self.endpoint = endpoint
         self.sent = self.unsent = 0
         self._interfaces = tuple(interfaces) or ("",)
-        self._ttl = ttl
+        self.ttl = ttl
         self._family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
         self._batches = Batches(self._family, mtu)
         self._out: list[socket.socket] = []
@@ -146,6 +147,7 @@ class Channel:
         out = socket.socket(self._family, socket.SOCK_DGRAM)
         with _closed_on_error(out):
             self._leave_through(out, interface)
+            keep_on_link(out, self.ttl)
             out.bind(self._own_address(interface))
         return out
 
@@ -163,13 +165,13 @@ class Channel:
     def _leave_through(self, out: socket.socket, interface: str) -> None:
         """Choose the interface, how far datagrams go, and that this machine hears them too."""
         if self._family == socket.AF_INET:
-            out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, self._ttl)
+            out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, self.ttl)
             out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
             if interface:
                 chosen = _ipv4_interface("0.0.0.0", interface)
                 out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, chosen)
         else:
-            out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, self._ttl)
+            out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, self.ttl)
             out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 1)
             if interface:
                 index = socket.if_nametoindex(interface)

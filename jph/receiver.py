@@ -19,7 +19,7 @@ from jph.repair.letters import Drill, Letter, Repair, decode_letter, encode_lett
 from jph.repair.ordering import Order
 from jph.repair.repairer import Ask, Repairer
 from jph.sequence import SequenceTable
-from jph.udp import Address, Batches, prepare
+from jph.udp import Address, Batches, keep_on_link, prepare
 from jph.wire import Reading, decode_batch, decode_data
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
@@ -198,6 +198,7 @@ class RepairingReceiver(Receiver):
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._batches = Batches(family)
         prepare(self._socket, _RECEIVE_BUFFER)
+        keep_on_link(self._socket, self.channel.ttl)
         self._socket.bind(("", 0))
         loop = asyncio.get_running_loop()
         loop.add_reader(self._socket, self._batches.read, self._socket, self._hear)

@@ -121,6 +121,18 @@ def prepare(receiver: socket.socket, buffer_size: int) -> None:
             receiver.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
 
 
+def keep_on_link(out: socket.socket, ttl: int) -> None:
+    """Have what a socket sends to single addresses go no further than the bus goes.
+
+    `ttl` is that of the bus; at 0 it would reach nobody, so it is 1 at least. A request with a
+    forged sender then makes no answer that passes a router.
+    """
+    if out.family == socket.AF_INET:
+        out.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, max(1, ttl))
+    else:
+        out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, max(1, ttl))
+
+
 def _send_one(outs: Sequence[socket.socket], datagram: bytes, to: Sequence[Any]) -> int:
     left = bool(outs)
     for out, address in zip(outs, to, strict=True):

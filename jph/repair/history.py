@@ -97,6 +97,7 @@ class History:
             return _View(-asked, track.end - asked, held)
         if self.journal is None:
             return None
+        self.journal.refresh()
         held = self.journal.held(codifier, epoch, first)
         if not held:
             return None

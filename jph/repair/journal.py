@@ -11,7 +11,8 @@ flush, and a block is understood alone:
 The age counts the time in which the journal was written to, so that a stepped clock forgets
 nothing. Each segment begins with the announcements of the sources that write to it: what an epoch
 began with is known for as long as anything of it. A block that is cut or damaged is skipped, and a
-start writes to a segment of its own.
+start writes to a segment of its own. Two instances may share the directory for a while, when one
+makes way for the other: each takes a new number, and looks again at what it did not write itself.
 """
 
 import contextlib
@@ -37,6 +38,7 @@ _SEGMENTS: Final = 64
 """A segment holds this part of the journal's bytes."""
 _MOST_SEGMENTS: Final = 4096
 """A program that is started again and again must not fill the directory with small ones."""
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
 _HALF: Final = SEQUENCE_LIMIT // 2
 
 
@@ -55,6 +57,7 @@ class _Segment:
 
     path: Path
     size: int = 0
+    damaged: int = 0
     age_s: float = 0.0
     held: dict[tuple[str, int], Ranges] = field(default_factory=dict)
     began: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -82,6 +85,7 @@ class Journal:
         self._max_age_s = max_age_s
         self._segments: list[_Segment] = []
         self._file: int | None = None
+        self._written: _Segment | None = None
         self._age_s = 0.0
         self._read: tuple[object, dict[int, bytes]] = (None, {})
 
@@ -93,12 +97,16 @@ class Journal:
         """
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            for path in sorted(self._directory.glob("*.journal")):
-                self._segments.append(self._scan(path))
+            self._look()
         except OSError as error:
             raise StoreError(f"the journal {self._directory} cannot be read: {error}") from error
-        self._age_s = max((segment.age_s for segment in self._segments), default=0.0)
+        self.damaged = sum(segment.damaged for segment in self._segments)
         self._forget()
+
+    def refresh(self) -> None:
+        """Take note of what another instance has written or dropped meanwhile."""
+        with contextlib.suppress(OSError):  # then what is known has to do
+            self._look()
 
     def write(
         self, runs: Sequence[Run], announcements: Mapping[str, bytes], passed_s: float
@@ -119,11 +127,12 @@ class Journal:
                 self._begin_segment()
                 runs = [*_announcing(runs, announcements), *runs]
             assert self._file is not None
-            self._append(self._file, self._segments[-1], runs)
+            assert self._written is not None
+            self._append(self._file, self._written, runs)
         except OSError as error:
             self._end_segment()
             raise StoreError(f"the journal {self._directory} cannot be written: {error}") from error
-        if self._segments[-1].size * _SEGMENTS >= self._max_bytes:
+        if self._written.size * _SEGMENTS >= self._max_bytes:
             self._end_segment()
         self._forget()
 
@@ -183,31 +192,37 @@ class Journal:
                 )
         return self._read[1] if self._read[0] == key else {}
 
-    def _scan(self, path: Path) -> _Segment:
-        """Read what a segment holds, skipping what is damaged."""
-        data = path.read_bytes()
-        segment = _Segment(path, len(data))
-        good = 0
-        for start, end in _blocks(data):
-            good += end - start
-            age_s, _ = _HEAD.unpack_from(data, start + _BLOCK.size)
-            segment.age_s = max(segment.age_s, age_s)
-            for codifier, flag, epoch, first, count, _, _ in _table(data, start):
-                segment.note(codifier, epoch, first, count, flag)
-        self.damaged += len(data) - good
-        return segment
+    def _look(self) -> None:
+        """Read the segments that are new or have changed; forget those that are there no more."""
+        known = {segment.path: segment for segment in self._segments}
+        segments = []
+        for path in sorted(self._directory.glob("*.journal")):
+            segment = known.get(path)
+            with contextlib.suppress(FileNotFoundError):  # dropped while we look
+                if segment is None or segment.size != path.stat().st_size:
+                    segment = segment if segment is self._written and segment else _scan(path)
+                segments.append(segment)
+        self._segments = segments
+        self._age_s = max([self._age_s, *(segment.age_s for segment in segments)])
 
     def _begin_segment(self) -> None:
-        last = int(self._segments[-1].path.stem, 16) if self._segments else 0
-        path = self._directory / f"{last + 1:016x}.journal"
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-        self._segments.append(_Segment(path))
+        while self._file is None:
+            last = int(self._segments[-1].path.stem, 16) if self._segments else 0
+            path = self._directory / f"{last + 1:016x}.journal"
+            try:
+                self._file = os.open(
+                    path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644
+                )
+            except FileExistsError:  # another instance's
+                self._look()
+        self._written = _Segment(path)
+        self._segments.append(self._written)
         _sync_directory(self._directory)
 
     def _end_segment(self) -> None:
         if self._file is not None:
             os.close(self._file)
-            self._file = None
+            self._file = self._written = None
 
     def _append(self, file: int, segment: _Segment, runs: Sequence[Run]) -> None:
         block = _encode(runs, self._age_s)
@@ -224,15 +239,32 @@ class Journal:
     def _forget(self) -> None:
         """Drop the oldest segments while there is too much, or what they hold is too old."""
         size = sum(segment.size for segment in self._segments)
-        while len(self._segments) > 1 and (
-            size > self._max_bytes
-            or len(self._segments) > _MOST_SEGMENTS
-            or self._age_s - self._segments[0].age_s > self._max_age_s
+        while (
+            len(self._segments) > 1
+            and self._segments[0] is not self._written
+            and (
+                size > self._max_bytes
+                or len(self._segments) > _MOST_SEGMENTS
+                or self._age_s - self._segments[0].age_s > self._max_age_s
+            )
         ):
             oldest = self._segments.pop(0)
             size -= oldest.size
             with contextlib.suppress(OSError):
                 oldest.path.unlink()
+
+
+def _scan(path: Path) -> _Segment:
+    """Read what a segment holds, skipping what is damaged."""
+    data = path.read_bytes()
+    segment = _Segment(path, len(data), len(data))
+    for start, end in _blocks(data):
+        segment.damaged -= end - start
+        age_s, _ = _HEAD.unpack_from(data, start + _BLOCK.size)
+        segment.age_s = max(segment.age_s, age_s)
+        for codifier, flag, epoch, first, count, _, _ in _table(data, start):
+            segment.note(codifier, epoch, first, count, flag)
+    return segment
 
 
 def _announcing(runs: Sequence[Run], announcements: Mapping[str, bytes]) -> Iterator[Run]:

@@ -160,3 +160,26 @@ def test_what_leaves_can_be_answered(make: Make) -> None:
             answers = [asker.recvfrom(2048) for _ in range(100)]
             assert [datagram for datagram, _ in answers] == MIXED[:100]
             assert {source[:2] for _, source in answers} == {address}
+
+
+@pytest.mark.parametrize("address", ["239.255.91.3", "ff01::4a:1"])
+@pytest.mark.parametrize(("ttl", "reach"), [(0, 1), (1, 1), (4, 4)])
+def test_what_goes_to_single_addresses_stays_where_the_bus_is(
+    address: str, ttl: int, reach: int
+) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as out:
+        udp.keep_on_link(out, ttl)
+        assert unicast_ttl(out) == reach
+
+
+def test_a_channel_answers_no_further_than_it_sends(make: Make) -> None:
+    channel = make()
+    channel.open(listen=True)
+    assert [unicast_ttl(out) for out in channel.senders] == [1]
+
+
+def unicast_ttl(out: socket.socket) -> int:
+    if out.family == socket.AF_INET:
+        return out.getsockopt(socket.IPPROTO_IP, socket.IP_TTL)
+    return out.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS)

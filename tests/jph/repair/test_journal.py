@@ -143,3 +143,27 @@ def test_a_directory_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be read"):
         Journal(tmp_path / "file", 10**6, 3600.0).open()
+
+
+def test_two_instances_that_overlap_keep_all_of_both(tmp_path: Path) -> None:
+    """The older one writes what is left while the newer has read the directory already."""
+    old = Writer(tmp_path, 7)
+    old.write(100)
+    new = Writer(tmp_path, 8)
+    old.write(50)
+    old.journal.close()
+    history = History(8, new.ring, new.journal)
+    found = history.find("AA", 7, (old.first, 300), 500)
+    assert found.datagrams == list(old.sent.values())
+    assert (found.gone, found.next) == ([], (old.first + 151) % 2**31)
+    new.write(10)
+    assert Writer(tmp_path, 9).journal.find("AA", 8, new.first, 20) == new.sent
+
+
+def test_a_number_that_another_instance_took_is_passed_over(tmp_path: Path) -> None:
+    old, new = Writer(tmp_path, 7), Writer(tmp_path, 8)
+    for writer in (old, new):
+        writer.write(5)
+    assert [path.stem for path in sorted(tmp_path.iterdir())] == [f"{n:016x}" for n in (1, 2)]
+    assert new.journal.find("AA", 8, new.first, 9) == new.sent
+    assert new.journal.find("AA", 7, old.first, 9) == old.sent

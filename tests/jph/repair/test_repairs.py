@@ -85,6 +85,15 @@ async def test_all_comes_through_loss_in_both_directions(
     assert keeper.data_sequences.lost("MO") == 0
 
 
+async def test_neither_requests_nor_answers_leave_the_link(network: NetworkMaker) -> None:
+    keeper = Keeper("KE", network(SOURCE, KEEPER))
+    async with running(keeper):
+        private = keeper._receiver._socket  # type: ignore[attr-defined]
+        paths = [*keeper.bus.control.senders, *keeper.bus.data.senders, private]
+        reach = [each.getsockopt(socket.IPPROTO_IP, socket.IP_TTL) for each in paths]
+    assert reach == [1, 1, 1]
+
+
 async def test_a_source_that_keeps_losing_hands_up_in_order(network: NetworkMaker) -> None:
     net = network(SOURCE, {**KEEPER, "Type": "Orderly"})
     source, keeper = Source("MO", net), Orderly("KE", net)
