@@ -107,8 +107,9 @@ def _said(gaps: Gaps) -> Iterator[str]:
     if many:
         missing = sum(gap.messages or 0 for gap in gaps.recorded)
         least = many >= MOST_READ or any(gap.messages is None for gap in gaps.recorded)
-        holes = f"{_count(many, 'hole')}{' or more' * (many >= MOST_READ)}"
-        yield f"{holes}, {_count(missing, 'reading')}{' or more' * least} missing"
+        holes = f"{'at least ' * (many >= MOST_READ)}{_count(many, 'hole')}"
+        readings = f"{'at least ' * least}{_count(missing, 'reading')}"
+        yield f"{holes}, {readings} missing".capitalize()
     else:
         yield "No holes"
     if asked := sum(gaps.asked.values()):

@@ -45,7 +45,6 @@ class HoleReader:
         self._log = log
         self._every_s = every_s
         self._patience_s = patience_s
-        self._worker = Worker("jph holes")
         self._wanted = asyncio.Event()
         self._looked = asyncio.Event()
         self._looked_s = -float("inf")
@@ -53,6 +52,7 @@ class HoleReader:
 
     async def run(self) -> None:
         """Read until cancelled."""
+        worker = Worker("jph holes")
         try:
             while True:
                 if not self._wanted.is_set() and not self._hub.clients:
@@ -62,10 +62,10 @@ class HoleReader:
                     continue
                 self._wanted.clear()
                 if self._hub.board.history is not None:
-                    await self._read(self._hub.board.network)
+                    await self._read(worker, self._hub.board.network)
                 await asyncio.sleep(self._every_s)
         finally:
-            self._worker.stop()
+            worker.stop()
 
     async def fresh(self) -> None:
         """Have the table read if that was long ago, and wait a little for it."""
@@ -84,8 +84,8 @@ class HoleReader:
         board.set_history(history_of(self.gaps, board.network) if self.gaps else UNREADABLE)
         self._hub.wake()
 
-    async def _read(self, network: Network) -> None:
-        reading = asyncio.ensure_future(self._worker.run(_newest, network))
+    async def _read(self, worker: Worker, network: Network) -> None:
+        reading = asyncio.ensure_future(worker.run(_newest, network))
         try:
             done, _ = await asyncio.wait({reading}, timeout=self._patience_s)
             if not done:

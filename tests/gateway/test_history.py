@@ -126,7 +126,7 @@ def test_a_hole_in_words(collecting: Network) -> None:
 def test_what_nobody_knows(collecting: Network) -> None:
     unknown = gap(messages=None, codifier="ZZ", cause="a later one", from_time=None, to_time=None)
     history = history_of(Gaps([gap(), unknown], {}), collecting)
-    assert history.said == "2 holes, 4 readings or more missing"
+    assert history.said == "2 holes, at least 4 readings missing"
     lack = history.holes[0]
     assert (lack.code, lack.name, lack.missing, lack.why) == ("ZZ", "", "?", "a later one")
     assert lack.when == "noticed 2026-11-20 13:00:00"
@@ -158,7 +158,7 @@ def test_newest_first_and_bounded(collecting: Network) -> None:
     history = history_of(Gaps(many, {}), collecting)
     assert [lack.code for lack in history.holes] == ["I2"] + ["I1"] * (MOST_SHOWN - 1)
     assert history.more == f"{MOST_READ - MOST_SHOWN} older: control.py gaps"
-    assert history.said.startswith("1000 holes or more, 4000 readings or more missing")
+    assert history.said.startswith("At least 1000 holes, at least 4000 readings missing")
     records = records_of(Gaps(many, {}), collecting, None)
     assert len(records) == MOST_SERVED
     assert records[0]["Codifier"] == "I2"
