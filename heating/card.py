@@ -36,11 +36,9 @@ class Card:
         phases: Iterable[int],
         now_s: float,
     ) -> None:
-        self._wiring = wiring
         self._leases = {
             phase: Lease(wiring.phases.get(phase, ()), fallback, now_s) for phase in phases
         }
-        self._heard: set[int] = set()
         self._since: dict[str, tuple[Order, float]] = {}
         self.heaters: Mapping[str, Heater] = {
             heater.codifier: heater for heater in wiring.card(codifier)
@@ -51,7 +49,6 @@ class Card:
         """Go on with the orders and sheds of a card that was wired otherwise."""
         for phase in self._leases.keys() & old._leases.keys():
             self._leases[phase].take_over(old._leases[phase])
-        self._heard |= old._heard
         self._since = {c: old._since[c] for c in self.heaters.keys() & old._since.keys()}
         for code in self.given.keys() & old.given.keys():
             if self.heaters[code].takes(old.given[code].order):
@@ -60,7 +57,6 @@ class Card:
     def hear(self, phase: int, mask: int, now_s: float) -> None:
         """Take the shedder's mask of a phase; bits of other cards' heaters count for the turns."""
         self._leases[phase].hear(mask, now_s)
-        self._heard.add(phase)
 
     def see(self, phase: int, now_s: float) -> None:
         """Take a sign that the meter of a phase is read."""
@@ -70,26 +66,25 @@ class Card:
         """Return how far the lease of each phase with a mask has come."""
         return {phase: lease.stage(now_s) for phase, lease in self._leases.items()}
 
-    def adopt(self, latches: Sequence[int], now_s: float) -> None:
+    def adopt(self, latches: Sequence[int]) -> None:
         """Take over what a chip that kept its latches still sheds.
 
         A card that is started again must not let everything back at once: a heater whose wire
-        is colder than its order is held like one whose shedder has just spoken (at frost, where
-        the fallback had come so far, it goes off).
+        is colder than its order is held like one whose shedder fell silent (at frost, where the
+        fallback had come so far, it goes off).  A pulse of comfort −1 or −2 looks like a shed to
+        eco, and is held as one: a moment too cold is nothing, a shed undone is a trip.
         """
         wires = decode(latches)
-        off: list[str] = []
-        eco: list[str] = []
+        seen: dict[int, dict[str, Order]] = {phase: {} for phase in self._leases}
         for code, heater in self.heaters.items():
             order, wire = self.given[code].order, wires[heater.wire]
-            if wire in (Order.OFF, Order.FROST) and lowest(wire, order) is not order:
-                off.append(code)
-            elif wire is Order.ECO and order is Order.COMFORT:  # a pulsed order shows eco too
-                eco.append(code)
-        for phase, lease in self._leases.items():
-            mask = self._wiring.mask(phase, off, eco)
-            if mask and phase not in self._heard:
-                lease.hear(mask, now_s)
+            ceiling = Order.COMFORT
+            if lowest(wire, order) is not order:
+                ceiling = Order.ECO if wire is Order.ECO else Order.OFF
+            if heater.phase in seen:
+                seen[heater.phase][code] = ceiling
+        for phase, ceilings in seen.items():
+            self._leases[phase].adopt(ceilings)
 
     def step(self, now_s: float) -> Outputs:
         """Return what the chip shall carry from now on."""

@@ -58,7 +58,7 @@ class Lease:
         self._heaters = sorted(heaters, key=lambda heater: (-heater.priority, heater.codifier))
         self._fallback = fallback
         self._safe = safe_share(self._heaters, fallback.share)
-        self._mask = 0
+        self._mask: int | None = None  # none heard since the start
         self._heard_s = self._seen_s = self._release_s = now_s
         self._held: dict[str, Order] = {}
         self._orphans: set[str] = set()  # held by a stage, or by a mask whose owner fell silent
@@ -74,6 +74,21 @@ class Lease:
     def hear(self, mask: int, now_s: float) -> None:
         """Take the shedder's mask."""
         self._mask, self._heard_s = mask, now_s
+
+    def adopt(self, seen: Mapping[str, Order]) -> None:
+        """Take over what a chip still holds: ceilings of its card's heaters, comfort for none.
+
+        They are held as by somebody who fell silent: until the shedder speaks or the hold is over,
+        and then they return in turns.  For the turns, heaters of other cards are taken to be off
+        if they are not in the safe share: the other cards may have been started again too.
+        """
+        if not any(seen.values()):
+            return
+        unsafe = (h.codifier for h in self._heaters if h.codifier not in self._safe)
+        for code, order in {**dict.fromkeys(unsafe, Order.OFF), **seen}.items():
+            if order is not Order.COMFORT:
+                self._held[code] = lowest(order, self._held.get(code, order))
+                self._orphans.add(code)
 
     def see(self, now_s: float) -> None:
         """Take a sign that the shedder knows what the meter says."""
@@ -94,11 +109,12 @@ class Lease:
         stage = self.stage(now_s)
         mask: Mapping[str, Order] = {}
         if now_s - self._heard_s < self._fallback.hold_s:
-            mask = ceilings(self._heaters, self._mask)
-        if stage is Stage.LIVE:
-            self._orphans -= mask.keys()
-        else:
+            # until the shedder speaks, what was adopted stays as it is
+            mask = self._held if self._mask is None else ceilings(self._heaters, self._mask)
+        if stage is not Stage.LIVE:
             self._orphans = {heater.codifier for heater in self._heaters}
+        elif self._mask is not None:
+            self._orphans -= mask.keys()
         wanted = self._stage_ceilings(stage)
         for code, order in mask.items():
             wanted[code] = lowest(order, wanted.get(code, order))

@@ -138,7 +138,9 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             return
         card.take_over(self._card)
         self._card = card
-        self._wanted = dict(card.given)
+        # What waits for the disk is asked for all the same.
+        asked = {c: g for c, g in self._wanted.items() if self._may_carry(c, g.order)}
+        self._wanted = {**card.given, **asked}
         self._out = card.step(time.monotonic())
         if self._chip is not None:
             self._chip.close()
@@ -200,6 +202,10 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self._path = state_dir() / "orders" / f"{self.codifier}.json"
         return card
 
+    def _may_carry(self, codifier: str, order: Order) -> bool:
+        heater = self._card.heaters.get(codifier)
+        return heater is not None and heater.takes(order)
+
     def _take_mask(self, reading: Reading, now_s: float) -> bool:
         number, phase = reading.number, self._masks[reading.source]
         if number is None or not 0 <= number < MASK_LIMIT or number % 1:
@@ -242,7 +248,10 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
                     {c: g for c, g in self._card.given.items() if self._wanted[c] == saving.get(c)}
                 )
             else:
-                self._card.given.update({c: saving[c] for c in self._card.given if c in saving})
+                # A reload may have come meanwhile, or a chip fresh from power-on.
+                for code in answers & saving.keys():
+                    if self._may_carry(code, saving[code].order):
+                        self._card.given[code] = saving[code]
                 self._apply()
             self._publish(answers)
             self._poke.set()
@@ -297,18 +306,14 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             return
         self._known = True
         if seen.drives:
-            self._card.adopt(seen.latches, now_s)
+            self._card.adopt(seen.latches)
             return
         for code, heater in self._card.heaters.items():
             untouched = self._wanted[code] == self._restored.get(code)
             if heater.power_on is not None and untouched:
                 given = Given(heater.power_on, self.codifier, now_ms())
                 self._card.given[code] = self._wanted[code] = given
-        try:
-            durable.save(self._path, to_stored(self._card.given))
-        except StoreError as error:
-            self._faults["store"] += 1
-            self.log.error("power-on orders would be lost at the next start: %s", error)
+        self._asked.set()  # to be made durable, behind what may be on its way to the disk now
 
     def _check(self, now_s: float) -> None:
         """Read the chip back; set it up again if anything is not as it shall be."""

@@ -108,19 +108,63 @@ def test_pulses_begin_with_the_order_and_again_after_a_shed(
 def test_a_restart_takes_over_what_the_chip_still_sheds(card: Card) -> None:
     card.given["13"] = Given(Order.OFF)
     card.given["15"] = Given(Order.COMFORT_1)
-    # wire 3 ordered off, wire 5 within a pulse, wire 7 at frost by an older fallback
-    card.adopt((0b01_01_01_00, 0b10_11_11), now_s=10)
-    assert card.step(10).held == {"12", "14", "16", "17"}
+    # wire 3 ordered off, wire 5 within a pulse or at eco, wire 7 at frost by an older fallback
+    card.adopt((0b01_01_01_00, 0b10_11_11))
+    assert card.step(10).held == {"12", "14", "15", "16", "17"}
     assert latches(card, 10) == (0b01_01_01_00, 0b01_11_11)
-    for now_s in (75, 80, 85, 90):
+    for now_s in (75, 80, 85, 90, 95):
         held = card.step(now_s).held
     assert held == set()
 
 
 def test_what_was_heard_counts_more_than_what_the_chip_says(card: Card) -> None:
     card.hear(1, 0, 9)
-    card.adopt((0b01, 0), 10)
+    card.adopt((0b01, 0))
     assert card.step(10).held == set()
+
+
+def test_a_restart_during_the_fallback_returns_one_at_a_time_too() -> None:
+    rules = RULES._replace(share=0)
+    before = {card: Card(HOUSE, card, rules, (1, 2), 0) for card in ("P1", "P2")}
+    kept = {card: each.step(61).latches for card, each in before.items()}
+    after = {card: Card(HOUSE, card, rules, (1, 2), 100) for card in before}
+    for card, each in after.items():
+        each.adopt(kept[card])
+        assert each.step(100).latches == kept[card]
+        each.hear(1, 0b10, 110)
+        each.see(1, 110)
+    left = []
+    for now_s in (110, 114, 115, 120, 125, 130, 135, 140, 145):
+        held = set[str]().union(*(each.step(now_s).held for each in after.values()))
+        left.append(len(held & {heater.codifier for heater in HOUSE.phases[1]}))
+    assert left == [7, 7, 6, 5, 4, 3, 2, 1, 1]  # of both cards; the mask keeps 12
+    after["P1"].hear(1, 0, 146)
+    assert after["P1"].step(146).held == {"18"}  # whose shedder has not spoken yet
+
+
+def test_a_restart_under_a_mask_that_goes_on_changes_nothing(card: Card) -> None:
+    card.hear(1, 0b111, 0)
+    kept = card.step(1).latches
+    again = Card(HOUSE, "P1", RULES._replace(share=0), (1, 2), 2)
+    again.adopt(kept)
+    again.hear(1, 0b111, 3)
+    assert (again.step(3).latches, again.step(30).held) == (kept, {"11", "12", "13"})
+    again.hear(1, 0b001, 31)
+    assert again.step(31).held == {"11"}  # the shedder's word counts at once again
+
+
+@pytest.mark.parametrize("order", [Order.COMFORT, Order.COMFORT_1, Order.COMFORT_2])
+def test_a_restart_keeps_a_shed_to_eco(card: Card, order: Order) -> None:
+    card.given["11"] = Given(order)
+    card.hear(1, 1 << ECO_SHIFT, 1)
+    kept = card.step(1).latches
+    again = Card(HOUSE, "P1", RULES, (1, 2), 2)
+    again.given["11"] = Given(order)
+    again.adopt(kept)
+    for now_s in (2, 10, 61):
+        assert again.step(now_s).latches == kept
+    again.hear(1, 0, 61)
+    assert again.step(61).orders["11"] is order
 
 
 def test_rewired_it_goes_on(card: Card) -> None:

@@ -82,7 +82,7 @@ class CardLife(RuleBasedStateMachine):
         self.card = self.made()
         self.masks.clear()
         if not power_cut:
-            self.card.adopt(self.latches, self.now_s)
+            self.card.adopt(self.latches)
         before, self.latches = decode(self.latches), self.card.step(self.now_s).latches
         after = decode(self.latches)
         for code, heater in self.card.heaters.items():

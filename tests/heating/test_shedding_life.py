@@ -123,7 +123,7 @@ class HeatingLife(RuleBasedStateMachine):
         given, latches = self.card.given, self.out.latches
         self.card = Card(self.wiring, "P1", LEASE, (1,), self.now_s)
         self.card.given.update(given)
-        self.card.adopt(latches, self.now_s)
+        self.card.adopt(latches)
         if not self.alive:
             self.dead_s = max(self.dead_s, self.now_s)  # its silence counts from here
         self.told, self.told_s = 0, -math.inf

@@ -1,11 +1,14 @@
+import asyncio
 import json
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from heating import durable
 from jph.config import Network
 from jph.errors import ConfigError
 from jph.wire import Quality
@@ -197,9 +200,8 @@ async def test_a_silent_shedder_is_held_and_then_released(chip: I2CServer) -> No
         assert time.monotonic() - start >= 0.5
 
 
-async def test_a_restarted_card_does_not_let_everything_back(
-    chip: I2CServer, network: Network
-) -> None:
+async def test_a_restarted_card_does_not_let_everything_back(chip: I2CServer) -> None:
+    network = house({"Bus": chip.bus, "ReleaseInterval": 0.1})
     probe = Probe("TI", network)
     async with living(probe):
         async with living(PilotCard("P1", network)):
@@ -213,7 +215,11 @@ async def test_a_restarted_card_does_not_let_everything_back(
             assert chip.latches == (0b0101_0101, 0)
             probe.send(0b0001, codifier="S1")
             await chip_shows(chip, lambda: chip.latches == (0b01, 0))
-    assert (0x14, b"\0\0") not in chip.writes
+    assert [block for register, block in chip.writes if register == 0x14][-3:] == [
+        b"\x51",
+        b"\x41",
+        b"\x01",
+    ]  # one at a time
 
 
 async def test_a_disturbed_chip_is_repaired_counted_and_told(
@@ -306,6 +312,53 @@ async def test_new_wiring_keeps_orders_and_sheds(chip: I2CServer, network: Netwo
         await chip_shows(chip, lambda: chip.latches == (0b0111, 0))
         probe.send_control("C", "P1")
         await chip_shows(chip, lambda: chip.latches == (0b1101, 0))
+
+
+class SlowDisk:
+    """Holds up what is to be made durable until it may go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.busy, self.go_on = threading.Event(), threading.Event()
+        self._save = durable.save
+        monkeypatch.setattr(durable, "save", self.save)
+
+    def save(self, path: Path, content: Mapping[str, object]) -> None:
+        self.busy.set()
+        assert self.go_on.wait(5)
+        self._save(path, content)
+
+
+async def test_a_reload_loses_no_order_that_waits_for_the_disk(
+    chip: I2CServer, network: Network, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reloaded = asyncio.Event()
+
+    class Card(PilotCard):
+        def on_reload(self) -> None:
+            super().on_reload()
+            reloaded.set()
+
+    async def reload() -> Network:
+        return network
+
+    probe, card = Probe("TI", network), Card("P1", network, reload)
+    async with living(probe, card):
+        await probe.until_heard("11", 0)
+        await probe.until((state / "orders" / "P1.json").exists)
+        disk = SlowDisk(monkeypatch)
+        probe.send_control("A", "11", 3)  # is being saved when the reload comes
+        assert await asyncio.to_thread(disk.busy.wait, 5)
+        probe.send_control("A", "12", 2)  # waits behind it
+        probe.send_control("C", "P1")
+        await asyncio.wait_for(reloaded.wait(), 5)
+        disk.go_on.set()
+        await probe.until_heard("11", 3)
+        await probe.until_heard("12", 2)
+        probe.send_control("A", "13", 1)
+        await probe.until_heard("13", 1)
+        assert (probe.says("11", 3), probe.says("12", 2)) == (True, True)
+        await chip_shows(chip, lambda: chip.latches == (0b01_10_11, 0))
+    assert [orders_file(state)[code] for code in ("11", "12", "13")] == [3, 2, 1]
 
 
 @pytest.mark.parametrize(
