@@ -6,13 +6,16 @@ A segment is a file of blocks, a block is
 
 in little-endian u32; the data are the readings as datagrams of the wire, so that a spool survives
 any change of tables, and the summary (MessagePack) says what is in them, so that a start needs to
-read no data. What a crash or a power cut leaves of a last block is skipped. A segment is removed
-when all of it is known to be on PostgreSQL's disk.
+read no data. What a crash or a power cut leaves of a last block is skipped. After damage, reading
+goes on at the next good block; what the damaged ones held is a hole, as far as the summary or the
+sequences before and after tell. A segment is removed when all of it is known to be on PostgreSQL's
+disk.
 
 Every method blocks; one thread at a time.
 """
 
 import contextlib
+import errno
 import os
 import struct
 import zlib
@@ -25,7 +28,7 @@ import msgspec
 from collector.buffer import Batch
 from collector.ledger import Key, Run, coalesce, runs
 from jph.repair import Cause, Hole
-from jph.wire import HEADER_SIZE, decode_data, encode_data
+from jph.wire import HEADER_SIZE, SEQUENCE_LIMIT, decode_data, encode_data
 
 SEGMENT_BYTES: Final = 4 * 2**20
 _MAGIC: Final = b"jphS"
@@ -53,6 +56,38 @@ class _Segment:
         self.released = 0
 
 
+class _Trail:
+    """What was read of each source last, and how many bytes could not be read since."""
+
+    def __init__(self) -> None:
+        self._last: dict[Key, Run] = {}
+        self._unread: dict[Key, int] = {}
+
+    def skip(self, size: int) -> None:
+        """Pass over bytes that are damaged beyond telling."""
+        for key in self._last:
+            self._unread[key] = self._unread.get(key, 0) + size
+
+    def follow(self, summary: _Summary) -> list[Hole]:
+        """Go on to a good block; return what must have been in the bytes before it.
+
+        That is what lies between its sequences and the last ones, if they had room for it. The
+        rest is not told: what came in another order, or was never received.
+        """
+        holes = []
+        for source, epoch, *numbers in summary.heard:
+            key, run = (source, epoch), Run(*numbers)
+            before, unread = self._last.get(key, run), self._unread.pop(key, 0)
+            first = (before.last + 1) % SEQUENCE_LIMIT
+            many = (run.first - first) % SEQUENCE_LIMIT
+            if 0 < many * HEADER_SIZE <= unread:
+                times = before.to_ms, run.from_ms
+                holes.append(Hole(source, epoch, first, many, Cause.DAMAGED, *times))
+            if epoch == 0 or (run.last - before.last) % SEQUENCE_LIMIT < SEQUENCE_LIMIT // 2:
+                self._last[key] = run
+        return holes
+
+
 class Spool:
     """Batches on disk, oldest first.
 
@@ -68,6 +103,7 @@ class Spool:
         self._segments: list[_Segment] = []
         self._file: BinaryIO | None = None
         self._next_number = 0
+        self._trail = _Trail()
         self.bytes = 0
         self.damaged = 0
 
@@ -79,7 +115,7 @@ class Spool:
         """
         self.close()
         self._directory.mkdir(parents=True, exist_ok=True)
-        self._segments, self.bytes = [], 0
+        self._segments, self.bytes, self._trail = [], 0, _Trail()
         found: dict[Key, list[Run]] = {}
         for path in sorted(self._directory.glob("*.spool")):
             segment = _Segment(path)
@@ -109,7 +145,7 @@ class Spool:
             last = self._start_segment()
         assert self._file is not None
         try:
-            self._file.write(block)
+            _write(self._file, block)
         except OSError:
             self._undo(last)
             raise
@@ -161,6 +197,7 @@ class Spool:
         """Let `next` begin again with what was not released."""
         for segment in self._segments:
             segment.read = segment.released
+        self._trail = _Trail()
 
     def close(self) -> None:
         """Close the file that is written."""
@@ -192,35 +229,47 @@ class Spool:
         self.close()
 
     def _read(self, segment: _Segment) -> Batch | None:
-        """Return the next batch of a segment; None if it is damaged beyond telling."""
+        """Return the next batch of a segment; None if all that is left of it is damaged."""
         with segment.path.open("rb") as file:
-            file.seek(segment.read)
-            head = file.read(_HEAD.size)
-            found = _summary(file, head)
+            start = _next_block(file, segment.read, segment.size)
+            if start > segment.read:
+                self._skip(segment, start)
+            found = _block(file, start) if start < segment.size else None
             if found is None:
-                self.damaged += 1
-                segment.read = segment.size
                 return None
             summary, data_crc, length = found
+            after_summary = file.tell()
             data = file.read(length)
-            segment.read = file.tell()
+            segment.read = end = file.tell()
+            holes = summary.holes + self._trail.follow(summary)
+            if len(data) == length and zlib.crc32(data) == data_crc:
+                readings = [decode_data(each) for each in _datagrams(data)]
+                return Batch(readings, holes, (segment.number, end))
+            # The length may be what is damaged.
+            segment.read = _next_block(file, after_summary, segment.size)
+        self.damaged += 1
         place = segment.number, segment.read
-        if len(data) < length or zlib.crc32(data) != data_crc:
-            self.damaged += 1
-            return Batch([], summary.holes + _lost(summary, Cause.DAMAGED), place)
-        return Batch([decode_data(each) for each in _datagrams(data)], summary.holes, place)
+        return Batch([], holes + _lost(summary, Cause.DAMAGED), place)
+
+    def _skip(self, segment: _Segment, start: int) -> None:
+        self.damaged += 1
+        self._trail.skip(start - segment.read)
+        segment.read = start
 
     def _summaries(self, segment: _Segment, start: int) -> Iterator[tuple[int, _Summary]]:
         """Yield where each good block ends, and what is in it."""
         size = segment.path.stat().st_size
         with segment.path.open("rb") as file:
-            file.seek(start)
-            while head := file.read(_HEAD.size):
-                found = _summary(file, head)
-                if found is None or file.tell() + found[2] > size:
+            while (start := _next_block(file, start, size)) < size:
+                found = _block(file, start)
+                if found is None:
                     return
-                file.seek(found[2], os.SEEK_CUR)
-                yield file.tell(), found[0]
+                end = file.tell() + found[2]
+                if end > size:  # torn, or the length is damaged
+                    start = file.tell()
+                    continue
+                yield end, found[0]
+                start = end
 
     def _drop(self, segment: _Segment) -> list[Hole]:
         """Remove a segment that may not be stored yet; return what is lost with it."""
@@ -247,8 +296,37 @@ def _encode(batch: Batch) -> bytes:
     return head + summary + data
 
 
-def _summary(file: BinaryIO, head: bytes) -> tuple[_Summary, int, int] | None:
-    """Read a block's summary; return it with its data's checksum and length, None if damaged."""
+def _write(file: BinaryIO, block: bytes) -> None:
+    """Write all of a block; a disk that fills up takes a part first, and says so only later."""
+    left = memoryview(block)
+    while left:
+        taken = file.write(left)
+        if not taken:
+            raise OSError(errno.EIO, "the disk takes nothing", file.name)
+        left = left[taken:]
+
+
+def _next_block(file: BinaryIO, start: int, size: int) -> int:
+    """Return where the next block with a good summary begins, from `start` on; else `size`."""
+    if _block(file, start) is not None:
+        return start
+    file.seek(start)
+    rest = file.read(max(size - start, 0))
+    at = rest.find(_MAGIC, 1)
+    while at >= 0:
+        if _block(file, start + at) is not None:
+            return start + at
+        at = rest.find(_MAGIC, at + 1)
+    return size
+
+
+def _block(file: BinaryIO, start: int) -> tuple[_Summary, int, int] | None:
+    """Read the summary of a block, up to its data; return it with their checksum and length.
+
+    None if it is damaged.
+    """
+    file.seek(start)
+    head = file.read(_HEAD.size)
     if len(head) < _HEAD.size:
         return None
     magic, crc, data_crc, length, data_length = _HEAD.unpack(head)

@@ -159,6 +159,98 @@ def test_a_full_disk_takes_nothing_of_a_batch(
     assert spool.damaged == 0
 
 
+@pytest.mark.parametrize("room", [8, 30, 60, 200])
+def test_a_disk_that_takes_a_part_and_then_no_more_takes_nothing(
+    spool: Spool, make: Make, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    spool.append(batch(0, 9))
+    file = spool._file
+    assert file is not None
+
+    class AlmostFull:
+        """Takes what it has room for, as write(2) does, and refuses only the next write."""
+
+        left, name = room, file.name
+
+        def write(self, data: bytes) -> int:
+            if not self.left:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            taken = file.write(data[: self.left])
+            self.left -= taken
+            return taken
+
+        truncate, seek, close, fileno = file.truncate, file.seek, file.close, file.fileno
+
+    monkeypatch.setattr(spool, "_file", AlmostFull())
+    with pytest.raises(OSError, match="No space"):
+        spool.append(batch(10, 19))
+    monkeypatch.setattr(spool, "_file", file)
+    spool.append(batch(20, 29))
+    again = make()
+    assert again.open() == {("TI", 7): [Run(0, 9, 0, 9000), Run(20, 29, 20_000, 29_000)]}
+    kept = [*range(10), *range(20, 30)]
+    assert drained(spool) == drained(again) == (kept, [])
+    assert (spool.damaged, again.damaged) == (0, 0)
+
+
+def test_a_write_in_two_parts_is_whole(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool.append(batch(0, 9))
+    file = spool._file
+    assert file is not None
+
+    class Slow:
+        """Takes little at a time."""
+
+        def write(self, data: bytes) -> int:
+            return file.write(data[:50])
+
+        close, fileno = file.close, file.fileno
+
+    monkeypatch.setattr(spool, "_file", Slow())
+    spool.append(batch(10, 19))
+    assert drained(spool) == (list(range(20)), [])
+
+
+@pytest.mark.parametrize("at", [0, 5, 9, 13, 17, 21])  # magic, checksums, lengths, summary
+@pytest.mark.parametrize("restarted", [False, True])
+def test_damage_in_the_middle_costs_one_block_and_is_told(
+    tmp_path: Path, spool: Spool, make: Make, at: int, restarted: bool
+) -> None:
+    for first in (0, 10):
+        spool.append(batch(first, first + 9))
+    starts = [spool.bytes]
+    for first in (20, 30, 40):
+        spool.append(batch(first, first + 9))
+        starts.append(spool.bytes)
+    (path,) = files(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[starts[0] + at] ^= 0xFF
+    path.write_bytes(data)
+    if restarted:
+        spool = make()
+        known = {n for run in spool.open()["TI", 7] for n in range(run.first, run.last + 1)}
+        assert known >= {*range(20), *range(40, 50)}
+    # The summary tells when the readings were; without it, the neighbours do.
+    times = (20_000, 29_000) if at in (9, 17) else (19_000, 30_000)
+    hole = Hole("TI", 7, 20, 10, Cause.DAMAGED, *times)
+    assert drained(spool) == ([*range(20), *range(30, 50)], [hole])
+    assert spool.damaged == 1
+
+
+def test_what_damage_cannot_have_held_is_not_told(tmp_path: Path, spool: Spool) -> None:
+    spool.append(batch(0, 9))
+    start = spool.bytes
+    spool.append(batch(10, 10))
+    spool.append(batch(9000, 9000))  # what is between was never received: it is asked for
+    spool.append(Batch([reading(3)._replace(source="HO")]))
+    (path,) = files(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[start] ^= 1
+    path.write_bytes(data)
+    assert drained(spool) == ([*range(10), 9000, 3], [])
+    assert spool.damaged == 1
+
+
 @pytest.mark.parametrize("cut", [1, 30, 60, 200])
 def test_a_torn_tail_costs_the_last_block(
     tmp_path: Path, spool: Spool, make: Make, cut: int
