@@ -66,6 +66,11 @@ class Card:
         """Return how far the lease of each phase with a mask has come."""
         return {phase: lease.stage(now_s) for phase, lease in self._leases.items()}
 
+    def silent(self, now_s: float) -> dict[int, str]:
+        """Return what is missing of each phase whose lease is over: its `masks` or its `meter`."""
+        missing = {phase: lease.silent(now_s) for phase, lease in self._leases.items()}
+        return {phase: what for phase, what in missing.items() if what}
+
     def adopt(self, latches: Sequence[int]) -> None:
         """Take over what a chip that kept its latches still sheds.
 

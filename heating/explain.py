@@ -150,9 +150,14 @@ def _watts(facts: HeaterFacts) -> str:
 def _fallback(facts: HeaterFacts) -> str:
     if not facts.fallback:
         return ""
+    shedder = facts.phase.shedder or "the shedder"
+    why = {
+        "masks": f"{facts.card} hears no masks of {shedder}",
+        "meter": f"The meter of phase {facts.phase.phase} is silent, {facts.card} cannot trust "
+        f"the masks of {shedder}",
+    }.get(facts.silent, f"{facts.card} hears no masks, or nothing of the meter")
     return (
-        f"{facts.card} hears no masks and goes by its fallback ({facts.fallback}): "
-        "it may hold the heater back by itself."
+        f"{why} and goes by its fallback ({facts.fallback}): it may hold the heater back by itself."
     )
 
 

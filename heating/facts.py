@@ -51,7 +51,8 @@ class HeaterFacts(NamedTuple):
     """A heater now: orders are numbers as on the bus, `watts` what was learned.
 
     `told` is whether its card tells of its wires at all: then who never ordered is nobody.
-    `fallback` is the stage at which its card goes on without a shedder, empty while there is one.
+    `fallback` is the stage at which its card goes on without a shedder, empty while there is one,
+    `silent` what it misses, if it tells: `masks`, or the `meter` behind them.
     """
 
     codifier: str
@@ -69,6 +70,7 @@ class HeaterFacts(NamedTuple):
     cause: Cause | None
     watts: float | None
     fallback: str
+    silent: str
     phase: PhaseFacts
 
 
@@ -82,6 +84,7 @@ class Evidence:
         self._stories: dict[int, Mapping[str, Any]] = {}
         self._wires: dict[str, Mapping[str, Any]] = {}
         self._leases: dict[str, Mapping[str, Any]] = {}
+        self._silent: dict[str, Mapping[str, Any]] = {}
         self._of_story = {r.story: r.phase for r in self.roles.phases.values() if r.story}
         self._wanted = {*self._of_story, *self.roles.ledgers, *self.wiring.heaters}
         for heater in self.wiring.heaters.values():
@@ -98,7 +101,7 @@ class Evidence:
             self._stories[phase] = _object(value)
         elif card := self.roles.ledgers.get(codifier):
             told = _object(value)
-            self._leases[card] = _part(told, "leases")
+            self._leases[card], self._silent[card] = _part(told, "leases"), _part(told, "silent")
             for heater, wire in _part(told, "wires").items():
                 if heater in self.wiring.heaters and isinstance(wire, dict):
                     self._wires[heater] = wire
@@ -159,6 +162,7 @@ class Evidence:
             cause,
             cause.watts if learned is None and cause else learned,
             "" if stage == _LIVE else stage,
+            _text(self._silent.get(heater.card, {}), str(heater.phase)),
             phase,
         )
 

@@ -94,12 +94,17 @@ class Lease:
         """Take a sign that the shedder knows what the meter says."""
         self._seen_s = now_s
 
+    def silent(self, now_s: float) -> str:
+        """Return what ended it: `masks`, `meter` (though masks come), or nothing."""
+        masks_s, meter_s = self._late_s(now_s)
+        if masks_s >= 0:
+            return "masks"
+        return "meter" if meter_s >= 0 else ""
+
     def stage(self, now_s: float) -> Stage:
         """Return how far it has come."""
         fallback = self._fallback
-        late_s = max(
-            now_s - self._heard_s - fallback.hold_s, now_s - self._seen_s - fallback.meter_hold_s
-        )
+        late_s = max(self._late_s(now_s))
         if late_s < 0:
             return Stage.LIVE
         return Stage.SHARE if late_s < fallback.share_s else fallback.after
@@ -129,6 +134,11 @@ class Lease:
                 returning.append((code, new))
         self._release(returning, now_s)
         return self._held
+
+    def _late_s(self, now_s: float) -> tuple[float, float]:
+        """Return how long masks, and signs of the meter, have been overdue."""
+        hold_s, meter_hold_s = self._fallback.hold_s, self._fallback.meter_hold_s
+        return now_s - self._heard_s - hold_s, now_s - self._seen_s - meter_hold_s
 
     def _stage_ceilings(self, stage: Stage) -> dict[str, Order]:
         if stage in (Stage.LIVE, Stage.ORDERS):

@@ -398,6 +398,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             "faults": dict(self._faults),
             "chip": self._chip is not None,
             "leases": leases,
+            "silent": {str(phase): what for phase, what in self._card.silent(now_s).items()},
             "wires": self._report.wires(self._card, self._out),
         }
         text = json.dumps(state, separators=(",", ":"))

@@ -111,16 +111,27 @@ def test_a_small_shed_lowers_to_eco() -> None:
     assert told[0] == "11 (Living room): ordered comfort, but shed: it gets eco at most."
 
 
-def test_a_card_without_masks_tells_of_its_fallback() -> None:
-    state = Json(
-        json.dumps(
-            {"wires": {"11": {**WIRE, "applied": 2, "verified": 2}}, "leases": {"1": "frost"}}
-        )
-    )
+@pytest.mark.parametrize(
+    ("silent", "expected"),
+    [
+        ({"silent": {"1": "masks"}}, "P1 hears no masks of SH"),
+        (
+            {"silent": {"1": "meter"}},
+            "The meter of phase 1 is silent, P1 cannot trust the masks of SH",
+        ),
+        ({}, "P1 hears no masks, or nothing of the meter"),
+    ],
+)
+def test_a_card_left_alone_tells_of_its_fallback(silent: dict[str, Any], expected: str) -> None:
+    wires = {"11": {**WIRE, "applied": 2, "verified": 2}}
+    state = Json(json.dumps({"wires": wires, "leases": {"1": "frost"}, **silent}))
     assert sentences(K1=state, w11=0, S1=0)[-1] == (
-        "P1 hears no masks and goes by its fallback (frost): it may hold the heater back by itself."
+        f"{expected} and goes by its fallback (frost): it may hold the heater back by itself."
     )
-    live = Json(json.dumps({"wires": {}, "leases": {"1": "live"}}))
+
+
+def test_a_card_with_masks_tells_of_no_fallback() -> None:
+    live = Json(json.dumps({"wires": {}, "leases": {"1": "live"}, "silent": {}}))
     assert "fallback" not in " ".join(sentences(K1=live, w11=0))
 
 

@@ -53,6 +53,7 @@ def test_a_silent_shedder_is_held_then_a_share_then_frost(lease: Lease) -> None:
     assert lease.stage(59.9) is Stage.LIVE
     # What must go goes at once; of what may come back one comes, the most important first.
     assert lease.stage(60) is Stage.SHARE
+    assert lease.silent(60) == "masks"
     assert held(lease, 60) == {"11": OFF, "13": OFF, "14": OFF}
     assert held(lease, 64.9) == {"11": OFF, "13": OFF, "14": OFF}
     assert held(lease, 65) == {"11": OFF, "13": OFF}
@@ -92,6 +93,7 @@ def test_a_shedder_without_its_meter_is_not_enough(lease: Lease) -> None:
         lease.hear(0b0010, now_s)  # masks go on, signs of the meter do not
         expected = {"12": OFF} if now_s < 120 else {"11": OFF, "12": OFF, "13": OFF}
         assert held(lease, now_s) == expected
+        assert lease.silent(now_s) == ("" if now_s < 120 else "meter")
     spoken(lease, 0b0010, 180)
     assert held(lease, 180) == {"11": OFF, "12": OFF}
     assert held(lease, 185) == {"12": OFF}
