@@ -70,9 +70,9 @@ def settle_all(
         accounts = dict(map(_account, cursor.fetchall()))
     settled = {}
     for key in keys:
-        account, came = accounts[key], heard.get(key, ())
-        gaps = _gaps(cursor, key, doubtful(key, account, came))
-        settled[key] = settle(key, account, came, holes.get(key, ()), gaps)
+        account, came, given_up = accounts[key], heard.get(key, ()), holes.get(key, ())
+        gaps = _gaps(cursor, key, doubtful(key, account, came, given_up))
+        settled[key] = settle(key, account, came, given_up, gaps)
     return settled
 
 

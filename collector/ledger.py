@@ -73,7 +73,8 @@ class Settlement(NamedTuple):
         before: what it was.
         stored: positions that came but are stored already.
         lost: gaps to be recorded.
-        healed: rows of gaps to be removed (what is left of them is in `lost`).
+        healed: rows of gaps to be removed (what is left of them, or has grown of them, is in
+            `lost`).
     """
 
     account: Account | None
@@ -136,13 +137,21 @@ def position(sequence: int, base: int) -> int:
     return base + (sequence - base + half) % SEQUENCE_LIMIT - half
 
 
-def doubtful(key: Key, account: Account | None, heard: Sequence[Run]) -> Parts:
-    """Return what came and is neither new nor missing: stored already, or in a gap."""
+def doubtful(
+    key: Key, account: Account | None, heard: Sequence[Run], holes: Sequence[Hole] = ()
+) -> Parts:
+    """Return where gaps matter.
+
+    That is what came and is neither new nor missing (it is stored already, or in a gap), and what
+    was given up, with its neighbours.
+    """
     if key[1] == 0:
         return _raw(heard)
     if account is None:
         return ()
-    return _minus(_common(_positions(heard, account.last), _span(account)), account.missing)
+    came = _minus(_common(_positions(heard, account.last), _span(account)), account.missing)
+    given_up = (_hole(hole, account.last) for hole in holes if hole.count)
+    return _parts([*came, *((start - 1, stop + 1) for start, stop in given_up)])
 
 
 def settle(
@@ -154,9 +163,12 @@ def settle(
 ) -> Settlement:
     """Settle what came and what was given up against an account.
 
-    `gaps` are those recorded within `doubtful`.
+    `gaps` are those recorded within `doubtful`.  A loss that nobody could count is one only where
+    something is known to be missing: a source that just ended may have lost nothing.
     """
     uncounted = [_gap(hole.first, hole.first, hole) for hole in holes if not hole.count]
+    if len(uncounted) == len(holes) and not (account and account.missing):
+        uncounted = []
     holes = coalesce(hole for hole in holes if hole.count)
     if not heard and not holes:
         return Settlement(account, account, (), tuple(uncounted), ())
@@ -184,7 +196,8 @@ def settle(
         if position(run.last, base) == last:
             newest = run.to_ms
     settled = Account(first, last, newest, tuple(wanted))
-    return Settlement(settled, account, stored, (*uncounted, *lost, *rest), healed)
+    lost, grown = _grow([gap for gap in gaps if gap.row not in healed], [*lost, *rest])
+    return Settlement(settled, account, stored, (*uncounted, *lost), (*healed, *grown))
 
 
 def sequences(parts: Iterable[Range]) -> Iterator[tuple[int, int]]:
@@ -198,16 +211,12 @@ def marks(
 ) -> list[Mark]:
     """Return what a collector that starts knows: what is stored, and what waits to be (spooled).
 
-    Of the starts of a source the newest counts, and those of which something is missing.
+    All starts are told: a journal may list one that is stored already.
     """
     known = dict(accounts)
     for key, heard in (waiting or {}).items():
         if account := settle(key, known.get(key), heard).account:
             known[key] = account
-    newest: dict[str, tuple[int, int]] = {}
-    for (source, epoch), account in known.items():
-        time = account.timestamp_ms or 0
-        newest[source] = max(newest.get(source, (time, epoch)), (time, epoch))
     return [
         Mark(
             source,
@@ -217,7 +226,7 @@ def marks(
             account.timestamp_ms or 0,
         )
         for (source, epoch), account in known.items()
-        if epoch and (account.missing or newest[source][1] == epoch)
+        if epoch
     ]
 
 
@@ -255,6 +264,23 @@ def _heal(
             healed.append(gap.row)
             rest += left
     return tuple(healed), rest
+
+
+def _grow(recorded: Iterable[Gap], lost: Iterable[Gap]) -> tuple[list[Gap], list[int]]:
+    """Join what is lost to what follows on it, or it follows on, for the same cause.
+
+    Return what is to be recorded, and the rows of gaps that are part of it now.
+    """
+    joined: list[Gap] = []
+    rows: list[int] = []
+    for gap in sorted([*recorded, *lost], key=attrgetter("first")):
+        before = joined[-1] if joined else gap
+        if before.stop == gap.first and before.cause == gap.cause and not (before.row and gap.row):
+            rows += filter(None, (before.row, gap.row))
+            joined[-1] = Gap(before.first, gap.stop, before.from_ms, gap.to_ms, gap.cause)
+        else:
+            joined.append(gap)
+    return [gap for gap in joined if not gap.row], rows
 
 
 def _without(gap: Gap, start: int, stop: int, run: Run) -> Iterator[Gap]:

@@ -20,15 +20,18 @@ def parse_since(text: str, now: datetime) -> datetime:
     """Return the moment that `text` means: `90m`, `2h`, `7d` ago, or a local date and time.
 
     Raises:
-        click.BadParameter: it is neither.
+        click.BadParameter: it is neither, or further back than there are dates.
     """
     if match := re.fullmatch(r"(\d{1,6})([smhd])", text):
-        return now - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+        try:
+            return now - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+        except OverflowError:
+            raise click.BadParameter(f"{text!r} is before the year 1") from None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone() if moment.tzinfo is None else moment
+    except (ValueError, OverflowError):
         raise click.BadParameter(f"{text!r} is neither 2h, 7d … nor a date") from None
-    return moment.astimezone() if moment.tzinfo is None else moment
 
 
 @click.command()

@@ -47,7 +47,7 @@ class Books:
         self._rows = iter(range(1, 10**6))
 
     def book(self, heard: list[Run], holes: list[Hole] | None = None) -> None:
-        ask = doubtful(self.key, self.account, heard)
+        ask = doubtful(self.key, self.account, heard, holes or [])
         rows = [g for g in self.gaps.values() if any(g.first < e and s < g.stop for s, e in ask)]
         settled = settle(self.key, self.account, heard, holes or [], rows)
         self.account = settled.account
@@ -109,10 +109,42 @@ def test_what_comes_after_all_leaves_its_gap_and_splits_it() -> None:
     assert times == [(10, 12_000, 10_000), (14, 10_000, 13_000)]
 
 
-def test_a_loss_that_nobody_could_count_is_kept_as_such() -> None:
-    settled = settle(KEY, None, [], [hole(5, 0, Cause.SOURCE_GONE)])
-    assert settled.account is None
-    assert settled.lost == (Gap(5, 5, 5000, 5000, Cause.SOURCE_GONE),)
+UNCOUNTED = hole(12, 0, Cause.SOURCE_GONE)
+
+
+def test_a_loss_that_nobody_could_count_is_one_where_something_is_missing() -> None:
+    lost = (Gap(12, 12, 12_000, 12_000, Cause.SOURCE_GONE),)
+    missing = Account(5, 11, 11_000, ((8, 10),))
+    assert settle(KEY, missing, [], [UNCOUNTED]).lost == lost
+    given_up = settle(KEY, missing, [], [hole(8, 2), UNCOUNTED]).lost
+    assert given_up == (*lost, Gap(8, 10, 8000, 8000, "gone"))
+
+
+@pytest.mark.parametrize("account", [None, Account(5, 11, 11_000)])
+def test_the_end_of_a_source_alone_is_no_loss(account: Account | None) -> None:
+    settled = settle(KEY, account, [], [UNCOUNTED])
+    assert (settled.account, settled.lost) == (account, ())
+
+
+def test_gaps_that_adjoin_for_one_cause_are_one() -> None:
+    books = Books()
+    books.book([run(5, 5), run(40, 40)])
+    for first, count, cause in (
+        (10, 2, Cause.GONE),
+        (14, 2, Cause.GONE),
+        (16, 1, Cause.NETWORK),
+        (12, 2, Cause.GONE),  # between two
+        (8, 2, Cause.GONE),
+        (20, 1, Cause.GONE),
+    ):
+        books.book([], [hole(first, count, cause)])
+    assert sorted(gap[:5] for gap in books.gaps.values()) == [
+        (8, 16, 8000, 14_000, "gone"),
+        (16, 17, 16_000, 16_000, "network"),
+        (20, 21, 20_000, 20_000, "gone"),
+    ]
+    books.book([run(12, 12)])
+    assert books.lost == [8, 9, 10, 11, 13, 14, 15, 16, 20]
 
 
 def test_sequences_wrap_and_positions_do_not() -> None:
@@ -175,6 +207,8 @@ def test_every_position_is_in_exactly_one_place(steps: list[Any], start: int) ->
             books.book([], [hole(start + n, count) for n, count in parts])
         assert books.account is not None
         assert len(books.lost) == len(set(books.lost))
+        stops = {(gap.stop, gap.cause) for gap in books.gaps.values()}
+        assert not any((gap.first, gap.cause) in stops for gap in books.gaps.values())
         # the base of positions may be a wrap away from ours: compare what the wire calls them
         stored = {n % SEQUENCE_LIMIT for n in books.stored}
         lost = {n % SEQUENCE_LIMIT for n in books.lost}
@@ -222,14 +256,18 @@ def test_holes_that_follow_each_other_become_one() -> None:
     assert (merged[0].from_ms, merged[0].to_ms) == (1000, 3000)
 
 
-def test_marks_are_of_the_newest_start_and_of_those_that_miss_something() -> None:
+def test_marks_are_of_all_starts_but_those_of_original_programs() -> None:
     accounts = {
         ("TI", 1): Account(0, 9, 1000, ()),
         ("TI", 2): Account(0, 9, 2000, ((3, 5),)),
         ("TI", 3): Account(0, 9, 3000, ()),
         ("OR", 0): Account(9, 9, 3000, ()),
     }
-    assert marks(accounts) == [Mark("TI", 2, 9, ((3, 2),), 2000), Mark("TI", 3, 9, (), 3000)]
+    assert marks(accounts) == [
+        Mark("TI", 1, 9, (), 1000),
+        Mark("TI", 2, 9, ((3, 2),), 2000),
+        Mark("TI", 3, 9, (), 3000),
+    ]
 
 
 def test_what_waits_in_the_spool_is_not_asked_for() -> None:

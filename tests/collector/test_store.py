@@ -144,11 +144,19 @@ def test_a_gap_knows_between_which_times_it_is(store: Store, sql: dict[str, Any]
 
 
 def test_a_loss_that_nobody_could_count_is_told_once(store: Store, sql: dict[str, Any]) -> None:
+    write(store, lost(5, 0, Cause.SOURCE_GONE))
+    assert gaps(sql) == []  # nothing is missing for all that anybody knows
+    write(store, batch(1, 4))
     for _ in range(2):
         write(store, lost(5, 0, Cause.SOURCE_GONE))
-        write(store, lost(5, 0, Cause.SOURCE_GONE, epoch=8))
-    assert gaps(sql) == [(5, None, "source gone")] * 2
-    assert store.accounts() == {}
+    assert gaps(sql) == [(5, None, "source gone")]
+
+
+def test_gaps_that_adjoin_for_one_cause_are_one_row(store: Store, sql: dict[str, Any]) -> None:
+    write(store, batch(1, 9))
+    for first in (2, 6, 4):
+        write(store, lost(first, 2))
+    assert gaps(sql) == [(2, 6, "gone")]
 
 
 def test_an_announcement_takes_a_sequence_but_is_no_reading(

@@ -32,7 +32,8 @@ def history(sql: dict[str, Any]) -> dict[str, Any]:
     store.open(f"host={sql['Host']} user={sql['User']} dbname={sql['Database']}", NOON_MS)
     gone = Hole("TI", 7, 1, 4, Cause.GONE, NOON_MS, NOON_MS + 5000)
     unknown = Hole("HO", 3, 9, 0, Cause.SOURCE_GONE, NOON_MS - 7200_000, 0)
-    store.write(Batch([reading(0), reading(5), reading(8)], [gone, unknown]), NOON_MS)
+    counted = Hole("HO", 3, 5, 2, Cause.GONE, NOON_MS - 7300_000, NOON_MS - 7250_000)
+    store.write(Batch([reading(0), reading(5), reading(8)], [gone, counted, unknown]), NOON_MS)
     store.close()
     return sql
 
@@ -42,10 +43,11 @@ def test_gaps_are_listed(history: dict[str, Any], config_file: WriteConfig) -> N
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
         "code  from                     to                       messages  cause\n"
+        "HO    2026-11-20 09:58:20.000  2026-11-20 09:59:10.000         2  gone\n"
         "HO    2026-11-20 10:00:00.000  ?                               ?  source gone\n"
         "TI    2026-11-20 12:00:00.000  2026-11-20 12:00:05.000         4  gone\n"
         "\n"
-        "4 messages lost in 2 gaps\n"
+        "6 messages lost in 3 gaps\n"
         "still asked for: 2 of TI\n"
     )
 
@@ -99,6 +101,11 @@ def test_since_is_a_while_ago_or_a_moment(text: str, expected: datetime) -> None
 def test_since_may_be_neither(text: str) -> None:
     with pytest.raises(click.BadParameter, match="neither"):
         parse_since(text, NOW)
+
+
+def test_since_before_all_time_is_a_mistake(config_file: WriteConfig) -> None:
+    done = control(config_file(METER), "gaps", "--since", "999999d")
+    assert (done.returncode, "'999999d' is before the year 1" in done.stderr) == (2, True)
 
 
 def test_nothing_lost_is_said() -> None:
