@@ -124,6 +124,10 @@ async def _drill(app: App, order: Drill, wanted: set[str]) -> int:
     silent = sorted((wanted or set(found)) - heard.keys())
     if silent:
         click.echo(f"no answer from {' '.join(silent)}", err=True)
+    if not heard and not silent:
+        click.echo("nobody answers: is no node running?", err=True)
+    elif not drilled and not wanted and not silent:
+        click.echo("nobody who answers receives readings", err=True)
     return 0 if drilled else 1
 
 

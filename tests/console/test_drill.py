@@ -94,6 +94,8 @@ def test_mistakes_are_told(path: Path, words: list[str], told: str) -> None:
 def test_nobody_there(path: Path) -> None:
     done = control(path, "drill", "--node", "EA")
     assert (done.returncode, done.stderr) == (1, "no answer from EA\n")
+    done = control(path, "drill")
+    assert (done.returncode, done.stderr) == (1, "nobody answers: is no node running?\n")
 
 
 def weather(**shares: float) -> Weather[int]:
