@@ -8,7 +8,7 @@ from jph.config import Sensor
 from jph.errors import DecodeError
 from jph.receiver import Log, Receiver, Refusals
 from jph.repair.answering import Asker, Where
-from jph.repair.letters import Drill, Repair, asked_by, decode_letter, encode_letter
+from jph.repair.letters import Drill, Lives, Repair, asked_by, decode_letter, encode_letter
 from jph.sender import Sender
 from jph.wire import Control, decode_batch
 
@@ -48,12 +48,12 @@ class Post:
 
     def _receive(self, via: socket.socket, batch: memoryview, size: int, sender: Address) -> None:
         for letter in decode_batch(decode_letter, batch, size, self._refusals.by(sender)):
-            if isinstance(letter, Repair):
+            if isinstance(letter, Repair | Lives):
                 self._repeat(letter, (via, sender))
             elif letter.to == self._codifier:
                 self._drill(letter, via, sender)
 
-    def _repeat(self, letter: Repair, where: Where) -> None:
+    def _repeat(self, letter: Repair | Lives, where: Where) -> None:
         if letter.to == self._codifier or letter.to in self.elements:
             self.sender.ask(where, letter)
 

@@ -15,7 +15,7 @@ from jph.logs import Throttle
 from jph.outbox import now_ms
 from jph.repair import Hole, Mark
 from jph.repair.drill import Weather
-from jph.repair.letters import Drill, Letter, Repair, decode_letter, encode_letter, is_letter
+from jph.repair.letters import Drill, Letter, Lives, Repair, decode_letter, encode_letter, is_letter
 from jph.repair.ordering import Order
 from jph.repair.repairer import Ask, Repairer
 from jph.sequence import SequenceTable
@@ -26,6 +26,8 @@ Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 Deliver = Callable[[list[Reading], Address], None]
 
 _RECEIVE_BUFFER: Final = 4 * 2**20
+_MOST_HOSTS: Final = 1024
+"""Addresses that were asked, and may answer."""
 _Item = tuple[bytes, Address, bool]
 """A datagram in a drill: where it came from, and whether it was sent again."""
 
@@ -190,6 +192,7 @@ class RepairingReceiver(Receiver):
         self._on_holes = on_holes
         self._overflowed = 0
         self._socket: socket.socket | None = None
+        self._hosts: dict[str, None] = {}
         self._batches = Batches(socket.AF_INET)
 
     def start(self) -> None:
@@ -218,7 +221,17 @@ class RepairingReceiver(Receiver):
         if self._socket is not None:
             self._plan()
 
+    def _asked_of(self, host: str) -> None:
+        """Take answers from an address that is asked now."""
+        self._hosts.pop(host, None)
+        self._hosts[host] = None
+        if len(self._hosts) > _MOST_HOSTS:
+            del self._hosts[next(iter(self._hosts))]
+
     def _hear(self, batch: memoryview, size: int, sender: Address) -> None:
+        if sender[0] not in self._hosts:
+            self._refusals.by(sender)(DecodeError("unasked", "an answer that nobody asked it for"))
+            return
         if self._weather is not None:
             self._blow(batch, size, sender, again=True)
         else:
@@ -243,6 +256,8 @@ class RepairingReceiver(Receiver):
                 readings.append(message)
             elif isinstance(message, Repair):
                 self.repairer.told(message, now_s)
+            elif isinstance(message, Lives):
+                self.repairer.lived(message, sender, now_s)
         fresh = self.repairer.take_again(readings, now_s)
         for reading in fresh:
             known = self.sequences.sources.get(reading.source)
@@ -278,10 +293,10 @@ class RepairingReceiver(Receiver):
     def _ask(self, ask: Ask) -> None:
         if self._socket is None or (self._weather is not None and self._weather.loses()):
             return
-        letter = Repair(
-            self._epoch, now_ms(), self._codifier, ask.source, ask.ranges, ask.epoch, plain=False
-        )
+        head = (self._epoch, now_ms(), self._codifier, ask.source)
+        letter = Lives(*head, ask.row) if ask.row >= 0 else Repair(*head, ask.ranges, ask.epoch)
         datagram = encode_letter(letter)
+        self._asked_of(ask.address[0])
         self.asked += 1
         self.asked_bytes += len(datagram)
         self._batches.send((self._socket,), (datagram,), (ask.address,))

@@ -17,7 +17,7 @@ from jph.outbox import Outbox, now_ms
 from jph.repair.answering import Answering, Asker, Where
 from jph.repair.history import History
 from jph.repair.journal import Journal, Run
-from jph.repair.letters import Repair
+from jph.repair.letters import Lives, Repair
 from jph.repair.ring import Ring
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
@@ -58,16 +58,17 @@ class Sender:
         """The epoch of this start."""
         return self.outbox.epoch
 
-    def ask(self, where: Where, letter: Repair) -> None:
+    def ask(self, where: Where, letter: Repair | Lives) -> None:
         """Have a request answered that came from `where`.
 
         What only the journal can answer waits until it is read: the asker will ask again.
         """
-        if (
-            self._settings
-            and not self._history.journal
-            and letter.wanted_epoch not in (0, self.epoch)
-        ):
+        past = isinstance(letter, Lives) or letter.wanted_epoch not in (0, self.epoch)
+        if past and self._settings and not self._history.journal:
+            return
+        if isinstance(letter, Lives):
+            asker = Asker(where, letter.source, letter.to, 0, plain=False, lives=True)
+            self.answering.ask(asker, [(letter.first, 0)])
             return
         asker = Asker(where, letter.source, letter.to, letter.wanted_epoch, letter.plain)
         self.answering.ask(asker, letter.ranges)

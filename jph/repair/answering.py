@@ -4,6 +4,7 @@ Only `Answering.serve` waits; the queue and the pace are pure.
 """
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -11,7 +12,14 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from jph.repair.history import Found, History
-from jph.repair.letters import Asked, Repair, encode_letter, split_long
+from jph.repair.letters import (
+    LIVES_A_LETTER,
+    Asked,
+    Lives,
+    Repair,
+    encode_letter,
+    split_long,
+)
 from jph.repair.ranges import Ranges
 from jph.wire import SEQUENCE_LIMIT
 
@@ -20,9 +28,15 @@ LIMIT: Final = 500
 RATE: Final = 2_000_000
 """Bytes a second that answers may take."""
 _BURST_S: Final = 0.02
-_MOST_ASKERS: Final = 1024
-"""Askers and sources waiting at once: more are refused, and ask again."""
+ADDRESS_RATE: Final = 1_000_000
+"""Bytes a second that one address may have, however often it asks."""
+ADDRESS_BURST: Final = 8 * 2**20
+"""Bytes that it may have at once: two rings of the default size."""
+_MOST_ADDRESSES: Final = 1024
+_MOST_ASKERS: Final = 256
+"""Askers and sources waiting at one address: more are refused, and ask again."""
 _MOST_RANGES: Final = 8192
+"""Of one address: half a megabyte."""
 _A_LETTER: Final = 100
 """Ranges in one letter: with the largest numbers it still fits a usual datagram."""
 
@@ -36,6 +50,7 @@ class Asker(NamedTuple):
     Attributes:
         where: the socket that was written to, if any, and the asker's address.
         plain: whether it understands only plain answers.
+        lives: whether it asks which earlier starts there are.
     """
 
     where: Where
@@ -43,6 +58,12 @@ class Asker(NamedTuple):
     codifier: str
     epoch: int
     plain: bool
+    lives: bool = False
+
+    @property
+    def host(self) -> str:
+        """The address that asks, whatever it says it is."""
+        return self.where[1][0]
 
 
 class Pace:
@@ -58,32 +79,73 @@ class Pace:
         return max(0.0, self._free_s - now_s)
 
 
-class Queue:
-    """What is asked and not yet answered; what is asked twice is answered once."""
+class Budgets:
+    """How much each address may still have; what is repeated for one is not taken from others."""
 
     def __init__(self) -> None:
-        self._asked: dict[Asker, tuple[Ranges, set[int]]] = {}
+        self._free_s: dict[str, float] = {}
+
+    def spend(self, host: str, size: int, now_s: float) -> None:
+        """Take note of `size` bytes sent to an address."""
+        full_s = now_s - ADDRESS_BURST / ADDRESS_RATE
+        if len(self._free_s) >= _MOST_ADDRESSES:
+            self._free_s = {each: at_s for each, at_s in self._free_s.items() if at_s > full_s}
+        self._free_s[host] = max(self._free_s.get(host, full_s), full_s) + size / ADDRESS_RATE
+
+    def free_s(self, host: str) -> float:
+        """Return from when on an address may be sent anything."""
+        return self._free_s.get(host, 0.0)
+
+
+class Queue:
+    """What is asked and not yet answered; what is asked twice is answered once.
+
+    Addresses take turns, and those at one address among themselves.
+    """
+
+    def __init__(self) -> None:
+        self._hosts: dict[str, dict[Asker, tuple[Ranges, set[int]]]] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._asked)
+        return bool(self._hosts)
 
     def put(self, asker: Asker, ranges: Sequence[Asked]) -> None:
         """Take a request in; a count of 0 asks for the end."""
-        if asker not in self._asked and len(self._asked) >= _MOST_ASKERS:
+        asked = self._hosts.get(asker.host)
+        if asked is None:
+            if len(self._hosts) >= _MOST_ADDRESSES:
+                return
+            asked = self._hosts.setdefault(asker.host, {})
+        if asker not in asked and len(asked) >= _MOST_ASKERS:
             return
-        wanted, ends = self._asked.setdefault(asker, (Ranges(), set()))
+        left = _MOST_RANGES - sum(len(wanted) for wanted, _ in asked.values())
+        wanted, ends = asked.setdefault(asker, (Ranges(), set()))
         for first, count in ranges:
             if count == 0:
                 ends.clear()
                 ends.add(first)
-            elif len(wanted) < _MOST_RANGES:
+            elif left > 0:
                 wanted.add(first, min(first + count, SEQUENCE_LIMIT))
                 wanted.add(0, first + count - SEQUENCE_LIMIT)
+                left -= 1
 
-    def take(self) -> tuple[Asker, list[Asked]]:
-        """Return all that the asker who waits longest wants; what is put back waits again."""
-        asker = next(iter(self._asked))
-        wanted, ends = self._asked.pop(asker)
+    def due_s(self, budgets: Budgets) -> float:
+        """Return when the first of those who wait may be answered; somebody must wait."""
+        return min(budgets.free_s(host) for host in self._hosts)
+
+    def take(self, budgets: Budgets, now_s: float) -> tuple[Asker, list[Asked]] | None:
+        """Return all that the asker wants whose turn it is; what is put back waits again.
+
+        None if no address that waits may be answered yet.
+        """
+        host = next((each for each in self._hosts if budgets.free_s(each) <= now_s), None)
+        if host is None:
+            return None
+        asked = self._hosts.pop(host)
+        asker = next(iter(asked))
+        wanted, ends = asked.pop(asker)
+        if asked:
+            self._hosts[host] = asked
         return asker, [(s, e - s) for s, e in wanted] + [(end, 0) for end in ends]
 
 
@@ -112,6 +174,7 @@ class Answering:
         self._queue = Queue()
         self._asked = asyncio.Event()
         self._pace = Pace(RATE)
+        self._budgets = Budgets()
 
     def ask(self, asker: Asker, ranges: Sequence[Asked]) -> None:
         """Have a request answered."""
@@ -125,12 +188,36 @@ class Answering:
             await self._asked.wait()
             self._asked.clear()
             while self._queue:
-                size = await self._turn()
+                now_s = clock()
+                turn = self._queue.take(self._budgets, now_s)
+                if turn is None:
+                    await self._idle(self._queue.due_s(self._budgets) - now_s)
+                    continue
+                asker, ranges = turn
+                size = await (self._list if asker.lives else self._repeat)(asker, ranges)
+                self._budgets.spend(asker.host, size, now_s)
                 await asyncio.sleep(self._pace.spend(size, clock()))
 
-    async def _turn(self) -> int:
+    async def _idle(self, seconds: float) -> None:
+        """Wait until an address may be answered again, or somebody else asks."""
+        self._asked.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._asked.wait()
+
+    async def _list(self, asker: Asker, ranges: Sequence[Asked]) -> int:
+        """Answer which earlier starts there are, a letter's worth; return its bytes."""
+        lives = await asyncio.get_running_loop().run_in_executor(self._thread, self._history.lives)
+        first = ranges[0][0]
+        rows = tuple(lives[first : first + LIVES_A_LETTER])
+        epoch, now = self._history.epoch, self._now_ms()
+        letter = encode_letter(
+            Lives(epoch, now, asker.codifier, asker.code, first, len(lives), rows)
+        )
+        return self._post(asker, [letter])
+
+    async def _repeat(self, asker: Asker, ranges: Sequence[Asked]) -> int:
         """Answer up to a turn's worth of datagrams to one asker; return their bytes."""
-        asker, ranges = self._queue.take()
         answer = Found()
         for position, asked in enumerate(ranges):
             left = LIMIT - len(answer.datagrams)
@@ -144,10 +231,12 @@ class Answering:
             if found.rest is not None:
                 self._queue.put(asker, [found.rest])
         self.answered += len(answer.datagrams)
-        letters = self._letters(asker, answer)
-        self._send(asker, answer.datagrams + letters)
-        size = sum(map(len, answer.datagrams)) + sum(map(len, letters))
-        self.datagrams += len(answer.datagrams) + len(letters)
+        return self._post(asker, answer.datagrams + self._letters(asker, answer))
+
+    def _post(self, asker: Asker, datagrams: list[bytes]) -> int:
+        self._send(asker, datagrams)
+        size = sum(map(len, datagrams))
+        self.datagrams += len(datagrams)
         self.answered_bytes += size
         return size
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from jph.repair.journal import Journal
-from jph.repair.letters import Asked
+from jph.repair.letters import Asked, Life
 from jph.repair.ranges import Ranges
 from jph.repair.ring import Ring
 from jph.wire import SEQUENCE_LIMIT
@@ -56,6 +56,13 @@ class History:
         if track is None or epoch not in (0, self.epoch):
             return False
         return track.position(first) >= track.base
+
+    def lives(self) -> list[Life]:
+        """Return which earlier starts can be asked for."""
+        if self.journal is None:
+            return []
+        self.journal.refresh()
+        return self.journal.lives(without=self.epoch)
 
     def find(self, codifier: str, epoch: int, asked: Asked, limit: int) -> Found:
         """Look up to `limit` sequences up; the rest is to be asked again.

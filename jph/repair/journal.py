@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from jph.errors import StoreError
+from jph.repair.letters import Life
 from jph.repair.ranges import Ranges
 from jph.wire import HEADER_SIZE, SEQUENCE_LIMIT
 
@@ -139,6 +140,22 @@ class Journal:
     def close(self) -> None:
         """End the segment that is written to."""
         self._end_segment()
+
+    def lives(self, without: int) -> list[Life]:
+        """Return all starts of all sources but the epoch `without`, newest first of each source."""
+        found: dict[tuple[str, int], tuple[int, int]] = {}
+        for segment in self._segments:
+            for key, held in segment.held.items():
+                known = found.get(key)
+                first = known[0] if known else segment.began.get(key, held.first)
+                ends = [(end - first + _HALF) % SEQUENCE_LIMIT - _HALF for _, end in held]
+                found[key] = (first, max([*ends, known[1] if known else 0]))
+        lives = [
+            Life(codifier, epoch, first, (first + length) % SEQUENCE_LIMIT)
+            for (codifier, epoch), (first, length) in reversed(found.items())
+            if epoch != without
+        ]
+        return sorted(lives, key=lambda life: life.codifier)
 
     def began(self, codifier: str, epoch: int) -> int | None:
         """Return the first sequence of a start of a source, or None if it is not known."""

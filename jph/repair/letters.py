@@ -6,12 +6,15 @@ and a bool), so the plain `R` that any program may send on the control bus is th
     R  number = first × 2**20 + count, then nothing more, or
        u32 epoch (0: the present one), then for each further range two LEB128 numbers:
        how far after the end of the range before, and how many
+    L  number = which row is the first, then u32 how many rows there are in all, and in an answer
+       those that fit: codifier, u32 epoch, u32 first sequence, u32 the sequence after the last
     D  number = seconds it lasts, then float32 loss, duplicate, reorder (from 0 to 1), float32
        delay in s, u32 seed
 
 From a receiver `R` asks for readings again; a count of 0 asks what the next sequence will be. From
 the source it says which ones nobody has any more; a count of 0 that there is nothing from `first`
-on yet. The readings themselves are answered as they were: the same datagrams.
+on yet. The readings themselves are answered as they were: the same datagrams. `L` asks which
+earlier starts the journal of a node holds, of all its codifiers, newest first of each.
 """
 
 import math
@@ -24,6 +27,7 @@ from jph.wire import SEQUENCE_LIMIT, VERSION, Control, join, split
 
 REPAIR: Final = "R"
 DRILL: Final = "D"
+LIVES: Final = "L"
 MAX_RANGES: Final = 4096
 """In one letter; one that fits a usual datagram has about 400."""
 MAX_COUNT: Final = 2**20 - 1
@@ -31,6 +35,10 @@ MAX_COUNT: Final = 2**20 - 1
 _FLAG_OFFSET: Final = 16
 _CONTROL = struct.Struct("<d?")
 _EPOCH = struct.Struct("<I")
+_TOTAL = struct.Struct("<I")
+_LIFE = struct.Struct("<2sIII")
+LIVES_A_LETTER: Final = 90
+"""They fit a usual datagram."""
 _DRILL = struct.Struct("<4fI")
 
 Asked = tuple[int, int]
@@ -74,12 +82,37 @@ class Drill(NamedTuple):
     hears: bool = True
 
 
-Letter = Repair | Drill
+class Life(NamedTuple):
+    """A start of a source that a journal holds: its first sequence, and the one after its last."""
+
+    codifier: str
+    epoch: int
+    first: int
+    next: int
+
+
+class Lives(NamedTuple):
+    """Which starts before the present one the journal of `to` holds, from row `first` on.
+
+    Attributes:
+        total: how many rows there are; only in an answer, as are the rows.
+    """
+
+    epoch: int
+    timestamp_ms: int
+    source: str
+    to: str
+    first: int
+    total: int = 0
+    lives: tuple[Life, ...] = ()
+
+
+Letter = Repair | Drill | Lives
 
 
 def is_letter(datagram: bytes | memoryview) -> bool:
     """Whether a datagram that came by unicast is a letter, not a reading sent again."""
-    return bytes(datagram[_FLAG_OFFSET : _FLAG_OFFSET + 1]) in (b"R", b"D")
+    return bytes(datagram[_FLAG_OFFSET : _FLAG_OFFSET + 1]) in (b"R", b"D", b"L")
 
 
 def encode_letter(letter: Letter) -> bytes:
@@ -89,10 +122,9 @@ def encode_letter(letter: Letter) -> bytes:
         EncodeError: a field does not fit the wire.
     """
     try:
-        payload = _repair(letter) if isinstance(letter, Repair) else _drill(letter)
+        flag, payload = _payload(letter)
     except (struct.error, OverflowError) as error:
         raise EncodeError(f"{letter}: {error}") from error
-    flag = REPAIR if isinstance(letter, Repair) else DRILL
     # Letters are no part of a bus, so they are not counted: the sequence is always 0.
     epoch, timestamp_ms, source, to = letter[:4]
     header = Control(0, epoch, timestamp_ms, flag, source, to, VERSION, 0.0, True)
@@ -114,6 +146,8 @@ def decode_letter(datagram: bytes | memoryview) -> Letter:
         first = asked_by(number)
         plain, wanted_epoch, ranges = _read_ranges(first, rest)
         return Repair(epoch, timestamp_ms, source, to, ranges, wanted_epoch, plain)
+    if flag == LIVES:
+        return Lives(epoch, timestamp_ms, source, to, _row(number), *_read_lives(rest))
     if flag != DRILL or len(rest) != _DRILL.size:
         raise DecodeError("flag", f"a letter {flag!r} of {len(payload)} bytes")
     loss, double, reorder, delay_s, seed = _DRILL.unpack(rest)
@@ -135,6 +169,33 @@ def asked_by(number: float) -> Asked:
     if not 0 <= number < SEQUENCE_LIMIT * 2.0**20 or number != math.floor(number):
         raise DecodeError("value", f"{number} names no sequences")
     return divmod(int(number), 2**20)
+
+
+def _payload(letter: Letter) -> tuple[str, bytes]:
+    if isinstance(letter, Repair):
+        return REPAIR, _repair(letter)
+    if isinstance(letter, Drill):
+        return DRILL, _drill(letter)
+    rows = [_LIFE.pack(code.encode(), *numbers) for code, *numbers in letter.lives]
+    return LIVES, _CONTROL.pack(letter.first, True) + _TOTAL.pack(letter.total) + b"".join(rows)
+
+
+def _row(number: float) -> int:
+    if not 0 <= number < 2**32 or number != math.floor(number):
+        raise DecodeError("value", f"{number} is no row")
+    return int(number)
+
+
+def _read_lives(rest: bytes | memoryview) -> tuple[int, tuple[Life, ...]]:
+    """Return how many rows there are in all, and those that are here."""
+    if len(rest) < _TOTAL.size or (len(rest) - _TOTAL.size) % _LIFE.size:
+        raise DecodeError("length", f"a letter 'L' with {len(rest)} bytes behind its number")
+    lives = []
+    for code, epoch, first, after in _LIFE.iter_unpack(rest[_TOTAL.size :]):
+        if not code.isalnum() or not code.isascii() or max(first, after) >= SEQUENCE_LIMIT:
+            raise DecodeError("value", f"a letter 'L' about {code!r}")
+        lives.append(Life(code.decode(), epoch, first, after))
+    return _TOTAL.unpack_from(rest)[0], tuple(lives)
 
 
 def _repair(letter: Repair) -> bytes:

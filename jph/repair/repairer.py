@@ -7,13 +7,12 @@ asked of original programs (epoch 0), nor of an earlier start of a source that k
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
 from random import Random
 from typing import Final, NamedTuple
 
 from jph.repair import Cause, Hole, Mark
-from jph.repair.letters import Asked, Repair
-from jph.repair.ranges import Ranges
+from jph.repair.letters import Asked, Lives, Repair
+from jph.repair.lives import Census
 from jph.repair.stream import LOOK_BACK, MASK, Stream
 from jph.wire import Reading
 
@@ -37,18 +36,25 @@ _REORDER_S: Final = 2.0
 _OVERFLOW_S: Final = 60.0
 _FORGET_S: Final = 60.0
 _GIVE_UP_S: Final = 900.0
-_MOST_STREAMS: Final = 8
+_MOST_STREAMS: Final = 16
+_MOST_LISTED: Final = 8
+"""Starts of a source that are asked for at once, of those its journal lists."""
 _JUMP: Final = 100_000
 """From an original program, a jump beyond this is taken for a restart, not for a loss."""
 
 
 class Ask(NamedTuple):
-    """A request that is to be sent now."""
+    """A request that is to be sent now.
+
+    Attributes:
+        row: if it is not negative, the earlier starts are asked for, from this row on.
+    """
 
     source: str
     epoch: int
     ranges: tuple[Asked, ...]
     address: Address
+    row: int = -1
 
 
 class Repairer:
@@ -72,6 +78,7 @@ class Repairer:
         self._busy: dict[Stream, None] = {}
         self._holes: list[Hole] = []
         self._look_s = math.inf
+        self._census = Census(self._random)
         self._overflow, self._overflow_s = 0, 0.0
 
     def take(
@@ -135,10 +142,43 @@ class Repairer:
                 stream.ends(position, now_s)
         self._progress(stream, now_s, stream.lacks() != lacked)
 
+    def lived(self, letter: Lives, address: Address, now_s: float) -> None:
+        """Take a journal's list of earlier starts; want what is not accounted for."""
+        seen = {
+            life.codifier: position  # the oldest start that was heard or marked
+            for position, life in enumerate(letter.lives)
+            if self._heard(life.codifier, life.epoch)
+        }
+        all_taken = True
+        for position, life in enumerate(letter.lives):
+            source, (first, count) = life.codifier, self._census.lacks(life)
+            if (source, life.epoch) in self._streams or not count or not self._past_s(source):
+                continue
+            if len(self._of.get(source, ())) >= _MOST_LISTED:
+                all_taken = False
+                continue
+            known = self._heard(source) and position <= seen.get(source, position)
+            stream = self._begin(source, life.epoch, first, now_s)
+            stream.want_past(count, known, address, now_s)
+            self._wake(stream, now_s)
+        self._census.told(letter, now_s, all_taken)
+        self.due_s = min(self.due_s, self._census.due_s)
+
+    def _heard(self, source: str, epoch: int | None = None) -> bool:
+        """Whether a start, or any, of a source was heard or marked before."""
+        streams = (s for s in self._of.get(source, ()) if epoch in (None, s.epoch))
+        return self._census.knows(source, epoch) or any(not s.listed for s in streams)
+
     def resume(self, marks: Iterable[Mark], now_s: float) -> None:
         """Want what is missing behind these marks."""
+        marks = list(marks)
+        newest = {mark.source: mark for mark in sorted(marks, key=lambda mark: mark.last_ms)}
         for mark in marks:
+            self._census.account(mark.source, mark.epoch, mark.last)
             stream = self._streams.get((mark.source, mark.epoch))
+            older = mark.last_ms < newest[mark.source].last_ms
+            if older and not mark.missing and stream is None:
+                continue
             before: float = math.inf
             if stream is None:
                 stream = self._begin(mark.source, mark.epoch, mark.last, now_s)
@@ -149,7 +189,7 @@ class Repairer:
                     stream.superseded_s = now_s  # the source has started anew meanwhile
             else:
                 before = stream.lowest if stream.floor is None else stream.floor
-                self._reconcile(stream, mark)
+                stream.reconcile(mark)
             stream.look_back = False
             for first, count in mark.missing:
                 position = stream.position(first)
@@ -167,7 +207,12 @@ class Repairer:
                 self._look(stream, now_s)
         due = [stream for stream in self._busy if stream.due_s <= now_s]
         asks = [ask for stream in due if (ask := self._ask(stream, now_s)) is not None]
-        self.due_s = min([self._look_s, *(stream.due_s for stream in self._busy)])
+        for source, row in self._census.poll(now_s):
+            if (address := self._address_of(source)) is not None:
+                asks.append(Ask(source, 0, (), address, row))
+        self.due_s = min(
+            [self._look_s, self._census.due_s, *(stream.due_s for stream in self._busy)]
+        )
         return asks
 
     def holes(self) -> list[Hole]:
@@ -199,7 +244,7 @@ class Repairer:
                 self._drop(stream)
                 stream = None
         if stream is None:
-            known = self.knows(reading.source)
+            known = self._heard(reading.source)
             stream = self._begin(reading.source, reading.epoch, reading.sequence, now_s)
             stream.top -= 1  # so that the first reading is the next one
             stream.claimed = 0 if known else stream.lowest
@@ -210,6 +255,9 @@ class Repairer:
                     other.superseded_s = now_s
                     if not self._past_s(other.source):
                         self._rest(other)
+            if reading.epoch and self._past_s(reading.source):
+                self._census.want(reading.source, now_s + (0.0 if known else _MARKS_S))
+                self.due_s = min(self.due_s, self._census.due_s)
             if stream.look_back:
                 self._wake(stream, now_s, 0.0 if known else _MARKS_S)
         return stream
@@ -231,6 +279,8 @@ class Repairer:
         """Forget a stream; what it still lacks is lost."""
         cause = Cause.SOURCE_GONE if stream.epoch else Cause.NETWORK
         self._holes += stream.give_up(0, stream.top + 1, cause)
+        if stream.epoch:
+            self._census.account(stream.source, stream.epoch, stream.top & MASK)
         self._streams.pop((stream.source, stream.epoch), None)
         self._of[stream.source].remove(stream)
         self._busy.pop(stream, None)
@@ -251,21 +301,6 @@ class Repairer:
         if stream in self._busy and not stream.needs():
             self._rest(stream)
         return fresh
-
-    def _reconcile(self, stream: Stream, mark: Mark) -> None:
-        """Narrow what is wanted from before our time to what the mark lacks."""
-        last = stream.position(mark.last)
-        lacking = Ranges((last + 1, stream.top + 1) for _ in (0,) if last < stream.top)
-        for first, count in mark.missing:
-            lacking.add(stream.position(first), stream.position(first) + count)
-        edges = [0, *(edge for pair in lacking for edge in pair), stream.lowest]
-        known = list(pairwise(edges))[::2]  # what lies between the lacking ranges
-        for start, end in known:
-            stream.wanted.remove(start, min(end, stream.lowest))
-        if stream.floor is None:
-            stream.floor = min(last + 1, stream.lowest)
-            stream.miss(stream.floor, stream.lowest, mark.last_ms, 0, stream.heard_s)
-            stream.lowest = stream.floor
 
     # Asking
 
@@ -306,9 +341,7 @@ class Repairer:
     def _ask(self, stream: Stream, now_s: float) -> Ask | None:
         address = stream.address
         if stream.ended or address is None:
-            address = next(
-                (s.address for s in reversed(self._of[stream.source]) if s.address), None
-            )
+            address = self._address_of(stream.source)
         stream.tries += 1
         if stream.tail and stream.tries > _TAIL_TRIES and not stream.ended:
             stream.tail = False
@@ -323,6 +356,11 @@ class Repairer:
         if address is None:
             return None
         return Ask(stream.source, stream.epoch, stream.ask(), address)
+
+    def _address_of(self, source: str) -> Address | None:
+        """Return where a source was heard last."""
+        streams = sorted(self._of.get(source, ()), key=lambda stream: stream.heard_s, reverse=True)
+        return next((stream.address for stream in streams if stream.address), None)
 
     def _tokens(self, stream: Stream, now_s: float) -> float:
         earned = (now_s - stream.tokens_s) * _ASKS_A_SECOND
@@ -382,15 +420,10 @@ class Repairer:
                 return
             self._holes += stream.give_up(0, stream.top + 1, Cause.SOURCE_GONE)
             if stream.resumed or (stream.floor is None and not stream.claimed):
-                self._holes.append(self._unknown(stream))
+                self._holes.append(stream.unknown())
             self._rest(stream)
         elif not stream.needs() and now_s - stream.superseded_s > _FORGET_S:
             self._drop(stream)
-
-    def _unknown(self, stream: Stream) -> Hole:
-        """Return the hole, of a size nobody knows, at the edge of what is known of a start."""
-        first, last_ms = (stream.top + 1) & MASK, stream.latest_ms
-        return Hole(stream.source, stream.epoch, first, 0, Cause.SOURCE_GONE, last_ms, 0)
 
     def _sign_s(self, stream: Stream) -> float:
         """Return when anything of the source was heard last."""

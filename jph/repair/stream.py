@@ -5,9 +5,10 @@ Positions are sequences that do not wrap: the sequence is the position modulo 2Â
 
 from bisect import bisect_right, insort
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, NamedTuple
 
-from jph.repair import Cause, Hole
+from jph.repair import Cause, Hole, Mark
 from jph.repair.letters import Asked
 from jph.repair.ranges import Range, Ranges
 from jph.wire import SEQUENCE_LIMIT
@@ -41,6 +42,7 @@ class Stream:
         top: the newest position; everything up to it came, is wanted, or is given up.
         lowest: the oldest position that is known of.
         floor: where the source began, or what it keeps; None as long as that is not known.
+        listed: whether it is only known from its source's journal.
         claimed: what its source had forgotten before this position was before our time: no hole.
         wanted: positions that are missing.
         tail: whether what the source sent last is asked.
@@ -49,9 +51,9 @@ class Stream:
 
     __slots__ = (
         "_gaps", "_more", "address", "asked_end", "claimed", "due_s", "ended", "epoch", "floor",
-        "heard_s", "interval_s", "latest_ms", "look_back", "looked", "lowest", "probed_s",
-        "resumed", "signed_s", "source", "superseded_s", "tail", "tokens", "tokens_s", "top",
-        "tries", "wanted",
+        "heard_s", "interval_s", "latest_ms", "listed", "look_back", "looked", "lowest",
+        "probed_s", "resumed", "signed_s", "source", "superseded_s", "tail", "tokens", "tokens_s",
+        "top", "tries", "wanted",
     )  # fmt: skip
 
     def __init__(self, source: str, epoch: int, sequence: int, now_s: float) -> None:
@@ -61,7 +63,7 @@ class Stream:
         self.latest_ms = 0
         self.floor: int | None = None
         self.claimed = 0
-        self.look_back = self.tail = self.ended = self.resumed = False
+        self.look_back = self.tail = self.ended = self.resumed = self.listed = False
         self.wanted = Ranges()
         self.address: tuple[str, int] | None = None
         self.heard_s = self.signed_s = now_s
@@ -123,6 +125,32 @@ class Stream:
             self.miss(self.top + 1, position, self.latest_ms, 0, now_s)
             self.top = position - 1
 
+    def reconcile(self, mark: Mark) -> None:
+        """Narrow what is wanted from before our time to what the mark lacks."""
+        last = self.position(mark.last)
+        lacking = Ranges((last + 1, self.top + 1) for _ in (0,) if last < self.top)
+        for first, count in mark.missing:
+            lacking.add(self.position(first), self.position(first) + count)
+        edges = [0, *(edge for pair in lacking for edge in pair), self.lowest]
+        known = list(pairwise(edges))[::2]  # what lies between the lacking ranges
+        for start, end in known:
+            self.wanted.remove(start, min(end, self.lowest))
+        if self.floor is None:
+            self.floor = min(last + 1, self.lowest)
+            self.miss(self.floor, self.lowest, mark.last_ms, 0, self.heard_s)
+            self.lowest = self.floor
+
+    def want_past(self, count: int, known: bool, address: tuple[str, int], now_s: float) -> None:
+        """Want all `count` readings of an earlier start that a journal lists, from the first on.
+
+        Of one that ended before our time, what the journal has forgotten is no hole.
+        """
+        self.listed, self.address, self.floor = True, address, self.lowest
+        self.top += count - 1
+        self.claimed = 0 if known else self.top + 1
+        self.superseded_s = now_s
+        self.miss(self.lowest, self.top + 1, 0, 0, now_s)
+
     def gone(self, start: int, end: int) -> Iterator[Hole]:
         """Give up what the source does not keep; yield what that leaves as holes."""
         yield from self.give_up(start, end, Cause.GONE)
@@ -156,6 +184,12 @@ class Stream:
     def too_many(self) -> list[Range]:
         """Return the oldest wanted ranges, where there are more than can be kept."""
         return list(self.wanted)[: max(0, len(self.wanted) - _MOST_RANGES)]
+
+    def unknown(self) -> Hole:
+        """Return the hole, of a size nobody knows, at the edge of what is known of a start."""
+        return Hole(
+            self.source, self.epoch, (self.top + 1) & MASK, 0, Cause.SOURCE_GONE, self.latest_ms, 0
+        )
 
     def needs(self) -> bool:
         """Whether the source has to be asked for anything."""

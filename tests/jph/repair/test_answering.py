@@ -3,9 +3,19 @@
 import asyncio
 
 from jph.outbox import Outbox
-from jph.repair.answering import LIMIT, RATE, Answering, Asker, Pace, Queue
+from jph.repair.answering import (
+    ADDRESS_BURST,
+    ADDRESS_RATE,
+    LIMIT,
+    RATE,
+    Answering,
+    Asker,
+    Budgets,
+    Pace,
+    Queue,
+)
 from jph.repair.history import History
-from jph.repair.letters import Repair, decode_letter, is_letter
+from jph.repair.letters import Asked, Repair, decode_letter, is_letter
 from jph.repair.ordering import Order
 from jph.repair.ring import Ring
 from jph.wire import Dialect, Quality, Reading, decode_data
@@ -15,25 +25,57 @@ ONE = Asker((None, ("192.0.2.1", 1)), "Q1", "AA", 0, plain=False)
 TWO = ONE._replace(where=(None, ("192.0.2.2", 1)))
 
 
+def take_all(queue: Queue) -> list[tuple[Asker, list[Asked]]]:
+    taken = []
+    while (turn := queue.take(Budgets(), 0.0)) is not None:
+        taken.append(turn)
+    return taken
+
+
+def at(host: str, port: int = 1, code: str = "Q1") -> Asker:
+    return ONE._replace(where=(None, (host, port)), code=code)
+
+
 def test_what_is_asked_twice_is_answered_once() -> None:
     queue = Queue()
     for _ in range(3):
         queue.put(ONE, [(10, 5), (12, 8), (40, 1), (99, 0)])
     queue.put(TWO, [(2**31 - 2, 4)])
-    assert queue.take() == (ONE, [(10, 10), (40, 1), (99, 0)])
-    assert queue.take() == (TWO, [(0, 2), (2**31 - 2, 2)])
+    assert take_all(queue) == [
+        (ONE, [(10, 10), (40, 1), (99, 0)]),
+        (TWO, [(0, 2), (2**31 - 2, 2)]),
+    ]
     assert not queue
 
 
-def test_a_queue_is_bounded() -> None:
+def test_one_address_cannot_keep_another_waiting() -> None:
     queue = Queue()
-    for port in range(5_000):
-        queue.put(ONE._replace(where=(None, ("192.0.2.1", port))), [(n, 1) for n in range(0, 9, 2)])
-    askers = 0
-    while queue:
-        queue.take()
-        askers += 1
-    assert askers == 1_024
+    for number in range(5_000):
+        code = f"{number % 36:X}"
+        queue.put(at("192.0.2.1", number, code), [(n, 1) for n in range(0, 200, 2)])
+    queue.put(at("192.0.2.2"), [(5, 1)])
+    turns = take_all(queue)
+    assert turns[1] == (at("192.0.2.2"), [(5, 1)])
+    assert len(turns) == 256 + 1
+    assert sum(len(ranges) for _, ranges in turns) <= 8_192 + 1
+
+
+def test_what_one_address_may_have_is_bounded_and_grows_again() -> None:
+    queue, budgets = Queue(), Budgets()
+    queue.put(at("192.0.2.1"), [(5, 1)])
+    queue.put(at("192.0.2.2"), [(5, 1)])
+    budgets.spend("192.0.2.1", ADDRESS_BURST, 1_000.0)
+    assert budgets.free_s("192.0.2.1") == 1_000.0
+    budgets.spend("192.0.2.1", ADDRESS_RATE, 1_000.0)
+    turn = queue.take(budgets, 1_000.0)
+    assert turn is not None
+    assert turn[0] == at("192.0.2.2")
+    assert queue.take(budgets, 1_000.0) is None
+    assert queue.due_s(budgets) == 1_001.0
+    assert queue.take(budgets, 1_001.0) == (at("192.0.2.1"), [(5, 1)])
+    for number in range(5_000):
+        budgets.spend(str(number), 1, 2_000.0 + number)
+    assert len(budgets._free_s) <= 1_024
 
 
 def test_the_pace() -> None:

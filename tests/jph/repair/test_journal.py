@@ -10,6 +10,7 @@ from jph.outbox import Outbox
 from jph.repair import journal as journal_module
 from jph.repair.history import History
 from jph.repair.journal import Journal, Run
+from jph.repair.letters import Life
 from jph.repair.ring import Ring
 from jph.wire import Dialect, Quality, decode_data
 
@@ -167,3 +168,17 @@ def test_a_number_that_another_instance_took_is_passed_over(tmp_path: Path) -> N
     assert [path.stem for path in sorted(tmp_path.iterdir())] == [f"{n:016x}" for n in (1, 2)]
     assert new.journal.find("AA", 8, new.first, 9) == new.sent
     assert new.journal.find("AA", 7, old.first, 9) == old.sent
+
+
+def test_it_lists_the_starts_it_holds_newest_first(tmp_path: Path) -> None:
+    lives = [Writer(tmp_path, epoch) for epoch in (7, 5, 9)]
+    for writer in lives:
+        writer.write(10, ("AA", "BB"))
+        writer.write(10)
+        writer.journal.close()
+    old, middle, new = lives
+    listed = History(9, new.ring, new.journal).lives()
+    after = [Life("AA", w.outbox.epoch, w.first, (w.first + 21) % 2**31) for w in (middle, old)]
+    assert listed[:2] == after
+    assert [(life.codifier, life.epoch) for life in listed[2:]] == [("BB", 5), ("BB", 7)]
+    assert History(9, new.ring).lives() == []

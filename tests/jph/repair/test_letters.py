@@ -6,8 +6,12 @@ from hypothesis import strategies as st
 
 from jph.errors import DecodeError
 from jph.repair.letters import (
+    LIVES_A_LETTER,
     MAX_COUNT,
     Drill,
+    Letter,
+    Life,
+    Lives,
     Repair,
     asked_by,
     decode_letter,
@@ -29,13 +33,26 @@ CASES = [
         HEADER + "13000000" + "0000000001004841" + "01" + "09000000" + "0301" + "8703" + "ac02",
         id="three ranges of one epoch",
     ),
+    pytest.param(
+        Lives(7, 5, "Q1", "TI", 3, 4, (Life("TI", 9, 6, 8),)),
+        HEADER.replace("52", "4c", 1)
+        + "1b000000"
+        + "0000000000000840"
+        + "01"
+        + "04000000"
+        + "5449"
+        + "09000000"
+        + "06000000"
+        + "08000000",
+        id="an earlier start",
+    ),
 ]
 sequences = st.integers(0, SEQUENCE_LIMIT - 1)
 ranges = st.lists(st.tuples(sequences, st.integers(0, MAX_COUNT)), min_size=1, max_size=50)
 
 
 @pytest.mark.parametrize(("letter", "text"), CASES)
-def test_the_bytes(letter: Repair, text: str) -> None:
+def test_the_bytes(letter: Letter, text: str) -> None:
     assert encode_letter(letter).hex() == text
     assert decode_letter(bytes.fromhex(text)) == letter
     assert is_letter(bytes.fromhex(text))
@@ -87,3 +104,27 @@ def test_any_bytes_are_a_letter_or_refused(noise: bytes) -> None:
 def test_numbers_that_name_no_sequences(number: float) -> None:
     with pytest.raises(DecodeError, match="names no sequences"):
         asked_by(number)
+
+
+@pytest.mark.parametrize(
+    ("at", "octets"),
+    [
+        pytest.param(28, "000000000000f0bf", id="a negative row"),
+        pytest.param(28, "000000000000f87f", id="no number"),
+        pytest.param(41, "0a41", id="no codifier"),
+        pytest.param(47, "ffffffff", id="no sequence"),
+        pytest.param(54, "0000", id="a row and a byte"),
+    ],
+)
+def test_a_list_of_starts_that_is_none(at: int, octets: str) -> None:
+    datagram = bytearray(encode_letter(Lives(7, 5, "Q1", "TI", 3, 4, (Life("TI", 9, 6, 8),))))
+    datagram[at : at + len(octets) // 2] = bytes.fromhex(octets)
+    if len(datagram) > 55:
+        datagram[24] = len(datagram) - 28
+    with pytest.raises(DecodeError):
+        decode_letter(datagram)
+
+
+def test_a_full_list_of_starts_fits_a_usual_datagram() -> None:
+    lives = (Life("TI", 9, 6, 8),) * LIVES_A_LETTER
+    assert len(encode_letter(Lives(7, 5, "Q1", "TI", 0, 90, lives))) <= 1472

@@ -13,10 +13,12 @@ import pytest
 from jph import config
 from jph.config import Network
 from jph.node import Node
-from jph.repair import Cause, Hole
+from jph.receiver import RepairingReceiver
+from jph.repair import Cause, Hole, Mark
 from jph.repair.journal import Journal
 from jph.repair.letters import Drill, decode_letter
-from jph.wire import Control, Reading, decode_data, encode_control
+from jph.repair.repairer import Ask
+from jph.wire import Control, Reading, decode_data, encode_control, encode_data
 from tests.support import LIMIT_S, REPOSITORY, running, until
 
 NetworkMaker = Callable[..., Network]
@@ -190,6 +192,68 @@ async def test_what_a_killed_program_sent_comes_from_its_journal(
     assert count > 50
     assert set(keeper.kept.values()) == {1}
     assert keeper.given_up == []
+
+
+async def test_a_life_that_nobody_heard_comes_from_the_journal(network: NetworkMaker) -> None:
+    """The source starts and ends while the receiver is away; an element speaks only then."""
+    net = network({**SOURCE, "Journal": {"FlushSeconds": 0.05}}, KEEPER, *ELEMENTS)
+    keeper = Keeper("KE", net)
+    async with running(keeper):
+        first = Source("MO", net)
+        async with running(first):
+            await send_steadily(first, 50)
+            await until(lambda: len(keeper.kept) == 51)
+        keeper._receiver.begin_drill(drill(loss=1.0, seconds=3600.0))
+        second = Source("MO", net)
+        async with running(second):
+            await send_steadily(second, 3_000, ("MO", "M1"))
+        keeper._receiver._end_drill(keeper._receiver._weather)  # type: ignore[arg-type]
+        third = Source("MO", net)
+        async with running(third):
+            await send_steadily(third, 50)
+            await until(lambda: len(keeper.kept) == 2 * 51 + 2 * 3_001, 3 * LIMIT_S)
+    assert set(keeper.kept.values()) == {1}
+    assert keeper.given_up == []
+    assert Counter(keeper.values)[2_999] == 2
+
+
+async def test_a_receiver_that_knows_one_life_gets_the_others(network: NetworkMaker) -> None:
+    net = network({**SOURCE, "Journal": {"FlushSeconds": 0.05}}, KEEPER)
+    lives = []
+    for count in (30, 40, 50):
+        source = Source("MO", net)
+        async with running(source):
+            await send_steadily(source, count)
+        lives.append((source._sender.epoch, source._sender.outbox.ring.tracks["MO"].first))  # type: ignore[union-attr]
+    keeper, source = Keeper("KE", net), Source("MO", net)
+    (stored, first), _, _ = lives
+    keeper.resume([Mark("MO", stored, (first + 30) % 2**31, last_ms=1)])
+    async with running(keeper, source):
+        source.send(1)
+        await until(lambda: len(keeper.kept) == 41 + 51 + 2, 3 * LIMIT_S)
+    assert {key[1] for key in keeper.kept} == {
+        *(epoch for epoch, _ in lives[1:]),
+        source._sender.epoch,
+    }
+    assert keeper.given_up == []
+
+
+async def test_only_who_was_asked_may_answer(network: NetworkMaker) -> None:
+    keeper = Keeper("KE", network(SOURCE, KEEPER))
+    stray = Reading(5, 77, 1, "i", "MO", "@@", 1, 0, 1)
+    async with running(keeper):
+        receiver = keeper._receiver
+        assert isinstance(receiver, RepairingReceiver)
+        assert receiver._socket is not None
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            to = ("127.0.0.1", receiver._socket.getsockname()[1])
+            stranger.sendto(encode_data(stray), to)
+            await until(lambda: keeper.refused["unasked"] == 1)
+            receiver._ask(Ask("MO", 77, ((4, 1),), ("127.0.0.1", 9)))
+            before = receiver._batches.received
+            stranger.sendto(encode_data(stray), to)
+            await until(lambda: receiver._batches.received > before)
+    assert keeper.refused["unasked"] == 1
 
 
 async def test_what_the_own_kernel_drops_is_repaired_or_told_as_such(
