@@ -76,6 +76,12 @@ async def test_only_the_named_nodes_are_drilled(path: Path) -> None:
         assert done.stderr == "MO receives no readings\n"
 
 
+async def test_nobody_who_receives_readings_is_told(path: Path) -> None:
+    async with running(Mouth("MO", config.load(str(path)))):
+        done = await asyncio.to_thread(control, path, "drill", "--for", "1s")
+        assert (done.returncode, done.stderr) == (1, "nobody who answers receives readings\n")
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
