@@ -70,12 +70,14 @@ class Belief:
         self.eager = [0.5] * self.count
         """How likely each would draw if it was let: set by who knows the rooms."""
         self.level_a: float | None = None
+        self.best = 0
+        """The likeliest set of heaters that draw."""
         self._explained_a = 0.0
         self._weights: dict[int, float] = {}
 
     @property
     def base_a(self) -> float:
-        """What the rest of the house draws, as far as the heaters do not explain it."""
+        """What the rest of the house draws, by the likeliest explanation."""
         return max(0.0, (self.level_a or 0.0) - self._explained_a)
 
     def reliefs(self, bits: int) -> Iterator[tuple[float, int]]:
@@ -197,9 +199,8 @@ class Belief:
             sum(w for bits, w in self._weights.items() if bits >> i & 1) for i in range(self.count)
         ]
         self.level_a = current_a
-        self._explained_a = sum(
-            a * chance for a, chance in zip(self.amperes.of, self.chance, strict=True)
-        )
+        self.best = kept[0][0] if kept else 0
+        self._explained_a = self.amperes.load(self.best)
 
 
 class _Start(NamedTuple):

@@ -23,7 +23,7 @@ BLIND_INTERVAL_S: Final = 10.0
 STANDS_IN_S: Final = 5.0
 """After so long without a current the meter's warnings count in its place."""
 
-PLANS_A_REST: Final = 6
+PLANS_A_REST: Final = 12
 """So often in a minimum off time it is looked whether somebody can come back."""
 
 HURRY_S: Final = 5.0

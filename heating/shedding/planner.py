@@ -23,7 +23,6 @@ UNPROVEN: Final = 0.7
 
 MAY_DRAW: Final = 0.1
 IDLE: Final = 0.2
-UNSURE: Final = 0.5
 
 WARM_S: Final = -20.0
 AMPLE_A: Final = 4.0
@@ -38,14 +37,13 @@ class Planner:
         self._rules = rules
 
     def worths(self, shed: int, overdue: int = 0) -> list[float]:
-        """Return what it is worth that each heater may draw, in amperes of an average room.
+        """Return what it is worth that each heater may draw: its amperes, weighted.
 
         A room that is shorter of heat than the others weighs more, and so does a higher priority.
         A heater that would not draw is worth next to nothing.
         """
         rules, amperes = self._rules, self._seen.amperes.of
         rooms = self._seen.rooms
-        mean_a = sum(amperes) / len(amperes)
         mean_s = sum(room.short_s for room in rooms) / len(rooms)
         least = min(heater.priority for heater in self._heaters)
         worths = []
@@ -58,7 +56,7 @@ class Planner:
                 weight = OVERDUE_WEIGHT if overdue >> bit & 1 else weight
             else:
                 wanted = max(LEAST_DRAWING, self._seen.belief.chance[bit], wanted)
-            worths.append(0.5 * (amperes[bit] + mean_a) * weight * wanted)
+            worths.append(amperes[bit] * weight * wanted)
         return worths
 
     def relief(self, free: int, young: int, need_a: float, shed: int) -> int:
@@ -102,8 +100,8 @@ class Planner:
 
         Those that draw nothing now may all come back, but hardly at once: of many, a part is kept.
         """
-        amperes, chance = self._seen.amperes.of, self._seen.belief.chance
-        idle = [bit for bit in _bits(on) if chance[bit] < UNSURE]
+        amperes, best = self._seen.amperes.of, self._seen.belief.best
+        idle = [bit for bit in _bits(on) if not best >> bit & 1]
         total_a = sum(amperes[bit] for bit in idle)
         part = 1.0
         if total_a:

@@ -11,7 +11,7 @@ from typing import Final
 
 FIRST_SHARE: Final = 0.5
 LEAST_SHARE: Final = 0.05
-BAND_S: Final = 75.0
+BAND_S: Final = 50.0
 """What a thermostat's band is worth in heating, above and below its setpoint."""
 
 MOST_SHORT_S: Final = 4 * 3600.0

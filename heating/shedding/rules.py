@@ -23,7 +23,7 @@ class Rules:
 
     margin_a: float = 0.6
     settle_s: float = 2.6
-    minimum_off_s: float = 60.0
+    minimum_off_s: float = 120.0
     minimum_on_s: float = 60.0
     maximum_off_s: float = 3600.0
     silence_s: float = 3.9
@@ -38,7 +38,7 @@ class Rules:
     rotate_s: float = 1200.0
     want_s: float = 60.0
     cost_a: float = 0.4
-    reserve: float = 1.3
+    reserve: float = 1.0
     eco_first: bool = False
 
 

@@ -7,8 +7,8 @@ given to a heater which the next one would find in its way.
 from collections import deque
 from typing import Final
 
-LEAST_RESTS: Final = 2 / 3
-MOST_RESTS: Final = 10 / 3
+LEAST_RESTS: Final = 1 / 3
+MOST_RESTS: Final = 5 / 3
 """How long a pulse is remembered, in minimum off times of a heater."""
 
 PULSE_A: Final = 1.5

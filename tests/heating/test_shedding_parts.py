@@ -206,7 +206,7 @@ def test_a_room_is_bounded() -> None:
 
 
 def test_a_single_surge_is_soon_forgotten_a_pulse_is_not() -> None:
-    surge = Surge(60.0)
+    surge = Surge(120.0)
     for second in range(100):
         surge.take(second, 10.0 if 10 <= second < 20 else 1.0)
         if second == 50:

@@ -100,7 +100,7 @@ def test_nobody_comes_back_before_the_minimum_time() -> None:
     house.base_a = 15.0
     house.frame()
     house.base_a = 0.0
-    house.live(50)
+    house.live(110)
     assert len(house.shed()) == 2
 
 
@@ -237,7 +237,7 @@ def test_adopted_masks_are_held_for_the_minimum_time() -> None:
     house = ShedHouse()
     house.policy.adopt(house.now_s, {1: 0b11, 7: 1})
     house.mask = house._obeyed = 0b11
-    house.live(55)
+    house.live(115)
     assert house.mask == 0b11
     house.live(30)
     assert house.mask == 0
