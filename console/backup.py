@@ -9,9 +9,9 @@ from typing import Final
 import click
 
 from collector.connecting import connect, query
+from collector.place import dsn_of, sql_of
 from collector.roles import HIDE_PASSWORDS
 from console.context import App
-from console.database import dsn_of, sql_of
 from console.pgprograms import find_programs, pour, run, target
 from console.servers import PostgresServer
 from jph.errors import StoreError

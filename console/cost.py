@@ -15,9 +15,9 @@ from collector.cost import Bill, Wh, bill, extrapolated, month_of
 from collector.localdays import ONE_DAY, LocalDays
 from collector.meters import indexes
 from collector.money import Drawn
+from collector.place import dsn_of
 from collector.tariff import PERIODS, Tariff
 from console.context import App, json_option
-from console.gaps import dsn
 from console.output import echo_json, table
 from jph.config import Network
 from jph.errors import ConfigError
@@ -95,7 +95,7 @@ def cost(
     span = parse_span({key: text for key, text in chosen.items() if text}, now.date())
     tariffs = _tariffs(network, path)
     code, of_meter = choose_meter(network, tariffs, meter)
-    connection = connect(dsn(app), "cost")
+    connection = connect(dsn_of(app.network), "cost")
     try:
         if rebuild:
             with transaction(connection) as cursor:

@@ -11,10 +11,11 @@ import click
 
 from collector.connecting import connect, transaction
 from collector.export import Progress, beginning, write_csv, write_sqlite
+from collector.place import dsn_of, zone_of
 from collector.reading_back import Range
 from collector.touched import all_codifiers
 from console.context import App, codifier
-from console.database import dsn_of, parse_moment, zone_of
+from console.database import parse_moment
 from jph.errors import StoreError
 
 if TYPE_CHECKING:

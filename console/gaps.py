@@ -7,10 +7,9 @@ from typing import Final
 import click
 
 from collector.gaps import Gaps, RecordedGap, read_gaps
-from collector.jphpostgresql import JphPostgreSQL
+from collector.place import dsn_of
 from console.context import App, codifier, json_option
 from console.output import echo_json, table
-from jph.stores import postgres_dsn
 
 _HEAD: Final = ("code", "from", "to", "messages", "cause")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -50,7 +49,7 @@ def gaps(app: App, code: str | None, since: str | None, as_json: bool) -> None:
     if code is not None:
         app.network.sensor(code)
     after = parse_since(since, datetime.now().astimezone()) if since else None
-    found = read_gaps(dsn(app), code, after)
+    found = read_gaps(dsn_of(app.network), code, after)
     if as_json:
         asked = {"asked": found.asked, "gaps": [gap._asdict() for gap in found.recorded]}
         echo_json(asked)
@@ -83,12 +82,3 @@ def _moment(moment: datetime | None) -> str:
     if moment is None:
         return "?"
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}"
-
-
-def dsn(app: App) -> str:
-    """Return where the config's first collector stores."""
-    for sensor in app.network.sensors:
-        if sensor.type in JphPostgreSQL.types:
-            settings = JphPostgreSQL.check_settings(sensor)
-            return postgres_dsn(app.network, getattr(settings, "sql", None))
-    return postgres_dsn(app.network)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from collector.buckets import to_datetime
+from collector.place import zone_of
 from collector.reading_back import (
     DEFAULT_MOST,
     History,
@@ -21,7 +22,7 @@ from collector.reading_back import (
     read_history,
 )
 from console.context import App, codifier, json_option
-from console.database import parse_moment, reading, zone_of
+from console.database import parse_moment, reading
 from console.output import echo_json, show_value, table
 from console.plot import plot
 from jph.config import Sensor

@@ -12,6 +12,7 @@ import click
 from collector.buckets import to_us
 from collector.calculator import Calculator
 from collector.connecting import connect, query, transaction
+from collector.place import dsn_of, sql_of, zone_of
 from collector.roles import add_web_user, create_database, grant_all
 from collector.scale import TARGETS
 from collector.schema import MIGRATIONS, migrate
@@ -20,7 +21,6 @@ from collector.touched import all_codifiers
 from collector.touched import rebuild as touch_again
 from collector.views import sync_views, views_of
 from console.context import App, codifier
-from console.database import dsn_of, sql_of, zone_of
 from jph.config import Sql
 from jph.stores import DATABASE, read_password
 

@@ -12,7 +12,6 @@ from gateway.history import MOST_READ, UNREADABLE, history_of
 from gateway.stream import Hub
 from jph.config import Network
 from jph.errors import JphError
-from jph.stores import postgres_dsn
 
 EVERY_S: Final = 30.0
 PATIENCE_S: Final = 10.0
@@ -110,15 +109,6 @@ class HoleReader:
 
 
 def _newest(network: Network) -> Gaps:
-    return read_gaps(_dsn(network) + _VANISHED, newest=MOST_READ)
+    from collector.place import dsn_of
 
-
-def _dsn(network: Network) -> str:
-    """Return where the config's first collector stores."""
-    from collector.jphpostgresql import JphPostgreSQL
-
-    for sensor in network.sensors:
-        if sensor.type in JphPostgreSQL.types:
-            settings = JphPostgreSQL.check_settings(sensor)
-            return postgres_dsn(network, getattr(settings, "sql", None))
-    return postgres_dsn(network)
+    return read_gaps(dsn_of(network) + _VANISHED, newest=MOST_READ)
