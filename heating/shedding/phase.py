@@ -172,15 +172,15 @@ class Phase:
         self._rounds += 1
         need_a = left_a - limit_a + max(self.rules.margin_a, RELIEF_MARGIN_A)
         chosen = on
-        if self._rounds < 3 and not hurry:
+        guessed = self._rounds > 1 and not all(map(self.seen.amperes.known, _bits(on)))
+        if self._rounds < 3 and not hurry and not guessed:
             # What did not help as expected is not trusted a second time.
             need_a *= 1.0 if self._rounds == 1 else 1.5
-            chosen = self._planner.relief(on, self._young(now_s), need_a, self.mask)
-            chosen = chosen or self._planner.relief(on, 0, need_a, self.mask) or on
+            chosen = self._planner.relief(on, self._young(now_s), need_a, self.mask) or on
         self.helpless = not chosen
         expected_a = sum(self.drawn_a(bit) for bit in _bits(chosen))
         if chosen:
-            self._relief.expect(current_a, expected_a, now_s + self.seen.settle_s + 0.3)
+            self._relief.expect(current_a, expected_a, now_s + self.seen.settle_s)
         return [self._off(now_s, bit, "overrun") for bit in _bits(chosen)]
 
     # Room again

@@ -27,7 +27,7 @@ class Rules:
     minimum_on_s: float = 60.0
     maximum_off_s: float = 3600.0
     silence_s: float = 3.9
-    surprise_a: float = 10.0
+    surprise_a: float = 12.0
     blind_after_s: float = 300.0
     blind_share: float = 0.5
     assumed_a: float = 5.0
@@ -35,8 +35,8 @@ class Rules:
     breaker_a: float | None = None
     breaker_curve: Sequence[tuple[float, float]] = CURVE
     priority_s: float = 600.0
-    rotate_s: float = 1200.0
-    want_s: float = 60.0
+    rotate_s: float = 600.0
+    want_s: float = 90.0
     cost_a: float = 0.4
     reserve: float = 1.0
     eco_first: bool = False
