@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,11 @@ pytest_plugins = ("tests.stores_fixtures",)
 
 Document = dict[str, Any]
 MakeDocument = Callable[..., Document]
+
+
+# A runner in the background may ignore these, and then so would every program that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -69,14 +69,19 @@ def redis_url(redis_server: RedisServer) -> str:
 
 
 @pytest.fixture
-def sql(postgres_server: PostgresServer) -> dict[str, Any]:
-    """Return the config's `SQL` for an empty database of this test's own."""
+def sql(postgres_server: PostgresServer) -> Iterator[dict[str, Any]]:
+    """Yield the config's `SQL` for an empty database of this test's own, gone after it."""
     entry = {"User": DATABASE, "Host": str(postgres_server.socket.parent)}
     name = f"test_{next(_numbers)}"
+    _execute(entry, f"CREATE DATABASE {name} STRATEGY file_copy")
+    yield {**entry, "Database": name}
+    _execute(entry, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _execute(entry: dict[str, Any], statement: str) -> None:
     with contextlib.closing(connect({**entry, "Database": DATABASE})) as connection:
         connection.autocommit = True
-        connection.cursor().execute(f"CREATE DATABASE {name} STRATEGY file_copy")
-    return {**entry, "Database": name}
+        connection.cursor().execute(statement)
 
 
 def connect(sql: dict[str, Any]) -> "psycopg2.extensions.connection":
