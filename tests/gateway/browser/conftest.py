@@ -1,0 +1,95 @@
+"""A real browser on a real gateway: pages that fail on any word on the console, and axe-core.
+
+`show` opens a page; `sound` looks for what keeps people out, in the light and in the dark:
+
+    async def test_it(show: Show, sound: Sound) -> None:
+        page = await show("/network", width=390)
+        await sound(page)
+"""
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from gateway.node import Gateway
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+HEIGHT = 900
+GRAVE = frozenset({"serious", "critical"})
+
+Sound = Callable[[Page], Awaitable[None]]
+
+
+class Show(Protocol):
+    """Opens a page of the gateway and waits until it is live."""
+
+    def __call__(
+        self, path: str = "/", *, width: int = 1280, language: str = "en", live: bool = True
+    ) -> Awaitable[Page]:
+        """Return the page at `path`, `width` px wide, in `language`."""
+        ...
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Yield a browser."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine (Debian: apt install chromium)")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def show(browser: Browser, gateway: Gateway) -> AsyncIterator[Show]:
+    """Yield what opens pages; what one says on its console fails the test.
+
+    Lines of the browser itself about a connection that failed (ERR_…) are left out: tests take
+    the network away.
+    """
+    said: list[str] = []
+
+    async def opened(
+        path: str = "/", *, width: int = 1280, language: str = "en", live: bool = True
+    ) -> Page:
+        context = await browser.new_context(
+            locale=language, viewport={"width": width, "height": HEIGHT}
+        )
+        page = await context.new_page()
+        page.on("console", lambda message: said.append(f"{path}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(f"{path}: {error}"))
+        await page.goto(f"{gateway.url}{path}")
+        if live:
+            await expect(page.locator("#link")).to_have_attribute("data-mood", "good")
+        return page
+
+    yield opened
+    assert [text for text in said if "ERR_" not in text] == []
+
+
+@pytest.fixture
+def sound() -> Sound:
+    """Return a check that axe-core finds no serious fault in a page, light or dark."""
+    axe = Axe()
+
+    async def check(page: Page) -> None:
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            found = (await axe.run(page)).response["violations"]
+            grave = [
+                f"{each['id']}: {each['help']}: {node['html'][:200]} ({node['failureSummary']})"
+                for each in found
+                if each["impact"] in GRAVE
+                for node in each["nodes"]
+            ]
+            assert grave == [], f"{page.url}, {scheme}"
+
+    return check
