@@ -12,6 +12,7 @@ import os
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,11 +55,13 @@ class Multicast(_Entry, frozen=True):
     """The two buses, and how this network joins them.
 
     `interfaces` maps a host name (or `*`) to an interface name or address, or a list of them;
-    `ttl` is in hops, `mtu` in bytes of a whole IP packet.
+    `ttl` is in hops, `mtu` in bytes of a whole IP packet. To `log`, if there is one, programs send
+    what they log.
     """
 
     control: Endpoint = msgspec.field(name="Control-Channel")
     data: Endpoint = msgspec.field(name="Data-Channel")
+    log: Endpoint | None = msgspec.field(default=None, name="Log-Channel")
     interfaces: dict[str, str | list[str]] = {}
     ttl: int = msgspec.field(default=1, name="TTL")
     mtu: int = msgspec.field(default=1500, name="MTU")
@@ -276,7 +279,7 @@ def _meaning(raw: dict[str, Any]) -> Iterator[Problem]:
 
 def _channels(multicast: dict[str, Any]) -> Iterator[Problem]:
     endpoints = []
-    for channel in ("Control-Channel", "Data-Channel"):
+    for channel in ("Control-Channel", "Data-Channel", "Log-Channel"):
         entry = multicast.get(channel)
         if not isinstance(entry, dict):
             continue
@@ -287,8 +290,8 @@ def _channels(multicast: dict[str, Any]) -> Iterator[Problem]:
             yield from _group(f"{path}.Address", str(address))
         if isinstance(port, int) and not 1 <= port <= 65535:
             yield Problem(f"{path}.Port", f"expected a port from 1 to 65535, found {port}")
-    if len(endpoints) == 2 and endpoints[0] == endpoints[1]:
-        yield Problem("Multicast", "both channels have the same address and port")
+    if any(one == other for one, other in combinations(endpoints, 2)):
+        yield Problem("Multicast", "two channels have the same address and port")
     ttl = multicast.get("TTL")
     if isinstance(ttl, int) and not 0 <= ttl <= 255:
         yield Problem("Multicast.TTL", f"expected 0 to 255 hops, found {ttl}")

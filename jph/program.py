@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from jph import config, kinds, logs
 from jph.errors import ConfigError, JphError
+from jph.logbus import send_log
 from jph.node import Node
 
 DEFAULT_CONFIG = "static/config.json"
@@ -29,6 +30,8 @@ def run(codifiers: Sequence[str], url: str) -> None:
         raise ConfigError("which node? name its codifier, or set JPH_SENSOR")
     network = kinds.load(url, codifiers)
     refused = logs.configure(network.logging)
+    if os.environ.get("JPH_SILENT") != "1":
+        send_log(network.multicast, network.logging)
     nodes = [kinds.make(codifier, network, url) for codifier in codifiers]
     for reason in refused:
         nodes[0].log.warning("%s", reason)
