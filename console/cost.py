@@ -2,19 +2,19 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import click
 
 from collector import money, tariff
+from collector.account import Account, Span, choose_meter, make_account
 from collector.connecting import connect, transaction
-from collector.cost import Bill, Wh, bill, extrapolated, month_of
-from collector.localdays import ONE_DAY, LocalDays
+from collector.cost import Bill, Wh, month_of
+from collector.localdays import ONE_DAY
 from collector.meters import indexes
-from collector.money import Drawn
 from collector.place import dsn_of
 from collector.tariff import PERIODS, Tariff
 from console.context import App, json_option
@@ -36,25 +36,6 @@ _WORDS: Final = {
     "HCJR": "red, off-peak",
     "HPJR": "red, peak",
 }
-
-
-class Span(NamedTuple):
-    """The days from `first` to before `after`, and what they are called."""
-
-    name: str
-    first: date
-    after: date
-
-
-class Account(NamedTuple):
-    """A bill, what it was made of, and that of the whole span while it is running."""
-
-    span: Span
-    meter: str
-    currency: str
-    drawn: Drawn
-    bill: Bill
-    expected: Bill | None
 
 
 @click.command()
@@ -143,38 +124,6 @@ def parse_span(chosen: dict[str, str], today: date) -> Span:
     return Span(text, first, after)
 
 
-def choose_meter(
-    network: Network, tariffs: Sequence[Tariff], wanted: str | None
-) -> tuple[str, list[Tariff]]:
-    """Return the meter to bill, and its tariffs.
-
-    Raises:
-        ConfigError: there is none, or several to choose from.
-    """
-    known = sorted({index.meter for index in indexes(network)})
-    priced = sorted({each.meter for each in tariffs if each.meter})
-    choices = [wanted] if wanted else priced or known
-    if len(choices) != 1 or choices[0] not in known:
-        among = ", ".join(known) or "none: no Teleinfo has an element with a Field like INDEX_HC"
-        raise ConfigError(f"say whose energy with --meter; the meters with an index: {among}")
-    return choices[0], [each for each in tariffs if each.meter in ("", choices[0])]
-
-
-def make_account(
-    span: Span, meter: str, tariffs: Sequence[Tariff], drawn: Drawn, days: LocalDays, now: datetime
-) -> Account:
-    """Return the bill of a span up to today, and what the whole may come to."""
-    today = now.date()
-    until = max(span.first, min(span.after, today + ONE_DAY))
-    billed = bill(tariffs, drawn.energy, span.first, until)
-    expected = None
-    if span.first <= today < span.after:
-        whole = _whole(span, drawn, days)
-        expected = bill(tariffs, whole, span.first, span.after) if whole else None
-    currency = tariffs[-1].currency if tariffs else ""
-    return Account(span, meter, currency, drawn, billed, expected)
-
-
 def show(account: Account) -> list[str]:
     """Lay a bill out as lines."""
     span, drawn = account.span, account.drawn
@@ -226,13 +175,6 @@ def _tariffs(network: Network, path: Path | None) -> tuple[Tariff, ...]:
         hint = "examples are in static/tariffs, --tariffs FILE tries one"
         raise ConfigError(f"no Tariffs: what does a kWh cost? ({hint})")
     return tariff.read(raw)
-
-
-def _whole(span: Span, drawn: Drawn, days: LocalDays) -> dict[date, dict[str, Wh]] | None:
-    if drawn.since is None or drawn.until is None:
-        return None
-    since_ms, until_ms = (round(each.timestamp() * 1000) for each in (drawn.since, drawn.until))
-    return extrapolated(drawn.energy, days, since_ms, until_ms, span.after)
 
 
 def _rows(billed: Bill) -> Iterator[tuple[str, str, str]]:

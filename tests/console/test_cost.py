@@ -11,10 +11,11 @@ import click
 import pytest
 
 from collector import tariff
+from collector.account import Account, choose_meter, make_account
 from collector.localdays import LocalDays
 from collector.money import Drawn
 from collector.schema import create_months, migrate
-from console.cost import Account, as_document, choose_meter, make_account, parse_span, show
+from console.cost import as_document, parse_span, show
 from jph.config import Network
 from jph.errors import ConfigError
 from tests.console.programs import control
