@@ -8,12 +8,15 @@ from typing import Any, Final, NamedTuple
 import click
 
 from console.context import App, json_option, run_async
+from console.drill import Duration
 from console.output import echo_json
+from heating.holds import LONGEST_S, number_of
 from heating.orders import Order
 from heating.targets import choose, split
 from heating.wiring import Heater, wiring
 from jph.config import Network
 from jph.errors import ConfigError, JphError
+from jph.outbox import now_ms
 from jph.wire import Flag, Quality, Reading
 from nodes.controlprogram import on_bus
 
@@ -23,9 +26,15 @@ PATIENCE_S: Final = (0.5, 0.5, 1.0)
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, required=True, metavar="TARGET ORDER")
+@click.option(
+    "--for",
+    "seconds",
+    type=Duration(),
+    help="End by itself after this time, 1h or 90m; at most 7 days.",
+)
 @json_option
 @click.pass_obj
-def order(app: App, words: tuple[str, ...], as_json: bool) -> None:
+def order(app: App, words: tuple[str, ...], seconds: float | None, as_json: bool) -> None:
     r"""Give an order to a heater, a room, a phase or all, and show each heater's answer.
 
     \b
@@ -33,6 +42,7 @@ def order(app: App, words: tuple[str, ...], as_json: bool) -> None:
       control.py order living room frost    a room; capitals and accents do not matter
       control.py order phase 2 comfort-1    the heaters of a phase
       control.py order all off
+      control.py order bathroom comfort --for 1h    then as before
 
     Orders: comfort, comfort-1, comfort-2, eco, frost, off; confort, hors-gel, arret. What is shed
     stays so, and follows its order afterwards. Exit status 1 if a heater did not answer or does
@@ -42,6 +52,8 @@ def order(app: App, words: tuple[str, ...], as_json: bool) -> None:
         target, wanted = split(list(words))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    if seconds is not None and not 1 <= seconds <= LONGEST_S:
+        raise click.UsageError("--for: expected 1 second to 7 days")
     if not target:
         raise click.UsageError("say for whom: a heater, a room, 'phase 2' or 'all'")
     house = wiring(app.network)
@@ -50,7 +62,8 @@ def order(app: App, words: tuple[str, ...], as_json: bool) -> None:
     willing = [heater for heater in heaters if heater.codifier not in refusals]
     if not willing:
         raise ConfigError("; ".join(f"{code}: {why}" for code, why in refusals.items()))
-    answers = run_async(_give(app, willing, wanted))
+    until_ms = None if seconds is None else now_ms() + 1000 * seconds
+    answers = run_async(_give(app, willing, wanted, number_of(wanted, until_ms)))
     results = [_Result(h, wanted, answers, refusals.get(h.codifier)) for h in heaters]
     if as_json:
         echo_json([result.as_json() for result in results])
@@ -167,14 +180,14 @@ def _refusals(
             yield heater.codifier, 'its entry in the config has no "Control": "enabled"'
 
 
-async def _give(app: App, heaters: list[Heater], wanted: Order) -> _Answers:
+async def _give(app: App, heaters: list[Heater], wanted: Order, number: float) -> _Answers:
     """Send the order and collect what the heaters say; a lost message is sent again."""
     async with on_bus(app.make_listener()) as console:
         answers = _Answers(heaters, wanted)
         console.read = answers.read
         for patience_s in PATIENCE_S:
             for heater in answers.silent():
-                console.send_control(Flag.SET, heater.codifier, float(wanted))
+                console.send_control(Flag.SET, heater.codifier, number)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience_s):
                     await answers.complete.wait()

@@ -8,11 +8,16 @@ from heating.wiring import Heater
 
 
 class Given(NamedTuple):
-    """An order, the codifier it came from and when (ms since 1970); None where nobody gave it."""
+    """An order, the codifier it came from and when (ms since 1970); None where nobody gave it.
+
+    One that has an end, `until_ms`, keeps what was there `before`, which has none.
+    """
 
     order: Order
     by: str | None = None
     at_ms: int | None = None
+    until_ms: int | None = None
+    before: "Given | None" = None
 
 
 def first(heater: Heater) -> Given:
@@ -22,10 +27,7 @@ def first(heater: Heater) -> Given:
 
 def to_stored(given: Mapping[str, Given]) -> dict[str, object]:
     """Return orders as JSON can hold them."""
-    return {
-        code: {"order": int(each.order), "by": each.by, "at_ms": each.at_ms}
-        for code, each in given.items()
-    }
+    return {code: _stored(each) for code, each in given.items()}
 
 
 def from_stored(
@@ -47,21 +49,35 @@ def from_stored(
         except ValueError as error:
             mistakes.append(f"{code}: {error}")
             continue
-        if heater.takes(given.order):
+        if heater.takes(given.order) and heater.takes((given.before or given).order):
             orders[code] = given
         else:
             mistakes.append(f"{code}: {given.order.word} needs a wire with SolidState")
     return orders, mistakes
 
 
-def _given(entry: object) -> Given:
+def _stored(given: Given) -> dict[str, object]:
+    stored: dict[str, object] = {
+        "order": int(given.order),
+        "by": given.by,
+        "at_ms": given.at_ms,
+    }
+    if given.until_ms is not None and given.before is not None:
+        stored |= {"until_ms": given.until_ms, "before": _stored(given.before)}
+    return stored
+
+
+def _given(entry: object, *, ends: bool = True) -> Given:
     if isinstance(entry, int):
         return Given(Order.of(entry))
     if not isinstance(entry, dict) or not isinstance(entry.get("order"), int):
         raise ValueError(f"{entry!r} holds no order")
-    by, at_ms = entry.get("by"), entry.get("at_ms")
+    by, at_ms, until_ms = (entry.get(key) for key in ("by", "at_ms", "until_ms"))
+    held = ends and isinstance(until_ms, int) and "before" in entry
     return Given(
         Order.of(entry["order"]),
         by if isinstance(by, str) else None,
         at_ms if isinstance(at_ms, int) else None,
+        until_ms if held else None,
+        _given(entry["before"], ends=False) if held else None,
     )

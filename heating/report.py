@@ -65,6 +65,8 @@ class Report:
                 "ordered": given.order,
                 "by": given.by,
                 "at_ms": given.at_ms,
+                "until_ms": given.until_ms,
+                "then": given.before and given.before.order,
                 "applied": self._applied.get(code),
                 "verified": self._verified.get(code),
                 "shed": code in out.held,

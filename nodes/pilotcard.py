@@ -16,6 +16,7 @@ from devices.i2c import open_bus
 from devices.mcp23017 import Mcp23017, ReadBack
 from heating import durable
 from heating.card import Card
+from heating.holds import Ends, asked
 from heating.leases import Fallback, Stage
 from heating.orderbook import Given, from_stored, to_stored
 from heating.orders import Order, decode
@@ -112,6 +113,8 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self._delay_s = self.tick_s
         self._card = self._wire_up()
         self._card.given.update(self._stored_orders())
+        self._ends = Ends()
+        self._card.given.update(self._ends.due(self._card.given, now_ms(), time.monotonic()))
         self._out = self._card.step(time.monotonic())
         self._restored = dict(self._card.given)
         self._wanted = dict(self._card.given)
@@ -170,7 +173,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
     def on_control(self, message: Control) -> None:
         """Take an order for a heater: `A` sets it, `E` steps from what was last asked for.
 
-        A ping to the card brings its `State`.
+        What `A` sets may have an end, see `heating.holds`. A ping to the card brings its `State`.
         """
         codifier = message.to
         if message.flag == "P" and codifier == self.codifier:
@@ -178,17 +181,16 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             self._poke.set()
         if message.flag not in ("A", "E") or codifier not in self._wanted:
             return
-        start = self._wanted[codifier].order if message.flag == "E" else 0
+        current, heater = self._wanted[codifier], self._card.heaters[codifier]
+        start = current.order if message.flag == "E" else 0
         try:
-            order = Order.of(start + message.number)
-            if not self._card.heaters[codifier].takes(order):
-                raise ValueError(f"{order.word} would wear out a relay; the wire has no SolidState")
+            given = asked(heater, start + message.number, message.source, now_ms(), current)
         except ValueError as error:
             who = f"{codifier} from {message.source}"
             self._say_once(f"order {who}", f"order for {who} refused: {error}")
             self._publish({codifier})  # who asked shall see what counts instead
             return
-        self._wanted[codifier] = Given(order, message.source, now_ms())
+        self._wanted[codifier] = given
         self._answers.add(codifier)
         self._asked.set()
 
@@ -261,6 +263,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         while True:
             self._poke.clear()
             now_s = time.monotonic()
+            self._end_holds(now_s)
             if self._chip is None and now_s >= self._retry_s:
                 self._connect(now_s)
             elif self._chip is not None and now_s >= self._check_s:
@@ -275,6 +278,15 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
                 # wait_for would lose a cancellation that comes together with a poke.
                 async with asyncio.timeout(wait_s):
                     await self._poke.wait()
+
+    def _end_holds(self, now_s: float) -> None:
+        """Go back where an order was for a time; the disk need not agree, a start does the same."""
+        for code, given in self._ends.due(self._card.given, now_ms(), now_s).items():
+            if self._wanted[code] == self._card.given[code]:  # else a newer order is on its way
+                self._wanted[code] = given
+            self._card.given[code] = given
+            self._answers.add(code)
+            self._asked.set()
 
     def _connect(self, now_s: float) -> None:
         bus = self.settings.bus

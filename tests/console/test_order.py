@@ -77,6 +77,18 @@ def test_one_heater_a_room_a_phase_and_all(config: Path, chip: I2CServer) -> Non
 
 
 @pytest.mark.usefixtures("running_card")
+def test_an_order_with_an_end(config: Path, state: Path) -> None:
+    assert control(config, "order", "11", "eco").returncode == 0
+    done = control(config, "order", "11", "comfort", "--for", "1h")
+    assert (done.returncode, done.stdout) == (0, "11 (Salon Fenêtre): comfort\n"), done.stderr
+    kept = json.loads((state / "orders" / "P1.json").read_text())["11"]
+    assert kept["before"]["order"] == 3
+    assert abs(kept["until_ms"] - kept["at_ms"] - 3_600_000) < 10_000
+    for wrong in ("8000000", "0", "soon"):
+        assert control(config, "order", "11", "comfort", "--for", wrong).returncode == 2
+
+
+@pytest.mark.usefixtures("running_card")
 def test_json_tells_each_heater(config: Path) -> None:
     done = control(config, "order", "--json", "salon", "fenetre", "comfort", "-1")
     (told,) = json.loads(done.stdout)

@@ -31,6 +31,8 @@ def test_ordered_applied_and_verified_are_told_apart() -> None:
         "ordered": 3,
         "by": "CC",
         "at_ms": 7,
+        "until_ms": None,
+        "then": None,
         "applied": 1,
         "verified": 0,
         "shed": True,

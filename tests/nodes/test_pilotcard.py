@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from heating import durable
+from heating.holds import number_of
+from heating.orders import Order
 from jph.config import Network
 from jph.errors import ConfigError
 from jph.wire import Quality
@@ -381,3 +383,32 @@ def test_settings_that_are_wrong(settings: dict[str, Any], expected: str) -> Non
     entry.sensor.update(settings)
     with pytest.raises(ConfigError, match=expected):
         PilotCard("P1", network)
+
+
+class TestHolds:
+    async def test_an_order_with_an_end_goes_back_by_itself(
+        self, chip: I2CServer, network: Network, state: Path
+    ) -> None:
+        probe, card = Probe("TI", network), PilotCard("P1", network)
+        async with living(probe, card):
+            probe.send_control("A", "11", 3)
+            await probe.until_heard("11", 3)
+            probe.send_control("A", "11", number_of(Order.OFF, 1000 * time.time() + 1999))
+            await probe.until_heard("11", 1)
+            assert chip.latches == (0b01, 0)
+            await probe.until(lambda: probe.says("11", 3))
+            assert chip.latches == (0b11, 0)
+            assert "before" not in json.loads((state / "orders" / "P1.json").read_text())["11"]
+
+    async def test_it_ends_though_the_card_was_away(
+        self, chip: I2CServer, network: Network, state: Path
+    ) -> None:
+        past_ms = round(1000 * time.time()) - 1000
+        before = {"order": 3, "by": "CC", "at_ms": past_ms - 9000}
+        hold = {"order": 1, "by": "CF", "at_ms": past_ms - 5000}
+        hold |= {"until_ms": past_ms, "before": before}
+        durable.save(state / "orders" / "P1.json", {"11": hold})
+        probe, card = Probe("TI", network), PilotCard("P1", network)
+        async with living(probe, card):
+            await probe.until_heard("11", 3)
+            assert chip.latches == (0b11, 0)

@@ -46,6 +46,8 @@ async def test_ordered_applied_and_verified(chip: I2CServer) -> None:
             "ordered": 0,
             "by": None,
             "at_ms": None,
+            "until_ms": None,
+            "then": None,
             "applied": 0,
             "verified": 0,
             "shed": False,
