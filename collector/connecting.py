@@ -1,6 +1,6 @@
 """Connections to the history for programs other than the collector; PostgreSQL's errors as ours."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,7 +56,9 @@ def transaction(connection: "connection") -> "Iterator[cursor]":
 
 
 def query(
-    connection: "connection", statement: str, values: tuple[object, ...] = ()
+    connection: "connection",
+    statement: str,
+    values: tuple[object, ...] | Mapping[str, object] = (),
 ) -> list[tuple[Any, ...]]:
     """Return the rows of a statement, a transaction of its own.
 
