@@ -1,16 +1,24 @@
 """Why a heater does what it does, in plain words: facts in, sentences out. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
 from heating.facts import Cause, HeaterFacts, PhaseFacts
 from heating.orders import Order
 
+Say = Callable[..., str]
+"""Says an English text in some language, `{name}` being replaced by the value of that name."""
+
 _DAY_S: Final = 86_400
 _STATIC: Final = frozenset({Order.COMFORT, Order.OFF, Order.FROST, Order.ECO})
 _SHED: Final[frozenset[int]] = frozenset({Order.OFF, Order.FROST, Order.ECO})
 """What a heater that is held back may have: a small shed lowers to eco, where that is enough."""
+
+
+def english(text: str, **values: object) -> str:
+    """Say a text as it is."""
+    return text.format(**values) if values else text  # a word from the bus may hold braces
 
 
 def explain(
@@ -19,56 +27,62 @@ def explain(
     names: Mapping[str, str] | None = None,
     *,
     with_phase: bool = True,
+    say: Say = english,
 ) -> list[str]:
     """Return the sentences about one heater; `names` are those of codifiers, for who ordered.
 
     `with_phase` adds the sentence about its phase, which is the same for all heaters of one.
     """
-    sentences = [_headline(facts), _ordered(facts, now_ms, names or {})]
+    sentences = [_headline(facts, say), _ordered(facts, now_ms, names or {}, say)]
+    sentences.append(_ends(facts, now_ms, say))
     if facts.shed:
-        sentences += _why_shed(facts, now_ms)
+        sentences += why_shed(facts, now_ms, say)
     if with_phase:
-        sentences.append(explain_phase(facts.phase))
-    sentences += [_watts(facts), _fallback(facts), _carried(facts)]
+        sentences.append(explain_phase(facts.phase, say))
+    sentences += [_watts(facts, say), _fallback(facts, say), _carried(facts, say)]
     return [sentence for sentence in sentences if sentence]
 
 
-def explain_phase(phase: PhaseFacts) -> str:
+def explain_phase(phase: PhaseFacts, say: Say = english) -> str:
     """Return the sentence about a phase now."""
+    number = phase.phase
     if not phase.shedder:
-        return f"Nobody watches phase {phase.phase}."
+        return say("Nobody watches phase {phase}.", phase=number)
     if phase.current_a is None:
-        return f"What phase {phase.phase} draws now is not known."
+        return say("What phase {phase} draws now is not known.", phase=number)
     limit = (
-        "its limit is not known" if phase.limit_a is None else f"its limit is {phase.limit_a:g} A"
+        say("its limit is not known")
+        if phase.limit_a is None
+        else say("its limit is {limit} A", limit=f"{phase.limit_a:g}")
     )
-    text = f"Phase {phase.phase} draws {phase.current_a:g} A now, {limit}"
+    current = f"{phase.current_a:g}"
+    text = say("Phase {phase} draws {current} A now, ", phase=number, current=current) + limit
     if phase.seconds_left is None:
-        return f"{text}; how near it is to a trip is not known."
+        return text + say("; how near it is to a trip is not known.")
     if phase.seconds_left < 0:
-        return f"{text}; no trip is near."
-    return f"{text}; as it goes on it trips in {span(phase.seconds_left)}."
+        return text + say("; no trip is near.")
+    return text + say("; as it goes on it trips in {time}.", time=span(phase.seconds_left, say))
 
 
-def order_name(order: int) -> str:
+def order_name(order: int, say: Say = english) -> str:
     """Return the word for an order as it travels on the bus."""
     try:
-        return Order(order).name.lower().replace("_", "-")
+        return say(Order(order).word)
     except ValueError:
-        return f"order {order}"
+        return say("order {number}", number=order)
 
 
-def clock(timestamp_ms: float, now_ms: float) -> str:
+def clock(timestamp_ms: float, now_ms: float, say: Say = english) -> str:
     """Return the local time of day, with the date where it is not within the last 12 hours."""
     try:
         then = datetime.fromtimestamp(timestamp_ms / 1000).astimezone()
     except (ValueError, OverflowError, OSError):
-        return "a time that cannot be"
+        return say("a time that cannot be")
     near = abs(now_ms - timestamp_ms) < _DAY_S * 500
     return f"{then:%H:%M:%S}" if near else f"{then:%Y-%m-%d %H:%M:%S}"
 
 
-def span(seconds: float) -> str:
+def span(seconds: float, say: Say = english) -> str:
     """Return a duration as people say it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
@@ -76,104 +90,133 @@ def span(seconds: float) -> str:
         return f"{seconds / 60:.0f} min"
     if seconds < 2 * _DAY_S:
         return f"{seconds / 3600:.0f} h"
-    return f"{seconds / _DAY_S:.0f} days"
+    return say("{count} days", count=f"{seconds / _DAY_S:.0f}")
 
 
-def _headline(facts: HeaterFacts) -> str:
+def why_shed(facts: HeaterFacts, now_ms: float, say: Say = english) -> list[str]:
+    """Return why a heater that is shed is so, and when it comes back."""
+    shedder, cause = facts.phase.shedder or say("the shedder"), facts.cause
+    if cause is None:
+        text = "Why, and until when, is not known: {shedder} does not tell."
+        return [say(text, shedder=shedder)]
+    since = ""
+    if cause.since_ms is not None:
+        since = say(" since {time}", time=clock(cause.since_ms, now_ms, say))
+        if cause.since_ms <= now_ms:
+            since += say(", for {time}", time=span((now_ms - cause.since_ms) / 1000, say))
+    because = _because(facts.phase.phase, cause, say)
+    held = say("{shedder} holds it off", shedder=facts.phase.shedder)
+    return [f"{held}{since}{because}.", _back(cause, say)]
+
+
+def _headline(facts: HeaterFacts, say: Say) -> str:
+    label = facts.label
     if facts.order is None:
-        state = ", and it is shed" if facts.shed else ""
-        return f"{facts.label}: its order is not known, {facts.card} says nothing{state}."
-    ordered = f"{facts.label}: ordered {order_name(facts.order)}"
+        state = say(", and it is shed") if facts.shed else ""
+        text = "{label}: its order is not known, {card} says nothing"
+        return say(text, label=label, card=facts.card) + f"{state}."
+    ordered = say("{label}: ordered {order}", label=label, order=order_name(facts.order, say))
     if facts.shed is None:
-        return f"{ordered}; whether it is shed is not known."
+        return ordered + say("; whether it is shed is not known.")
     if facts.shed:
         held = (facts.phase.shed or {}).get(facts.codifier, Order.OFF)
-        at_most = "" if held is Order.OFF else " at most"
-        return f"{ordered}, but shed: it gets {order_name(held)}{at_most}."
-    return f"{ordered}, and not shed."
+        text = ", but shed: it gets {order}." if held is Order.OFF else _AT_MOST
+        return ordered + say(text, order=order_name(held, say))
+    return ordered + say(", and not shed.")
 
 
-def _ordered(facts: HeaterFacts, now_ms: float, names: Mapping[str, str]) -> str:
+_AT_MOST: Final = ", but shed: it gets {order} at most."
+
+
+def _ordered(facts: HeaterFacts, now_ms: float, names: Mapping[str, str], say: Say) -> str:
     if facts.order is None:
         return ""
     if not facts.by and facts.at_ms is None:
         if facts.told:
-            return "Nobody has ordered anything since it was set up."
-        return f"Who gave the order, and when, is not known: {facts.card} does not tell."
+            return say("Nobody has ordered anything since it was set up.")
+        text = "Who gave the order, and when, is not known: {card} does not tell."
+        return say(text, card=facts.card)
     name = names.get(facts.by, "")
-    who = (f"{facts.by} ({name})" if name else facts.by) or "somebody unknown"
+    who = (f"{facts.by} ({name})" if name else facts.by) or say("somebody unknown")
     if facts.at_ms is None:
-        return f"The order is from {who}; when it came is not known."
-    when = clock(facts.at_ms, now_ms)
-    return f"The order is from {who}, at {when}{_ago(facts.at_ms, now_ms)}."
+        return say("The order is from {who}; when it came is not known.", who=who)
+    when = clock(facts.at_ms, now_ms, say)
+    ago = _ago(facts.at_ms, now_ms, say)
+    return say("The order is from {who}, at {time}", who=who, time=when) + f"{ago}."
 
 
-def _ago(then_ms: float, now_ms: float) -> str:
+def _ago(then_ms: float, now_ms: float, say: Say) -> str:
     """Return how long ago, unless a stepped clock makes it the future."""
-    return f", {span((now_ms - then_ms) / 1000)} ago" if then_ms <= now_ms else ""
+    if then_ms > now_ms:
+        return ""
+    return say(", {time} ago", time=span((now_ms - then_ms) / 1000, say))
 
 
-def _why_shed(facts: HeaterFacts, now_ms: float) -> list[str]:
-    shedder, cause = facts.phase.shedder, facts.cause
-    if cause is None:
-        return [f"Why, and until when, is not known: {shedder or 'the shedder'} does not tell."]
-    since = ""
-    if cause.since_ms is not None:
-        since = f" since {clock(cause.since_ms, now_ms)}"
-        if cause.since_ms <= now_ms:
-            since += f", for {span((now_ms - cause.since_ms) / 1000)}"
-    because = _because(facts.phase.phase, cause)
-    return [f"{shedder} holds it off{since}{because}.", _back(cause)]
+def _ends(facts: HeaterFacts, now_ms: float, say: Say) -> str:
+    if facts.until_ms is None:
+        return ""
+    when = clock(facts.until_ms, now_ms, say)
+    if facts.then is None:
+        return say("It ends by itself at {time}.", time=when)
+    then = order_name(facts.then, say)
+    return say("It ends by itself at {time}; then {order} again.", time=when, order=then)
 
 
-def _because(phase: int, cause: Cause) -> str:
-    reason = f" ({cause.reason})" if cause.reason else ""
+def _because(phase: int, cause: Cause, say: Say) -> str:
+    reason = say(cause.reason) if cause.reason else ""
     if cause.current_a is None:
-        return f": {cause.reason}" if reason else "; it does not tell why"
-    limit = "" if cause.limit_a is None else f", its limit {cause.limit_a:g} A"
-    return f": phase {phase} drew {cause.current_a:g} A{limit}{reason}"
+        return f": {reason}" if reason else say("; it does not tell why")
+    limit = (
+        "" if cause.limit_a is None else say(", its limit {limit} A", limit=f"{cause.limit_a:g}")
+    )
+    drew = say(": phase {phase} drew {current} A", phase=phase, current=f"{cause.current_a:g}")
+    return drew + limit + (f" ({reason})" if reason else "")
 
 
-def _back(cause: Cause) -> str:
+def _back(cause: Cause, say: Say) -> str:
     if cause.restore_s is None or cause.restore_s < 0:
-        return "It comes back when there is room; nobody can tell when yet."
-    return f"It is expected back in about {span(cause.restore_s)}."
+        return say("It comes back when there is room; nobody can tell when yet.")
+    return say("It is expected back in about {time}.", time=span(cause.restore_s, say))
 
 
-def _watts(facts: HeaterFacts) -> str:
-    rated = "" if facts.rated_watts is None else f"{facts.rated_watts:g} W are declared"
+def _watts(facts: HeaterFacts, say: Say) -> str:
+    rated = ""
+    if facts.rated_watts is not None:
+        rated = say("{watts} W are declared", watts=f"{facts.rated_watts:g}")
     if facts.watts is None:
-        return f"What it really draws is not learned; {rated or 'nothing is declared'}."
-    return f"It draws {facts.watts:.0f} W, as learned{f'; {rated}' if rated else ''}."
+        known = rated or say("nothing is declared")
+        return say("What it really draws is not learned; {known}.", known=known)
+    learned = say("It draws {watts} W, as learned", watts=f"{facts.watts:.0f}")
+    return f"{learned}; {rated}." if rated else f"{learned}."
 
 
-def _fallback(facts: HeaterFacts) -> str:
+def _fallback(facts: HeaterFacts, say: Say) -> str:
     if not facts.fallback:
         return ""
-    shedder = facts.phase.shedder or "the shedder"
+    named = {"card": facts.card, "shedder": facts.phase.shedder or say("the shedder")}
     why = {
-        "masks": f"{facts.card} hears no masks of {shedder}",
-        "meter": f"The meter of phase {facts.phase.phase} is silent, {facts.card} cannot trust "
-        f"the masks of {shedder}",
-    }.get(facts.silent, f"{facts.card} hears no masks, or nothing of the meter")
-    return (
-        f"{why} and goes by its fallback ({facts.fallback}): it may hold the heater back by itself."
-    )
+        "masks": "{card} hears no masks of {shedder}",
+        "meter": "The meter of phase {phase} is silent, {card} cannot trust the masks of {shedder}",
+    }.get(facts.silent, "{card} hears no masks, or nothing of the meter")
+    by_itself = " and goes by its fallback ({stage}): it may hold the heater back by itself."
+    said = say(why, phase=facts.phase.phase, **named)
+    return said + say(by_itself, stage=say(facts.fallback))
 
 
-def _carried(facts: HeaterFacts) -> str:
+def _carried(facts: HeaterFacts, say: Say) -> str:
     """Say where the wire differs from what it should carry."""
-    applied, verified = facts.applied, facts.verified
+    applied, verified, card = facts.applied, facts.verified, facts.card
     if applied is None:
         return ""
     if facts.order is not None and applied not in _expected(facts.order, facts):
-        why = "it is shed" if facts.shed else "nobody tells of a shed"
-        return f"{facts.card} carries {order_name(applied)} on its wire, though {why}."
+        text = "{card} carries {order} on its wire, though it is shed."
+        if not facts.shed:
+            text = "{card} carries {order} on its wire, though nobody tells of a shed."
+        return say(text, card=card, order=order_name(applied, say))
     if verified is not None and verified != applied:
-        return (
-            f"{facts.card} set {order_name(applied)} but reads back {order_name(verified)}: "
-            "chip or wire is at fault."
-        )
+        text = "{card} set {order} but reads back {read}: chip or wire is at fault."
+        orders = {"order": order_name(applied, say), "read": order_name(verified, say)}
+        return say(text, card=card, **orders)
     return ""
 
 

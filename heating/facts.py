@@ -51,6 +51,7 @@ class HeaterFacts(NamedTuple):
     """A heater now: orders are numbers as on the bus, `watts` what was learned.
 
     `told` is whether its card tells of its wires at all: then who never ordered is nobody.
+    `until_ms` is when the order ends, and `then` the one that follows, None where it has no end.
     `fallback` is the stage at which its card goes on without a shedder, empty while there is one,
     `silent` what it misses, if it tells: `masks`, or the `meter` behind them.
     """
@@ -72,6 +73,8 @@ class HeaterFacts(NamedTuple):
     fallback: str
     silent: str
     phase: PhaseFacts
+    until_ms: float | None = None
+    then: int | None = None
 
 
 class Evidence:
@@ -164,6 +167,8 @@ class Evidence:
             "" if stage == _LIVE else stage,
             _text(self._silent.get(heater.card, {}), str(heater.phase)),
             phase,
+            _number(wire, "until_ms"),
+            _order(_number(wire, "then")),
         )
 
     def _measured(self, codifier: str) -> float | None:

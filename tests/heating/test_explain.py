@@ -53,6 +53,28 @@ def test_a_heater_that_has_what_was_ordered() -> None:
     ]
 
 
+def test_when_an_order_ends_and_what_comes_then() -> None:
+    end_ms = NOW_MS + 1_800_000
+    told = sentences(w11=0, K1=ledger(w11={**WIRE, "until_ms": end_ms, "then": 3}))
+    assert told[2] == f"It ends by itself at {clock(end_ms, NOW_MS)}; then eco again."
+    told = sentences(w11=0, K1=ledger(w11={**WIRE, "until_ms": end_ms}))
+    assert told[2] == f"It ends by itself at {clock(end_ms, NOW_MS)}."
+
+
+def test_another_language() -> None:
+    def loud(text: str, **values: object) -> str:
+        return text.format(**values).upper()
+
+    facts = evidence(w11=0, S1=1, E1=story(-1, LEARNED), K1=ledger(w11=WIRE)).heater("11")
+    told = explain(facts, NOW_MS, say=loud)
+    assert told == [sentence.upper() for sentence in told]
+
+
+def test_a_reason_is_text_whatever_it_holds() -> None:
+    cause = {"11": {**LEARNED["11"], "reason": "{oops}"}}
+    assert "({oops})" in sentences(S1=1, E1=story(-1, cause))[1]
+
+
 def test_older_programs_tell_less_and_that_is_said() -> None:
     told = sentences(w11=2, S1=1, I1=31, IS=20)
     assert told == [
