@@ -131,6 +131,8 @@ def _gaps(cursor: "cursor", key: Key, parts: Parts) -> list[Gap]:
 
 def _ranges(text: str) -> Parts:
     """Read PostgreSQL's text of an int8multirange: `{[1,3),[7,9)}`."""
+    if text == "{}":
+        return ()
     numbers: Iterable[int] = map(int, re.findall(r"-?\d+", text))
     each = iter(numbers)
     return tuple(zip(each, each, strict=True))

@@ -147,7 +147,7 @@ def doubtful(
     """
     if key[1] == 0:
         return _raw(heard)
-    if account is None:
+    if account is None or _continued(key, account, heard, holes):
         return ()
     came = _minus(_common(_positions(heard, account.last), _span(account)), account.missing)
     given_up = (_hole(hole, account.last) for hole in holes if hole.count)
@@ -166,6 +166,8 @@ def settle(
     `gaps` are those recorded within `doubtful`.  A loss that nobody could count is one only where
     something is known to be missing: a source that just ended may have lost nothing.
     """
+    if account is not None and (new := _continued(key, account, heard, holes)):
+        return Settlement(new, account, (), (), ())
     uncounted = [_gap(hole.first, hole.first, hole) for hole in holes if not hole.count]
     if len(uncounted) == len(holes) and not (account and account.missing):
         uncounted = []
@@ -198,6 +200,18 @@ def settle(
     settled = Account(first, last, newest, tuple(wanted))
     lost, grown = _grow([gap for gap in gaps if gap.row not in healed], [*lost, *rest])
     return Settlement(settled, account, stored, (*uncounted, *lost), (*healed, *grown))
+
+
+def _continued(
+    key: Key, account: Account, heard: Sequence[Run], holes: Sequence[Hole]
+) -> Account | None:
+    """Return an account that one run follows on, as nearly every time; None in any other case."""
+    if holes or len(heard) != 1 or not key[1]:
+        return None
+    (run,) = heard
+    if run.first != (account.last + 1) % SEQUENCE_LIMIT:
+        return None
+    return Account(account.first, account.last + run.messages, run.to_ms, account.missing)
 
 
 def sequences(parts: Iterable[Range]) -> Iterator[tuple[int, int]]:
