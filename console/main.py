@@ -3,17 +3,14 @@
 import importlib
 import os
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from console.context import App
+from console.entry import default_config
 from jph import __version__
 from jph.errors import JphError
-
-_USUAL: Final = Path("static") / "config.json"
-_BESIDE: Final = Path(__file__).resolve().parent.parent / _USUAL
 
 COMMANDS: Final = {
     "ping": "console.ping:ping",
@@ -87,11 +84,6 @@ class CommandTable(click.Group):
         except BrokenPipeError:  # `watch | head` has seen enough: an end as good as Ctrl-C
             _forget_output()
             ctx.exit(0)
-
-
-def default_config() -> str:
-    """Return the usual configuration: in the working directory, else beside control.py."""
-    return str(_BESIDE if _BESIDE.exists() and not _USUAL.exists() else _USUAL)
 
 
 def _keep_lines(command: click.Command) -> None:

@@ -4,12 +4,9 @@ A config is one JSON document (a path, `file:` or `http:` URL). What the origina
 keeps its keys and meaning; what is new is optional.
 """
 
-import difflib
-import http.client
 import ipaddress
 import json
 import os
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations
@@ -170,6 +167,8 @@ class Network(_Entry, frozen=True):
 
     def near(self, codifier: str) -> list[Sensor]:
         """Return the entries a person may have meant by `codifier`, closest first."""
+        import difflib  # seldom needed, and not small
+
         by_code = {sensor.codifier: sensor for sensor in self.sensors}
         wanted = codifier.upper()
         close = difflib.get_close_matches(wanted, by_code, n=20, cutoff=0.5)
@@ -218,15 +217,26 @@ def fetch(url: str) -> bytes:
     """
     try:
         if url.startswith(("http://", "https://")):
-            with urllib.request.urlopen(url, timeout=10) as answer:
-                return bytes(answer.read(_MAX_CONFIG_BYTES))
+            return _fetch_http(url)
         path = url.removeprefix("file:")
         path = path.removeprefix("//") if path.startswith("///") else path
         return Path(path).expanduser().read_bytes()
-    except (OSError, ValueError, http.client.HTTPException) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(
             f"cannot read the config {url}: {error} (--config or JPH_CONFIG names another)"
         ) from error
+
+
+def _fetch_http(url: str) -> bytes:
+    # Imported here: a node whose config is a file has no use for it.
+    import http.client
+    import urllib.request
+
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return bytes(answer.read(_MAX_CONFIG_BYTES))
+    except http.client.HTTPException as error:
+        raise OSError(f"no proper answer: {error!r}") from error
 
 
 def parse(

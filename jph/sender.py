@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-import secrets
+import random
 import struct
 import time
 from collections.abc import Callable
@@ -26,6 +26,7 @@ _MEGABYTE: Final = 2**20
 _MOST_WAITING: Final = 200_000
 """Readings that wait for a journal whose disk takes nothing; then the oldest are let go."""
 _SEQUENCE = struct.Struct("<I")
+_EPOCHS: Final = random.SystemRandom()
 
 
 class Sender:
@@ -42,7 +43,7 @@ class Sender:
         self._throttle = Throttle()
         self._settings = journal_of(entry)
         ring = Ring(60 * entry.ring.minutes, int(entry.ring.megabytes * _MEGABYTE))
-        self.outbox = Outbox(entry.codifier, secrets.randbelow(2**32 - 1) + 1, ring)
+        self.outbox = Outbox(entry.codifier, _EPOCHS.randrange(1, 2**32), ring)
         self._ring = ring
         self._history = History(self.outbox.epoch, ring)
         self._thread = ThreadPoolExecutor(1, f"{entry.codifier} journal")

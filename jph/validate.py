@@ -1,11 +1,12 @@
 """Turn untyped JSON into msgspec structs, collecting every mistake instead of the first. Pure."""
 
-import difflib
 import enum
 import types
+from functools import cache
 from typing import Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec.structs import FieldInfo
 
 from jph.errors import Problem
 
@@ -33,8 +34,7 @@ def read_struct(
         problems.append(Problem(path or "config", f"expected an object, found {_show(raw)}"))
         return None
     before = len(problems)
-    hints = get_type_hints(struct)
-    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    hints, fields = _shape(struct)
     _unknown_keys(raw, list(fields), path, problems)
     values: dict[str, Any] = {}
     for key, field in fields.items():
@@ -51,6 +51,13 @@ def read_struct(
     except (TypeError, ValueError) as error:  # a __post_init__ refuses the whole
         problems.append(Problem(path or "config", str(error)))
         return None
+
+
+@cache
+def _shape(struct: type[msgspec.Struct]) -> tuple[dict[str, Any], dict[str, FieldInfo]]:
+    """Return the types of a struct's attributes, and its fields by their key."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    return get_type_hints(struct), fields
 
 
 def _read(kind: Any, raw: object, path: str, problems: list[Problem]) -> Any:  # noqa: ANN401
@@ -82,8 +89,10 @@ def _unknown_keys(
     raw: dict[str, Any], known: list[str], path: str, problems: list[Problem]
 ) -> None:
     """A key close to one we know is a slip; any other is somebody's own, not our business."""
-    for key in raw:
-        near = [] if key in known else difflib.get_close_matches(key, known, n=1, cutoff=0.75)
+    for key in [key for key in raw if key not in known]:
+        import difflib  # seldom needed, and not small
+
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
         if near and near[0] not in raw:
             where = f"{path}.{key}" if path else key
             problems.append(Problem(where, f"unknown key; did you mean {near[0]!r}?"))

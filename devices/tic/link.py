@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -108,15 +109,20 @@ class SerialLink:
                 port.close()
 
     def _readable(self) -> None:
-        if self._port is None:
+        if self._fd is None:
             return
         try:
-            data = self._port.read(CHUNK)
-        except (OSError, TypeError) as error:  # TypeError: closed under our feet (pyserial)
+            # Not pyserial's read, which asks first whether there is anything.
+            data = os.read(self._fd, CHUNK)
+        except BlockingIOError:
+            return
+        except OSError as error:
             self._fail(str(error))
             return
         if data:
-            self._take(bytes(data))
+            self._take(data)
+        else:
+            self._fail("the line has ended")
 
     def _fail(self, reason: str) -> None:
         if self._fd is not None:
