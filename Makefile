@@ -24,9 +24,8 @@ run: $(VENV)/run.stamp
 test: $(VENV)/test.stamp $(VENV)/system.stamp
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-bench: $(VENV)/run.stamp
-	@set -e; for file in bench/[a-z]*.py; do \
-	    echo "== $$file"; $(BIN)/python -m bench.$$(basename $$file .py); done
+bench: $(VENV)/bench.stamp
+	@$(BIN)/python -m bench
 
 lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check .
@@ -39,9 +38,10 @@ clean:
 
 $(VENV)/run.stamp: EXTRAS = embedded,gateway
 $(VENV)/test.stamp: EXTRAS = embedded,gateway,test
+$(VENV)/bench.stamp: EXTRAS = embedded,gateway,bench
 $(VENV)/dev.stamp: EXTRAS = embedded,gateway,test,dev
 
-$(VENV)/run.stamp $(VENV)/test.stamp $(VENV)/dev.stamp: setup.cfg pyproject.toml | $(BIN)/pip
+$(VENV)/run.stamp $(VENV)/test.stamp $(VENV)/bench.stamp $(VENV)/dev.stamp: setup.cfg pyproject.toml | $(BIN)/pip
 	@echo "installing jph[$(EXTRAS)] into $(VENV), once" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	@touch $@

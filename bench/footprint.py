@@ -32,6 +32,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from bench import report
 from jph.errors import DecodeError
 from jph.wire import decode_control
 from sim.chips.i2cbus import I2cBus
@@ -103,8 +104,7 @@ def main() -> None:
         rows = [measure((code,), config, options.seconds) for code in KINDS]
         rows += [measure(codes, config, options.seconds) for codes in (*TOGETHER[1:], many())]
     show(rows, bare)
-    if options.json:
-        options.json.write_text(json.dumps(figures(rows, bare), indent=2) + "\n")
+    report.keep(options.json, "footprint", figures(rows, bare))
 
 
 def many() -> tuple[str, ...]:
@@ -135,22 +135,19 @@ def show(rows: Sequence[Row], bare_ms: float) -> None:
     print(f"each further node in a process: {each:.2f} MB private")
 
 
-def figures(rows: Sequence[Row], bare_ms: float) -> dict[str, Any]:
+def figures(rows: Sequence[Row], bare_ms: float) -> list[report.Row]:
     """Return the table for programs."""
-    return {
-        "name": "footprint",
-        "bare_start_ms": bare_ms,
-        "rows": [
-            {
-                "name": row.name,
-                "nodes": row.nodes,
-                "start_ms": row.start_ms,
-                **{f"{key}_mb": value for key, value in row.memory._asdict().items()},
-                **row.idle._asdict(),
-            }
-            for row in rows
-        ],
-    }
+    nodes: list[report.Row] = [
+        {
+            "name": row.name,
+            "nodes": row.nodes,
+            "start_ms": row.start_ms,
+            **{f"{key}_mb": value for key, value in row.memory._asdict().items()},
+            **row.idle._asdict(),
+        }
+        for row in rows
+    ]
+    return [*nodes, {"name": "python with asyncio alone", "start_ms": bare_ms}]
 
 
 def measure(codes: Sequence[str], config: Path, seconds: float) -> Row:

@@ -11,9 +11,10 @@ process and another Python process that does nothing but send it back.
 Both are measured back to back, and with a rest before each: a processor that has gone to sleep
 takes its time to wake, and a frame wakes four programs one after the other.
 
-    python -m bench.reaction [TRIALS]
+    python -m bench.reaction [--trials 300] [--json FILE]
 """
 
+import argparse
 import contextlib
 import json
 import os
@@ -33,6 +34,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from bench.report import Row, keep
 from sim.meter.frames import ETX, STX, group, with_parity
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -69,14 +71,35 @@ REGIMES: Final[dict[str, Rest]] = {"back to back": (0.0, 0.0), "rested": (0.005,
 """Name, and shortest and longest rest before each trial, s."""
 
 
-def main(trials: int = TRIALS) -> None:
+def main() -> None:
     """Measure, and print a table of medians, 99th percentiles and ratios."""
+    parser = argparse.ArgumentParser(description="From a meter frame to a latch.")
+    parser.add_argument("--trials", type=int, default=TRIALS, help="of each kind")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="jph-reaction-"))
         echo = stack.enter_context(Echo())
         house = stack.enter_context(House(Path(directory)))
-        rows = {name: measure(house, echo, rest, trials) for name, rest in REGIMES.items()}
+        rows = {name: measure(house, echo, rest, options.trials) for name, rest in REGIMES.items()}
     show(rows)
+    keep(options.json, "reaction", figures(rows))
+
+
+def figures(rows: dict[str, dict[str, Times]]) -> list[Row]:
+    """Return the table for programs."""
+    unit = statistics.median(rows["back to back"][BARE])
+    return [
+        {
+            "name": f"{regime}: {name}",
+            "median_us": 1e6 * statistics.median(each),
+            "p99_us": 1e6 * percentile(each, 99),
+            "median_ratio": statistics.median(each) / unit,
+            "p99_ratio": percentile(each, 99) / unit,
+        }
+        for regime, times in rows.items()
+        for name, each in times.items()
+    ]
 
 
 def measure(house: "House", echo: "Echo", rest: Rest, trials: int) -> dict[str, Times]:
@@ -345,4 +368,4 @@ class Echo:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:2]))
+    main()

@@ -11,21 +11,23 @@ loopback interface.  A drill (seeded) loses readings, requests and answers alike
     ring                      messages numbered and encoded in a second of processor time: with
                               the ring, without, and with a journal (before it is written)
 
-    python -m bench.repair [SECONDS]
+    python -m bench.repair [--seconds 10] [--json FILE]
 """
 
+import argparse
 import asyncio
 import contextlib
 import logging
 import random
 import socket
 import statistics
-import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
+from bench.report import Row, keep
 from jph.config import Endpoint, Multicast, Network, Sensor
 from jph.node import Node
 from jph.outbox import Outbox
@@ -61,7 +63,7 @@ class Keeper(Node, type="BenchKeeper"):
         self.arrived = asyncio.Event()
         self.awaited = 0
 
-    def on_data(self, readings: list[Reading]) -> None:
+    def on_data(self, readings: Sequence[Reading]) -> None:
         """Count readings."""
         self.kept.update((r.source, r.epoch, r.sequence) for r in readings)
         if len(self.kept) >= self.awaited:
@@ -118,8 +120,8 @@ async def house() -> AsyncIterator[tuple[list[Source], Keeper]]:
         await asyncio.gather(*lives)
 
 
-async def lossy(loss: float, seconds: float) -> None:
-    """Send for a while through a lossy network, and print what came and what it cost."""
+async def lossy(loss: float, seconds: float) -> Row:
+    """Send for a while through a lossy network; print and return what came and what it cost."""
     async with house() as (sources, keeper):
         keeper.ear.begin_drill(Drill(1, 0, "CC", "KE", 3600.0, loss=loss, seed=int(loss * 100)))
         began_s, sent = time.monotonic(), 0
@@ -146,6 +148,8 @@ async def lossy(loss: float, seconds: float) -> None:
             f"{loss:5.0%}  {len(keeper.kept):>7}/{total:<7} {doubled:>7} {missed:>7} "
             f"{counts[0]:>8} {counts[1]:>8} {bare:>9.2f} {whole:>9.2f} {after_s:>8.1f} s"
         )
+        delivered = {"sent": total, "delivered": len(keeper.kept), "doubled": doubled}
+        return {"name": f"{loss:.0%} lost", **delivered, "overhead": bare, "on_wire": whole}
 
 
 async def bare_round_trip(echo: socket.socket, line: socket.socket) -> float:
@@ -159,8 +163,8 @@ async def bare_round_trip(echo: socket.socket, line: socket.socket) -> float:
     return time.perf_counter() - began_s
 
 
-async def heal(gap: int, trials: int) -> None:
-    """Lose a run of messages often, and print how long each took to come."""
+async def heal(gap: int, trials: int) -> Row:
+    """Lose a run of messages often; print and return how long they took to come."""
     times, trips = [], []
     with contextlib.ExitStack() as stack:
         echo, line = (stack.enter_context(_udp()) for _ in range(2))
@@ -184,6 +188,8 @@ async def heal(gap: int, trials: int) -> None:
         f"{gap:>6} {trials:>7} {1e6 * trip_s:>9.0f} µs {1e3 * median_s:>8.1f} ms "
         f"{1e3 * p99_s:>8.1f} ms {median_s / trip_s:>9.0f} {p99_s / trip_s:>9.0f}"
     )
+    times_ms = {"median_ms": 1e3 * median_s, "p99_ms": 1e3 * p99_s}
+    return {"name": f"a gap of {gap} heals", **times_ms, "round_trip_us": 1e6 * trip_s}
 
 
 def lose(source: Source, count: int) -> None:
@@ -200,8 +206,8 @@ def _udp() -> socket.socket:
     return line
 
 
-def ring_cost(batch: int, rounds: int = 15) -> None:
-    """Print how many messages a second of processor time are encoded, with the ring and without."""
+def ring_cost(batch: int, rounds: int = 15) -> Row:
+    """Measure how many messages a second of processor time are encoded: with the ring, without."""
     readings = [("S1", float(number)) for number in range(batch)]
     rates: dict[str, list[float]] = {"without": [], "ring": [], "ring, journal": []}
     for _ in range(rounds):
@@ -218,23 +224,30 @@ def ring_cost(batch: int, rounds: int = 15) -> None:
         f"{name} {rate:>9,.0f}/s ({rate / best['without'] - 1:+.1%})" for name, rate in best.items()
     )
     print(f"{batch:>5} a call:  {cells}")
+    return {"name": f"encoded and kept, {batch} a call", **best}
 
 
-async def main(seconds: float) -> None:
+async def measure(seconds: float) -> list[Row]:
     """Measure everything."""
     head = "loss delivered/sent  doubled  missed requests  answers"
     print(f"{head}  overhead  on wire  healed after")
-    for loss in (0.1, 0.3):
-        await lossy(loss, seconds)
+    rows = [await lossy(loss, seconds) for loss in (0.1, 0.3)]
     print(f"overhead at 10 % loss is to stay below {AIM}\n")
     print("   gap  trials   round trip      median          p99   median       p99  (round trips)")
-    for gap, trials in GAPS.items():
-        await heal(gap, trials)
+    rows += [await heal(gap, trials) for gap, trials in GAPS.items()]
     print("\nmessages encoded and kept")
-    for batch in (1, 10, 100):
-        ring_cost(batch)
+    return rows + [ring_cost(batch) for batch in (1, 10, 100)]
+
+
+def main() -> None:
+    """Measure, print, and keep the figures where asked."""
+    parser = argparse.ArgumentParser(description="What losing nothing costs.")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of loss, each")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    keep(options.json, "repair", asyncio.run(measure(options.seconds)))
 
 
 if __name__ == "__main__":
-    logging.disable(logging.WARNING)
-    asyncio.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS))
+    main()
