@@ -5,7 +5,8 @@ is text, times are ms since 1970, a truth is `True` or `False`. The cost of a wr
 codifiers that changed since the last one, not with the messages that were heard.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Final
 
 from jph.wire import SEQUENCE_LIMIT, Control, Reading
@@ -22,6 +23,7 @@ FIELDS: Final = (
 """The original's fields."""
 ADDED: Final = ("Flag", "Quality", "Epoch", "Version")
 """Ours: the flag and quality of `Value`, the epoch and wire version of who sent it."""
+_source = itemgetter(Reading._fields.index("source"))
 _TIMES: Final = {"H": "HTimestamp", "S": "STimestamp", "C": "CTimestamp"}
 
 
@@ -32,26 +34,22 @@ class CacheState:
         self._hashes: dict[str, Hash] = {}
         self._changed: dict[str, Hash] = {}
         self._newest: dict[str, Reading] = {}
+        self._origins: dict[str, tuple[object, ...]] = {}  # of the newest, as they were told last
         self._fresh: set[str] = set()
         self._heard: set[str] = set()  # on the control bus, since the last writing
         self._epochs: dict[tuple[str, str], int] = {}  # by source and the field of its reset
 
-    def hear_data(self, readings: Iterable[Reading]) -> None:
+    def hear_data(self, readings: Sequence[Reading]) -> None:
         """Take note of messages of the data bus."""
-        newest, fresh = self._newest, self._fresh
+        newest = self._newest
         for reading in readings:
-            source = reading.source
-            if reading.flag == "n":
-                self._reset("DResetTime", reading)
-                self._put(source, DPacketsLost="0")
-                continue
+            sequence, epoch, _, flag, source, *_ = reading
             known = newest.get(source)
-            if known is None or known.epoch != reading.epoch:
-                self._announced("DResetTime", reading)
-            elif not _follows(reading, known):
-                continue  # an old one, sent again
-            newest[source] = reading
-            fresh.add(source)
+            if known is None or known[0] + 1 != sequence or known[1] != epoch or flag == "n":
+                self._hear_other(reading, known)
+            else:
+                newest[source] = reading
+        self._fresh.update(map(_source, readings))
 
     def hear_control(self, message: Control) -> None:
         """Take note of a message of the control bus; it is kept under who sent it."""
@@ -63,14 +61,15 @@ class CacheState:
         else:
             self._announced("CResetTime", message)
         if flag == "P":
-            self._put(source, PTimestamp=time, PRequest=number)
+            self._put(source, {"PTimestamp": time, "PRequest": number})
         elif flag == "T":
             duration = repr(message.timestamp_ms - message.number)
-            self._put(source, TRequest=number, TTimestamp=time, TDuration=duration)
+            fields = {"TRequest": number, "TTimestamp": time, "TDuration": duration}
+            self._put(source, fields)
         elif flag == "I":
-            self._put(source, ITimestamp=time, IsActive=str(message.active))
+            self._put(source, {"ITimestamp": time, "IsActive": str(message.active)})
         elif field := _TIMES.get(flag):
-            self._put(source, **{field: time})
+            self._put(source, {field: time})
 
     def changes(self, data_lost: Losses, control_lost: Losses) -> dict[str, Hash]:
         """Return the fields that changed since the last call, by codifier.
@@ -78,19 +77,19 @@ class CacheState:
         `data_lost` and `control_lost` are asked for the losses of whoever was heard since.
         """
         for source in self._fresh:
-            reading = self._newest[source]
-            self._put(
-                source,
-                Value=_text(reading),
-                DTimestamp=str(reading.timestamp_ms),
-                DPacketsLost=str(data_lost(source)),
-                Flag=reading.flag,
-                Quality=str(int(reading.quality)),
-                Epoch=str(reading.epoch),
-                Version=str(reading.version),
-            )
+            if (reading := self._newest.get(source)) is None:
+                continue  # only an announcement so far
+            fields = {"Value": _text(reading), "DTimestamp": str(reading.timestamp_ms)}
+            lost = data_lost(source)
+            origin = (lost, reading.flag, reading.quality, reading.epoch, reading.version)
+            if self._origins.get(source) != origin:
+                self._origins[source] = origin
+                fields |= {"DPacketsLost": str(lost), "Flag": reading.flag}
+                fields |= {"Quality": str(int(reading.quality)), "Epoch": str(reading.epoch)}
+                fields["Version"] = str(reading.version)
+            self._put(source, fields)
         for source in self._heard:
-            self._put(source, CPacketsLost=str(control_lost(source)))
+            self._put(source, {"CPacketsLost": str(control_lost(source))})
         self._fresh.clear()
         self._heard.clear()
         changed, self._changed = self._changed, {}
@@ -105,25 +104,39 @@ class CacheState:
         """Whether `changes` may have something to tell."""
         return bool(self._fresh or self._heard or self._changed)
 
+    def _hear_other(self, reading: Reading, known: Reading | None) -> None:
+        """Take note of a message that does not simply follow on."""
+        if reading.flag == "n":
+            self._reset("DResetTime", reading)
+            self._put(reading.source, {"DPacketsLost": "0"})
+            self._origins.pop(reading.source, None)
+            return
+        if known is None or known.epoch != reading.epoch:
+            self._announced("DResetTime", reading)
+        elif not _follows(reading, known):
+            return  # an old one, sent again
+        self._newest[reading.source] = reading
+
     def _reset(self, field: str, message: Control | Reading) -> None:
         """Note since when the losses of a source are counted."""
         self._epochs[message.source, field] = message.epoch
-        self._put(message.source, **{field: str(message.timestamp_ms)})
+        self._put(message.source, {field: str(message.timestamp_ms)})
 
     def _announced(self, field: str, message: Control | Reading) -> None:
         """Make up for an announcement that was not heard: the epoch tells a restart."""
         if self._epochs.get((message.source, field)) != message.epoch:
             self._reset(field, message)
 
-    def _put(self, source: str, **fields: str) -> None:
+    def _put(self, source: str, fields: Hash) -> None:
         known = self._hashes.get(source)
         if known is None:
             known = self._hashes[source] = {"Codifier": source}
             self._changed[source] = dict(known)
+        if fields.items() <= known.items():
+            return
         different = {key: value for key, value in fields.items() if known.get(key) != value}
-        if different:
-            known.update(different)
-            self._changed.setdefault(source, {}).update(different)
+        known.update(different)
+        self._changed.setdefault(source, {}).update(different)
 
 
 def _follows(reading: Reading, known: Reading) -> bool:

@@ -5,16 +5,34 @@ or it is another server or an older dump behind a connection that renewed itself
 connection no longer bears our name).
 """
 
-import json
 import secrets
 from collections.abc import Mapping
 from typing import Any, Final
+
+import msgspec
 
 from jph.errors import StoreError
 
 CHANNEL: Final = "jph:changes"
 """Where each writing is published: a JSON object, codifier to the fields that changed."""
 _TIMEOUT_S: Final = 5.0
+# One command for all hashes. As many HSET cost a Python client ten times what they cost Redis.
+_WRITE: Final = """
+local refused = {}
+for key, fields in pairs(cmsgpack.unpack(ARGV[1])) do
+    local words = {key}
+    for name, value in pairs(fields) do
+        words[#words + 1] = name
+        words[#words + 1] = value
+    end
+    local answer = redis.pcall('HSET', unpack(words))
+    if type(answer) == 'table' and answer.err then
+        refused[#refused + 1] = {key, answer.err}
+    end
+end
+redis.call('PUBLISH', ARGV[2], ARGV[3])
+return refused
+"""
 
 Hashes = Mapping[str, Mapping[str, str]]
 
@@ -91,19 +109,19 @@ class CacheWriter:
     ) -> tuple[list[object], list[str]]:
         from redis.exceptions import RedisError
 
-        for codifier, fields in hashes.items():
-            pipeline.hset(codifier, mapping=dict(fields))
         if hashes:
-            pipeline.publish(CHANNEL, json.dumps(hashes, separators=(",", ":")))
+            texts = msgspec.msgpack.encode(hashes), CHANNEL, msgspec.json.encode(hashes)
+            pipeline.eval(_WRITE, 0, *texts)
         try:
             results = await pipeline.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
             raise StoreError(f"Redis is away: {error}") from error
-        refused = []
-        for key, result in zip(("", "", *hashes), results, strict=False):
-            if isinstance(result, Exception):
-                # somebody else's key under the name of a codifier: theirs to mend, not ours to drop
-                if not key or not str(result).startswith("WRONGTYPE"):
-                    raise StoreError(f"Redis refuses: {result}") from result
-                refused.append(f"{key}: {result}")
-        return results, refused
+        for each in results:
+            if isinstance(each, Exception):
+                raise StoreError(f"Redis refuses: {each}") from each
+        refused = results[-1] if hashes else []
+        for key, why in refused:
+            # somebody else's key under the name of a codifier: theirs to mend, not ours to drop
+            if not why.startswith("WRONGTYPE"):
+                raise StoreError(f"Redis refuses {key}: {why}")
+        return results, [f"{key}: {why}" for key, why in refused]

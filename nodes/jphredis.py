@@ -1,12 +1,14 @@
 """The cache: the newest state of every codifier, in Redis.
 
 What is heard on both buses is merged in memory and written every few milliseconds, so that Redis
-has as much to do for a busy house as for a quiet one.
+has as much to do for a busy house as for a quiet one. The more codifiers change, the longer a
+writing takes and the longer the next one waits: most of the time is left for the buses.
 """
 
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from cache.state import CacheState
@@ -19,6 +21,8 @@ from jph.wire import Control, Reading
 
 _CHECK_INTERVAL_S: Final = 1.0
 """How often a quiet cache asks whether Redis still holds what it was given."""
+_REST: Final = 3.0
+"""For how many times as long as a writing took the next one waits at least."""
 _FIRST_RETRY_S: Final = 0.1
 _LAST_RETRY_S: Final = 5.0
 
@@ -64,7 +68,7 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
             self.send(round(self._heard * 60 / (now_s - self._counted_since_s)))
         self._heard, self._counted_since_s = 0, now_s
 
-    def on_data(self, readings: list[Reading]) -> None:
+    def on_data(self, readings: Sequence[Reading]) -> None:
         """Merge what the data bus says."""
         self._heard += len(readings)
         self.state.hear_data(readings)
@@ -97,6 +101,7 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
         try:
             held = False
             while True:
+                began_s = time.monotonic()
                 self._changed.clear()
                 changes = self.state.changes(self.data_sequences.lost, self.control_sequences.lost)
                 if held:
@@ -109,13 +114,13 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
                     if self._throttle.allow(word, time.monotonic()):
                         self.log.error("Redis refuses %s", word)
                 if held:
-                    await self._next_change()
+                    await self._next_change(_REST * (time.monotonic() - began_s))
         finally:
             await writer.close()
 
-    async def _next_change(self) -> None:
+    async def _next_change(self, rest_s: float) -> None:
         """Wait for something to write, but not for ever."""
-        await asyncio.sleep(self.settings.flush_interval)
+        await asyncio.sleep(max(self.settings.flush_interval, rest_s))
         # not wait_for, which before Python 3.12 may swallow that the node is told to end
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CHECK_INTERVAL_S):

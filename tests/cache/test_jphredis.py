@@ -176,6 +176,32 @@ async def test_a_key_of_somebody_else_costs_that_codifier(redis_url: str) -> Non
         await writer.close()
 
 
+async def test_any_text_is_kept_as_it_is(redis_url: str) -> None:
+    hashes = {
+        "TI": {"Value": '\0 é\n"\\/ 1e3', "Flag": ""},
+        "00": {"1": "2", "Value": "x" * 70_000},
+    }
+    writer = CacheWriter.open(redis_url, "R1")
+    try:
+        assert await writer.write_whole(hashes) == []
+    finally:
+        await writer.close()
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        assert {key: client.hgetall(key) for key in hashes} == hashes
+
+
+async def test_a_server_that_only_reads_is_told(redis_url: str) -> None:
+    writer = CacheWriter.open(redis_url, "R1")
+    with redis.Redis.from_url(redis_url) as client:
+        client.replicaof("127.0.0.1", 1)
+        try:
+            with pytest.raises(StoreError, match="read only"):
+                await writer.write_whole({"TI": {"Value": "1"}})
+        finally:
+            client.replicaof("NO", "ONE")
+            await writer.close()
+
+
 def test_a_url_that_is_none_is_told() -> None:
     with pytest.raises(StoreError, match=r"Redis\.URL"):
         CacheWriter.open("http://localhost", "R1")
