@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import msgspec
 
@@ -83,7 +84,7 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
             self.send(round((total - self._counted) * 60 / (now_s - self._counted_since_s)))
         self._counted, self._counted_since_s = total, now_s
 
-    def on_data(self, readings: list[Reading]) -> None:
+    def on_data(self, readings: Sequence[Reading]) -> None:
         """Take readings in."""
         self.keeper.add(readings)
 

@@ -17,7 +17,7 @@ with times in ms; `channel` is "Data=" or "Ctrl=", `isActive` is None on the dat
 import asyncio
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -55,7 +55,7 @@ class _Script(Node):
         if self.callbacks.control:
             self._call(self.callbacks.control, "Ctrl=", message, message.number, message.active)
 
-    def on_data(self, readings: list[Reading]) -> None:
+    def on_data(self, readings: Sequence[Reading]) -> None:
         if self.callbacks is None or self.callbacks.data is None:
             return
         for reading in readings:

@@ -61,8 +61,12 @@ class Hooks:
         on the bus, whoever they are for.
         """
 
-    def on_data(self, readings: list[Reading]) -> None:
-        """Take what came in one batch, while active. A kind without this does not join the bus."""
+    def on_data(self, readings: Sequence[Reading]) -> None:
+        """Take what came in one batch, while active. A kind without this does not join the bus.
+
+        What came of one source without a gap may be `jph.readings.Readings`: a kind that takes
+        very many can read its columns.
+        """
 
     def on_holes(self, holes: list[Hole]) -> None:
         """Take note of readings that will never come; called for kinds with `repairs` only."""

@@ -9,7 +9,7 @@ import contextlib
 import math
 import socket
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final
 
 from jph.bus import Address, Bus
@@ -299,7 +299,7 @@ class Node(Hooks):
             self.control_sequences.observe(message.source, message.sequence, message.epoch, new)
             self._guarded(self._obey, message)
 
-    def _deliver(self, readings: list[Reading], sender: Address) -> None:
+    def _deliver(self, readings: Sequence[Reading], sender: Address) -> None:
         self.sender = sender
         if self.active:
             self._guarded(self.on_data, readings)

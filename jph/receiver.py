@@ -6,13 +6,14 @@ import math
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from jph.channel import Channel
 from jph.errors import DecodeError
 from jph.logs import Throttle
 from jph.outbox import now_ms
+from jph.readings import decode_readings
 from jph.repair import Hole, Mark
 from jph.repair.drill import Weather
 from jph.repair.letters import Drill, Letter, Lives, Repair, decode_letter, encode_letter, is_letter
@@ -23,7 +24,7 @@ from jph.udp import Address, Batches, keep_on_link, prepare
 from jph.wire import Reading, decode_batch, decode_data
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
-Deliver = Callable[[list[Reading], Address], None]
+Deliver = Callable[[Sequence[Reading], Address], None]
 
 _RECEIVE_BUFFER: Final = 4 * 2**20
 _MOST_HOSTS: Final = 1024
@@ -78,7 +79,7 @@ class Receiver:
         if self._weather is not None:
             self._blow(batch, size, sender, again=False)
             return
-        self._take(decode_batch(decode_data, batch, size, self._refusals.by(sender)), sender)
+        self._take(decode_readings(batch, size, self._refusals.by(sender)), sender)
 
     def start(self) -> None:
         """Take what is needed while the node lives."""
@@ -106,10 +107,8 @@ class Receiver:
         )
         self._plan()
 
-    def _take(self, readings: list[Reading], sender: Address) -> None:
-        observe = self.sequences.observe
-        for reading in readings:
-            observe(reading.source, reading.sequence, reading.epoch, reading.flag == "n")
+    def _take(self, readings: Sequence[Reading], sender: Address) -> None:
+        self.sequences.take(readings)
         if readings:
             self._deliver(readings, sender)
 
@@ -129,7 +128,7 @@ class Receiver:
                 self._take_again(datagram, len(datagram), sender)
             else:
                 refuse = self._refusals.by(sender)
-                self._take(decode_batch(decode_data, datagram, len(datagram), refuse), sender)
+                self._take(decode_readings(datagram, len(datagram), refuse), sender)
 
     def _end_drill(self, weather: Weather[_Item]) -> None:
         self._weather = None
@@ -237,10 +236,8 @@ class RepairingReceiver(Receiver):
         else:
             self._take_again(batch, size, sender)
 
-    def _take(self, readings: list[Reading], sender: Address) -> None:
-        observe = self.sequences.observe
-        for reading in readings:
-            observe(reading.source, reading.sequence, reading.epoch, reading.flag == "n")
+    def _take(self, readings: Sequence[Reading], sender: Address) -> None:
+        self.sequences.take(readings)
         overflowed, self._overflowed = self._overflowed, self.channel.overflowed
         now_s = time.monotonic()
         grown = max(0, self._overflowed - overflowed)
@@ -265,7 +262,7 @@ class RepairingReceiver(Receiver):
                 known.observe(reading.sequence, reading.epoch, announces=False)
         self._hand_on(fresh, sender, now_s)
 
-    def _hand_on(self, fresh: list[Reading], sender: Address, now_s: float) -> None:
+    def _hand_on(self, fresh: Sequence[Reading], sender: Address, now_s: float) -> None:
         if self._order is not None:
             fresh = self._order.put(fresh, now_s)
         if fresh:

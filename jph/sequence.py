@@ -5,10 +5,12 @@ restart is told from a loss even when the announcement (`n`, `N`) itself was los
 have epoch 0: for them an announcement, or a jump too large to be a loss, is a restart.
 """
 
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from jph.wire import SEQUENCE_LIMIT
+from jph.readings import Readings
+from jph.wire import SEQUENCE_LIMIT, Reading
 
 MAX_MISSING: Final = 1024
 """How many missing sequences a stream remembers, to know one when it comes late."""
@@ -102,6 +104,26 @@ class Source:
             self.received += 1
         return outcome
 
+    def follow(self, sequences: range, epoch: int) -> bool:
+        """Take note of messages in order, if they are the next ones; tell whether they are."""
+        stream = self._streams.get(epoch)
+        if stream is None or sequences[0] != stream.last + 1:
+            return False
+        stream.last = sequences[-1]
+        self.received += len(sequences)
+        self.epoch = epoch
+        return True
+
+    def follows(self, sequence: int, epoch: int) -> bool:
+        """Take note of a message that announces nothing, if it is the next one; tell whether."""
+        stream = self._streams.get(epoch)
+        if stream is None or sequence != stream.last + 1:
+            return False
+        stream.last = sequence
+        self.received += 1
+        self.epoch = epoch
+        return True
+
     def _start(self, sequence: int, epoch: int) -> Outcome:
         known = bool(self._streams)
         self._streams.pop(epoch, None)
@@ -126,6 +148,18 @@ class SequenceTable:
         if known is None:
             known = self.sources[source] = Source()
         return known.observe(sequence, epoch, announces)
+
+    def take(self, readings: Sequence[Reading]) -> None:
+        """Take note of readings of the data bus, at once where they only follow on."""
+        if isinstance(readings, Readings):
+            known = self.sources.get(readings.source)
+            if known is not None and known.follow(readings.sequences, readings.epoch):
+                return
+        sources = self.sources
+        for sequence, epoch, _, flag, source, *_ in readings:
+            known = sources.get(source)
+            if known is None or flag == "n" or not known.follows(sequence, epoch):
+                self.observe(source, sequence, epoch, flag == "n")
 
     def lost(self, source: str) -> int:
         """Messages of `source` missing since its last reset."""

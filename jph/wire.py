@@ -22,6 +22,7 @@ import json
 import struct
 from collections.abc import Callable
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
 
 from jph.errors import DecodeError, EncodeError
@@ -35,17 +36,21 @@ SEQUENCE_LIMIT: Final = 2**31
 MAX_DATAGRAM: Final = 65_507
 """Payload of the largest UDP datagram over IPv4, bytes."""
 
-_HEADER = struct.Struct("<IIQ1s2s2sBBxI")
+_HEADER = struct.Struct("<IIQ8sI")
+"""Sequence, epoch, timestamp, what a source's messages have in common (the head), length."""
+_HEAD = struct.Struct("<1s2s2sBBx")
 HEADER_SIZE: Final = _HEADER.size
 _CONTROL = struct.Struct("<d?")
 _U32 = struct.Struct("<I")
-_NUMBERS: Final = {
+NUMBERS: Final = {
     "n": _U32,
     "i": _U32,
     "q": struct.Struct("<q"),
     "f": struct.Struct("<f"),
     "d": struct.Struct("<d"),
 }
+"""The data flags that carry a number, and how."""
+_HEADS_KEPT: Final = 4096
 _CODIFIER_BYTES: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 Value = int | float | str
@@ -167,7 +172,7 @@ def decode_data(datagram: bytes | memoryview) -> Reading:
     """
     sequence, epoch, timestamp, flag, source, to, version, quality, payload = split(datagram)
     value: Value
-    if number := _NUMBERS.get(flag):
+    if number := NUMBERS.get(flag):
         if len(payload) != number.size:
             raise DecodeError("length", f"payload of {len(payload)} bytes behind flag {flag!r}")
         (value,) = number.unpack(payload)
@@ -219,7 +224,7 @@ def encode_data(reading: Reading) -> bytes:
     """
     flag, value = reading.flag, reading.value
     try:
-        if number := _NUMBERS.get(flag):
+        if number := NUMBERS.get(flag):
             payload = number.pack(value)
         elif flag in ("s", "j") and isinstance(value, str):
             text = value.encode()
@@ -255,6 +260,8 @@ def express(value: Value | bool, dialect: Dialect = Dialect.JPH) -> tuple[str, V
     raise EncodeError(f"a {type(value).__name__} cannot be sent: {value!r}")
 
 
+Head = tuple[str, str, str, int, int]
+"""Flag, source, destination, version, quality."""
 Fields = tuple[int, int, int, str, str, str, int, int, bytes | memoryview]
 """Sequence, epoch, timestamp in ms, flag, source, destination, version, quality, payload."""
 
@@ -267,13 +274,22 @@ def split(datagram: bytes | memoryview) -> Fields:
     """
     if len(datagram) < HEADER_SIZE:
         raise DecodeError("short", f"{len(datagram)} bytes, a header has {HEADER_SIZE}")
-    sequence, epoch, timestamp, flag, source, to, version, quality, length = _HEADER.unpack_from(
-        datagram
-    )
+    sequence, epoch, timestamp, head, length = _HEADER.unpack_from(datagram)
     if length != len(datagram) - HEADER_SIZE:
         raise DecodeError(
             "length", f"{len(datagram) - HEADER_SIZE} bytes of payload, the header says {length}"
         )
+    return (sequence, epoch, timestamp, *read_head(head), datagram[HEADER_SIZE:])
+
+
+@lru_cache(_HEADS_KEPT)
+def read_head(head: bytes) -> Head:
+    """Read bytes 16 to 23 of a datagram, which seldom change from one to the next.
+
+    Raises:
+        DecodeError: they are not those of one of our messages.
+    """
+    flag, source, to, version, quality = _HEAD.unpack(head)
     if version > VERSION:
         raise DecodeError("version", f"wire version {version}, this program knows {VERSION}")
     if not _CODIFIER_BYTES.issuperset(source):
@@ -282,17 +298,25 @@ def split(datagram: bytes | memoryview) -> Fields:
         raise DecodeError("codifier", f"destination {to!r} is not a codifier")
     if not flag.isalpha():
         raise DecodeError("flag", f"flag {flag!r} is not a letter")
-    return (
-        sequence,
-        epoch,
-        timestamp,
-        flag.decode(),
-        source.decode(),
-        to.decode(),
-        version,
-        quality,
-        datagram[HEADER_SIZE:],
-    )
+    return flag.decode(), source.decode(), to.decode(), version, quality
+
+
+@lru_cache(_HEADS_KEPT)
+def write_head(flag: str, source: str, to: str, version: int, quality: int) -> bytes:
+    """Write bytes 16 to 23 of a datagram.
+
+    Raises:
+        EncodeError: a field does not fit the wire.
+    """
+    if not is_codifier(source):
+        raise EncodeError(f"{source!r} is not a codifier")
+    if to != EVERYBODY and not is_codifier(to):
+        raise EncodeError(f"{to!r} is neither a codifier nor {EVERYBODY}")
+    try:
+        return _HEAD.pack(flag.encode("ascii"), source.encode(), to.encode(), version, quality)
+    except (struct.error, UnicodeEncodeError) as error:
+        fields = (flag, source, to, version, quality)
+        raise EncodeError(f"a message with the head {fields}: {error}") from error
 
 
 def _decode_text(payload: bytes | memoryview) -> str:
@@ -310,24 +334,13 @@ def join(message: Control | Reading, quality: int, payload: bytes) -> bytes:
     Raises:
         EncodeError: a field does not fit the wire.
     """
-    if not is_codifier(message.source):
-        raise EncodeError(f"{message.source!r} is not a codifier")
-    if message.to != EVERYBODY and not is_codifier(message.to):
-        raise EncodeError(f"{message.to!r} is neither a codifier nor {EVERYBODY}")
+    head = write_head(message.flag, message.source, message.to, message.version, quality)
     if len(payload) > MAX_DATAGRAM - HEADER_SIZE:
         raise EncodeError(f"{len(payload)} bytes do not fit one datagram")
     try:
         header = _HEADER.pack(
-            message.sequence,
-            message.epoch,
-            message.timestamp_ms,
-            message.flag.encode("ascii"),
-            message.source.encode(),
-            message.to.encode(),
-            message.version,
-            quality,
-            len(payload),
+            message.sequence, message.epoch, message.timestamp_ms, head, len(payload)
         )
-    except (struct.error, UnicodeEncodeError) as error:
+    except struct.error as error:
         raise EncodeError(f"{message}: {error}") from error
     return header + payload

@@ -6,7 +6,7 @@ commands of control.py use it as their ear and mouth.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
@@ -48,10 +48,10 @@ class ListeningProgram(ControlProgram):
 
     read: Callable[[list[Reading]], None] | None = None
 
-    def on_data(self, readings: list[Reading]) -> None:
+    def on_data(self, readings: Sequence[Reading]) -> None:
         """Pass on what came."""
         if self.read is not None:
-            self.read(readings)
+            self.read(list(readings))
 
 
 def with_console(network: Network, console: Sensor) -> Network:

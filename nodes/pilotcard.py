@@ -155,7 +155,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         """Send everything."""
         self._publish(self._card.heaters)
 
-    def on_data(self, readings: list[Reading]) -> None:
+    def on_data(self, readings: Sequence[Reading]) -> None:
         """Apply the shedder's masks before anything else is done."""
         heard = False
         now_s = time.monotonic()

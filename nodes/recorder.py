@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -123,7 +123,7 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
         self._keep("control", encode_control(message), now_s)
         self._lookout.hear_control(message, now_s)
 
-    def on_data(self, readings: list[Reading]) -> None:
+    def on_data(self, readings: Sequence[Reading]) -> None:
         """Keep readings, and see whether they are an event."""
         now_s = time.monotonic()
         for reading in readings:

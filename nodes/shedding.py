@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -158,7 +158,7 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         except ConfigError as error:
             self.log.error("%s; the old wiring is kept", error)
 
-    def on_data(self, readings: list[Reading]) -> None:
+    def on_data(self, readings: Sequence[Reading]) -> None:
         """Decide as soon as the meter speaks, and say so before anything else."""
         self._listen_to_others(readings)
         if news := self._news(readings):
@@ -203,7 +203,7 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         mine = (self.settings.rank, self.codifier)
         return isinstance(rank, int) and (rank, codifier) < mine
 
-    def _listen_to_others(self, readings: list[Reading]) -> None:
+    def _listen_to_others(self, readings: Sequence[Reading]) -> None:
         """Notice who leads; while this one does not, take its masks as they come."""
         if not self._others or self.settings.shadow:
             return
@@ -244,7 +244,7 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
 
     # The decision
 
-    def _news(self, readings: list[Reading]) -> Readings | None:
+    def _news(self, readings: Sequence[Reading]) -> Readings | None:
         """Sort readings by what they mean here; None if nothing does."""
         currents: dict[int, float] = {}
         warnings: dict[int, float] = {}

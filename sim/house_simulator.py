@@ -4,6 +4,7 @@ What other nodes touch are two files, as with the real things: a serial device (
 bus (`I2C`).  On the buses it says only what a thermometer would: outdoors and each room.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -103,7 +104,7 @@ class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSetting
         ]
         self.send_many(readings, timestamp_ms=now_ms, quality=Quality.SIMULATED)
 
-    def on_data(self, readings: list[Reading]) -> None:
+    def on_data(self, readings: Sequence[Reading]) -> None:
         """Take up the comfort setpoint."""
         lowest, highest = SETPOINT_RANGE_C
         for reading in readings:

@@ -26,7 +26,7 @@ BELOW: dict[str, set[str]] = {
 """What each package may import beside itself."""
 SHELLS_OF_REPAIR = {"journal", "history", "answering"}
 PURE = [
-    *(REPOSITORY / "jph" / f"{name}.py" for name in ("errors", "wire", "sequence", "validate")),
+    *(REPOSITORY / "jph" / f"{name}.py" for name in ("errors", "wire", "readings", "sequence", "validate")),
     *(
         path
         for path in (REPOSITORY / "jph" / "repair").glob("*.py")

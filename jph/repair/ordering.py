@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from jph.readings import Readings
 from jph.wire import SEQUENCE_LIMIT, Reading
 
 _MOST_HELD: Final = 10_000
@@ -31,8 +32,12 @@ class Order:
         self._held: dict[_Source, list[_Held]] = {}
         self._origin: dict[_Source, int] = {}
 
-    def put(self, readings: Sequence[Reading], now_s: float) -> list[Reading]:
+    def put(self, readings: Sequence[Reading], now_s: float) -> Sequence[Reading]:
         """Take readings in; return those whose turn it is."""
+        if isinstance(readings, Readings):
+            source = (readings.source, readings.epoch)
+            if source not in self._held and self._lowest_wanted(*source) is None:
+                return readings
         ready: list[Reading] = []
         waiting: dict[_Source, None] = {}
         for reading in readings:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Final, NamedTuple
 
+from jph.readings import Readings
 from jph.repair import Cause, Hole, Mark
 from jph.repair.letters import Asked, Lives, Repair
 from jph.repair.lives import Census
@@ -83,13 +84,15 @@ class Repairer:
 
     def take(
         self, readings: Sequence[Reading], address: Address, now_s: float, overflowed: int = 0
-    ) -> list[Reading]:
+    ) -> Sequence[Reading]:
         """Take what came on the bus from `address`; return what is new.
 
         `overflowed` is how many datagrams our own kernel has dropped since the last call.
         """
         if overflowed:
             self._overflow, self._overflow_s = self._overflow + overflowed, now_s
+        if isinstance(readings, Readings) and self._follow(readings, address, now_s):
+            return readings
         streams, fresh = self._streams, []
         for reading in readings:
             stream = streams.get((reading[4], reading[1]))
@@ -106,6 +109,16 @@ class Repairer:
             stream.heard_s = now_s
             stream.address = address
         return fresh
+
+    def _follow(self, readings: Readings, address: Address, now_s: float) -> bool:
+        """Take readings that are the next ones of their source; tell whether they are."""
+        stream = self._streams.get((readings.source, readings.epoch))
+        if stream is None or (readings.sequences[0] - stream.top) & MASK != 1:
+            return False
+        stream.top += len(readings)
+        stream.latest_ms = readings[-1].timestamp_ms
+        stream.heard_s, stream.address = now_s, address
+        return True
 
     def take_again(self, readings: Iterable[Reading], now_s: float) -> list[Reading]:
         """Take what came because we asked; return what is new."""
