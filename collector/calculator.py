@@ -49,8 +49,7 @@ _NEXT: Final = f"""
     GROUP BY codifier
 """
 _FIRST: Final = f"""
-    SELECT {US.format("min(timestamp)")} FROM reading
-    WHERE codifier = %s AND timestamp > %s AND timestamp <= %s
+    SELECT {US.format("next_reading(%s, %s, %s)")}
 """
 _GAPS: Final = f"""
     SELECT {US.format("from_time")}, {US.format("to_time")} FROM gap

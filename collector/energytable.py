@@ -26,22 +26,19 @@ _READINGS: Final = f"""
     SELECT {MILLISECONDS}, codifier, quality, value_text,
         CASE WHEN value_real >= 0 AND value_real < 9e18 THEN floor(value_real)::bigint
              WHEN value_integer >= 0 THEN value_integer END
-    FROM reading
-    WHERE codifier IN (%(index)s, %(address)s) AND timestamp > %(after)s AND timestamp <= %(until)s
-        AND quality <> 1  -- stale: an old value
+    FROM (
+        -- as sent: what this decides is not what it decides on
+        SELECT * FROM readings_as_sent(%(index)s, %(after)s, %(until)s) UNION ALL
+        SELECT * FROM readings_as_sent(%(address)s, %(after)s, %(until)s)
+    ) AS every
+    WHERE quality <> 1  -- stale: an old value
     ORDER BY timestamp, codifier = %(index)s, epoch, sequence
 """
 _STATE: Final = f"""
     SELECT {MILLISECONDS}, state FROM energy_state
     WHERE codifier = %s AND timestamp <= %s ORDER BY timestamp DESC LIMIT 1
 """
-_NEXT: Final = f"""
-    SELECT min({MILLISECONDS}) FROM (
-        SELECT timestamp FROM reading
-        WHERE codifier = %s AND timestamp > %s AND timestamp <= %s
-        ORDER BY timestamp LIMIT 1
-    ) following
-"""
+_NEXT: Final = f"SELECT {MILLISECONDS.replace('timestamp', 'next_reading(%s, %s, %s)')}"
 
 
 class Touched(NamedTuple):

@@ -26,8 +26,10 @@ _WHICH: Final = "WHERE codifier = %s AND timestamp > %s AND timestamp <= %s"
 _READINGS: Final = f"""
     SELECT codifier, {_MS}, value_real, value_integer, coalesce(value_text, value_json::text),
         quality, epoch, sequence
-    FROM reading {_WHICH} ORDER BY timestamp, epoch, sequence
+    FROM readings(%s, %s, %s) ORDER BY timestamp, epoch, sequence
 """
+_NEXT: Final = f"SELECT {_MS.replace('timestamp', 'next_reading(%s, %s, %s)')}"
+_DAY_MS: Final = 86_400_000
 _STATISTICS: Final = f"""
     SELECT codifier, {_MS}, {", ".join(STATISTICS[1:])} FROM statistic_{{width}} {_WHICH}
     ORDER BY timestamp
@@ -39,11 +41,9 @@ Progress = Callable[[Range, int], None]
 
 def beginning(cursor: "cursor", wanted: Range) -> Range:
     """Return a range without the time before its first reading."""
-    cursor.execute(
-        f"SELECT {_MS} FROM reading {_WHICH} ORDER BY timestamp LIMIT 1", _values(wanted)
-    )
-    first = cursor.fetchone()
-    return wanted if first is None else wanted._replace(start_ms=first[0] - 1)
+    cursor.execute(_NEXT, _values(wanted))
+    (first_ms,) = cursor.fetchone() or (None,)
+    return wanted if first_ms is None else wanted._replace(start_ms=first_ms - 1)
 
 
 def write_csv(
@@ -58,7 +58,7 @@ def write_csv(
     writer.writerow(COLUMNS)
     written = 0
     for each in wanted:
-        for rows in _batches(connection, _READINGS, each):
+        for rows in _readings(connection, each):
             writer.writerows(map(_reading, rows))
             written += len(rows)
             progress(each, rows[-1][1])
@@ -79,7 +79,7 @@ def write_sqlite(
         with closing(sqlite3.connect(path)) as file, file:
             _make_tables(file)
             for each in wanted:
-                for rows in _batches(connection, _READINGS, each):
+                for rows in _readings(connection, each):
                     file.executemany(_insert("reading", COLUMNS), map(_reading, rows))
                     written += len(rows)
                     progress(each, rows[-1][1])
@@ -91,6 +91,23 @@ def write_sqlite(
     except sqlite3.Error as error:
         raise StoreError(f"cannot write {path}: {error}") from error
     return written
+
+
+def _readings(connection: "connection", wanted: Range) -> Iterator[list[Row]]:
+    """Yield readings in order, sorted a day at a time: packed ones are not."""
+    while True:
+        with transaction(connection) as cursor:
+            wanted = beginning(cursor, wanted)
+        end_ms = min(wanted.end_ms, (wanted.start_ms // _DAY_MS + 1) * _DAY_MS)
+        if wanted.start_ms >= end_ms:
+            return
+        found = False
+        for rows in _batches(connection, _READINGS, wanted._replace(end_ms=end_ms)):
+            found = True
+            yield rows
+        if not found:  # nothing is left
+            return
+        wanted = wanted._replace(start_ms=end_ms)
 
 
 def _batches(connection: "connection", statement: str, wanted: Range) -> Iterator[list[Row]]:

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
 _READINGS: Final = f"""
-    SELECT codifier, {MILLISECONDS}, coalesce(value_integer, value_real) FROM reading
-    WHERE codifier = ANY(%s) AND timestamp > %s AND timestamp <= %s AND quality NOT IN (1, 2)
+    SELECT codifier, {MILLISECONDS}, coalesce(value_integer, value_real)
+    FROM unnest(%s) AS wanted (code), readings(wanted.code, %s, %s)
+    WHERE quality NOT IN (1, 2)
         AND (value_integer IS NOT NULL OR value_real BETWEEN -1e15 AND 1e15)
     ORDER BY timestamp, epoch, sequence
 """
 _INTEGERS: Final = f"""
-    SELECT codifier, {MILLISECONDS}, value_integer FROM reading
-    WHERE codifier = %s AND timestamp > %s AND timestamp <= %s AND quality NOT IN (1, 2)
-        AND value_integer >= 0
+    SELECT codifier, {MILLISECONDS}, value_integer FROM readings(%s, %s, %s)
+    WHERE quality NOT IN (1, 2) AND value_integer >= 0
     ORDER BY timestamp, epoch, sequence
 """
 

@@ -1,12 +1,15 @@
-"""Readings for times whose statistics are computed already: noted in their own transaction.
+"""Readings for times that are done already: statistics computed, readings packed.
 
-A batch of live readings costs one look at a table of one row; nothing is done a reading.
+They are noted, or left out, in their own transaction. A batch of live readings costs one look at a
+table of one row; nothing is done a reading.
 """
 
 from collections.abc import Iterable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
+from collector.buckets import to_datetime
+from collector.packed_schema import PACK_LOCK, UNPACKED
 from collector.statistics_schema import LATE_LOCK
 from jph.wire import Reading
 
@@ -17,29 +20,62 @@ _HOUR_MS: Final = 3_600_000
 # Two statements: the second sees what was committed before the lock was had.
 _UNTIL: Final = f"""
     SELECT pg_advisory_xact_lock_shared({LATE_LOCK});
-    SELECT (extract(epoch FROM timestamp) * 1000)::bigint FROM statistics_until
+    SELECT (extract(epoch FROM timestamp) * 1000)::bigint,
+        (extract(epoch FROM packed) * 1000)::bigint FROM statistics_until
 """
 _NOTE: Final = """
     INSERT INTO touched (codifier, from_time, to_time)
     SELECT codifier, to_timestamp(from_ms / 1000.0), to_timestamp(to_ms / 1000.0)
     FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS new (codifier, from_ms, to_ms)
 """
+_PACKED: Final = f"""
+    SELECT pg_advisory_xact_lock_shared({PACK_LOCK});
+    WITH late AS MATERIALIZED (
+        SELECT * FROM unnest(%s::text[], %s::timestamptz[], %s::bigint[], %s::bigint[])
+            WITH ORDINALITY AS late (codifier, timestamp, epoch, sequence, number)
+    ), days AS (SELECT DISTINCT codifier, (timestamp AT TIME ZONE 'UTC')::date AS day FROM late)
+    SELECT number - 1 FROM late WHERE (
+        -- IS TRUE: a hash of what is packed, whatever PostgreSQL expects of it
+        (codifier, timestamp, epoch, sequence) IN (
+            SELECT codifier, timestamp, epoch, sequence FROM ({UNPACKED}
+                WHERE (packed.codifier, packed.day) IN (SELECT * FROM days)) AS known
+        )) IS TRUE
+"""
 
 _timestamp = itemgetter(Reading._fields.index("timestamp_ms"))
 
 
-def note_late(cursor: "cursor", readings: Iterable[Reading]) -> None:
-    """Have the statistics computed again that these new readings are late for."""
+def note_late(cursor: "cursor", readings: Iterable[Reading]) -> list[Reading]:
+    """Have the statistics computed again that these readings are late for.
+
+    Return those that are not packed already: no key of a table tells.
+    """
     readings = list(readings)
     if not readings:
-        return
+        return readings
     cursor.execute(_UNTIL)
-    (until_ms,) = cursor.fetchone() or (0,)
-    if min(map(_timestamp, readings)) > until_ms:
-        return
+    until_ms, packed_ms = cursor.fetchone() or (0, 0)
+    first_ms = min(map(_timestamp, readings))
+    if first_ms > until_ms and first_ms >= packed_ms:
+        return readings
+    if first_ms < packed_ms:
+        readings = _not_packed(cursor, readings, packed_ms)
     rows = [(*key, *ends) for key, ends in late_hours(readings, until_ms).items()]
-    codifiers, _, from_ms, to_ms = map(list, zip(*rows, strict=True))
-    cursor.execute(_NOTE, (codifiers, from_ms, to_ms))
+    if rows:
+        codifiers, _, from_ms, to_ms = map(list, zip(*rows, strict=True))
+        cursor.execute(_NOTE, (codifiers, from_ms, to_ms))
+    return readings
+
+
+def _not_packed(cursor: "cursor", readings: list[Reading], packed_ms: int) -> list[Reading]:
+    late = [each for each in enumerate(readings) if each[1].timestamp_ms < packed_ms]
+    keys = [
+        (each.source, to_datetime(each.timestamp_ms * 1000), each.epoch, each.sequence)
+        for _, each in late
+    ]
+    cursor.execute(_PACKED, tuple(map(list, zip(*keys, strict=True))))
+    known = {late[number][0] for (number,) in cursor.fetchall()}
+    return [each for number, each in enumerate(readings) if number not in known]
 
 
 def late_hours(

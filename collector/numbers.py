@@ -28,9 +28,7 @@ _QUERY: Final = f"""
             CASE WHEN value_real IS NOT NULL THEN float8send(value_real)
                 WHEN value_integer IS NOT NULL THEN int8send(value_integer)
                 ELSE float8send(json_number(value_json)) END
-        FROM reading
-        WHERE codifier = %s AND timestamp > %s::timestamptz AND timestamp <= %s::timestamptz
-            AND {FINITE}
+        FROM readings(%s, %s, %s) WHERE {FINITE}
         ORDER BY timestamp, epoch, sequence
     ) TO STDOUT (FORMAT binary)
 """

@@ -30,21 +30,19 @@ _STATISTICS: Final = f"""
     UNION ALL SELECT {_MS}, NULL, NULL, NULL, NULL FROM statistics_until
 """
 _RAW: Final = f"""
-    SELECT {_MS}, {NUMBER} FROM reading
-    WHERE codifier = %s AND timestamp > %s AND timestamp <= %s AND {FINITE}
+    SELECT {_MS}, {NUMBER} FROM readings(%s, %s, %s) WHERE {FINITE}
     ORDER BY timestamp, epoch, sequence
 """
 _NOT_COMPUTED: Final = f"""
     SELECT max(ms), avg(value), min(value), max(value), count(*) FROM (
-        SELECT {_MS} AS ms, {NUMBER} AS value FROM reading
-        WHERE codifier = %s AND timestamp > %s AND timestamp <= %s AND {FINITE}
+        SELECT {_MS} AS ms, {NUMBER} AS value FROM readings(%s, %s, %s) WHERE {FINITE}
     ) AS raw GROUP BY (ms - 1) / {_TEN_MINUTES_MS} ORDER BY 1
 """
 _CHANGES: Final = f"""
     SELECT ms, text FROM (
         SELECT {_MS} AS ms, {TEXT} AS text, epoch, sequence,
             lag({TEXT}) OVER (ORDER BY timestamp, epoch, sequence) AS before
-        FROM reading WHERE codifier = %s AND timestamp > %s AND timestamp <= %s
+        FROM readings(%s, %s, %s)
     ) AS each WHERE text IS DISTINCT FROM before
     ORDER BY ms DESC, epoch DESC, sequence DESC LIMIT %s
 """

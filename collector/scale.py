@@ -6,6 +6,7 @@ first collector. See docs/scale.md.
 
 from typing import Final
 
+from collector.packed_schema import READINGS_VIEW
 from collector.statistics_schema import WIDTHS
 
 _STATISTICS: Final = tuple(f"statistic_{width}" for width in WIDTHS)
@@ -13,10 +14,13 @@ _STATISTICS: Final = tuple(f"statistic_{width}" for width in WIDTHS)
 TIMESCALEDB: Final = "\n".join(
     [
         "CREATE EXTENSION IF NOT EXISTS timescaledb;",
-        # The months of ours give way to its chunks: a collector makes none for a plain table.
+        # The months of ours give way to its chunks: a collector makes none for a plain table, and
+        # nothing is packed.
         "CREATE TABLE reading_plain (LIKE reading INCLUDING ALL);",
+        "DROP VIEW readings;",
         "DROP TABLE reading;",
         "ALTER TABLE reading_plain RENAME TO reading;",
+        " ".join(READINGS_VIEW.split()),
         "SELECT create_hypertable('reading', by_range('timestamp', INTERVAL '1 day'));",
         "ALTER TABLE reading SET (timescaledb.compress, timescaledb.compress_segmentby = "
         "'codifier', timescaledb.compress_orderby = 'timestamp, epoch, sequence');",
@@ -35,7 +39,7 @@ CITUS: Final = "\n".join(
             f"SELECT create_distributed_table('{table}', 'codifier', colocate_with => '{group}');"
             for table, group in [
                 ("reading", "default"),
-                *((each, "reading") for each in _STATISTICS),
+                *((each, "reading") for each in ("packed", "energy_doubt", *_STATISTICS)),
             ]
         ),
     ]

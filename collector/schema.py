@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from collector.energy_schema import ENERGY_TABLES
+from collector.packed_schema import PACKED_TABLES
 from collector.roles import WEB_USERS
 from collector.statistics_schema import CODIFIERS_BETWEEN, STATISTICS_TABLES
 from jph.errors import StoreError
@@ -78,6 +79,8 @@ MIGRATIONS: Final = (
     WEB_USERS,
     # 6. Which codifiers have readings.
     CODIFIERS_BETWEEN,
+    # 7. Readings packed by the day.
+    PACKED_TABLES,
 )
 
 
@@ -113,8 +116,7 @@ def create_months(connection: "connection", wanted: Iterable[int]) -> None:
     """
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-        cursor.execute("SELECT FROM pg_class WHERE oid = 'reading'::regclass AND relkind = 'p'")
-        if not cursor.rowcount:
+        if not has_months(cursor):
             return
         for month in sorted(wanted):
             cursor.execute("SELECT to_regclass(%s)", (partition(month),))
@@ -122,14 +124,64 @@ def create_months(connection: "connection", wanted: Iterable[int]) -> None:
                 _create_month(cursor, month)
 
 
-def partition(month: int) -> str:
+def has_months(cursor: "cursor") -> bool:
+    """Whether `reading` is cut into months, by us."""
+    cursor.execute("SELECT FROM pg_class WHERE oid = 'reading'::regclass AND relkind = 'p'")
+    return cursor.rowcount > 0
+
+
+def partition(month: int, table: str = "reading") -> str:
     """Return the name of a month's partition."""
-    return f"reading_{month // 12:04}_{month % 12 + 1:02}"
+    return f"{table}_{month // 12:04}_{month % 12 + 1:02}"
+
+
+def months_of(cursor: "cursor", table: str) -> list[int]:
+    """Return the months for which a table has partitions, in order."""
+    cursor.execute(
+        "SELECT relname::text FROM pg_inherits JOIN pg_class ON oid = inhrelid "
+        "WHERE inhparent = %s::regclass AND relname ~ %s ORDER BY relname",
+        (table, rf"^{table}_\d{{4}}_\d\d$"),
+    )
+    parts = (name.split("_")[-2:] for (name,) in cursor.fetchall())
+    return [int(year) * 12 + int(month) - 1 for year, month in parts]
+
+
+def create_packed(cursor: "cursor", month: int) -> None:
+    """Create the partition of `packed` for a month, if it is not there."""
+    name = partition(month, "packed")
+    cursor.execute("SELECT to_regclass(%s)", (name,))
+    if cursor.fetchone() == (None,):
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        cursor.execute(
+            f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF packed FOR VALUES FROM (%s) TO (%s)",
+            (first_day(month), first_day(month + 1)),
+        )
+
+
+def drop_month(cursor: "cursor", month: int, table: str, *, even_full: bool = False) -> bool:
+    """Drop a month's partition if it is empty; tell whether it was.
+
+    Waits a second for whoever uses the table, and no longer: who comes after waits too.
+    """
+    cursor.execute("SET LOCAL lock_timeout = '1s'")
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+    name = partition(month, table)
+    if not even_full:
+        cursor.execute(f"SELECT FROM {name} LIMIT 1")
+        if cursor.rowcount:
+            return False
+    cursor.execute(f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE")
+    if not even_full:  # nobody writes now
+        cursor.execute(f"SELECT FROM {name} LIMIT 1")
+        if cursor.rowcount:
+            return False
+    cursor.execute(f"DROP TABLE {name}")
+    return True
 
 
 def _create_month(cursor: "cursor", month: int) -> None:
     """Create a month's partition with what the default one holds of it."""
-    name, start, end = partition(month), _first_day(month), _first_day(month + 1)
+    name, start, end = partition(month), first_day(month), first_day(month + 1)
     cursor.execute("LOCK TABLE reading_other IN ACCESS EXCLUSIVE MODE")
     cursor.execute(f"CREATE TABLE {name} (LIKE reading INCLUDING ALL)")
     cursor.execute(
@@ -142,5 +194,6 @@ def _create_month(cursor: "cursor", month: int) -> None:
     )
 
 
-def _first_day(month: int) -> str:
+def first_day(month: int) -> str:
+    """Return when a month begins, as PostgreSQL reads it: a moment, or a date."""
     return f"{month // 12:04}-{month % 12 + 1:02}-01 00:00+00"

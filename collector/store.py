@@ -195,7 +195,7 @@ class Store:
         with self._connection, self._connection.cursor() as cursor:
             settled = settle_all(cursor, runs(kept), by_key(holes))
             rows = [each for each in _new(kept, settled) if each.flag != "n"]
-            note_late(cursor, rows)
+            rows = note_late(cursor, rows)
             if straight:
                 new = _copy(cursor, "reading", rows)
             else:

@@ -10,6 +10,7 @@ from collector.statistics_schema import LATE_LOCK, WIDTHS
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
+_FIRST: Final = "next_reading(%s, '-infinity', 'infinity')"
 US: Final = "(extract(epoch FROM {}) * 1000000)::bigint"
 """A timestamptz in SQL as µs since 1970."""
 
@@ -90,9 +91,7 @@ def rebuild(cursor: "cursor", codifiers: Iterable[str]) -> None:
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LATE_LOCK,))
     until = read_until(cursor)
     for codifier in codifiers:
-        cursor.execute(
-            f"SELECT {US.format('min(timestamp)')} FROM reading WHERE codifier = %s", (codifier,)
-        )
+        cursor.execute(f"SELECT {US.format(_FIRST)}", (codifier,))
         ((first,),) = cursor.fetchall()
         if first is None:
             continue

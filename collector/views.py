@@ -66,7 +66,7 @@ def views_of(sensor: Sensor) -> list[View]:
     where = "true" if kind == "text" else FINITE.strip()
     raw = (
         f"    SELECT {_MS}, {value} AS value\n"
-        f"    FROM reading WHERE codifier = '{code}' AND {where}"
+        f"    FROM readings WHERE codifier = '{code}' AND {where}"
     )
     found = [View(f"sensor_{code}".lower(), raw)]
     for width in WIDTHS:
