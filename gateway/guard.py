@@ -1,8 +1,8 @@
 """The doors of the gateway: who may ask, and what every answer says to the browser.
 
-There is no login yet, so the browser itself must not become somebody else's hand: a page of
-another site must neither send a command (cross-site POST) nor read the board through a name that
-it points at this machine (DNS rebinding).
+The browser itself must not become somebody else's hand: a page of another site must neither send
+a command (cross-site POST) nor read the board through a name that it points at this machine (DNS
+rebinding). Who is asking is found out behind it (`security/entry.py`).
 """
 
 import ipaddress
@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-CONFIRMATION: Final = "x-jph-confirm"
-"""A header that a form of another site cannot send; the page sends it after the dialog."""
+import msgspec
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -73,8 +72,6 @@ def refusal(method: str, headers: Mapping[str, str], hosts: Collection[str]) -> 
     origin = headers.get("origin")
     if origin is not None and urlsplit(origin).netloc.casefold() != host.casefold():
         return Refusal(403, "commands are taken from this gateway's own page only")
-    if headers.get(CONFIRMATION) != "yes":
-        return Refusal(403, f"a command needs the header {CONFIRMATION}: yes")
     return None
 
 
@@ -116,7 +113,7 @@ class Guard:
         if refused is None:
             await self._app(scope, receive, with_headers)
         else:
-            await _refuse(refused, with_headers)
+            await refuse(refused, with_headers)
 
 
 def _add_headers(message: Message) -> None:
@@ -126,8 +123,11 @@ def _add_headers(message: Message) -> None:
     message["headers"] = [*message.get("headers", []), *added]
 
 
-async def _refuse(refused: Refusal, send: Send) -> None:
-    body = f"{refused.reason}\n".encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+async def refuse(refused: Refusal, send: Send) -> None:
+    """Answer with a refusal and nothing else; what the client still sends is not read."""
+    body = msgspec.json.encode({"error": refused.reason})
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    if refused.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 import importlib.util
 import time
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 
 from gateway.board import Board
 from gateway.commands import Commander
 from gateway.holes import HoleReader
+from gateway.reading import HistoryReader
+from gateway.security.accounts import Accounts
 from gateway.store import Hashes, Reader
 from gateway.stream import MERGE_S, Hub
 from jph.errors import JphError
@@ -19,9 +21,10 @@ from jph.stores import redis_url
 from jph.wire import Control, Flag
 
 if TYPE_CHECKING:
+    from gateway.parts import Parts
     from gateway.server import WebServer
 
-_LIBRARIES: Final = ("jinja2", "litestar", "uvicorn")
+_LIBRARIES: Final = ("argon2", "jinja2", "litestar", "uvicorn")
 _JUDGE_EVERY_S: Final = 1.0
 _SIGNS_OF_LIFE: Final = frozenset({Flag.ALIVE, Flag.NEW, Flag.TIME})
 
@@ -29,12 +32,14 @@ _SIGNS_OF_LIFE: Final = frozenset({Flag.ALIVE, Flag.NEW, Flag.TIME})
 class GatewaySettings(Settings, frozen=True, kw_only=True):
     """Where to listen, and by which names (`Hosts`) a reverse proxy or a browser may call us.
 
+    `public`: "read" lets everybody look without a login; who commands always logs in.
     `sql` is the original's key for its Flask program; the page does not need it.
     """
 
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
     address: str = "127.0.0.1"
     hosts: tuple[str, ...] = ()
+    public: Literal["", "read"] = ""
     sql: dict[str, Any] = msgspec.field(default_factory=dict, name="SQL")
 
 
@@ -51,6 +56,8 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
     settings: GatewaySettings
     url = ""
     _hub: "Hub | None" = None
+    _accounts: "Accounts | None" = None
+    _history: "HistoryReader | None" = None
     _web: "WebServer | None" = None
     _reader: "asyncio.Task[None] | None" = None
 
@@ -80,7 +87,8 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         self._hub = Hub(Board(self.network))
         hosts = known_hosts(self.settings.hosts)
         self._holes = HoleReader(self._hub, self.log)
-        app = build_app(self._hub, self._commander, self._holes, hosts, self.log)
+        self._accounts = Accounts(self.log)
+        app = build_app(self._parts(), hosts, public=self.settings.public == "read")
         listener = listen(self.settings.address, port_of(self.settings.port))
         self.url = url_of(listener)
         self._web = WebServer(app, listener, self._web_ended, self.log)
@@ -95,6 +103,32 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
             self._hub.close()
         if self._web is not None:
             await self._web.stop()
+        if self._history is not None:
+            self._history.close()
+        if self._accounts is not None:
+            self._accounts.close()
+
+    def _parts(self) -> "Parts":
+        """Return what the pages and the API are built from."""
+        from gateway.app import make_shell
+        from gateway.parts import Parts
+        from gateway.security.audit import Auditor
+
+        assert self._hub is not None
+        assert self._accounts is not None
+        hub = self._hub
+        self._history = HistoryReader(lambda: hub.board.network, self.log)
+        return Parts(
+            hub=hub,
+            commander=self._commander,
+            holes=self._holes,
+            history=self._history,
+            log=self.log,
+            network=lambda: hub.board.network,
+            shell=make_shell(lambda: hub.board.network),
+            accounts=self._accounts,
+            auditor=Auditor(self._accounts, self.log),
+        )
 
     def on_control(self, message: Control) -> None:
         """Take what nodes say of themselves, and their answers to our commands.

@@ -1,23 +1,23 @@
 // Commands: asked for, confirmed, sent, and the node's own answer shown.
+import { ask } from "./ask.js";
 
 const EXPLAIN = {
   P: "It is asked to answer; nothing changes.",
   S: "It will send its values again.",
   H: "It will send no values until it is started again.",
 };
-const PATIENCE_MS = 5000;
 
 let path = ""; // what the open dialog is about
 
 export function wire(root) {
   root.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-flag]");
-    if (button) ask(button.dataset, button.closest("[data-code]").dataset.code);
+    if (button) open(button.dataset, button.closest("[data-code]").dataset.code);
   });
   at("yes").addEventListener("click", send);
 }
 
-function ask({ flag, verb, name }, code) {
+function open({ flag, verb, name }, code) {
   const word = verb[0].toUpperCase() + verb.slice(1);
   path = `/sensormsg/${encodeURIComponent(code)}/${flag}`;
   at("question").textContent = `${word} ${code}, ${name}?`;
@@ -42,15 +42,10 @@ async function send() {
 // Returns what was answered, in words, whatever happens.
 async function post(address) {
   try {
-    const response = await fetch(address, {
-      method: "POST",
-      headers: { "X-JPH-Confirm": "yes" },
-      signal: AbortSignal.timeout(PATIENCE_MS),
-    });
-    const answer = await response.json();
-    return { text: answer.text ?? answer.error, good: answer.answered === true };
-  } catch {
-    return { text: "the gateway does not answer", good: false };
+    const answer = await ask("POST", address);
+    return { text: answer.text, good: answer.answered };
+  } catch (error) {
+    return { text: error.message, good: false };
   }
 }
 

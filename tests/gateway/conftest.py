@@ -6,9 +6,11 @@ import httpx
 import pytest
 
 from gateway.node import Gateway
+from gateway.security.roles import Role
 from jph.config import Network, Sensor
 from jph.node import Node, Settings
 from tests.gateway.houses import house
+from tests.gateway.people import logged_in
 from tests.gateway.stage import RedisProcess
 from tests.support import running
 
@@ -61,6 +63,27 @@ async def gateway(home: Network, meter: Plain) -> AsyncIterator[Gateway]:
 
 @pytest.fixture
 async def http(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield an HTTP client of the gateway."""
+    """Yield an HTTP client of the gateway that has logged in as admin."""
+    async with logged_in(gateway, Role.ADMIN) as client:
+        yield client
+
+
+@pytest.fixture
+async def operator(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield an HTTP client that has logged in as operator."""
+    async with logged_in(gateway, Role.OPERATOR) as client:
+        yield client
+
+
+@pytest.fixture
+async def viewer(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield an HTTP client that has logged in as viewer."""
+    async with logged_in(gateway, Role.VIEWER) as client:
+        yield client
+
+
+@pytest.fixture
+async def visitor(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield an HTTP client that has not logged in."""
     async with httpx.AsyncClient(base_url=gateway.url, timeout=5) as client:
         yield client

@@ -59,6 +59,6 @@ def house(gateway: Document | None = None) -> list[Document]:
         node("C1", "TempLinux", "Processor", Symbol="C", Sensor={"Pipe": "/dev/null"}),
         element("RA", "C1", "Kitchen", "°C"),
         node("R1", "jphRedis", "Cache"),
-        node("CF", "Gateway", "Page", Sensor=gateway or {"Port": 0}),
+        node("CF", "Gateway", "Page", Sensor=gateway or {"Port": 0, "Public": "read"}),
         node("CC", "ControlProgram", "Console"),
     ]

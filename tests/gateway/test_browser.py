@@ -8,9 +8,11 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from gateway.history import History, Lack
 from gateway.node import Gateway
+from gateway.security.roles import Role
 from jph.config import Network
 from tests.gateway.conftest import Plain
 from tests.gateway.houses import house
+from tests.gateway.people import cookie_of
 from tests.gateway.stage import RedisProcess, alive, reading
 from tests.support import running, until
 
@@ -40,6 +42,7 @@ async def page(browser: Browser, gateway: Gateway) -> AsyncIterator[Page]:
     page = await browser.new_page(viewport={"width": 390, "height": 844})
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
+    await page.context.add_cookies([await cookie_of(gateway, Role.OPERATOR)])
     await page.goto(gateway.url)
     await expect(page.locator("#link")).to_have_text("live")
     yield page

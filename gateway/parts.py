@@ -1,0 +1,48 @@
+"""What the subjects of the gateway are built from, handed to each as one value."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.commands import Commander
+from gateway.holes import HoleReader
+from gateway.reading import HistoryReader
+from gateway.security.accounts import Accounts
+from gateway.security.audit import Auditor
+from gateway.shell import Shell, WebRequest
+from gateway.stream import Hub
+from jph.config import Network
+
+Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that a page or an API may need.
+
+    Attributes:
+        hub: what is shown (`hub.board`) and who is told when it changes.
+        commander: speaks to nodes and waits for their answers.
+        holes: reads what the history lacks.
+        history: asks PostgreSQL, without keeping anybody waiting.
+        log: the gateway's.
+        network: returns the current configuration; a reload changes it.
+        shell: makes pages.
+        accounts: users, sessions, tokens, saved graphs.
+        auditor: keeps who told the house what.
+    """
+
+    hub: Hub
+    commander: Commander
+    holes: HoleReader
+    history: HistoryReader
+    log: Log
+    network: Callable[[], Network]
+    shell: Shell
+    accounts: Accounts
+    auditor: Auditor
+
+    def audit(self, request: WebRequest, what: str, answer: str) -> None:
+        """Keep that who asks has commanded `what` and was answered `answer`. Does not wait."""
+        client = request.client
+        self.auditor.note(request.user.name or "-", client.host if client else "-", what, answer)

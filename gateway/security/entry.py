@@ -1,0 +1,163 @@
+"""The door behind the guard: who is asking, and whether a command is really theirs."""
+
+import hmac
+import secrets
+from collections.abc import Collection
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+from litestar.datastructures import Cookie
+
+from gateway.guard import SAFE_METHODS, App, Receive, Refusal, Scope, Send, refuse
+from gateway.security import sessions
+from gateway.security.accounts import Accounts
+from gateway.security.database import AccountsError
+from gateway.security.roles import NOBODY, PUBLIC, Role, User
+from gateway.security.sessions import Session
+
+CSRF: Final = "x-csrf-token"
+"""The header that a page sends with each command; a form of another site cannot."""
+LOGIN: Final = "/login"
+OPEN: Final = frozenset({LOGIN, "/api/login", "/healthz", "/favicon.ico"})
+"""What may be asked for without a login, besides `/static/`."""
+_PAD_BYTES: Final = 32
+
+
+class Identity(NamedTuple):
+    """Who is asking, and by what: a session, a token, or neither.
+
+    `csrf` is what a command of this browser has to bring; None if nothing need be, since a token
+    is sent by no browser.
+    """
+
+    user: User
+    session: Session | None = None
+    csrf: str | None = ""
+    fresh_visitor: str = ""
+
+
+class Entry:
+    """An ASGI application around another: says who asks (`scope["user"]`, `scope["auth"]`)."""
+
+    def __init__(self, app: App, accounts: Accounts, *, public: bool, secure: bool) -> None:
+        self._app = app
+        self._accounts = accounts
+        self._nobody = PUBLIC if public else NOBODY
+        self._cookies = Cookies(secure=secure)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        try:
+            identity = await self._identity(headers)
+        except AccountsError:
+            await refuse(Refusal(503, "the accounts cannot be read now"), send)
+            return
+        if identity is None:
+            await refuse(Refusal(401, "this token is not valid (any more)"), send)
+            return
+        refused = _refusal(scope, headers, identity)
+        if refused is not None and refused.status == 401 and _wants_page(scope, headers):
+            await _to_login(scope, send)
+        elif refused is not None:
+            await refuse(refused, send)
+        else:
+            scope["user"], scope["auth"], scope["cookies"] = identity.user, identity, self._cookies
+            await self._app(scope, receive, send)
+
+    async def _identity(self, headers: dict[str, str]) -> Identity | None:
+        """Return who is asking; None if they show what is not valid."""
+        if "authorization" in headers:
+            return None
+        cookies = _cookies_in(headers.get("cookie", ""))
+        secret = cookies.get(self._cookies.session, "")
+        if secret:
+            now_ms = self._accounts.now_ms()
+            session = await self._accounts.run(sessions.find, secret, now_ms)
+            if session is not None:
+                return Identity(session.user, session, sessions.csrf_of(secret))
+        visitor = cookies.get(self._cookies.visitor, "")
+        fresh = "" if visitor else secrets.token_urlsafe(16)
+        return Identity(self._nobody, None, sessions.csrf_of(visitor or fresh), fresh)
+
+
+class Cookies:
+    """The names and marks of our cookies: none leaves this site, none can be read by a script."""
+
+    def __init__(self, *, secure: bool) -> None:
+        prefix = "__Host-" if secure else ""
+        self.session = f"{prefix}jph"
+        self.visitor = f"{prefix}jph-visitor"
+        self._secure = secure
+
+    def cookie(self, name: str, value: str, age_s: int | None = None) -> Cookie:
+        """Return a cookie; without `age_s` it ends with the browser, at 0 it is forgotten."""
+        return Cookie(
+            name,
+            value=value,
+            max_age=age_s,
+            httponly=True,
+            secure=self._secure,
+            samesite="strict",
+        )
+
+
+def masked(token: str) -> str:
+    """Return a CSRF token as a page may carry it: another text each time.
+
+    A compressed page of which an attacker knows the length tells nothing of it then.
+    """
+    pad = secrets.token_bytes(_PAD_BYTES)
+    hidden = bytes(a ^ b for a, b in zip(bytes.fromhex(token), pad, strict=True))
+    return (pad + hidden).hex()
+
+
+def unmasked(text: str) -> str:
+    """Return the token behind a masked one, "" if it is none."""
+    try:
+        both = bytes.fromhex(text)
+    except ValueError:
+        return ""
+    pad, hidden = both[:_PAD_BYTES], both[_PAD_BYTES:]
+    return bytes(a ^ b for a, b in zip(hidden, pad, strict=False)).hex()
+
+
+def is_open(path: str, paths: Collection[str] = OPEN) -> bool:
+    """Whether a path may be asked for by anybody."""
+    return path in paths or path.startswith("/static/")
+
+
+def _refusal(scope: Scope, headers: dict[str, str], identity: Identity) -> Refusal | None:
+    opened = is_open(scope["path"])
+    if identity.user.role < Role.VIEWER and not opened:
+        return Refusal(401, "log in")
+    if scope["method"] in SAFE_METHODS or identity.csrf is None:
+        return None
+    if not identity.user.known and not opened:
+        return Refusal(401, "log in")
+    if not hmac.compare_digest(unmasked(headers.get(CSRF, "")), identity.csrf):
+        return Refusal(403, f"a command needs the header {CSRF} of its page; load the page again")
+    return None
+
+
+def _wants_page(scope: Scope, headers: dict[str, str]) -> bool:
+    return scope["method"] in ("GET", "HEAD") and "text/html" in headers.get("accept", "")
+
+
+async def _to_login(scope: Scope, send: Send) -> None:
+    target = scope["path"] + ("?" + scope["query_string"].decode("latin-1")).rstrip("?")
+    where = LOGIN if target == "/" else f"{LOGIN}?next={quote(target, safe='')}"
+    headers: list[Any] = [(b"location", where.encode("ascii")), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 303, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _cookies_in(text: str) -> dict[str, str]:
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(text).items()}
+    except CookieError:
+        return {}

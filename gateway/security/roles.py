@@ -1,0 +1,83 @@
+"""Roles, who is asking, and the guard that handlers put before themselves."""
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from jph.errors import JphError
+
+if TYPE_CHECKING:
+    from litestar.connection import ASGIConnection
+
+
+class Role(IntEnum):
+    """What somebody may do; each role may do what those before it may.
+
+    A viewer reads, an operator commands nodes and heaters, an admin keeps the accounts too.
+    """
+
+    NOBODY = 0
+    VIEWER = 1
+    OPERATOR = 2
+    ADMIN = 3
+
+    @property
+    def word(self) -> str:
+        """The role as it is written everywhere."""
+        return self.name.lower()
+
+    @classmethod
+    def of(cls, word: str) -> "Role":
+        """Return the role of a word.
+
+        Raises:
+            JphError: there is no such role, or nobody may be given it.
+        """
+        for role in GIVEN:
+            if role.word == word:
+                return role
+        raise JphError(f"no such role: {word}; known: {', '.join(r.word for r in GIVEN)}")
+
+
+GIVEN: Final = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
+"""The roles that an account can have."""
+
+
+class User(NamedTuple):
+    """Who is asking; `id` is 0 and `name` empty for who is not logged in.
+
+    `role` is what this request may do: a token may be given less than its user has.
+    """
+
+    id: int = 0
+    name: str = ""
+    role: Role = Role.NOBODY
+
+    @property
+    def known(self) -> bool:
+        """Whether this is somebody with an account."""
+        return self.id != 0
+
+
+NOBODY: Final = User()
+PUBLIC: Final = User(role=Role.VIEWER)
+"""Everybody, where the settings say `"Public": "read"`."""
+
+
+def needs(role: Role) -> "Callable[[ASGIConnection[Any, Any, Any, Any], Any], None]":
+    """Return a guard for handlers: `guards=[needs(Role.OPERATOR)]`.
+
+    It answers 401 to who could log in to have the role, 403 to who has logged in without it.
+    """
+
+    def guard(connection: "ASGIConnection[Any, Any, Any, Any]", _: object) -> None:
+        from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
+
+        user: User = connection.scope.get("user") or NOBODY
+        if user.role >= role:
+            return
+        if not user.known:
+            raise NotAuthorizedException(f"log in as {role.word}")
+        raise PermissionDeniedException(f"this needs the role {role.word}")
+
+    return guard

@@ -1,0 +1,27 @@
+// Asks the gateway: JSON out and in, the page's token with it, what goes wrong as an Error in words.
+import { t } from "./words.js";
+
+const PATIENCE_MS = 15000;
+
+export async function ask(method, url, body) {
+  const response = await answer(method, url, body);
+  const content = await response.json().catch(() => null);
+  if (response.ok) return content;
+  throw new Error(t(content?.error ?? "the gateway failed"));
+}
+
+async function answer(method, url, body) {
+  const headers = { accept: "application/json" };
+  if (method !== "GET") headers["x-csrf-token"] = document.querySelector('meta[name="csrf"]').content;
+  if (body !== undefined) headers["content-type"] = "application/json";
+  try {
+    return await fetch(url, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+  } catch {
+    throw new Error(t("the gateway does not answer"));
+  }
+}
