@@ -1,0 +1,1 @@
+"""Cameras: pictures from addresses of the config, and from nowhere else."""

@@ -1,0 +1,83 @@
+"""Fetches pictures over HTTP: blocking, for a thread. Never follows anything to elsewhere."""
+
+import http.client
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from gateway.cameras.pictures import LARGEST, NoPicture, Picture, Splitter, boundary_of, picture
+from gateway.cameras.settings import Target
+
+TIMEOUT_S: Final = 5.0
+"""How long the camera may be silent."""
+SLOWEST_S: Final = 15.0
+"""How long one picture may take to come."""
+_CHUNK: Final = 64 * 1024
+_OK: Final = 200
+
+
+def pictures(
+    target: Target, go_on: Callable[[], bool], *, timeout_s: float = TIMEOUT_S
+) -> Iterator[Picture]:
+    """Yield what one request brings: a picture, or those of a stream while `go_on()`.
+
+    Raises:
+        NoPicture: what came is none; its text may be shown.
+    """
+    connection = _connection(target, timeout_s)
+    try:
+        answer = _answer(connection, target)
+        boundary = boundary_of(answer.headers.get("content-type", ""))
+        if boundary is None:
+            yield picture(_whole(answer, go_on))
+        else:
+            yield from _stream(answer, Splitter(boundary), go_on)
+    except TimeoutError as error:
+        raise NoPicture("it does not answer in time") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise NoPicture("it cannot be reached, or does not speak HTTP") from error
+    finally:
+        connection.close()
+
+
+def _connection(target: Target, timeout_s: float) -> http.client.HTTPConnection:
+    kind = http.client.HTTPSConnection if target.secure else http.client.HTTPConnection
+    return kind(target.host, target.port, timeout=timeout_s)
+
+
+def _answer(connection: http.client.HTTPConnection, target: Target) -> http.client.HTTPResponse:
+    headers = {"Accept": "multipart/x-mixed-replace, image/jpeg, image/png", "User-Agent": "jph"}
+    if target.user:
+        pair = b64encode(f"{target.user}:{target.password}".encode()).decode()
+        headers["Authorization"] = f"Basic {pair}"
+    connection.request("GET", target.path, headers=headers)
+    answer = connection.getresponse()
+    if 300 <= answer.status < 400:
+        raise NoPicture("it wants to send us elsewhere, which is not followed")
+    if answer.status != _OK:
+        raise NoPicture(f"it answers {answer.status}")
+    return answer
+
+
+def _whole(answer: http.client.HTTPResponse, go_on: Callable[[], bool]) -> bytes:
+    content, until_s = bytearray(), time.monotonic() + SLOWEST_S
+    while chunk := answer.read1(_CHUNK):
+        content += chunk
+        if len(content) > LARGEST:
+            raise NoPicture("its picture is too large")
+        if time.monotonic() > until_s or not go_on():
+            raise NoPicture("its picture takes too long")
+    return bytes(content)
+
+
+def _stream(
+    answer: http.client.HTTPResponse, splitter: Splitter, go_on: Callable[[], bool]
+) -> Iterator[Picture]:
+    until_s = time.monotonic() + SLOWEST_S
+    while go_on() and (chunk := answer.read1(_CHUNK)):
+        for each in splitter.feed(chunk):
+            yield each
+            until_s = time.monotonic() + SLOWEST_S
+        if time.monotonic() > until_s:
+            raise NoPicture("its picture takes too long")
