@@ -1,8 +1,8 @@
 """What a node costs when nothing happens: start, memory, processor, wake-ups.
 
 Every program is the one that runs in a house, `control.py run CODE…`, on buses of its own on the
-loopback interface, with a simulated meter that speaks at 1,200 baud, a frame each 2 s, and
-simulated chips.
+loopback interface, with simulated chips and a simulated meter that sends a frame each 2 s: at the
+pace of 1,200 baud, which wakes the node for each of the 17 groups, or where so named at once.
 
     python -m bench.footprint [--seconds 20] [--json FILE]
 
@@ -51,7 +51,7 @@ CHARACTER_S: Final = 10 / 1200
 _TICKS_PER_S: Final = 1e9
 
 KINDS: Final = ("TI", "P1", "SH", "SP", "C1", "FR", "R1", "Q1", "Q2", "CF")
-TOGETHER: Final = (("TI",), ("TI", "SH", "P1", "P2"), ("TI", "SH", "P1", "P2", "P3", "SP", "FR"))
+TOGETHER: Final = (("TI", "SH", "P1", "P2"), ("TI", "SH", "P1", "P2", "P3", "SP", "FR"))
 MANY: Final = 16
 """Nodes of the largest process: the last of `TOGETHER`, and setpoints."""
 
@@ -98,11 +98,14 @@ def main() -> None:
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="jph-footprint-") as directory,
-        house(Path(directory)) as config,
+        house(Path(directory)) as (config, meter),
     ):
         bare = statistics.median(start_bare() for _ in range(STARTS))
-        rows = [measure((code,), config, options.seconds) for code in KINDS]
-        rows += [measure(codes, config, options.seconds) for codes in (*TOGETHER[1:], many())]
+        meter.paced = False
+        rows = [measure(("TI",), config, options.seconds, " (a frame at once)")]
+        meter.paced = True
+        rows += [measure((code,), config, options.seconds) for code in KINDS]
+        rows += [measure(codes, config, options.seconds) for codes in (*TOGETHER, many())]
     show(rows, bare)
     report.keep(options.json, "footprint", figures(rows, bare))
 
@@ -130,7 +133,7 @@ def show(rows: Sequence[Row], bare_ms: float) -> None:
             f"{idle.cpu_s_an_hour:9.1f}{idle.wakeups_a_second:9.1f}"
         )
     print(f"{'python with asyncio alone':34}{bare_ms:9.0f}")
-    first, last = rows[len(KINDS)], rows[-1]
+    first, last = rows[1], rows[-1]
     each = (last.memory.private - first.memory.private) / (last.nodes - first.nodes)
     print(f"each further node in a process: {each:.2f} MB private")
 
@@ -150,7 +153,7 @@ def figures(rows: Sequence[Row], bare_ms: float) -> list[report.Row]:
     return [*nodes, {"name": "python with asyncio alone", "start_ms": bare_ms}]
 
 
-def measure(codes: Sequence[str], config: Path, seconds: float) -> Row:
+def measure(codes: Sequence[str], config: Path, seconds: float, note: str = "") -> Row:
     """Start a program a few times, and watch the last one idle."""
     starts = []
     for turn in range(STARTS):
@@ -165,7 +168,8 @@ def measure(codes: Sequence[str], config: Path, seconds: float) -> Row:
         after, passed = spent(pid), time.monotonic() - begin
         cpu_s, wakes = (b - a for a, b in zip(before, after, strict=True))
         idle = Idle(3600 * cpu_s / passed, wakes / passed)
-        return Row(" ".join(codes), len(codes), statistics.median(starts), memory(pid), idle)
+        name = " ".join(codes) + note
+        return Row(name, len(codes), statistics.median(starts), memory(pid), idle)
 
 
 @contextlib.contextmanager
@@ -247,17 +251,55 @@ def spent(pid: int) -> tuple[float, int]:
 # The house
 
 
+class Meter:
+    """A pty on which a meter speaks while this is open.
+
+    Attributes:
+        device: the path of the pty; paced: whether frames take as long as on a real line.
+    """
+
+    def __init__(self) -> None:
+        self._line, self._theirs = pty.openpty()
+        tty.setraw(self._theirs)
+        os.set_blocking(self._line, False)
+        self.device = os.ttyname(self._theirs)
+        self.paced = True
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._speak, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Fall silent."""
+        self._ended.set()
+        self._thread.join()
+        os.close(self._line)
+        os.close(self._theirs)
+
+    def _speak(self) -> None:
+        register = Register("021234567890", 30)
+        groups = [with_parity(group(label, register.value(label))) for label in LONG_FRAME]
+        parts = [with_parity(STX) + groups[0], *groups[1:-1], groups[-1] + with_parity(ETX)]
+        while not self._ended.is_set():
+            begin = time.monotonic()
+            for part in parts if self.paced else [b"".join(parts)]:
+                if self._ended.wait(len(part) * CHARACTER_S * self.paced):
+                    return
+                with contextlib.suppress(BlockingIOError):  # nobody reads
+                    os.write(self._line, part)
+            self._ended.wait(FRAME_EVERY_S - (time.monotonic() - begin))
+
+
 @contextlib.contextmanager
-def house(directory: Path) -> Iterator[Path]:
-    """Give the demo's configuration on buses of its own, with a meter and chips that live."""
+def house(directory: Path) -> Iterator[tuple[Path, Meter]]:
+    """Give the demo's configuration on buses of its own, and its meter; its chips live too."""
     (directory / "house").mkdir()
     bus = I2cBus((32, 33, 34))
     server = I2cServer(directory / "house" / "i2c.sock", bus)
     server.start()
-    with contextlib.closing(server), meter() as device:
+    with contextlib.closing(server), contextlib.closing(Meter()) as meter:
         path = directory / "config.json"
-        path.write_text(json.dumps(configuration(device)))
-        yield path
+        path.write_text(json.dumps(configuration(meter.device)))
+        yield path, meter
 
 
 def configuration(device: str) -> dict[str, Any]:
@@ -274,39 +316,6 @@ def configuration(device: str) -> dict[str, Any]:
     for code in many()[len(TOGETHER[-1]) :]:
         config["Sensors"].append({**setpoint, "Codifier": code, "Name": f"Setpoint {code}"})
     return config
-
-
-@contextlib.contextmanager
-def meter() -> Iterator[str]:
-    """Give a pty on which a meter speaks for as long as this is open."""
-    ours, theirs = pty.openpty()
-    tty.setraw(theirs)
-    os.set_blocking(ours, False)
-    ended = threading.Event()
-    thread = threading.Thread(target=speak, args=(ours, ended), daemon=True)
-    thread.start()
-    try:
-        yield os.ttyname(theirs)
-    finally:
-        ended.set()
-        thread.join()
-        os.close(ours)
-        os.close(theirs)
-
-
-def speak(line: int, ended: threading.Event) -> None:
-    """Send long frames at the pace of the line, group by group."""
-    register = Register("021234567890", 30)
-    groups = [with_parity(group(label, register.value(label))) for label in LONG_FRAME]
-    parts = [with_parity(STX) + groups[0], *groups[1:-1], groups[-1] + with_parity(ETX)]
-    while not ended.is_set():
-        begin = time.monotonic()
-        for part in parts:
-            if ended.wait(len(part) * CHARACTER_S):
-                return
-            with contextlib.suppress(BlockingIOError):  # nobody reads
-                os.write(line, part)
-        ended.wait(FRAME_EVERY_S - (time.monotonic() - begin))
 
 
 def free_port() -> int:
