@@ -3,21 +3,21 @@
 import asyncio
 import contextlib
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import click
 
 from console.context import App, json_option, run_async
 from console.drill import Duration
 from console.output import echo_json
+from heating.answers import Outcome, refusals
 from heating.holds import LONGEST_S, number_of
 from heating.orders import Order
 from heating.targets import choose, split
 from heating.wiring import Heater, wiring
-from jph.config import Network
 from jph.errors import ConfigError, JphError
 from jph.outbox import now_ms
-from jph.wire import Flag, Quality, Reading
+from jph.wire import Flag, Reading
 from nodes.controlprogram import on_bus
 
 PATIENCE_S: Final = (0.5, 0.5, 1.0)
@@ -58,13 +58,14 @@ def order(app: App, words: tuple[str, ...], seconds: float | None, as_json: bool
         raise click.UsageError("say for whom: a heater, a room, 'phase 2' or 'all'")
     house = wiring(app.network)
     heaters = choose(house, target)
-    refusals = dict(_refusals(app.network, heaters, wanted))
-    willing = [heater for heater in heaters if heater.codifier not in refusals]
+    refused = dict(refusals(app.network, heaters, wanted))
+    willing = [heater for heater in heaters if heater.codifier not in refused]
     if not willing:
-        raise ConfigError("; ".join(f"{code}: {why}" for code, why in refusals.items()))
+        raise ConfigError("; ".join(f"{code}: {why}" for code, why in refused.items()))
     until_ms = None if seconds is None else now_ms() + 1000 * seconds
     answers = run_async(_give(app, willing, wanted, number_of(wanted, until_ms)))
-    results = [_Result(h, wanted, answers, refusals.get(h.codifier)) for h in heaters]
+    readings = answers.readings
+    results = [Outcome(h, wanted, readings, refused.get(h.codifier)) for h in heaters]
     if as_json:
         echo_json([result.as_json() for result in results])
     else:
@@ -75,109 +76,27 @@ def order(app: App, words: tuple[str, ...], seconds: float | None, as_json: bool
 
 
 class _Answers:
-    """The newest reading of each heater, and of the element that tells what its wire was given."""
+    """What heaters say, and when it is all that was waited for."""
 
     def __init__(self, heaters: Iterable[Heater], wanted: Order) -> None:
-        self._heaters = list(heaters)
-        self._wanted = wanted
-        self._codes = {h.codifier for h in self._heaters} | {h.applied for h in self._heaters}
         self.readings: dict[str, Reading] = {}
         self.complete = asyncio.Event()
+        self._outcomes = [Outcome(heater, wanted, self.readings) for heater in heaters]
+        heard = [outcome.heater for outcome in self._outcomes]
+        self._codes = {h.codifier for h in heard} | {h.applied for h in heard}
 
     def read(self, readings: list[Reading]) -> None:
         """Take what comes on the bus."""
         for reading in readings:
             if reading.source in self._codes and reading.flag != "n":
                 self.readings[reading.source] = reading
-        if all(self._done(heater) for heater in self._heaters):
+        if all(outcome.complete for outcome in self._outcomes):
             self.complete.set()
 
     def silent(self) -> list[Heater]:
         """Return the heaters that have said nothing."""
-        return [h for h in self._heaters if h.codifier not in self.readings]
-
-    def order(self, codifier: str) -> Order | None:
-        """Return the order that a codifier told."""
-        reading = self.readings.get(codifier)
-        with contextlib.suppress(ValueError):
-            if reading is not None and reading.number is not None:
-                return Order.of(reading.number)
-        return None
-
-    def _done(self, heater: Heater) -> bool:
-        told = self.order(heater.codifier) is self._wanted
-        return told and (not heater.applied or heater.applied in self.readings)
-
-
-class _Result(NamedTuple):
-    """What became of the order for one heater."""
-
-    heater: Heater
-    wanted: Order
-    answers: _Answers
-    refusal: str | None
-
-    @property
-    def ordered(self) -> Order | None:
-        """The order the heater says it has."""
-        return self.answers.order(self.heater.codifier)
-
-    @property
-    def applied(self) -> Order | None:
-        """The order its wire was given, None if nobody tells."""
-        return self.answers.order(self.heater.applied)
-
-    @property
-    def stale(self) -> bool:
-        """Whether the card cannot reach its chip."""
-        reading = self.answers.readings.get(self.heater.codifier)
-        return reading is not None and reading.quality == Quality.STALE
-
-    @property
-    def followed(self) -> bool:
-        """Whether the heater has taken the order."""
-        return self.ordered is self.wanted and not self.stale
-
-    def words(self) -> str:
-        """Tell it to a person."""
-        if self.refusal is not None:
-            return f"refused, {self.refusal}"
-        if self.ordered is None:
-            return "no answer"
-        if self.ordered is not self.wanted:
-            return f"{self.ordered.word}, not {self.wanted.word}: its card refused the order"
-        if self.stale:
-            return f"{self.ordered.word} from when its card finds its chip again"
-        if self.applied is not None and self.applied is not self.ordered:
-            return f"{self.ordered.word}, but {self.applied.word} for now: it is shed"
-        return self.ordered.word
-
-    def as_json(self) -> dict[str, Any]:
-        """Tell it to a program."""
-        reading = self.answers.readings.get(self.heater.codifier)
-        return {
-            "codifier": self.heater.codifier,
-            "room": self.heater.room,
-            "name": self.heater.name,
-            "wanted": self.wanted.word,
-            "ordered": self.ordered.word if self.ordered is not None else None,
-            "applied": self.applied.word if self.applied is not None else None,
-            "stale": self.stale,
-            "followed": self.followed,
-            "refused": self.refusal,
-            "timestamp_ms": reading.timestamp_ms if reading else None,
-        }
-
-
-def _refusals(
-    network: Network, heaters: Iterable[Heater], wanted: Order
-) -> Iterable[tuple[str, str]]:
-    for heater in heaters:
-        if not heater.takes(wanted):
-            relay = f"{wanted.word} would wear out its relay: its wire is not declared SolidState"
-            yield heater.codifier, relay
-        elif network.sensor(heater.codifier).control != "enabled":
-            yield heater.codifier, 'its entry in the config has no "Control": "enabled"'
+        heard = (outcome.heater for outcome in self._outcomes)
+        return [heater for heater in heard if heater.codifier not in self.readings]
 
 
 async def _give(app: App, heaters: list[Heater], wanted: Order, number: float) -> _Answers:

@@ -4,6 +4,7 @@ What the cache stores and what the gateway hears itself go in; rows ready to be 
 each with the version at which it last changed, so that any browser gets what it has not seen yet.
 """
 
+import contextlib
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -22,10 +23,12 @@ from gateway.status import (
     stamp_of,
     state_of,
 )
+from heating.facts import Evidence
 from heating.orders import Order
 from jph import kinds
 from jph.config import Network, Sensor
-from jph.errors import JphError
+from jph.errors import ConfigError, JphError
+from jph.wire import Value
 
 HIGH: Final = 0.8
 """From this part of the limit on a current is shown as high."""
@@ -36,6 +39,8 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     `order` and `shed` are those of a heater; `limit` (A) and `level` (ok, high, over) of a current.
     `quality` is what the sender doubts of the value (stale, implausible, estimated), "" for none.
+    Of a node: `trip` is how long its last answer to a ping took (ms), `host` the address it was
+    heard from, `wire` the version of its datagrams (0: an original program).
     """
 
     state: str
@@ -49,6 +54,9 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     shed: bool | None = None
     limit: float | None = None
     level: str | None = None
+    trip: float | None = None
+    host: str = ""
+    wire: int | None = None
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -64,7 +72,7 @@ class Summary(msgspec.Struct, frozen=True):
 class _Entry:
     """What is known of one codifier."""
 
-    __slots__ = ("active", "fields", "fresh", "row", "sensor", "sign", "version")
+    __slots__ = ("active", "fields", "fresh", "host", "row", "sensor", "sign", "version", "wire")
 
     def __init__(self, sensor: Sensor) -> None:
         self.sensor = sensor
@@ -72,6 +80,8 @@ class _Entry:
         self.sign = Sign()
         self.active = True
         self.fresh = False
+        self.host = ""
+        self.wire: int | None = None
         self.version = 0
         self.row = Row(state=State.SILENT)
 
@@ -96,6 +106,9 @@ class Board:
         self._mask_of = {p.number: p.mask for p in self.house.phases if p.mask}
         self._masks = {p.mask: p.number for p in self.house.phases if p.mask}
         self._announcing = [s for s in network.nodes() if s.active and announces(s)]
+        self.evidence: Evidence | None = None  # what is known of heaters, if they are wired well
+        with contextlib.suppress(ConfigError):
+            self.evidence = Evidence(network)
 
     def __contains__(self, codifier: str) -> bool:
         return codifier in self._entries
@@ -114,22 +127,27 @@ class Board:
             if entry is None:
                 continue
             entry.fields = dict(fields)
+            if self.evidence is not None:
+                self.evidence.note(codifier, _value_of(fields.get("Value", "")))
             stamp = stamp_of(fields, ("DTimestamp",)) if entry.sensor.parent else stamp_of(fields)
             if entry.sign.read(stamp, wall_ms, now_s, old=old):
                 entry.active = is_active(fields)
                 entry.fresh = True
         self.refresh(now_s)
 
-    def hear(self, codifier: str, active: bool, now_s: float) -> bool:
+    def hear(
+        self, codifier: str, active: bool, now_s: float, host: str = "", wire: int | None = None
+    ) -> bool:
         """Take a sign of life heard on the control bus: it needs no cache to be true.
 
-        It is shown after the next `settle` or `refresh`. False if it is of no node of ours.
+        `host` is the address it came from, `wire` the version of the datagram. It is shown after
+        the next `settle` or `refresh`. False if it is of no node of ours.
         """
         entry = self._entries.get(codifier)
         if entry is None or entry.sensor.parent is not None:
             return False
         entry.sign.hear(now_s)
-        entry.active = active
+        entry.active, entry.host, entry.wire = active, host, wire
         entry.fresh = True
         self._unsettled = True
         return True
@@ -250,6 +268,9 @@ class Board:
             shed=shed,
             limit=limit,
             level=level,
+            trip=_trip(entry.fields),
+            host=entry.host,
+            wire=entry.wire,
         )
 
     def _state(self, entry: _Entry, age_s: float | None) -> State:
@@ -269,7 +290,7 @@ class Board:
         mask = self._number(self._mask_of.get(heater.phase))
         shed = None if mask is None else bool(int(mask) >> heater.bit & 1)
         try:
-            order = Order.of(-1 if number is None else number).name.lower()
+            order = Order.of(-1 if number is None else number).word
         except ValueError:
             return None, shed, "–", ""
         return order, shed, f"{order}, shed" if shed else order, ""
@@ -306,6 +327,20 @@ def _trait(sensor: Sensor, name: str) -> object:
         return getattr(kinds.find(sensor.type), name, True)
     except JphError:
         return True
+
+
+def _value_of(text: str) -> Value:
+    """Return a value of the cache as it was on the bus."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _trip(fields: Mapping[str, str]) -> float | None:
+    """Return the last answer's time in ms, if there was one."""
+    trip = number_of(fields.get("TDuration", ""))
+    return trip if trip is not None and trip >= 0 and stamp_of(fields, ("TTimestamp",)) else None
 
 
 def _differ(new: Row, old: Row) -> bool:
