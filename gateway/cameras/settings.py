@@ -1,6 +1,6 @@
 """What the config says of a camera. Pure."""
 
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -35,13 +35,15 @@ class CameraSettings(Settings, frozen=True, kw_only=True):
 
     url: str = msgspec.field(name="URL")
     mode: Literal["mjpeg", "snapshot"] = "mjpeg"
-    interval: Annotated[float, msgspec.Meta(ge=0.1, le=3600)] = 1.0
+    interval: float = 1.0
     user: str = ""
     password: str = ""
     public: bool = False
 
     def __post_init__(self) -> None:
         self.target("")
+        if not 0.1 <= self.interval <= 3600:
+            raise ValueError(f"Interval: expected 0.1 to 3600 s, found {self.interval}")
 
     def target(self, password: str) -> Target:
         """Return where to ask, with what the password's file holds.
