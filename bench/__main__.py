@@ -26,6 +26,7 @@ RESULTS: Final = HERE / "results.json"
 PICTURE: Final = HERE.parent / "docs" / "pictures" / "bus.svg"
 BENCHES: Final = {
     "bus": (),
+    "live": (),
     "footprint": ("--seconds", "5"),
     "reaction": (),
     "repair": ("--seconds", "5"),

@@ -18,9 +18,10 @@ CHANNEL: Final = "jph:changes"
 """Where the cache publishes each writing: a JSON object, codifier to the fields that changed."""
 
 LOOK_EVERY_S: Final = 1.0
-MERGE_S: Final = 0.05
+MERGE_S: Final = 0.02
+"""Between two looks; a change after a longer rest is looked at at once."""
 _REST: Final = 3.0
-"""For how many times as long as a look took changes are gathered at least before the next."""
+"""For how many times as long as a look took there is none after it."""
 _LIMIT_S: Final = 3.0
 _FIRST_DELAY_S: Final = 0.2
 _LONGEST_DELAY_S: Final = 3.0
@@ -64,7 +65,7 @@ class Reader:
         self._deliver = deliver
         self._here = here
         self._log = log
-        self._look_s = 0.0
+        self._rests_until_s = 0.0
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -126,17 +127,14 @@ class Reader:
                     await self._look(redis, changed, old=False)
 
     async def _changes(self, channel: _Client, wait_s: float) -> set[str]:
-        """Wait for changes, and a little longer for others that come with them."""
+        """Wait for changes, and for others as long as the last look was only just now."""
+        clock, named = asyncio.get_running_loop().time, set[str]()
         message = await channel.get_message(timeout=max(0.001, wait_s))
-        if message is None:
-            return set()
-        loop = asyncio.get_running_loop()
-        until, named = loop.time() + max(MERGE_S, _REST * self._look_s), set[str]()
         while message is not None:
             named.update(named_in(str(message["data"])))
-            message = await channel.get_message(timeout=max(0.001, until - loop.time()))
-            if loop.time() >= until:
-                break  # what came last is found by the next look
+            if (left_s := self._rests_until_s - clock()) <= 0:
+                break
+            message = await channel.get_message(timeout=max(0.001, left_s))
         return named.intersection(self._codifiers)
 
     async def _look(self, redis: _Client, codifiers: Iterable[str], *, old: bool) -> None:
@@ -144,7 +142,8 @@ class Reader:
         async with asyncio.timeout(_LIMIT_S):
             answer = await redis.eval(_READ, 0, *codifiers)
         self._deliver(_decoder.decode(answer), old)
-        self._look_s = asyncio.get_running_loop().time() - began_s
+        ended_s = asyncio.get_running_loop().time()
+        self._rests_until_s = ended_s + max(MERGE_S, _REST * (ended_s - began_s))
 
 
 def named_in(message: str) -> Iterable[str]:
