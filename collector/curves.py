@@ -27,7 +27,6 @@ GAPS_MOST: Final = 300
 _SPARSE: Final = 4
 _DIRECT_MS: Final = 1_200_000
 _MS: Final = "(date_part('epoch', timestamp) * 1000)::bigint"
-_BETWEEN: Final = "timestamp > %(start)s AND timestamp <= %(end)s"
 _LENGTHS_MS: Final = {Level.TEN_MINUTES: 600_000, Level.HOUR: 3_600_000, Level.DAY: 86_400_000}
 _STEPS_MS: Final = (
     *(1, 2, 5, 10, 20, 50, 100, 200, 500),
@@ -164,7 +163,7 @@ _CURVES: Final = f"""
     LEFT JOIN LATERAL (SELECT {_ARRAYS} FROM ({{points}}) AS point) AS found ON true
     ORDER BY wanted.place
 """
-_WHICH: Final = f"codifier = wanted.codifier AND {_BETWEEN}"
+_WHICH: Final = "codifier = wanted.codifier AND timestamp > %(start)s AND timestamp <= %(end)s"
 _BUCKETS: Final = f"""
     SELECT {_MS} AS ms, {{statistic}} AS value, min AS low, max AS high, count
     FROM statistic_{{width}} WHERE {_WHICH} ORDER BY timestamp
@@ -178,7 +177,8 @@ _READINGS: Final = f"""
     SELECT max(ms) AS ms, {{statistic}} AS value, min(min) AS low, max(max) AS high,
         count(*) AS count
     FROM (SELECT ms, value AS mean, value AS min, value AS max, 1 AS count FROM (
-        SELECT {_MS} AS ms, {NUMBER} AS value FROM reading WHERE {_WHICH} AND {FINITE}
+        SELECT {_MS} AS ms, {NUMBER} AS value
+        FROM readings(wanted.codifier, %(start)s, %(end)s) WHERE {FINITE}
     ) AS number) AS each GROUP BY (ms - 1) / {{step}} ORDER BY 1
 """
 _RUNNING: Final = f"""
@@ -187,9 +187,9 @@ _RUNNING: Final = f"""
         WHERE codifier = ANY(%(codifiers)s) AND timestamp > %(open)s AND timestamp <= %(known)s
         UNION ALL
         SELECT codifier, ms, value, value, value, 1 FROM (
-            SELECT codifier, {_MS} AS ms, {NUMBER} AS value FROM reading
-            WHERE codifier = ANY(%(codifiers)s) AND timestamp > %(unknown)s
-                AND timestamp <= %(end)s AND {FINITE}
+            SELECT codifier, {_MS} AS ms, {NUMBER} AS value
+            FROM unnest(%(codifiers)s::text[]) AS wanted (code),
+                readings(wanted.code, %(unknown)s, %(end)s) WHERE {FINITE}
         ) AS number
     ) AS part GROUP BY codifier, {{bucket}} ORDER BY 2
 """

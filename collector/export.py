@@ -58,8 +58,8 @@ def write_csv(
     writer.writerow(COLUMNS)
     written = 0
     for each in wanted:
-        for rows in _readings(connection, each):
-            writer.writerows(map(_reading, rows))
+        for rows in ordered_readings(connection, each):
+            writer.writerows(map(as_sent, rows))
             written += len(rows)
             progress(each, rows[-1][1])
         progress(each, each.end_ms)
@@ -79,8 +79,8 @@ def write_sqlite(
         with closing(sqlite3.connect(path)) as file, file:
             _make_tables(file)
             for each in wanted:
-                for rows in _readings(connection, each):
-                    file.executemany(_insert("reading", COLUMNS), map(_reading, rows))
+                for rows in ordered_readings(connection, each):
+                    file.executemany(_insert("reading", COLUMNS), map(as_sent, rows))
                     written += len(rows)
                     progress(each, rows[-1][1])
                 for width in WIDTHS:
@@ -93,7 +93,7 @@ def write_sqlite(
     return written
 
 
-def _readings(connection: "connection", wanted: Range) -> Iterator[list[Row]]:
+def ordered_readings(connection: "connection", wanted: Range) -> Iterator[list[Row]]:
     """Yield readings in order, sorted a day at a time: packed ones are not."""
     while True:
         with transaction(connection) as cursor:
@@ -122,7 +122,8 @@ def _values(wanted: Range) -> tuple[str, str, str]:
     return wanted.codifier, start, end
 
 
-def _reading(row: Row) -> Row:
+def as_sent(row: Row) -> Row:
+    """Return a row of `ordered_readings` as codifier, ms, value, quality, epoch, sequence."""
     codifier, ms, real, integer, text, quality, epoch, sequence = row
     value = real if real is not None else integer if integer is not None else text
     if real is not None and real != real:
