@@ -1,6 +1,7 @@
 """The calculator: statistics of every codifier, and the original's tables as views."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -10,6 +11,9 @@ import msgspec
 from collector import tariff
 from collector.buckets import DEFAULT_ZONE, find_zone
 from collector.calculator import Calculator
+from collector.housekeeping import Housekeeper
+from collector.packing import DEFAULT_AFTER_DAYS
+from collector.retention import RetentionSettings, check
 from collector.views import sync_views
 from collector.worker import Worker
 from jph.config import Network, Sql
@@ -19,16 +23,27 @@ from jph.node import Node, Settings, now_ms
 from jph.stores import postgres_dsn
 
 _RETRY_S: Final = 5.0
+_MOST_DAYS: Final = 3650
 
 
 class CalcSettings(Settings, frozen=True):
-    """Where the history is, instead of the config's `SQL`; and the zone whose days are computed."""
+    """What is computed and kept.
+
+    `SQL` is where the history is, instead of the config's; `TimeZone` whose days are days;
+    `PackAfterDays` after how many days readings are packed (0: never).
+    """
 
     sql: Sql | None = msgspec.field(default=None, name="SQL")
     time_zone: str = DEFAULT_ZONE
+    pack_after_days: int = DEFAULT_AFTER_DAYS
+    retention: RetentionSettings = RetentionSettings()
 
     def __post_init__(self) -> None:
         find_zone(self.time_zone)
+        if not 0 <= self.pack_after_days <= _MOST_DAYS:
+            raise ValueError(
+                f"PackAfterDays: expected 0 (never) to {_MOST_DAYS}, found {self.pack_after_days}"
+            )
 
 
 class PostgresCalcHandler(Node, type="postgresCalcHandler", settings=CalcSettings):
@@ -42,8 +57,15 @@ class PostgresCalcHandler(Node, type="postgresCalcHandler", settings=CalcSetting
 
     @classmethod
     def check_network(cls, network: Network) -> Sequence[Problem]:
-        """Look at the tariffs: no other kind does."""
-        return tariff.check(network.tariffs)
+        """Look at the tariffs: no other kind does; and whether retention names somebody."""
+        problems = list(tariff.check(network.tariffs))
+        for entry in network.sensors:
+            if entry.type in cls.types:
+                with contextlib.suppress(msgspec.ValidationError):  # which is told by itself
+                    settings = msgspec.convert(entry.sensor, CalcSettings)
+                    path = f"Sensors[{entry.codifier}].Sensor.Retention"
+                    problems += check(settings.retention, network, path)
+        return problems
 
     async def open(self) -> None:
         """Begin to compute; PostgreSQL may come later."""
@@ -76,10 +98,13 @@ class PostgresCalcHandler(Node, type="postgresCalcHandler", settings=CalcSetting
             calculator: Calculator | None = None
             try:
                 calculator = await self._worker.run(self._connect)
+                housekeeper = Housekeeper(calculator.connection, self.network, self.settings)
                 while True:
+                    next_s = time.monotonic() + self.entry.sensor_interval
                     if await self._worker.run(calculator.alone):
                         await self._catch_up(calculator)
-                    await asyncio.sleep(self.entry.sensor_interval)
+                        await self._keep_house(housekeeper, next_s)
+                    await asyncio.sleep(max(0.0, next_s - time.monotonic()))
             except StoreError as error:
                 if self._throttle.allow(str(error), time.monotonic()):
                     self.log.error("%s; trying again", error)
@@ -97,6 +122,14 @@ class PostgresCalcHandler(Node, type="postgresCalcHandler", settings=CalcSetting
         except ConfigError as error:
             if self._throttle.allow("energy", time.monotonic()):
                 self.log.error("energy is not counted: %s", error)
+
+    async def _keep_house(self, housekeeper: Housekeeper, until_s: float) -> None:
+        """Pack and remove for as long as there is time; half of it is left to who writes."""
+        now_s = time.monotonic()
+        while now_s < until_s and await self._worker.run(housekeeper.step, now_ms()):
+            took_s = time.monotonic() - now_s
+            await asyncio.sleep(took_s)
+            now_s = time.monotonic()
 
     def _connect(self) -> Calculator:
         """Connect, and tell PostgreSQL what the config says.

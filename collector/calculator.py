@@ -17,16 +17,23 @@ from collector.connecting import connect, query, transaction
 from collector.numbers import fetch_numbers
 from collector.schema import migrate
 from collector.statistics import Series, Summary, merged
-from collector.statistics_schema import STATISTICS
-from collector.touched import US, as_text, move_until, name_everybody, read_until, touch
+from collector.statistics_schema import STATISTICS, WIDTHS
+from collector.touched import (
+    DEFAULT_HOLD_S,
+    US,
+    as_text,
+    move_until,
+    name_everybody,
+    read_retired,
+    read_until,
+    touch,
+)
 from jph.config import Network
 from jph.errors import StoreError
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
-DEFAULT_HOLD_S: Final = 60.0
-"""After how long the value of a codifier that the config does not name counts as late."""
 _ALONE_LOCK: Final = 0x6A706802
 """Advisory lock of a session: one computes, whoever else wants to waits."""
 _GRACE_US: Final = 5 * SECOND_US
@@ -35,11 +42,21 @@ _VALUES: Final = STATISTICS[1:]
 _COLUMNS: Final = ", ".join(("codifier", *STATISTICS))
 _OLD: Final = ", ".join(f"old.{column}" for column in _VALUES)
 _NEW: Final = ", ".join(f"excluded.{column}" for column in _VALUES)
+_DOUBTED: Final = """(
+        SELECT count(*) FROM energy_doubt AS doubt
+        WHERE doubt.codifier = {0}.codifier AND doubt.timestamp <= {0}.timestamp
+            AND doubt.timestamp > {0}.timestamp - interval '{{length}}'
+    )"""
+_CLEAR: Final = f"""
+    DELETE FROM statistic_{{width}} AS old WHERE codifier = %s
+        AND timestamp = ANY (%s::timestamptz[]) AND count <= {_DOUBTED.format("old")}
+"""
 _UPSERT: Final = f"""
     INSERT INTO statistic_{{width}} AS old ({_COLUMNS}) VALUES %s
     ON CONFLICT (codifier, timestamp) DO UPDATE SET ({", ".join(_VALUES)}) = ROW({_NEW})
-    -- readings that are no longer kept are in the old row: a bucket never loses any
-    WHERE excluded.count >= old.count AND ROW({_OLD}) IS DISTINCT FROM ROW({_NEW})
+    -- readings that are no longer kept are in the old row: a bucket loses none but those in doubt
+    WHERE excluded.count + {_DOUBTED.format("excluded")} >= old.count
+        AND ROW({_OLD}) IS DISTINCT FROM ROW({_NEW})
 """
 _NEXT: Final = f"""
     SELECT codifier, array_agg(id), array_agg({US.format("from_time")}),
@@ -150,13 +167,16 @@ class Calculator:
                 return None
             codifier, ids, starts, ends = row
             cursor.execute("DELETE FROM touched WHERE id = ANY(%s)", (ids,))
+            retired = read_retired(cursor).get(codifier)
+            kept = 0 if retired is None else retired + self._longest_hold(codifier)
             # half-open for `merged`; times are whole µs
-            touched = merged((start, end + 1) for start, end in zip(starts, ends, strict=True))
+            pieces = zip(starts, ends, strict=True)
+            touched = merged((max(kept, start), end + 1) for start, end in pieces)
             piece, rest = self._cut(cursor, codifier, touched)
             touch(cursor, [(codifier, start, end - 1) for start, end in rest])
             if piece:
                 money.note(cursor, codifier, piece.first // 1000, -(-piece.last // 1000))
-            return self._compute(cursor, piece, until) if piece else 0
+            return self._compute(cursor, piece, until, kept) if piece else 0
 
     def count_energy(self, network: Network, now: int) -> None:
         """Bring the tables of energy and hours up to date with the pieces computed, up to `now`.
@@ -190,15 +210,18 @@ class Calculator:
             return Piece(codifier, first, min(last, day_end)), rest + touched[number + 1 :]
         return None, []
 
-    def _compute(self, cursor: "cursor", piece: Piece, until: int) -> int:
-        """Compute the buckets that a piece touches and that are over; return how many changed."""
+    def _compute(self, cursor: "cursor", piece: Piece, until: int, kept: int) -> int:
+        """Compute the buckets that a piece touches and that are over; return how many changed.
+
+        Those that begin before `kept` need readings that are kept no longer: they stay.
+        """
         reach = self._longest_hold(piece.codifier)
         last = min(piece.last + reach, until)
         due = {
             width: [
                 bucket
                 for bucket in buckets(width, piece.first, last, self._zone)
-                if bucket.end <= until
+                if bucket.end <= until and bucket.start >= kept
             ]
             for width in Width
         }
@@ -218,15 +241,21 @@ class Calculator:
     ) -> int:
         from psycopg2.extras import execute_values
 
-        rows = []
+        rows, empty, changed = [], [], 0
         for bucket in due:
             found = series.summarise(bucket, self._hold(codifier, bucket.end))
             if found is not None:
                 rows.append((codifier, as_text(bucket.end), *_in_order(found)))
-        if not rows:
-            return 0
-        execute_values(cursor, _UPSERT.format(width=width), rows, page_size=len(rows))
-        return int(cursor.rowcount)
+            else:
+                empty.append(as_text(bucket.end))
+        sql = {"width": width, "length": WIDTHS[width]}
+        if empty:
+            cursor.execute(_CLEAR.format(**sql), (codifier, empty))
+            changed += cursor.rowcount
+        if rows:
+            execute_values(cursor, _UPSERT.format(**sql), rows, page_size=len(rows))
+            changed += cursor.rowcount
+        return changed
 
     def _read_holds(self) -> None:
         rows = query(

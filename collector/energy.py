@@ -95,10 +95,15 @@ NOTHING: Final = State()
 
 @dataclass
 class Register:
-    """Follow one index from one reading to the next; `events` gathers what is noticed."""
+    """Follow one index from one reading to the next.
+
+    `events` gathers what is noticed, `doubted` when there were values that are not believed though
+    the meter node did.
+    """
 
     state: State = NOTHING
     events: list[Event] = field(default_factory=list)
+    doubted: list[int] = field(default_factory=list)
 
     def follow(self, heard: Iterable[Heard | Address], limit_va: int) -> Iterator[Step]:
         """Yield the steps of readings in order of time; `limit_va` is the contract's power."""
@@ -129,6 +134,8 @@ class Register:
             elif old is not None:
                 self.events.append(Event(now.at_ms, "long gap", old.wh, now.wh))
             return
+        if not heard.doubted:
+            self.doubted.append(now.at_ms)
         doubt = state.doubt
         if doubt is None or not doubt.last.leads_to(now, limit_va):
             self._doubt(heard, old)
@@ -140,6 +147,7 @@ class Register:
             return
         from_wh = old.wh if old else None
         self.events.append(Event(doubt.first.at_ms, "new index", from_wh, doubt.first.wh))
+        self.doubted = [at_ms for at_ms in self.doubted if at_ms < doubt.first.at_ms]
         self.state = state._replace(believed=now, doubt=None)
         yield Step(doubt.first, now)
 

@@ -34,6 +34,19 @@ _READINGS: Final = f"""
     WHERE quality <> 1  -- stale: an old value
     ORDER BY timestamp, codifier = %(index)s, epoch, sequence
 """
+_TOUCH: Final = "INSERT INTO touched (codifier, from_time, to_time)"
+_FORGET_DOUBT: Final = f"""
+    WITH changed AS (
+        DELETE FROM energy_doubt WHERE codifier = %s AND timestamp > %s AND timestamp <= %s
+            AND timestamp <> ALL (%s::timestamptz[]) RETURNING *
+    ) {_TOUCH} SELECT codifier, timestamp, timestamp FROM changed
+"""
+_NOTE_DOUBT: Final = f"""
+    WITH changed AS (
+        INSERT INTO energy_doubt SELECT %s, at FROM unnest(%s::timestamptz[]) AS at
+        WHERE at <= %s ON CONFLICT DO NOTHING RETURNING *
+    ) {_TOUCH} SELECT codifier, timestamp, timestamp FROM changed
+"""
 _STATE: Final = f"""
     SELECT {MILLISECONDS}, state FROM energy_state
     WHERE codifier = %s AND timestamp <= %s ORDER BY timestamp DESC LIMIT 1
@@ -57,6 +70,7 @@ class Redone(NamedTuple):
     amounts: dict[int, Amount]
     events: list[Event]
     states: dict[int, State]
+    doubted: list[int]
 
 
 def update_index(
@@ -124,7 +138,7 @@ class _Following:
                 settled = hour.end_ms
         else:
             settled = None  # the end came first
-        return Redone(after_ms, settled, hours.amounts, register.events, states)
+        return Redone(after_ms, settled, hours.amounts, register.events, states, register.doubted)
 
     def _hours(self, after_ms: int) -> Iterator[tuple[Hour, Iterable[Heard | Address]]]:
         """Yield the hours after a moment in which there are readings, with these."""
@@ -177,6 +191,14 @@ def forget(cursor: "cursor", index: Index, after_ms: int, until_ms: int | None =
         )
 
 
+def _doubt(cursor: "cursor", index: Index, done: Redone) -> None:
+    """Note what is not believed; where that changes, statistics are to be computed again."""
+    until = "infinity" if done.until_ms is None else moment(done.until_ms)
+    doubted = [moment(at_ms) for at_ms in done.doubted]
+    cursor.execute(_FORGET_DOUBT, (index.codifier, moment(done.after_ms), until, doubted))
+    cursor.execute(_NOTE_DOUBT, (index.codifier, doubted, until))
+
+
 def next_reading(cursor: "cursor", codifier: str, after_ms: int, until_ms: int) -> int | None:
     """Return when the first reading after one moment, up to another, was taken."""
     cursor.execute(_NEXT, (codifier, moment(after_ms), moment(until_ms)))
@@ -196,6 +218,7 @@ def _write(cursor: "cursor", index: Index, done: Redone) -> None:
     from psycopg2.extras import execute_values
 
     code, until = index.codifier, done.until_ms
+    _doubt(cursor, index, done)
     forget(cursor, index, done.after_ms, until)
     hours = [
         (code, moment(end), a.day, index.meter, index.period, a.wh, a.estimated, a.index, a.known_s)

@@ -43,15 +43,23 @@ def update_phase(
     phase: Phase,
     touched: Iterable[Touched],
     until_ms: int,
+    floor_ms: int = 0,
 ) -> None:
-    """Bring a phase and its heaters up to date with what was touched up to `until_ms`."""
+    """Bring a phase and its heaters up to date with what was touched up to `until_ms`.
+
+    Hours that need readings from before `floor_ms` stay as they are.
+    """
     holds = {each.codifier: round(each.timeout_warning * 1000) for each in network.sensors}
     reach_ms = 2 * max(holds.get(code, 0) for code in phase.codifiers)
     hours: dict[int, Hour] = {}
     for code, first_ms, last_ms in touched:
         if code in phase.codifiers and first_ms <= until_ms:
             last_ms = min(last_ms + reach_ms, until_ms)
-            hours |= {each.end_ms: each for each in _hours(days, first_ms, last_ms)}
+            first_ms = max(first_ms, floor_ms + reach_ms)
+            if first_ms <= last_ms:
+                hours |= {each.end_ms: each for each in _hours(days, first_ms, last_ms)}
+    if floor_ms:
+        hours = {end: each for end, each in hours.items() if each.start_ms >= floor_ms + reach_ms}
     heaters = _wiring(network).phases.get(phase.phase, ()) if hours else ()
     for hour in hours.values():
         _redo(cursor, phase, heaters, holds, reach_ms, hour)

@@ -9,6 +9,7 @@ from collector.buckets import DEFAULT_ZONE, find_zone
 from collector.energytable import MILLISECONDS, Touched, moment
 from collector.localdays import ONE_DAY, LocalDays
 from collector.meters import INJECTED, TOTAL, indexes, phases
+from collector.touched import read_retired
 from jph.config import Network
 from jph.errors import ConfigError
 
@@ -82,11 +83,13 @@ def update(cursor: "cursor", network: Network, touched: Iterable[Touched], until
         ConfigError: the time zone or the tariffs have mistakes.
     """
     touched, days = list(touched), local_days(network)
-    tariffs = tariff.read(network.tariffs)
+    tariffs, floors = tariff.read(network.tariffs), _Floors(cursor, days)
     for index in indexes(network):
-        energytable.update_index(cursor, index, days, tariffs, touched, until_ms)
+        floor_ms = floors.of((index.codifier, index.address))
+        energytable.update_index(cursor, index, days, tariffs, touched, until_ms, floor_ms)
     for phase in phases(network):
-        hourtable.update_phase(cursor, network, days, phase, touched, until_ms)
+        floor_ms = floors.of(phase.codifiers)
+        hourtable.update_phase(cursor, network, days, phase, touched, until_ms, floor_ms)
 
 
 def note(cursor: "cursor", codifier: str, first_ms: int, last_ms: int) -> None:
@@ -131,11 +134,13 @@ def rebuild(cursor: "cursor", network: Network, until_ms: int) -> None:
     cursor.execute("SET LOCAL statement_timeout = 0")
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     days, tariffs = local_days(network), tariff.read(network.tariffs)
+    floors = _Floors(cursor, days)
     kept = {code: _kept(cursor, code, days, until_ms) for code in sorted(codifiers(network))}
     for index in indexes(network):
         touched = [*kept[index.codifier], *kept.get(index.address, ())]
+        floor_ms = floors.of((index.codifier, index.address))
         if touched:
-            start_ms = days.hour_of(touched[0].first_ms).start_ms
+            start_ms = max(floor_ms, days.hour_of(touched[0].first_ms).start_ms)
             energytable.forget(cursor, index, start_ms)
             energytable.update_index(cursor, index, days, tariffs, touched, until_ms, start_ms)
     for phase in phases(network):
@@ -144,7 +149,21 @@ def rebuild(cursor: "cursor", network: Network, until_ms: int) -> None:
         since_ms = max((each[0].first_ms for each in of_phase), default=0)
         again = [day for each in of_phase for day in each if day.last_ms >= since_ms]
         again = [day._replace(first_ms=max(since_ms, day.first_ms)) for day in again]
-        hourtable.update_phase(cursor, network, days, phase, again, until_ms)
+        floor_ms = floors.of(phase.codifiers)
+        hourtable.update_phase(cursor, network, days, phase, again, until_ms, floor_ms)
+
+
+class _Floors:
+    """Up to when readings are kept no longer: what was made of them stays as it is."""
+
+    def __init__(self, cursor: "cursor", days: LocalDays) -> None:
+        self._retired = read_retired(cursor)
+        self._days = days
+
+    def of(self, codifiers: Iterable[str]) -> int:
+        """Return the end of the last hour of which not all readings are kept, ms; 0 if all are."""
+        last = max((self._retired.get(code, 0) for code in codifiers), default=0)
+        return self._days.hour_of(last // 1000).end_ms if last else 0
 
 
 def _kept(cursor: "cursor", codifier: str, days: LocalDays, until_ms: int) -> list[Touched]:

@@ -5,7 +5,7 @@ in `packed` before become the day's rows there, each reading once. Killed at any
 it was or done. PostgreSQL does it by itself, in the memory it allows any statement (`work_mem`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -107,15 +107,19 @@ def pack_all(connection: "connection", until: datetime) -> Iterator[None]:
     codifiers = query(connection, "SELECT codifiers_between('-infinity', 'infinity')")
     emptied: set[int] = set()
     for (codifier,) in codifiers:
-        while (day := _oldest(connection, codifier, *span)) is not None:
+        while (day := oldest(connection, codifier, *span)) is not None:
             pack_day(connection, codifier, day)
             emptied.add(day.year * 12 + day.month - 1)
             yield
-    yield from _tidy(connection, until, emptied)
+    yield from tidy(connection, until, emptied)
 
 
-def _oldest(connection: "connection", codifier: str, start: datetime, end: datetime) -> date | None:
-    """Return the first UTC day of which a codifier has readings that are not packed."""
+def oldest(connection: "connection", codifier: str, start: datetime, end: datetime) -> date | None:
+    """Return the first UTC day in [start, end) of which a codifier has readings not packed.
+
+    Raises:
+        StoreError: PostgreSQL is away.
+    """
     found = query(
         connection,
         "SELECT (timestamp AT TIME ZONE 'UTC')::date FROM reading "
@@ -125,8 +129,12 @@ def _oldest(connection: "connection", codifier: str, start: datetime, end: datet
     return found[0][0] if found else None
 
 
-def _tidy(connection: "connection", until: datetime, emptied: set[int]) -> Iterator[None]:
-    """Give back the room that packing has made: to the month, or with the whole month."""
+def tidy(connection: "connection", until: datetime, emptied: set[int]) -> Iterator[None]:
+    """Give back the room of what was taken out of months: to the month, or with the whole month.
+
+    Raises:
+        StoreError: PostgreSQL is away.
+    """
     with transaction(connection) as cursor:
         months = months_of(cursor, "reading")
     for month in months:
@@ -134,7 +142,7 @@ def _tidy(connection: "connection", until: datetime, emptied: set[int]) -> Itera
             vacuum(connection, partition(month))
             yield
         if month < until.year * 12 + until.month - 1:
-            drop_if_empty(connection, month, "reading")
+            try_to_drop(connection, month, "reading")
             yield
 
 
@@ -153,10 +161,10 @@ def vacuum(connection: "connection", table: str) -> None:
             connection.autocommit = False
 
 
-def drop_if_empty(
-    connection: "connection", month: int, table: str, *, even_full: bool = False
-) -> bool:
-    """Drop a month's partition if it is empty and nobody uses the table; tell whether it went.
+def try_to_drop(connection: "connection", month: int, table: str, gone: Iterable[str] = ()) -> bool:
+    """Drop a month's partition if it has rows of nobody but `gone`; tell whether it went.
+
+    Not while somebody uses the table.
 
     Raises:
         StoreError: PostgreSQL is away.
@@ -165,7 +173,7 @@ def drop_if_empty(
 
     try:
         with transaction(connection) as cursor:
-            return drop_month(cursor, month, table, even_full=even_full)
+            return drop_month(cursor, month, table, gone)
     except StoreError as error:
         if isinstance(error.__cause__, psycopg2.errors.LockNotAvailable):
             return False  # another time

@@ -82,6 +82,14 @@ MIGRATIONS: Final = (
     # 7. Readings packed by the day.
     PACKED_TABLES,
 )
+# One codifier after the other by the index, however many rows there are.
+_OTHERS: Final = """
+    WITH RECURSIVE each AS (
+        (SELECT codifier FROM {name} ORDER BY codifier LIMIT 1) UNION ALL
+        SELECT (SELECT codifier FROM {name} WHERE codifier > each.codifier ORDER BY 1 LIMIT 1)
+        FROM each WHERE codifier IS NOT NULL
+    ) SELECT codifier FROM each WHERE codifier <> ALL (%s::text[]) LIMIT 1
+"""
 
 
 def migrate(connection: "connection") -> None:
@@ -158,21 +166,16 @@ def create_packed(cursor: "cursor", month: int) -> None:
         )
 
 
-def drop_month(cursor: "cursor", month: int, table: str, *, even_full: bool = False) -> bool:
-    """Drop a month's partition if it is empty; tell whether it was.
+def drop_month(cursor: "cursor", month: int, table: str, gone: Iterable[str] = ()) -> bool:
+    """Drop a month's partition if it has rows of nobody but `gone`; tell whether it had.
 
     Waits a second for whoever uses the table, and no longer: who comes after waits too.
     """
+    name, codifiers = partition(month, table), list(gone)
     cursor.execute("SET LOCAL lock_timeout = '1s'")
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-    name = partition(month, table)
-    if not even_full:
-        cursor.execute(f"SELECT FROM {name} LIMIT 1")
-        if cursor.rowcount:
-            return False
-    cursor.execute(f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE")
-    if not even_full:  # nobody writes now
-        cursor.execute(f"SELECT FROM {name} LIMIT 1")
+    for lock in ("", f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE;"):  # nobody writes then
+        cursor.execute(lock + _OTHERS.format(name=name), (codifiers,))
         if cursor.rowcount:
             return False
     cursor.execute(f"DROP TABLE {name}")

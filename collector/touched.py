@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from collector.buckets import to_datetime
+from collector.buckets import SECOND_US, to_datetime
 from collector.statistics_schema import LATE_LOCK, WIDTHS
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
+DEFAULT_HOLD_S: Final = 60.0
+"""After how long the value of a codifier that the config does not name counts as late."""
 _FIRST: Final = "next_reading(%s, '-infinity', 'infinity')"
 US: Final = "(extract(epoch FROM {}) * 1000000)::bigint"
 """A timestamptz in SQL as µs since 1970."""
@@ -83,18 +85,33 @@ def _month(moment: datetime) -> datetime:
     return moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
-def rebuild(cursor: "cursor", codifiers: Iterable[str]) -> None:
+def read_retired(cursor: "cursor") -> dict[str, int]:
+    """Return up to when the readings of each codifier are kept no longer, where some are not."""
+    cursor.execute(f"SELECT codifier, {US.format('timestamp')} FROM retired")
+    return dict(cursor.fetchall())
+
+
+def rebuild(cursor: "cursor", codifiers: Iterable[str]) -> dict[str, int]:
     """Forget the statistics of these codifiers as far as their readings are kept, and touch them.
 
-    Statistics of times whose readings are no longer kept stay.
+    Statistics of times whose readings are no longer kept stay: return up to when, of whom.
     """
+    retired = read_retired(cursor)
+    cursor.execute("SELECT codifier, max(seconds) FROM expected GROUP BY codifier")
+    holds = dict(cursor.fetchall())
+    stayed = {}
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LATE_LOCK,))
     until = read_until(cursor)
     for codifier in codifiers:
         cursor.execute(f"SELECT {US.format(_FIRST)}", (codifier,))
         ((first,),) = cursor.fetchall()
+        if codifier in retired:
+            stayed[codifier] = retired[codifier]
         if first is None:
             continue
+        if codifier in retired:  # the value before is part of what a bucket was
+            hold_s = holds.get(codifier, DEFAULT_HOLD_S)
+            first = max(first, retired[codifier] + round(hold_s * SECOND_US))
         for width, length in WIDTHS.items():
             cursor.execute(
                 f"DELETE FROM statistic_{width} WHERE codifier = %s "
@@ -102,3 +119,4 @@ def rebuild(cursor: "cursor", codifiers: Iterable[str]) -> None:
                 (codifier, as_text(first), length),
             )
         touch(cursor, [(codifier, first, max(first, until))])
+    return stayed

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from collector.buckets import to_us
+from collector.buckets import to_datetime, to_us
 from collector.calculator import Calculator
 from collector.connecting import connect, query, transaction
+from collector.meters import phases
 from collector.place import dsn_of, sql_of, zone_of
 from collector.roles import add_web_user, create_database, grant_all
 from collector.scale import TARGETS
@@ -28,9 +29,14 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
 _SALT_BYTES: Final = 16
-_OF_CODIFIERS: Final = ("reading", "gap", "touched", *(f"statistic_{width}" for width in WIDTHS))
-"""The tables that `truncate` empties; the books of the sources stay, so that nothing is asked
-again."""
+_OF_CODIFIERS: Final = (
+    *("reading", "packed", "retired", "gap", "touched"),
+    *(f"statistic_{width}" for width in WIDTHS),
+    *("energy_hour", "energy_event", "energy_doubt", "energy_state", "energy_touched"),
+    "heater_hour",
+)
+"""The tables that `truncate` empties, and `phase_hour`; the books of the sources stay, so that
+nothing is asked again."""
 
 apply_option = click.option(
     "--apply", "applied", is_flag=True, help="Do it, instead of printing SQL for psql."
@@ -126,7 +132,13 @@ def rebuild(app: App, codes: tuple[str, ...], everybody: bool) -> None:
     with closing(calculator):
         calculator.advance(to_us(datetime.now(UTC)))
         with transaction(calculator.connection) as cursor:
-            touch_again(cursor, chosen)
+            stayed = touch_again(cursor, chosen)
+        for code, until in stayed.items():
+            click.echo(
+                f"{code}: statistics up to {to_datetime(until):%Y-%m-%d} (UTC) stay as they are, "
+                "their readings are kept no longer",
+                err=True,
+            )
         if not calculator.alone():
             click.echo("a calculator is running: it will do it", err=True)
             return
@@ -145,7 +157,7 @@ def rebuild(app: App, codes: tuple[str, ...], everybody: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def truncate(app: App, codes: tuple[str, ...], everybody: bool, yes: bool) -> None:
-    """Remove the readings and statistics of codifiers for ever; asks first."""
+    """Remove the readings, statistics and energy of codifiers for ever; asks first."""
     chosen = _chosen(app, codes, everybody)
     whose = "every codifier" if everybody else ", ".join(chosen)
     if not yes:
@@ -157,6 +169,11 @@ def truncate(app: App, codes: tuple[str, ...], everybody: bool, yes: bool) -> No
                 cursor.execute(f"TRUNCATE {table}")
             else:
                 cursor.execute(f"DELETE FROM {table} WHERE codifier = ANY(%s)", (chosen,))
+        told = [each.phase for each in phases(app.network) if {*each.codifiers} & {*chosen}]
+        if everybody:
+            cursor.execute("TRUNCATE phase_hour")
+        else:
+            cursor.execute("DELETE FROM phase_hour WHERE phase = ANY(%s::smallint[])", (told,))
     click.echo(f"removed what there was of {whose}")
 
 
@@ -166,7 +183,11 @@ def truncate(app: App, codes: tuple[str, ...], everybody: bool, yes: bool) -> No
 @apply_option
 @click.pass_obj
 def user(app: App, name: str, password: str, applied: bool) -> None:
-    """Let NAME log in to the page, or change the password; what is kept of it is a hash."""
+    """Let NAME log in to the original's page, or change the password; a hash is kept of it.
+
+    The original's web program reads its users from this table. The gateway keeps its own
+    accounts, which are there without PostgreSQL too: see `control.py user`.
+    """
     if not name.strip() or not password:
         raise click.UsageError("a user has a name and a password")
     statement = add_web_user(name, password, os.urandom(_SALT_BYTES))

@@ -14,13 +14,17 @@ from psycopg2.extensions import connection
 from collector import money
 from collector.energytable import Touched
 from collector.localdays import HOUR_MS
+from collector.packing import pack_day
 from collector.schema import create_months, migrate
 from jph.config import Network
 from tests.stores_fixtures import connect
 
 Document = dict[str, Any]
 Value = int | float | str
-TABLES = ("energy_hour", "energy_event", "energy_state", "phase_hour", "heater_hour")
+TABLES = (
+    *("energy_hour", "energy_event", "energy_doubt", "energy_state"),
+    *("phase_hour", "heater_hour"),
+)
 
 PARIS = ZoneInfo("Europe/Paris")
 START_MS = int(datetime(2026, 10, 24, 12, tzinfo=PARIS).timestamp() * 1000)
@@ -196,6 +200,27 @@ def test_what_the_contract_cannot_draw_is_kept_and_told(base: connection, house:
     ]
     assert rows(base, "SELECT sum(wh) FROM energy_hour") == [(400,)]
     assert rows(base, "SELECT count(*) FROM reading WHERE codifier = 'X1'") == [(8,)]
+
+
+def test_an_index_in_doubt_is_kept_as_sent_and_shown_as_implausible(
+    base: connection, house: Network
+) -> None:
+    """Packed or not, as long as nothing confirms it."""
+    quality = "SELECT value_integer FROM {} WHERE quality = 2 ORDER BY 1"
+    shown = quality.format("readings"), quality.format("readings('X1', '-infinity', 'infinity')")
+    touched = store(base, "X1", [(at(0), 0), (at(1), 70_000), (at(2), 70_100)])
+    update(base, house, touched)
+    assert [rows(base, each) for each in shown] == [[(70_000,), (70_100,)]] * 2
+    assert rows(base, quality.format("reading")) == []
+    assert len(rows(base, "SELECT FROM touched")) == 2  # their statistics are computed again
+    pack_day(base, "X1", date(2026, 10, 24))
+    assert [rows(base, each) for each in shown] == [[(70_000,), (70_100,)]] * 2
+    sent = "readings_as_sent('X1', '-infinity', 'infinity')"
+    assert rows(base, quality.format(sent)) == []
+    assert same_from_scratch(base, house)
+    update(base, house, store(base, "X1", [(at(3), 70_200)]))  # the meter was exchanged
+    assert [rows(base, each) for each in shown] == [[], []]
+    assert same_from_scratch(base, house)
 
 
 def test_sheds_overruns_and_peaks(base: connection, house: Network) -> None:

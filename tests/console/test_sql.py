@@ -3,6 +3,7 @@ import contextlib
 import hmac
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.buckets import HOUR_US, SECOND_US
+from collector.packing import pack_day
 from collector.roles import identifier, is_password, literal, scram, scrypt
 from tests.collector.test_calculator import CHANGE, House, reading
 from tests.collector.test_store import query
 from tests.console.programs import command, control
+from tests.stores_fixtures import connect
 from tests.support import LIMIT_S
 
 WriteConfig = Callable[..., Path]
@@ -120,12 +123,30 @@ def test_while_a_calculator_runs_it_is_left_to_it(config: Path, house: House) ->
     assert count(house, "touched", "I1") > 0
 
 
-def test_truncate_asks_first(config: Path, house: House) -> None:
+def test_truncate_asks_first(sql: dict[str, Any], config_file: WriteConfig, house: House) -> None:
+    fields = [{"Codifier": f"I{n}", "Field": f"IINST{n}"} for n in (1, 2)]
+    meter = {"Codifier": "TI", "Type": "Teleinfo", "Sensor": {"Device": "x", "Proxy": fields}}
+    elements = [
+        {"Codifier": f"I{n}", "Type": "Proxy", "Sensor": {"Codifier": "TI"}} for n in (1, 2)
+    ]
+    config = config_file(meter, *elements, SQL=sql)
+    with contextlib.closing(connect(sql)) as connection:
+        pack_day(connection, "I1", date(2026, 10, 25))
+    query(
+        sql,
+        "INSERT INTO reading SELECT * FROM readings WHERE codifier = 'I1';"
+        "INSERT INTO energy_hour VALUES ('I1', now(), now(), '', '', 1, 1, 1, 1);"
+        "INSERT INTO energy_doubt VALUES ('I1', now());"
+        "INSERT INTO phase_hour SELECT n, now(), now(), 1, 1, 1, 1, now(), 1, 1, 1 "
+        "FROM generate_series(1, 2) n",
+    )
     refused = answered(config, "n\n", "sql", "truncate", "I1")
     assert refused.returncode == 1
     assert count(house, "reading", "I1") == 120
     assert answered(config, "y\n", "sql", "truncate", "I1").returncode == 0
-    assert [count(house, table, "I1") for table in ("reading", "statistic_day")] == [0, 0]
+    for table in ("reading", "packed", "statistic_day", "energy_hour", "energy_doubt"):
+        assert count(house, table, "I1") == 0
+    assert query(house.sql, "SELECT phase FROM phase_hour") == [(2,)]
     assert count(house, "reading", "I2") == 120
     assert control(config, "sql", "truncate", "--all", "--yes").returncode == 0
     assert query(house.sql, "SELECT * FROM reading") == []
