@@ -196,7 +196,7 @@ def lose(source: Source, count: int) -> None:
     """Number and keep readings that never reach the bus."""
     for start in range(0, count, 100):
         batch = [(source.codifier, float(n)) for n in range(min(100, count - start))]
-        source._sender.outbox.readings(batch, 5, Quality.GOOD, Dialect.JPH)
+        source._sender.outbox.blocks(batch, 5, Quality.GOOD, Dialect.JPH)
 
 
 def _udp() -> socket.socket:
@@ -217,7 +217,7 @@ def ring_cost(batch: int, rounds: int = 15) -> Row:
             calls = 30_000 // batch
             began_s = time.process_time()
             for _ in range(calls):
-                outbox.readings(readings, 5, Quality.GOOD, Dialect.JPH)
+                outbox.blocks(readings, 5, Quality.GOOD, Dialect.JPH)
             found.append(calls * batch / (time.process_time() - began_s))
     best = {name: max(found) for name, found in rates.items()}
     cells = "  ".join(

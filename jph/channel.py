@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from jph.blocks import Block
 from jph.config import Endpoint
 from jph.errors import BusError
 from jph.udp import LINUX, Address, Batches, Receive, keep_on_link, prepare
@@ -22,7 +23,6 @@ __all__ = ["Address", "Channel", "Receive", "interfaces_from_environment"]
 # Linux's numbers, which Python 3.11 does not name: linux/in.h
 _IP_MULTICAST_ALL: Final = 49
 _IPV6_MULTICAST_ALL: Final = 29
-_RECEIVE_BUFFER: Final = 4 * 2**20
 _HINTS: Final = {
     errno.ENODEV: "no such interface, or no route to a multicast group yet "
     "(JPH_INTERFACE or Multicast.Interfaces chooses the interface)",
@@ -42,13 +42,14 @@ class Channel:
         ttl: how many networks further datagrams go, those to single addresses too.
         sent: datagrams that left.
         unsent: datagrams that could not leave (no network, or the kernel refused).
+        receive_buffer: bytes that may wait to be read on each interface; 0 if nobody listens.
     """
 
     def __init__(
         self, endpoint: Endpoint, interfaces: Sequence[str] = (), ttl: int = 1, mtu: int = 1500
     ) -> None:
         self.endpoint = endpoint
-        self.sent = self.unsent = 0
+        self.sent = self.unsent = self.receive_buffer = 0
         self._interfaces = tuple(interfaces) or ("",)
         self.ttl = ttl
         self._family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
@@ -122,6 +123,14 @@ class Channel:
         self.unsent += len(datagrams) - left
         return left
 
+    def send_blocks(self, blocks: Sequence[Block]) -> bool:
+        """Send the datagrams of blocks in order; tell whether all left."""
+        left = self._batches.send_blocks(self._out, blocks, self._groups)
+        unsent = sum(len(joined) // size for joined, size in blocks) - left
+        self.sent += left
+        self.unsent += unsent
+        return not unsent
+
     def answer(
         self, datagrams: Sequence[bytes], to: Address, via: socket.socket | None = None
     ) -> None:
@@ -181,7 +190,7 @@ class Channel:
         receiver = socket.socket(self._family, socket.SOCK_DGRAM)
         with _closed_on_error(receiver):
             receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            prepare(receiver, _RECEIVE_BUFFER)
+            self.receive_buffer = prepare(receiver)
             receiver.bind(self._socket_address(interface))
             self._join(receiver, interface)
         return receiver

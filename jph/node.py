@@ -116,8 +116,8 @@ class Node(Hooks):
             return
         batch = list(readings)
         dialect = self.network.multicast.dialect
-        datagrams = self._outbox.readings(batch, timestamp_ms or now_ms(), quality, dialect)
-        if self.bus.data.send_many(datagrams) < len(datagrams):
+        blocks = self._outbox.blocks(batch, timestamp_ms or now_ms(), quality, dialect)
+        if not self.bus.data.send_blocks(blocks):
             self.bus.send_failed()
         self._spoke = self._spoke or any(codifier == self.codifier for codifier, _ in batch)
 

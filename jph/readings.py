@@ -6,13 +6,13 @@ takes the way of single datagrams (`jph.wire`), with the same outcome.
 """
 
 import struct
-import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, repeat
 from typing import Any, Final, overload
 
+from jph.blocks import LITTLE_ENDIAN
 from jph.errors import DecodeError
 from jph.wire import (
     HEADER_SIZE,
@@ -35,7 +35,6 @@ _FLAGS: Final = {
     for size in _NUMBER_SIZES
 }
 """What may come in datagrams of a size."""
-_LITTLE: Final = sys.byteorder == "little"
 _WORD: Final = struct.Struct("=I")
 # Where the fields lie, in 32-bit words, and in bytes: all the numbers have such a size.
 _SEQUENCE, _EPOCH, _LENGTH = 0, 1, 6
@@ -112,7 +111,7 @@ def decode_readings(
     A bad one costs that one: it is handed to `refuse`.
     """
     view = memoryview(batch)
-    if size not in _NUMBER_SIZES or len(view) < _FEW * size or not _LITTLE:
+    if size not in _NUMBER_SIZES or len(view) < _FEW * size or not LITTLE_ENDIAN:
         return decode_batch(decode_data, view, size, refuse)
     whole = len(view) - len(view) % size
     readings = _decode_columns(view[:whole], size)

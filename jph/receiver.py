@@ -26,7 +26,6 @@ from jph.wire import Reading, decode_batch, decode_data
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 Deliver = Callable[[Sequence[Reading], Address], None]
 
-_RECEIVE_BUFFER: Final = 4 * 2**20
 _MOST_HOSTS: Final = 1024
 """Addresses that were asked, and may answer."""
 _Item = tuple[bytes, Address, bool]
@@ -199,7 +198,7 @@ class RepairingReceiver(Receiver):
         family = socket.AF_INET6 if ":" in self.channel.endpoint.address else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._batches = Batches(family)
-        prepare(self._socket, _RECEIVE_BUFFER)
+        prepare(self._socket)
         keep_on_link(self._socket, self.channel.ttl)
         self._socket.bind(("", 0))
         loop = asyncio.get_running_loop()

@@ -18,7 +18,7 @@ from jph.repair.answering import Answering, Asker, Where
 from jph.repair.history import History
 from jph.repair.journal import Journal, Run
 from jph.repair.letters import Lives, Repair
-from jph.repair.ring import Ring
+from jph.repair.ring import Piece, Ring
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
@@ -117,6 +117,7 @@ class Sender:
         return True
 
     async def _flush(self, journal: Journal, passed_s: float) -> None:
+        waiting = self.outbox.journaled or []
         runs, announcements = self._take()
         try:
             await asyncio.get_running_loop().run_in_executor(
@@ -125,25 +126,35 @@ class Sender:
         except StoreError as error:
             self._tell("%s; the readings wait in memory", error)
             assert self.outbox.journaled is not None
-            back = [(run.codifier, datagram) for run in runs for datagram in run.datagrams]
-            self.outbox.journaled[:0] = back[-_MOST_WAITING:]
+            self.outbox.journaled[:0] = _newest(waiting)
 
     def _take(self) -> tuple[list[Run], dict[str, bytes]]:
         """Take what waits for the journal, as runs, and the announcements of all sources."""
         waiting, self.outbox.journaled = self.outbox.journaled or [], []
-        by_source: dict[str, list[bytes]] = {}
-        for codifier, datagram in waiting:
-            by_source.setdefault(codifier, []).append(datagram)
-        epoch = self.outbox.epoch
-        runs = [
-            Run(codifier, epoch, _SEQUENCE.unpack_from(datagrams[0])[0], datagrams)
-            for codifier, datagrams in by_source.items()
-        ]
+        by_source: dict[str, list[Piece]] = {}
+        for piece in waiting:
+            by_source.setdefault(piece[0], []).append(piece)
+        runs = []
+        for codifier, pieces in by_source.items():
+            joined = b"".join(each for _, each, _ in pieces)
+            (first,) = _SEQUENCE.unpack_from(joined)
+            count = sum(count for _, _, count in pieces)
+            runs.append(Run(codifier, self.outbox.epoch, first, count, joined))
         return runs, {code: track.announcement for code, track in self._ring.tracks.items()}
 
     def _tell(self, message: str, error: StoreError) -> None:
         if self._throttle.allow(message, time.monotonic()):
             self._log.error(message, error)
+
+
+def _newest(waiting: list[Piece]) -> list[Piece]:
+    """Return the newest pieces, as many as may wait."""
+    left = _MOST_WAITING
+    for index in range(len(waiting) - 1, -1, -1):
+        left -= waiting[index][2]
+        if left < 0:
+            return waiting[index + 1 :]
+    return waiting
 
 
 def journal_of(entry: Sensor) -> JournalSettings | None:

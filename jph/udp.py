@@ -6,11 +6,16 @@ the same verbs make one call each.
 
 import contextlib
 import errno
+import mmap
 import socket
 import struct
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any, Final
+
+from jph.blocks import Block
 
 Address = tuple[str, int]
 Receive = Callable[[memoryview, int, Address], None]
@@ -24,13 +29,21 @@ LINUX: Final = sys.platform == "linux"
 _UDP_SEGMENT: Final = 103
 _UDP_GRO: Final = 104
 _SO_RXQ_OVFL: Final = 40
+_SO_RCVBUFFORCE: Final = 33
 _DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
 
+RECEIVE_BUFFER: Final = 8 * 2**20
+"""Bytes that may wait to be read, where the system allows as many."""
 _MAX_SEGMENTS: Final = 64  # UDP_MAX_SEGMENTS of the kernels in use
 _MAX_BATCH: Final = 65_507
 _UDP_IP_HEADERS: Final = 28  # IPv4 and UDP; IPv6 needs 48, so its margin below
-_BATCHES_A_TURN: Final = 64
-"""Batches read before the loop may look elsewhere, so that a busy bus starves nobody."""
+_LARGEST_READ: Final = 65_536
+_ENOUGH: Final = 65_536
+"""Bytes after which what waits is handed on: about 1,800 numbers."""
+_TURN_S: Final = 0.005
+"""Then the loop may look elsewhere, so that a busy bus starves nobody."""
+_LONE_TURNS: Final = 8
+"""While datagrams come alone, only one turn in so many looks whether another is behind."""
 _NO_SEGMENTS: Final = frozenset({errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP})
 _U16: Final = struct.Struct("=H")
 _INT: Final = struct.Struct("=i")
@@ -50,7 +63,9 @@ class Batches:
         self._segments = LINUX
         self._drops: dict[int, int] = {}
         self._dropped_before = 0
-        self._buffer = memoryview(bytearray(65_536 + 8))
+        self._lone = 0
+        # Mapped: only the pages that are used take memory.
+        self._buffer = memoryview(mmap.mmap(-1, _ENOUGH + _LARGEST_READ))
 
     @property
     def overflowed(self) -> int:
@@ -68,57 +83,100 @@ class Batches:
         """Send datagrams in order through each socket, to its address; return how many left."""
         if len(datagrams) == 1:
             return _send_one(outs, datagrams[0], to)
+        return self.send_blocks(outs, _equal_sizes(datagrams), to)
+
+    def send_blocks(
+        self, outs: Sequence[socket.socket], blocks: Iterable[Block], to: Sequence[Any]
+    ) -> int:
+        """Send the datagrams of blocks as `send` does."""
         left = 0
-        for group in _equal_sizes(datagrams, self._largest):
-            if len(group) == 1 or not self._segments:
-                left += sum(_send_one(outs, datagram, to) for datagram in group)
-            else:
-                left += self._send_group(outs, group, to)
+        for block, size in blocks:
+            together = min(_MAX_SEGMENTS, _MAX_BATCH // size) if 0 < size <= self._largest else 1
+            step = size * together or 1
+            for start in range(0, len(block) or 1, step):
+                left += self._send_group(outs, block[start : start + step], size, to)
         return left
 
     def read(self, readable: socket.socket, receive: Receive) -> None:
-        """Hand what waits in `readable` to `receive`, at most a turn's worth."""
-        buffer = self._buffer
-        for _ in range(_BATCHES_A_TURN):
+        """Hand what waits in `readable` to `receive`, at most a turn's worth.
+
+        One datagram that comes alone is handed on at once; what waits together, together.
+        """
+        buffer, begin, end, size, sender = self._buffer, 0, 0, 0, None
+        over_s, got = 0.0, 0
+        while True:
             try:
-                length, ancillary, _, sender = readable.recvmsg_into([buffer], 64, _DONT_WAIT)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError:
-                return  # the interface went away; the watch opens us again
-            size = length
-            for level, kind, data in ancillary:
-                if level == socket.IPPROTO_UDP and kind == _UDP_GRO:
-                    (size,) = _INT.unpack_from(data)
-                elif level == socket.SOL_SOCKET and kind == _SO_RXQ_OVFL:
-                    (self._drops[readable.fileno()],) = _U32.unpack_from(data)
-            self.received += -(-length // size) if size else 1
-            receive(buffer[:length], size, _address(sender))
+                length, ancillary, _, who = readable.recvmsg_into([buffer[end:]], 64, _DONT_WAIT)
+            except OSError:  # nothing waits; or the interface went away: the watch opens us again
+                break
+            each = self._size(readable, length, ancillary) if ancillary else length
+            got += -(-length // each) if each else 1
+            if begin < end and (each != size or who != sender or (end - begin) % size):
+                receive(buffer[begin:end], size, _address(sender))
+                begin = end
+            end, size, sender = end + length, each, who
+            if got == 1:
+                receive(buffer[:end], size, _address(sender))
+                begin = end
+                if self._lone % _LONE_TURNS:
+                    break
+            elif end > _ENOUGH or not size:
+                receive(buffer[begin:end], size, _address(sender))
+                begin = end = 0
+                now_s = time.monotonic()
+                over_s = over_s or now_s + _TURN_S
+                if now_s >= over_s:
+                    break
+        if begin < end:
+            receive(buffer[begin:end], size, _address(sender))
+        self._lone = self._lone + 1 if got == 1 else 0
+        self.received += got
+
+    def _size(self, readable: socket.socket, length: int, ancillary: Sequence[Any]) -> int:
+        """Return the size of each datagram, and take note of the kernel's drops."""
+        size = length
+        for level, kind, data in ancillary:
+            if level == socket.IPPROTO_UDP and kind == _UDP_GRO:
+                (size,) = _INT.unpack_from(data)
+            elif level == socket.SOL_SOCKET and kind == _SO_RXQ_OVFL:
+                (self._drops[readable.fileno()],) = _U32.unpack_from(data)
+        return size
 
     def _send_group(
-        self, outs: Sequence[socket.socket], group: Sequence[bytes], to: Sequence[Any]
+        self, outs: Sequence[socket.socket], group: bytes, size: int, to: Sequence[Any]
     ) -> int:
-        batch = b"".join(group)
-        size = [(socket.IPPROTO_UDP, _UDP_SEGMENT, _U16.pack(len(group[0])))]
+        """Send what one call can carry."""
+        if len(group) == size:
+            return _send_one(outs, group, to)
+        if not self._segments:
+            return _send_each(outs, group, size, to)
+        ancillary = [(socket.IPPROTO_UDP, _UDP_SEGMENT, _U16.pack(size))]
         for position, (out, address) in enumerate(zip(outs, to, strict=True)):
             try:
-                out.sendmsg([batch], size, 0, address)
+                out.sendmsg([group], ancillary, 0, address)
             except OSError as error:
                 if error.errno in _NO_SEGMENTS and position == 0:
                     self._segments = False
-                    return sum(_send_one(outs, datagram, to) for datagram in group)
+                    return _send_each(outs, group, size, to)
                 return 0
-        return len(group) if outs else 0
+        return len(group) // size if outs else 0
 
 
-def prepare(receiver: socket.socket, buffer_size: int) -> None:
-    """Set a socket up to be read in batches, with its drops counted."""
+def prepare(receiver: socket.socket) -> int:
+    """Set a socket up to be read in batches, with its drops counted.
+
+    Return the bytes that may wait in it: `RECEIVE_BUFFER`, or what the system allows.
+    """
     receiver.setblocking(False)
-    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_size)
+    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     if LINUX:
+        with contextlib.suppress(OSError):  # it takes CAP_NET_ADMIN
+            receiver.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
         receiver.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
         with contextlib.suppress(OSError):  # before Linux 5.0
             receiver.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
+    allowed = receiver.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    return allowed // 2 if LINUX else allowed  # Linux doubles it: socket(7)
 
 
 def keep_on_link(out: socket.socket, ttl: int) -> None:
@@ -143,17 +201,14 @@ def _send_one(outs: Sequence[socket.socket], datagram: bytes, to: Sequence[Any])
     return int(left)
 
 
-def _equal_sizes(datagrams: Sequence[bytes], largest: int) -> Iterator[Sequence[bytes]]:
-    """Cut `datagrams` into runs that one UDP_SEGMENT call can carry."""
-    start = 0
-    while start < len(datagrams):
-        size = len(datagrams[start])
-        most = min(_MAX_SEGMENTS, _MAX_BATCH // size) if 0 < size <= largest else 1
-        end = start + 1
-        while end < len(datagrams) and end - start < most and len(datagrams[end]) == size:
-            end += 1
-        yield datagrams[start:end]
-        start = end
+def _send_each(outs: Sequence[socket.socket], group: bytes, size: int, to: Sequence[Any]) -> int:
+    return sum(_send_one(outs, datagram, to) for datagram in Block(group, size).datagrams())
+
+
+def _equal_sizes(datagrams: Sequence[bytes]) -> Iterator[Block]:
+    """Join neighbours of equal size."""
+    for size, group in groupby(datagrams, len):
+        yield Block(b"".join(group), size)
 
 
 def _address(sender: Any) -> Address:  # noqa: ANN401

@@ -44,12 +44,13 @@ _HALF: Final = SEQUENCE_LIMIT // 2
 
 
 class Run(NamedTuple):
-    """Contiguous datagrams of one start of one source."""
+    """Contiguous datagrams of one start of one source, one after the other."""
 
     codifier: str
     epoch: int
     first: int
-    datagrams: Sequence[bytes]
+    length: int
+    joined: bytes
 
 
 @dataclass(slots=True)
@@ -204,7 +205,7 @@ class Journal:
                     {
                         (run.first + position) % SEQUENCE_LIMIT: datagram
                         for run in runs
-                        for position, datagram in enumerate(run.datagrams)
+                        for position, datagram in enumerate(_datagrams(run.joined))
                     },
                 )
         return self._read[1] if self._read[0] == key else {}
@@ -250,8 +251,7 @@ class Journal:
         os.fsync(file)
         segment.age_s = self._age_s
         for run in runs:
-            flag = chr(run.datagrams[0][16])
-            segment.note(run.codifier, run.epoch, run.first, len(run.datagrams), flag)
+            segment.note(run.codifier, run.epoch, run.first, run.length, chr(run.joined[16]))
 
     def _forget(self) -> None:
         """Drop the oldest segments while there is too much, or what they hold is too old."""
@@ -291,16 +291,15 @@ def _announcing(runs: Sequence[Run], announcements: Mapping[str, bytes]) -> Iter
     for codifier, datagram in announcements.items():
         (first,) = _LENGTH.unpack_from(datagram)
         if (codifier, first) not in written:
-            yield Run(codifier, epoch, first, [datagram])
+            yield Run(codifier, epoch, first, 1, datagram)
 
 
 def _encode(runs: Sequence[Run], age_s: float) -> bytes:
     table = [_HEAD.pack(age_s, len(runs))]
-    datagrams = [b"".join(run.datagrams) for run in runs]
-    for run, joined in zip(runs, datagrams, strict=True):
-        code, flag = run.codifier.encode(), run.datagrams[0][16:17]
-        table.append(_RUN.pack(code, flag, run.epoch, run.first, len(run.datagrams), len(joined)))
-    body = b"".join(table + datagrams)
+    for run in runs:
+        code, flag = run.codifier.encode(), run.joined[16:17]
+        table.append(_RUN.pack(code, flag, run.epoch, run.first, run.length, len(run.joined)))
+    body = b"".join(table + [run.joined for run in runs])
     return _BLOCK.pack(_MAGIC, zlib.crc32(body), len(body)) + body
 
 
@@ -333,9 +332,9 @@ def _table(data: bytes, start: int) -> Iterator[tuple[str, str, int, int, int, i
 def _runs(data: bytes, codifier: str, epoch: int) -> Iterator[Run]:
     """Yield the runs of one start of one source in a segment."""
     for start, _ in _blocks(data):
-        for code, _, run_epoch, first, _, where, size in _table(data, start):
+        for code, _, run_epoch, first, count, where, size in _table(data, start):
             if (code, run_epoch) == (codifier, epoch):
-                yield Run(code, run_epoch, first, list(_datagrams(data[where : where + size])))
+                yield Run(code, run_epoch, first, count, data[where : where + size])
 
 
 def _datagrams(joined: bytes) -> Iterator[bytes]:

@@ -1,9 +1,11 @@
 """What a program sent lately, to send it again: bounded by age and bytes. Pure.
 
-Each source's datagrams are contiguous, so a sequence finds its datagram by subtraction. They are
-forgotten a slice (about a second of sending) at a time.
+Each source's datagrams are contiguous, so a sequence finds its datagram by its position; what was
+sent together is kept together. They are forgotten a slice (about a second of sending) at a time.
 """
 
+from array import array
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
@@ -15,6 +17,9 @@ _SLICES: Final = 64
 """A slice is closed early when it holds this part of the ring's bytes."""
 _HALF: Final = SEQUENCE_LIMIT // 2
 
+Piece = tuple[str, bytes, int]
+"""A source, and so many consecutive datagrams of it, of equal size, one after the other."""
+
 
 class _Slice(NamedTuple):
     """How far each source that spoke had come at the end of a slice."""
@@ -25,26 +30,50 @@ class _Slice(NamedTuple):
 
 
 class Track:
-    """The datagrams of one source: those from `base` on are kept.
+    """The datagrams of one source: those from `base` on are kept, a piece at a time.
 
     Attributes:
         first: sequence of the announcement, which is always kept; position 0 is the announcement.
-        base: position of the first datagram that is kept.
+        base: position of the first datagram that is kept; end: position of the next.
     """
 
-    __slots__ = ("announcement", "base", "closed", "datagrams", "first")
+    __slots__ = ("_ends", "_pieces", "announcement", "base", "closed", "end", "first")
 
     def __init__(self, first: int, announcement: bytes) -> None:
         self.first = first
         self.announcement = announcement
-        self.base = 0
+        self.base = self.end = 0
         self.closed = 0
-        self.datagrams: list[bytes] = []
+        self._pieces: list[bytes] = []
+        self._ends = array("Q")
 
-    @property
-    def end(self) -> int:
-        """Position of the next datagram."""
-        return self.base + len(self.datagrams)
+    def add(self, joined: bytes, count: int) -> None:
+        """Keep the next datagrams."""
+        self.end += count
+        self._pieces.append(joined)
+        self._ends.append(self.end)
+
+    def forget(self, position: int) -> None:
+        """Forget the pieces that end at `position` or before."""
+        gone = bisect_right(self._ends, position)
+        if gone:
+            self.base = self._ends[gone - 1]
+            del self._pieces[:gone], self._ends[:gone]
+
+    def take(self, start: int, end: int) -> list[bytes]:
+        """Return what is kept of the positions from `start` to below `end`."""
+        taken: list[bytes] = []
+        index = bisect_right(self._ends, start)
+        begin = self._ends[index - 1] if index else self.base
+        for joined, there in zip(self._pieces[index:], self._ends[index:], strict=True):
+            if begin >= end:
+                break
+            size = len(joined) // (there - begin)
+            for position in range(max(start, begin), min(end, there)):
+                at = size * (position - begin)
+                taken.append(joined[at : at + size])
+            begin = there
+        return taken
 
     def position(self, sequence: int) -> int:
         """Return where `sequence` lies; before the announcement is negative."""
@@ -76,14 +105,14 @@ class Ring:
         """Start a source's track with its announcement, which `add` is given too."""
         self.tracks[codifier] = Track(sequence, announcement)
 
-    def add(self, sent: Iterable[tuple[str, bytes]], now_s: float) -> None:
-        """Keep datagrams, each the next of its source."""
+    def add(self, sent: Iterable[Piece], now_s: float) -> None:
+        """Keep datagrams, each piece the next of its source."""
         if now_s - self._open_since_s > _SLICE_S or self._open_size * _SLICES > self._max_bytes:
             self._close(now_s)
         tracks, size = self.tracks, 0
-        for codifier, datagram in sent:
-            tracks[codifier].datagrams.append(datagram)
-            size += len(datagram)
+        for codifier, joined, count in sent:
+            tracks[codifier].add(joined, count)
+            size += len(joined)
         self._open_size += size
         self._added_s = now_s
         self.size += size
@@ -99,13 +128,11 @@ class Ring:
             oldest = slices.popleft()
             self.size -= oldest.size
             for track, end in oldest.ends:
-                del track.datagrams[: end - track.base]
-                track.base = end
+                track.forget(end)
 
     def take(self, codifier: str, start: int, end: int) -> Sequence[bytes]:
         """Return what is kept of the positions from `start` to below `end`."""
-        track = self.tracks[codifier]
-        return track.datagrams[max(start - track.base, 0) : max(end - track.base, 0)]
+        return self.tracks[codifier].take(start, end)
 
     def _close(self, now_s: float) -> None:
         if self._open_size:

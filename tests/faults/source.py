@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from jph import kinds, logs, program
+from jph.blocks import Block
 from jph.config import Network
 from jph.node import Node
 from jph.wire import decode_data
@@ -36,13 +37,14 @@ class Source(Node):
         self.joined = asyncio.Event()
 
     async def open(self) -> None:
-        send = self.bus.data.send_many
+        send = self.bus.data.send_blocks
 
-        def logged(datagrams: Sequence[bytes]) -> int:
+        def logged(blocks: Sequence[Block]) -> bool:
+            datagrams = (datagram for block in blocks for datagram in block.datagrams())
             self._file.write(b"".join(map(self._record, datagrams)))
-            return send(datagrams)
+            return send(blocks)
 
-        self.bus.data.send_many = logged  # type: ignore[method-assign]
+        self.bus.data.send_blocks = logged  # type: ignore[method-assign]
 
     def _joined(self) -> None:
         super()._joined()

@@ -247,12 +247,13 @@ class World:
 
     def send(self, code: str) -> None:
         source = self.sources[code]
-        datagrams = source.outbox.readings([(code, 1)], 1000, Quality.GOOD, Dialect.JPH)
+        blocks = source.outbox.blocks([(code, 1)], 1000, Quality.GOOD, Dialect.JPH)
+        datagrams = [datagram for block in blocks for datagram in block.datagrams()]
         for datagram in datagrams:
             reading = decode_data(datagram)
             if reading.flag == "n":
                 source.ring.begin(code, reading.sequence, datagram)
-            source.ring.add([(code, datagram)], self.now_s)
+            source.ring.add([(code, datagram, 1)], self.now_s)
             if reading.flag != "n":
                 self.sent.append((code, reading.epoch, reading.sequence))
             for collector in self.collectors:

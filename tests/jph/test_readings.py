@@ -129,7 +129,7 @@ def test_the_memory_may_be_used_again() -> None:
 
 
 def test_without_columns_the_outcome_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readings, "_LITTLE", False)
+    monkeypatch.setattr(readings, "LITTLE_ENDIAN", False)
     assert decode_readings(join(make(100)), 36, pytest.fail) == make(100)
 
 

@@ -90,7 +90,7 @@ def test_the_pace() -> None:
 async def test_two_that_ask_for_much_take_turns() -> None:
     ring = Ring(900, 10**7)
     outbox = Outbox("AA", 7, ring)
-    outbox.readings([("AA", n) for n in range(2_000)], 5, Quality.GOOD, Dialect.JPH)
+    outbox.blocks([("AA", n) for n in range(2_000)], 5, Quality.GOOD, Dialect.JPH)
     turns: list[tuple[Asker, int]] = []
     letters: list[Repair] = []
     came: list[int] = []

@@ -31,9 +31,12 @@ class Writer:
         runs = []
         for code in codes:
             batch = [(code, number) for number in range(count)]
-            datagrams = self.outbox.readings(batch, 5, Quality.GOOD, Dialect.JPH)
+            blocks = self.outbox.blocks(batch, 5, Quality.GOOD, Dialect.JPH)
+            datagrams = [datagram for block in blocks for datagram in block.datagrams()]
             sequences = [decode_data(datagram).sequence for datagram in datagrams]
-            runs.append(Run(code, self.outbox.epoch, sequences[0], datagrams))
+            runs.append(
+                Run(code, self.outbox.epoch, sequences[0], len(datagrams), b"".join(datagrams))
+            )
             if code == "AA":
                 self.sent |= dict(zip(sequences, datagrams, strict=True))
         announced = {code: track.announcement for code, track in self.ring.tracks.items()}

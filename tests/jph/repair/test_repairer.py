@@ -53,7 +53,8 @@ class World:
 
     def send(self, count: int) -> None:
         for number in range(count):
-            for datagram in self.outbox.readings([("AA", number)], 5, Quality.GOOD, Dialect.JPH):
+            blocks = self.outbox.blocks([("AA", number)], 5, Quality.GOOD, Dialect.JPH)
+            for datagram in (each for block in blocks for each in block.datagrams()):
                 reading = decode_data(datagram)
                 self.sent.append((reading.epoch, reading.sequence))
                 self.fly("bus", reading)

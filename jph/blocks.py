@@ -1,0 +1,113 @@
+"""Many readings as datagrams at once: columns to bytes, and what goes together. Pure.
+
+A block is what one call can send: datagrams of equal size. On the wire each is alone.
+"""
+
+import struct
+import sys
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from typing import Any, Final, NamedTuple
+
+from jph.errors import EncodeError
+from jph.wire import EVERYBODY, HEADER_SIZE, NUMBERS, VERSION, write_head
+
+LITTLE_ENDIAN: Final = sys.byteorder == "little"
+"""Whether numbers lie in memory as they do on the wire."""
+_HEADER: Final = "<IIQ8sI"
+_VALUE_AT: Final = HEADER_SIZE // 4
+
+
+class Block(NamedTuple):
+    """Datagrams of equal size, one after the other."""
+
+    joined: bytes
+    size: int
+
+    def datagrams(self) -> list[bytes]:
+        """Take the block apart."""
+        starts = range(0, len(self.joined), self.size)
+        return [self.joined[start : start + self.size] for start in starts]
+
+
+class Common(NamedTuple):
+    """What the readings of one call have in common."""
+
+    epoch: int
+    timestamp_ms: int
+    flag: str
+    quality: int
+
+
+def encode_run(common: Common, source: str, first: int, values: Sequence[Any]) -> Block:
+    """Write numbers of one source, with sequences from `first` on that do not wrap.
+
+    Raises:
+        EncodeError: a value does not fit the flag.
+    """
+    number, count = NUMBERS[common.flag], len(values)
+    header = _pack(common, [source], [first], [0])[0]
+    block = bytearray(header * count)
+    words, step = memoryview(block).cast("I"), len(header) // 4
+    words[::step] = memoryview(array("I", range(first, first + count)))
+    try:
+        column = struct.pack(f"<{count}{number.format[1:]}", *values)
+    except (struct.error, OverflowError) as error:
+        raise EncodeError(f"{source}: {error}") from error
+    body, width = memoryview(column).cast("I"), number.size // 4
+    for word in range(width):
+        words[_VALUE_AT + word :: step] = body[word::width]
+    return Block(bytes(block), len(header))
+
+
+def encode_numbers(
+    common: Common, sources: Sequence[str], sequences: Sequence[int], values: Sequence[Any]
+) -> list[bytes]:
+    """Write numbers of any sources.
+
+    Raises:
+        EncodeError: a value does not fit the flag.
+    """
+    try:
+        return _pack(common, sources, sequences, values)
+    except (struct.error, OverflowError) as error:
+        raise EncodeError(f"{common}: {error}") from error
+
+
+def _pack(
+    common: Common, sources: Sequence[str], sequences: Sequence[int], values: Sequence[Any]
+) -> list[bytes]:
+    number = NUMBERS[common.flag]
+    heads = {
+        source: write_head(common.flag, source, EVERYBODY, VERSION, common.quality)
+        for source in set(sources)
+    }
+    return list(
+        map(
+            struct.Struct(_HEADER + number.format[1:]).pack,
+            sequences,
+            repeat(common.epoch),
+            repeat(common.timestamp_ms),
+            map(heads.__getitem__, sources),
+            repeat(number.size),
+            values,
+        )
+    )
+
+
+def grouped(sent: Iterable[tuple[str, bytes]]) -> list[Block]:
+    """Put datagrams (source, bytes) of equal size together; each source's stay in their order."""
+    blocks: list[list[bytes]] = []
+    of_size: dict[int, list[int]] = {}
+    newest: dict[str, int] = {}
+    for source, datagram in sent:
+        places = of_size.setdefault(len(datagram), [])
+        index = bisect_left(places, newest.get(source, 0))
+        if index == len(places):
+            places.append(len(blocks))
+            blocks.append([])
+        newest[source] = place = places[index]
+        blocks[place].append(datagram)
+    return [Block(b"".join(block), len(block[0])) for block in blocks]
