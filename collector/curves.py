@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from collector.buckets import Width, bucket_of, to_datetime
+from collector.buckets import Width, bucket_of, buckets, to_datetime
 from collector.connecting import query
 from collector.numbers import FINITE, NUMBER
 from collector.reading_back import Level
@@ -178,29 +178,34 @@ _READINGS: Final = f"""
         count(*) AS count
     FROM (SELECT ms, value AS mean, value AS min, value AS max, 1 AS count FROM (
         SELECT {_MS} AS ms, {NUMBER} AS value
-        FROM readings(wanted.codifier, %(start)s, %(end)s) WHERE {FINITE}
+        FROM readings(%(code)s, %(start)s, %(end)s) WHERE {FINITE}
     ) AS number) AS each GROUP BY (ms - 1) / {{step}} ORDER BY 1
 """
 _RUNNING: Final = f"""
     SELECT codifier, max(ms), {{statistic}}, min(min), max(max), sum(count)::bigint FROM (
         SELECT codifier, {_MS} AS ms, mean, min, max, count FROM statistic_10min
         WHERE codifier = ANY(%(codifiers)s) AND timestamp > %(open)s AND timestamp <= %(known)s
-        UNION ALL
-        SELECT codifier, ms, value, value, value, 1 FROM (
-            SELECT codifier, {_MS} AS ms, {NUMBER} AS value
-            FROM unnest(%(codifiers)s::text[]) AS wanted (code),
-                readings(wanted.code, %(unknown)s, %(end)s) WHERE {FINITE}
-        ) AS number
+        UNION ALL {{readings}}
     ) AS part GROUP BY codifier, {{bucket}} ORDER BY 2
 """
-_DAY_OF: Final = "date_trunc('day', to_timestamp((ms - 1) / 1000.0) AT TIME ZONE %(zone)s)"
+# One after the other, each by its name: `readings` then looks only once what is doubted.
+_SINCE: Final = f"""
+    SELECT codifier, ms, value, value, value, 1 FROM (
+        SELECT codifier, {_MS} AS ms, {NUMBER} AS value
+        FROM readings(%(code{{place}})s, %(unknown)s, %(end)s) WHERE {FINITE}
+    ) AS number
+"""
 
 
 def _raw(connection: "connection", wanted: Wanted) -> list[Curve]:
     step_ms = _step(wanted.end_ms - wanted.start_ms, wanted.points)
     points = _READINGS.format(statistic=_OF_PARTS[wanted.statistic], step=step_ms)
-    rows = query(connection, _CURVES.format(points=points), _values(wanted))
-    return [_curve(row, Level.RAW, step_ms if (row[2] or 0) > 1 else 0) for row in rows]
+    curves = []
+    for code in wanted.codifiers:
+        values = _values(wanted._replace(codifiers=(code,))) | {"code": code}
+        (row,) = query(connection, _CURVES.format(points=points), values)
+        curves.append(_curve(row, Level.RAW, step_ms if (row[2] or 0) > 1 else 0))
+    return curves
 
 
 def _step(length_ms: int, points: int) -> int:
@@ -249,18 +254,30 @@ def _with_running(
     closed_ms = bucket_of(width, until_ms * 1000 + 1, zone).start // 1000
     open_ms = max(begin_ms, closed_ms)
     known_ms = min(until_ms, bucket_of(Width.TEN_MINUTES, wanted.end_ms * 1000, zone).end // 1000)
-    bucket = f"(ms - 1) / {step_ms}" if width is not Width.DAY else _DAY_OF
+    bucket = f"(ms - 1) / {step_ms}"
+    if width is Width.DAY:
+        bucket = "width_bucket(ms - 1, %(midnights)s::bigint[])"
     values = _values(wanted) | {
         "open": _moment(open_ms),
         "known": _moment(max(open_ms, known_ms)),
         "unknown": _moment(max(open_ms, until_ms)),
-        "zone": zone.key,
+        "midnights": _midnights(open_ms, wanted.end_ms, zone),
+        **{f"code{place}": code for place, code in enumerate(wanted.codifiers)},
     }
-    statement = _RUNNING.format(statistic=_OF_PARTS[wanted.statistic], bucket=bucket)
+    readings = " UNION ALL ".join(_SINCE.format(place=n) for n in range(len(wanted.codifiers)))
+    statement = _RUNNING.format(
+        statistic=_OF_PARTS[wanted.statistic], bucket=bucket, readings=readings
+    )
     running: dict[str, list[tuple[float, ...]]] = {}
     for codifier, *point in query(connection, statement, values):
         running.setdefault(codifier, []).append(tuple(point))
     return [_continued(curve, running.get(curve.codifier, ())) for curve in curves]
+
+
+def _midnights(start_ms: int, end_ms: int, zone: ZoneInfo) -> list[int]:
+    """Return when the days end that have a moment after `start_ms` up to `end_ms`."""
+    days = buckets(Width.DAY, 1000 * start_ms + 1, 1000 * end_ms, zone)
+    return [day.end // 1000 for day in days]
 
 
 def _continued(curve: Curve, points: Sequence[tuple[float, ...]]) -> Curve:
