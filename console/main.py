@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "backup": "console.backup:backup",
     "restore": "console.backup:restore",
     "sql": "console.sql:sql",
+    "user": "console.user:user",
     "cost": "console.cost:cost",
     "why": "console.why:why",
     "record": "console.record:record",

@@ -14,14 +14,21 @@ from typing import Any, Final
 from litestar import Litestar, MediaType, Response
 from litestar.config.compression import CompressionConfig
 from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, Reference, SecurityScheme
 
 import gateway.api
 import gateway.pages
 from gateway.assets import Assets
 from gateway.guard import App, Guard
 from gateway.parts import Parts
-from gateway.security.entry import Entry
-from gateway.shell import Link, Shell
+from gateway.security.database import AccountsError
+from gateway.security.entry import Entry, login_for
+from gateway.security.passwords import TooManyLogins
+from gateway.security.users import UserError
+from gateway.shell import Link, Shell, WebRequest
+from jph import __version__
 from jph.config import Network
 
 MOST_BODY_BYTES: Final = 64 * 1024
@@ -49,17 +56,34 @@ def build_app(
         parts.log.error("the gateway failed", exc_info=error)
         return Response({"error": "internal error"}, status_code=500, media_type=MediaType.JSON)
 
+    def as_refusal(request: WebRequest, error: HTTPException) -> Response[Any]:
+        """Say a refusal in JSON, or on a page to who looks at pages."""
+        if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+            if error.status_code == 401:
+                target = login_for(request.scope["path"], request.scope["query_string"])
+                return Response("", status_code=303, headers={"location": target})
+            return parts.shell.page(
+                request, "error.html", status_code=error.status_code, said=error.detail
+            )
+        return _said(error.detail, error.status_code, error.headers)
+
     app = Litestar(
         [
             *(handler for subject in _subjects() for handler in subject.handlers(parts)),
             *parts.shell.assets.handlers(),
         ],
-        exception_handlers={HTTPException: _as_json, Exception: as_fault},
+        exception_handlers={
+            HTTPException: as_refusal,
+            UserError: _as_conflict,
+            TooManyLogins: _as_busy,
+            AccountsError: _as_away,
+            Exception: as_fault,
+        },
         compression_config=CompressionConfig(
             backend="gzip", gzip_compress_level=6, exclude_opt_key="ready", exclude=["/events$"]
         ),
         request_max_body_size=MOST_BODY_BYTES,
-        openapi_config=None,
+        openapi_config=_openapi(),
         logging_config=None,
         debug=False,
     )
@@ -76,10 +100,39 @@ def _subjects() -> Iterator[ModuleType]:
                 yield subject
 
 
-def _as_json(_: object, error: HTTPException) -> Response[dict[str, str]]:
+def _said(words: str, status: int, headers: dict[str, str] | None = None) -> Response[Any]:
     """Say a refusal in JSON, without more of the inside than its own words."""
     return Response(
-        {"error": error.detail}, status_code=error.status_code, media_type=MediaType.JSON
+        {"error": words}, status_code=status, media_type=MediaType.JSON, headers=headers
+    )
+
+
+def _as_conflict(_: object, error: UserError) -> Response[Any]:
+    return _said(str(error), 409)
+
+
+def _as_busy(_: object, error: TooManyLogins) -> Response[Any]:
+    return _said(str(error), 429)
+
+
+def _as_away(_: object, __: AccountsError) -> Response[Any]:
+    return _said("the accounts cannot be read now", 503)
+
+
+def _openapi() -> OpenAPIConfig:
+    """Describe the API; the description is for programs, at `/api/openapi.json`."""
+    schemes: dict[str, SecurityScheme | Reference] = {
+        "token": SecurityScheme(type="http", scheme="bearer"),
+        "session": SecurityScheme(type="apiKey", security_scheme_in="cookie", name="jph"),
+    }
+    return OpenAPIConfig(
+        title="jph gateway",
+        version=__version__,
+        description="What the pages do. Commands need an operator; see docs/gateway.md.",
+        path="/api",
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        components=Components(security_schemes=schemes),
+        security=[{"token": []}, {"session": []}],
     )
 
 

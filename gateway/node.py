@@ -12,7 +12,10 @@ from gateway.board import Board
 from gateway.commands import Commander
 from gateway.holes import HoleReader
 from gateway.reading import HistoryReader
+from gateway.security import users
 from gateway.security.accounts import Accounts
+from gateway.security.database import AccountsError
+from gateway.senses import Senses
 from gateway.store import Hashes, Reader
 from gateway.stream import MERGE_S, Hub
 from jph.errors import JphError
@@ -58,6 +61,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
     _hub: "Hub | None" = None
     _accounts: "Accounts | None" = None
     _history: "HistoryReader | None" = None
+    _senses: "Senses | None" = None
     _web: "WebServer | None" = None
     _reader: "asyncio.Task[None] | None" = None
 
@@ -95,18 +99,31 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         self._follow(self._hub.board)
         self.spawn(self._judge(self._hub), "judge")
         self.spawn(self._holes.run(), "holes")
+        self.spawn(self._tell_first(self._accounts), "accounts")
         self.log.info("ready: %s", self.url)
 
     async def close(self) -> None:
         """End the streams and the server."""
         if self._hub is not None:
             self._hub.close()
+        if self._senses is not None:
+            self._senses.close()
         if self._web is not None:
             await self._web.stop()
         if self._history is not None:
             self._history.close()
         if self._accounts is not None:
             self._accounts.close()
+
+    async def _tell_first(self, accounts: Accounts) -> None:
+        """Say how people get in if nobody can yet."""
+        try:
+            if not await accounts.run(users.any_admin):
+                self.log.warning(
+                    "nobody can log in yet: `control.py user add NAME` makes the first admin"
+                )
+        except AccountsError as error:
+            self.log.error("nobody can log in: %s", error)
 
     def _parts(self) -> "Parts":
         """Return what the pages and the API are built from."""
@@ -118,11 +135,14 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         assert self._accounts is not None
         hub = self._hub
         self._history = HistoryReader(lambda: hub.board.network, self.log)
+        self._senses = Senses(self.log)
+        self._senses.follow(self.network, self.spawn)
         return Parts(
             hub=hub,
             commander=self._commander,
             holes=self._holes,
             history=self._history,
+            senses=self._senses,
             log=self.log,
             network=lambda: hub.board.network,
             shell=make_shell(lambda: hub.board.network),
@@ -136,7 +156,9 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         Nothing here may cost more with more codifiers: a bus may carry thousands of these a second.
         """
         if self._hub is not None and message.flag in _SIGNS_OF_LIFE:
-            if self._hub.board.hear(message.source, message.active, time.monotonic()):
+            now_s, host = time.monotonic(), self.sender[0]
+            board, source = self._hub.board, message.source
+            if board.hear(source, message.active, now_s, host, message.version):
                 self._heard.set()
             self._commander.hear(message)
 
@@ -149,6 +171,8 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
             self._hub.use(Board(self.network))
             self._follow(self._hub.board)
             self._holes.show()
+        if self._senses is not None:
+            self._senses.follow(self.network, self.spawn)
 
     def _follow(self, board: Board) -> None:
         """Follow the cache for `board`, and no other any more."""

@@ -9,7 +9,8 @@ from gateway.holes import HoleReader
 from gateway.reading import HistoryReader
 from gateway.security.accounts import Accounts
 from gateway.security.audit import Auditor
-from gateway.shell import Shell, WebRequest
+from gateway.senses import Senses
+from gateway.shell import Shell, WebRequest, address_of
 from gateway.stream import Hub
 from jph.config import Network
 
@@ -25,6 +26,7 @@ class Parts:
         commander: speaks to nodes and waits for their answers.
         holes: reads what the history lacks.
         history: asks PostgreSQL, without keeping anybody waiting.
+        senses: log lines, traffic on the buses, cameras.
         log: the gateway's.
         network: returns the current configuration; a reload changes it.
         shell: makes pages.
@@ -36,6 +38,7 @@ class Parts:
     commander: Commander
     holes: HoleReader
     history: HistoryReader
+    senses: Senses
     log: Log
     network: Callable[[], Network]
     shell: Shell
@@ -44,5 +47,4 @@ class Parts:
 
     def audit(self, request: WebRequest, what: str, answer: str) -> None:
         """Keep that who asks has commanded `what` and was answered `answer`. Does not wait."""
-        client = request.client
-        self.auditor.note(request.user.name or "-", client.host if client else "-", what, answer)
+        self.auditor.note(request.user.name or "-", address_of(request), what, answer)

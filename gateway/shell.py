@@ -107,10 +107,21 @@ class Shell:
             value = request.query_params.get(name)
             if value in known:
                 kept.append(Cookie(name, value=value, max_age=_YEAR_S, samesite="strict"))
-        cookies = request.scope["cookies"]  # type: ignore[typeddict-item]
         if request.auth.fresh_visitor:
+            cookies = request.auth.cookies
             kept.append(cookies.cookie(cookies.visitor, request.auth.fresh_visitor))
         return kept
+
+
+def set_cookie(request: WebRequest, answer: Response[Any], secret: str, age_s: int) -> None:
+    """Give a browser its session, or take it away with an `age_s` of 0."""
+    cookies = request.auth.cookies
+    answer.cookies.append(cookies.cookie(cookies.session, secret, age_s))
+
+
+def address_of(request: WebRequest) -> str:
+    """Return the address that a request comes from."""
+    return request.client.host if request.client else "-"
 
 
 def _for_script(content: object) -> Markup:

@@ -14,7 +14,7 @@ import msgspec
 from gateway.board import Board
 
 MERGE_S: Final = 0.04
-"""A page is at most so far behind; below 0.1 s nobody notices, and a hundred browsers cost little."""
+"""A page is at most so far behind; nobody notices less than 0.1 s, and 100 browsers cost little."""
 KEEP_ALIVE_S: Final = 15.0
 STALL_S: Final = 10.0
 MOST_CLIENTS: Final = 200

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from litestar import delete, get, post, put
 from litestar.exceptions import HTTPException, NotAuthorizedException
-from litestar.params import Parameter
+from litestar.params import JSONBody, Parameter
 
 from gateway.parts import Parts
 from gateway.security.saved import LONGEST_NAME, LONGEST_QUERY, Saved, SavedGraph
@@ -54,12 +54,12 @@ def handlers(parts: Parts) -> list[Any]:
         return [_graph(each) for each in await parts.accounts.saved(request.user).list()]
 
     @post("/api/graphs")
-    async def keep(request: WebRequest, data: NewGraph) -> Graph:
+    async def keep(request: WebRequest, data: JSONBody[NewGraph]) -> Graph:
         """Keep a graph."""
         return _graph(await _done(_mine(parts, request).add(data.name, data.query)))
 
     @put("/api/graphs/{graph_id:int}")
-    async def change(request: WebRequest, graph_id: GraphId, data: GraphChange) -> Graph:
+    async def change(request: WebRequest, graph_id: GraphId, data: JSONBody[GraphChange]) -> Graph:
         """Rename a graph of mine, keep it as it is now, share it or no longer."""
         changed = _mine(parts, request).update(
             graph_id, name=data.name, query=data.query, shared=data.shared

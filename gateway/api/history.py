@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, NoReturn, TypeVar, cast
 import msgspec
 from litestar import get
 from litestar.exceptions import HTTPException
-from litestar.params import Parameter
+from litestar.params import Parameter, QueryParameter
 from litestar.response import Stream
 
 from collector.curves import Curve, Statistic, Wanted, read_curves
@@ -40,10 +40,10 @@ Codes = Annotated[
 ]
 Start = Annotated[
     int | None,
-    Parameter(query="from", ge=0, le=LAST_MS, description="ms since 1970; a day before `to`"),
+    QueryParameter(name="from", ge=0, le=LAST_MS, description="ms since 1970; a day before `to`"),
 ]
 End = Annotated[
-    int | None, Parameter(query="to", ge=0, le=LAST_MS, description="ms since 1970; now")
+    int | None, QueryParameter(name="to", ge=0, le=LAST_MS, description="ms since 1970; now")
 ]
 
 

@@ -1,6 +1,8 @@
 """Logging in and out."""
 
-from typing import Any, Final
+import math
+import time
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Response, get, post
@@ -9,17 +11,22 @@ from litestar.params import JSONBody
 
 from gateway.parts import Parts
 from gateway.security import sessions, users
-from gateway.security.passwords import TooManyLogins
-from gateway.shell import WebRequest
+from gateway.security.passwords import LONGEST
+from gateway.security.throttle import LoginThrottle
+from gateway.shell import WebRequest, address_of, set_cookie
 
 _MAX_AGE_S: Final = sessions.LONGEST_MS // 1000
+WRONG: Final = "wrong name or password"
+
+Name = Annotated[str, msgspec.Meta(max_length=users.LONGEST_NAME)]
+Password = Annotated[str, msgspec.Meta(max_length=LONGEST)]
 
 
 class Credentials(msgspec.Struct, frozen=True):
     """A name and a password."""
 
-    name: str
-    password: str
+    name: Name
+    password: Password
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -31,38 +38,59 @@ class Me(msgspec.Struct, frozen=True):
 
 def handlers(parts: Parts) -> list[Any]:
     """Return login, logout and who I am."""
-    accounts = parts.accounts
+    accounts, throttle = parts.accounts, LoginThrottle()
 
-    @post("/api/login", status_code=200)
+    @post("/api/login", status_code=200, summary="Log in")
     async def login(request: WebRequest, data: JSONBody[Credentials]) -> Response[Me]:
-        account = await accounts.run(users.find, data.name)
-        try:
-            right = await accounts.passwords.matches(account and account.password, data.password)
-        except TooManyLogins as error:
-            raise HTTPException(str(error), status_code=429) from error
-        if account is None or not right:
-            parts.audit(request, f"login as {data.name}", "refused")
-            raise HTTPException("wrong name or password", status_code=401)
-        address = request.client.host if request.client else ""
-        agent = request.headers.get("user-agent", "")
+        """Begin a session, which the cookie of the answer stands for."""
+        account = await _checked(parts, throttle, request, data)
+        if request.auth.session is not None:
+            await accounts.run(sessions.end, request.auth.session.id, request.user.id)
         secret, _ = await accounts.run(
-            sessions.begin, account.user, address, agent, accounts.now_ms()
+            sessions.begin,
+            account.user,
+            address_of(request),
+            request.headers.get("user-agent", ""),
+            accounts.now_ms(),
         )
-        parts.audit(request, f"login as {account.name}", "done")
-        cookies = request.scope["cookies"]  # type: ignore[typeddict-item]
-        cookie = cookies.cookie(cookies.session, secret, _MAX_AGE_S)
-        return Response(Me(account.name, account.role.word), cookies=[cookie])
+        answer = Response(Me(account.name, account.role.word))
+        set_cookie(request, answer, secret, _MAX_AGE_S)
+        return answer
 
-    @post("/api/logout", status_code=200)
+    @post("/api/logout", status_code=200, summary="Log out")
     async def logout(request: WebRequest) -> Response[Me]:
+        """End the session of this browser."""
         session = request.auth.session
         if session is not None:
             await accounts.run(sessions.end, session.id, session.user.id)
-        cookies = request.scope["cookies"]  # type: ignore[typeddict-item]
-        return Response(Me("", ""), cookies=[cookies.cookie(cookies.session, "", 0)])
+        answer = Response(Me("", ""))
+        set_cookie(request, answer, "", 0)
+        return answer
 
-    @get("/api/me", sync_to_thread=False)
+    @get("/api/me", sync_to_thread=False, summary="Who I am")
     def me(request: WebRequest) -> Me:
         return Me(request.user.name, request.user.role.word)
 
     return [login, logout, me]
+
+
+async def _checked(
+    parts: Parts, throttle: LoginThrottle, request: WebRequest, credentials: Credentials
+) -> users.Account:
+    """Return the account of who shows its password; who does not waits longer each time."""
+    accounts, name, address = parts.accounts, credentials.name, address_of(request)
+    wait_s = throttle.enter(address, name, time.monotonic())
+    if wait_s > 0:
+        raise HTTPException(
+            "too many attempts; wait a little",
+            status_code=429,
+            headers={"retry-after": str(math.ceil(wait_s))},
+        )
+    account = await accounts.run(users.find, name)
+    kept = account.password if account else None
+    if not await accounts.passwords.matches(kept, credentials.password) or account is None:
+        parts.audit(request, f"login as {name}", "refused")
+        raise HTTPException(WRONG, status_code=401)
+    throttle.right(address, name)
+    parts.audit(request, f"login as {account.name}", "done")
+    return account

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from litestar.datastructures import Cookie
 
 from gateway.guard import SAFE_METHODS, App, Receive, Refusal, Scope, Send, refuse
-from gateway.security import sessions
+from gateway.security import sessions, tokens
 from gateway.security.accounts import Accounts
 from gateway.security.database import AccountsError
 from gateway.security.roles import NOBODY, PUBLIC, Role, User
@@ -24,16 +24,38 @@ OPEN: Final = frozenset({LOGIN, "/api/login", "/healthz", "/favicon.ico"})
 _PAD_BYTES: Final = 32
 
 
+class Cookies:
+    """The names and marks of our cookies: none leaves this site, none can be read by a script."""
+
+    def __init__(self, *, secure: bool) -> None:
+        prefix = "__Host-" if secure else ""
+        self.session = f"{prefix}jph"
+        self.visitor = f"{prefix}jph-visitor"
+        self._secure = secure
+
+    def cookie(self, name: str, value: str, age_s: int | None = None) -> Cookie:
+        """Return a cookie; without `age_s` it ends with the browser, at 0 it is forgotten."""
+        return Cookie(
+            name,
+            value=value,
+            max_age=age_s,
+            httponly=True,
+            secure=self._secure,
+            samesite="strict",
+        )
+
+
 class Identity(NamedTuple):
-    """Who is asking, and by what: a session, a token, or neither.
+    """Who is asking, and by what: a session, a token, or neither; how cookies are named here.
 
     `csrf` is what a command of this browser has to bring; None if nothing need be, since a token
     is sent by no browser.
     """
 
     user: User
+    cookies: Cookies
     session: Session | None = None
-    csrf: str | None = ""
+    csrf: str | None = None
     fresh_visitor: str = ""
 
 
@@ -66,44 +88,31 @@ class Entry:
         elif refused is not None:
             await refuse(refused, send)
         else:
-            scope["user"], scope["auth"], scope["cookies"] = identity.user, identity, self._cookies
+            scope["user"], scope["auth"] = identity.user, identity
             await self._app(scope, receive, send)
 
     async def _identity(self, headers: dict[str, str]) -> Identity | None:
         """Return who is asking; None if they show what is not valid."""
         if "authorization" in headers:
-            return None
+            return await self._bearer(headers["authorization"])
         cookies = _cookies_in(headers.get("cookie", ""))
         secret = cookies.get(self._cookies.session, "")
         if secret:
             now_ms = self._accounts.now_ms()
             session = await self._accounts.run(sessions.find, secret, now_ms)
             if session is not None:
-                return Identity(session.user, session, sessions.csrf_of(secret))
+                return Identity(session.user, self._cookies, session, sessions.csrf_of(secret))
         visitor = cookies.get(self._cookies.visitor, "")
         fresh = "" if visitor else secrets.token_urlsafe(16)
-        return Identity(self._nobody, None, sessions.csrf_of(visitor or fresh), fresh)
+        csrf = sessions.csrf_of(visitor or fresh)
+        return Identity(self._nobody, self._cookies, None, csrf, fresh)
 
-
-class Cookies:
-    """The names and marks of our cookies: none leaves this site, none can be read by a script."""
-
-    def __init__(self, *, secure: bool) -> None:
-        prefix = "__Host-" if secure else ""
-        self.session = f"{prefix}jph"
-        self.visitor = f"{prefix}jph-visitor"
-        self._secure = secure
-
-    def cookie(self, name: str, value: str, age_s: int | None = None) -> Cookie:
-        """Return a cookie; without `age_s` it ends with the browser, at 0 it is forgotten."""
-        return Cookie(
-            name,
-            value=value,
-            max_age=age_s,
-            httponly=True,
-            secure=self._secure,
-            samesite="strict",
-        )
+    async def _bearer(self, text: str) -> Identity | None:
+        kind, _, secret = text.partition(" ")
+        if kind.lower() != "bearer" or not secret:
+            return None
+        token = await self._accounts.run(tokens.find, secret.strip(), self._accounts.now_ms())
+        return Identity(token.user, self._cookies) if token else None
 
 
 def masked(token: str) -> str:
@@ -148,9 +157,14 @@ def _wants_page(scope: Scope, headers: dict[str, str]) -> bool:
     return scope["method"] in ("GET", "HEAD") and "text/html" in headers.get("accept", "")
 
 
+def login_for(path: str, query: bytes) -> str:
+    """Return the address of the login that leads back to a page."""
+    target = path + ("?" + query.decode("latin-1")).rstrip("?")
+    return LOGIN if target == "/" else f"{LOGIN}?next={quote(target, safe='')}"
+
+
 async def _to_login(scope: Scope, send: Send) -> None:
-    target = scope["path"] + ("?" + scope["query_string"].decode("latin-1")).rstrip("?")
-    where = LOGIN if target == "/" else f"{LOGIN}?next={quote(target, safe='')}"
+    where = login_for(scope["path"], scope["query_string"])
     headers: list[Any] = [(b"location", where.encode("ascii")), (b"content-length", b"0")]
     await send({"type": "http.response.start", "status": 303, "headers": headers})
     await send({"type": "http.response.body", "body": b""})

@@ -81,3 +81,15 @@ def needs(role: Role) -> "Callable[[ASGIConnection[Any, Any, Any, Any], Any], No
         raise PermissionDeniedException(f"this needs the role {role.word}")
 
     return guard
+
+
+def needs_login(connection: "ASGIConnection[Any, Any, Any, Any]", _: object) -> None:
+    """Let pass who has logged in with a password: what a token must not do.
+
+    A token that has been found by somebody cannot make others that way.
+    """
+    from litestar.exceptions import NotAuthorizedException
+
+    identity: Any = connection.scope.get("auth")
+    if identity is None or identity.session is None:
+        raise NotAuthorizedException("log in; a token is not enough")

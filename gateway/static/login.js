@@ -1,17 +1,22 @@
 // The login form.
 import { ask } from "./ask.js";
+import { at } from "./dom.js";
 
-const form = document.getElementById("login");
+const form = at("login");
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const said = document.getElementById("said");
-  said.textContent = "";
+  at("said").hidden = true;
+  const button = form.querySelector("button");
+  button.disabled = true;
   try {
     await ask("POST", "/api/login", Object.fromEntries(new FormData(form)));
     location.assign(form.dataset.target);
   } catch (error) {
-    said.textContent = error.message;
+    at("said").textContent = error.message;
+    at("said").hidden = false;
     form.elements.password.select();
+  } finally {
+    button.disabled = false;
   }
 });

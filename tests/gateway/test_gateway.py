@@ -160,7 +160,6 @@ class TestCommands:
         [
             ("/sensormsg/ZZ/P", 404),
             ("/sensormsg/TI/X", 404),
-            ("/sensormsg/TI/C", 404),
             ("/sensormsg/I1/H", 409),
             ("/sensormsg/R1/H", 409),
             ("/sensormsg/CF/H", 409),

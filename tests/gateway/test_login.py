@@ -1,0 +1,182 @@
+"""Logging in by the form's way: passwords, waiting, cookies, sessions."""
+
+import asyncio
+import time
+
+import httpx
+import pytest
+
+from gateway.node import Gateway
+from gateway.security import passwords, sessions, users
+from gateway.security.roles import Role
+from gateway.security.throttle import OF_NAME
+from tests.gateway import people
+
+HASH = passwords.hash_of(people.PASSWORD)
+
+
+@pytest.fixture
+async def ann(gateway: Gateway) -> users.Account:
+    """Return an operator with a password."""
+    return await people.add(gateway, "ann", Role.OPERATOR, HASH)
+
+
+@pytest.fixture
+async def browser(visitor: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Return a client that has opened the login page."""
+    await open_page(visitor)
+    return visitor
+
+
+async def open_page(client: httpx.AsyncClient, path: str = "/login") -> None:
+    """Open a page and take its CSRF token, as the browser's script does."""
+    page = (await client.get(path)).raise_for_status().text
+    client.headers["x-csrf-token"] = page.split('name="csrf" content="')[1].split('"')[0]
+
+
+async def log_in(
+    client: httpx.AsyncClient, name: str = "ann", password: str = people.PASSWORD
+) -> httpx.Response:
+    return await client.post("/api/login", json={"name": name, "password": password})
+
+
+async def test_a_login_is_a_session(browser: httpx.AsyncClient, ann: users.Account) -> None:
+    assert (await browser.get("/api/me")).json() == {"name": "", "role": "viewer"}
+    answer = await log_in(browser, "Ann")
+    assert answer.json() == {"name": "ann", "role": "operator"}
+    (cookie,) = answer.headers.get_list("set-cookie")
+    for mark in ("HttpOnly", "SameSite=strict", "Path=/", "Max-Age="):
+        assert mark.lower() in cookie.lower()
+    assert (await browser.get("/api/me")).json()["name"] == "ann"
+    await open_page(browser, "/")
+    assert (await browser.post("/sensormsg/TI/P")).json()["answered"] is True
+
+
+async def test_a_logout_ends_it_on_the_server(
+    browser: httpx.AsyncClient, ann: users.Account
+) -> None:
+    await log_in(browser)
+    kept = browser.cookies["jph"]
+    await open_page(browser, "/")
+    assert (await browser.post("/api/logout")).status_code == 200
+    assert "jph" not in browser.cookies
+    browser.cookies.set("jph", kept, domain="127.0.0.1")
+    assert (await browser.get("/api/me")).json()["name"] == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [("ann", "wrong horse"), ("bob", people.PASSWORD), ("", ""), ("ann", ""), ("ann' --", "x")],
+)
+async def test_wrong_is_wrong_without_saying_what(
+    browser: httpx.AsyncClient, ann: users.Account, name: str, password: str
+) -> None:
+    answer = await log_in(browser, name, password)
+    assert answer.status_code == 401
+    assert answer.json() == {"error": "wrong name or password"}
+    assert "jph" not in browser.cookies
+
+
+async def test_nobody_learns_who_there_is_from_the_time(
+    browser: httpx.AsyncClient, ann: users.Account
+) -> None:
+    passwords.matches(None, "warm")
+
+    async def took(name: str) -> float:
+        began = time.perf_counter()
+        assert (await log_in(browser, name, "wrong horse")).status_code == 401
+        return time.perf_counter() - began
+
+    there = min([await took("ann") for _ in range(3)])
+    nowhere = min([await took(f"nobody{n}") for n in range(3)])
+    assert 0.5 < there / nowhere < 2
+
+
+async def test_guessing_is_stopped(browser: httpx.AsyncClient, ann: users.Account) -> None:
+    answers = await asyncio.gather(*(log_in(browser, password=f"guess {n}") for n in range(9)))
+    states = sorted(answer.status_code for answer in answers)
+    assert states == [401] * OF_NAME.free + [429] * (9 - OF_NAME.free)
+    waiting = await log_in(browser)
+    assert waiting.status_code == 429, "the right password waits too"
+    assert int(waiting.headers["retry-after"]) >= 1
+    async with asyncio.timeout(10):
+        while (await log_in(browser)).status_code == 429:  # noqa: ASYNC110 - as a person would
+            await asyncio.sleep(0.1)
+    assert (await browser.get("/api/me")).json()["name"] == "ann"
+
+
+async def test_a_login_comes_from_our_own_page(
+    visitor: httpx.AsyncClient, ann: users.Account
+) -> None:
+    assert (await log_in(visitor)).status_code == 403
+    await open_page(visitor)
+    visitor.headers["origin"] = "http://evil.example.com"
+    assert (await log_in(visitor)).status_code == 403
+    del visitor.headers["origin"]
+    visitor.cookies.clear()
+    assert (await log_in(visitor)).status_code == 403, "the token is of another visitor"
+
+
+async def test_a_session_that_was_planted_is_not_taken(
+    gateway: Gateway, browser: httpx.AsyncClient, ann: users.Account
+) -> None:
+    browser.cookies.set("jph", "planted", domain="127.0.0.1")
+    await log_in(browser)
+    assert browser.cookies["jph"] != "planted"
+    await open_page(browser)
+    first = browser.cookies["jph"]
+    assert (await log_in(browser)).status_code == 200
+    second = browser.cookies["jph"]
+    assert first != second
+    async with httpx.AsyncClient(base_url=gateway.url, cookies={"jph": first}) as old:
+        assert (await old.get("/api/me")).json()["name"] == "", "a new login ends the one before"
+
+
+async def test_what_is_kept_of_a_session_does_not_log_in(
+    gateway: Gateway, browser: httpx.AsyncClient, ann: users.Account
+) -> None:
+    await log_in(browser)
+    secret = browser.cookies["jph"]
+    assert gateway._accounts is not None
+    rows = await gateway._accounts.run(
+        lambda file: [tuple(row) for row in file.execute("SELECT * FROM sessions")]
+    )
+    assert len(secret) >= 43
+    assert secret not in repr(rows)
+    assert sessions.hashed(secret) in rows[0]
+
+
+async def test_sessions_end_by_themselves(gateway: Gateway, ann: users.Account) -> None:
+    assert gateway._accounts is not None
+    run = gateway._accounts.run
+    secret, begun = await run(sessions.begin, ann.user, "::1", "test", 0)
+    day = 86_400_000
+    assert await run(sessions.find, secret, 29 * day)
+    assert await run(sessions.find, secret, 58 * day)
+    assert await run(sessions.find, secret, 58 * day + sessions.IDLE_MS) is None
+    for at in range(58, 180, 20):
+        await run(sessions.find, secret, at * day)
+    assert await run(sessions.find, secret, begun.created_ms + sessions.LONGEST_MS) is None
+
+
+async def test_a_long_body_is_refused(browser: httpx.AsyncClient) -> None:
+    assert (await log_in(browser, password="x" * 300)).status_code == 400
+    assert (await log_in(browser, password="x" * 100_000)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("target", "goes"),
+    [
+        ("/graphs?codes=I1", "/graphs?codes=I1"),
+        ("//evil.example.com", "/"),
+        ("https://evil.example.com", "/"),
+        ("/\\evil.example.com", "/"),
+        ("javascript:alert(1)", "/"),
+    ],
+)
+async def test_the_page_goes_nowhere_else(
+    visitor: httpx.AsyncClient, target: str, goes: str
+) -> None:
+    page = (await visitor.get("/login", params={"next": target})).text
+    assert f'data-target="{goes}"' in page
+    assert "evil" not in page.split("<form")[1]
