@@ -43,7 +43,7 @@ class CacheState:
         """Take note of messages of the data bus."""
         newest = self._newest
         for reading in readings:
-            sequence, epoch, _, flag, source, *_ = reading
+            sequence, epoch, _, flag, source, _, _, _, _ = reading
             known = newest.get(source)
             if known is None or known[0] + 1 != sequence or known[1] != epoch or flag == "n":
                 self._hear_other(reading, known)

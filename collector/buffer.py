@@ -5,14 +5,15 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from collector.ledger import coalesce, runs
+from collector.parts import Parts, announcements, memory_of
 from collector.rows import LAST_MS
 from jph.repair import Cause, Hole
 from jph.wire import Reading
 
-BATCH_ROWS: Final = 8192
-"""A full batch: enough that the cost of a transaction does not count."""
-_READING_BYTES: Final = 400
-"""What a reading takes of memory beside its text: the tuple, its integers, strings and value."""
+BATCH_ROWS: Final = 32_768
+"""A full batch: enough that neither a transaction nor looking for a place in the key counts."""
+BATCH_BYTES: Final = 16 * 2**20
+"""Full by its memory: text may be long."""
 
 
 class Batch:
@@ -28,11 +29,11 @@ class Batch:
 
     def __init__(
         self,
-        readings: list[Reading] | None = None,
+        readings: Sequence[Reading] = (),
         holes: list[Hole] | None = None,
         place: tuple[int, int] | None = None,
     ) -> None:
-        self.readings = [] if readings is None else readings
+        self.readings = readings
         self.holes = [] if holes is None else holes
         self.place = place
 
@@ -42,7 +43,7 @@ class Batch:
     @property
     def full(self) -> bool:
         """Whether others should wait for the next one."""
-        return len(self.readings) >= BATCH_ROWS
+        return len(self.readings) >= BATCH_ROWS or memory_of(self.readings) >= BATCH_BYTES
 
     def halves(self) -> "tuple[Batch, Batch]":
         """Return the first and the second half; the holes go with the second."""
@@ -57,7 +58,7 @@ def hole_of(reading: Reading, cause: Cause) -> Hole:
     return Hole(reading.source, reading.epoch, reading.sequence, 1, cause, when, when)
 
 
-def holes_of(readings: Iterable[Reading], cause: Cause) -> list[Hole]:
+def holes_of(readings: Sequence[Reading], cause: Cause) -> list[Hole]:
     """Return the holes that dropped readings leave."""
     return [
         Hole(
@@ -86,9 +87,10 @@ class Buffer:
 
     def add(self, readings: Sequence[Reading]) -> None:
         """Take readings in."""
-        self._open().readings += readings
+        last = self._open().readings
+        assert isinstance(last, Parts)
+        self.bytes += last.add(readings)
         self.rows += len(readings)
-        self.bytes += _memory(readings)
 
     def add_holes(self, holes: Iterable[Hole]) -> None:
         """Take in what was given up."""
@@ -108,7 +110,7 @@ class Buffer:
             batch = self._batches.popleft()
             if batch:
                 self.rows -= len(batch.readings)
-                self.bytes -= _memory(batch.readings)
+                self.bytes -= memory_of(batch.readings)
                 return batch
         return None
 
@@ -118,7 +120,7 @@ class Buffer:
             self._batches.popleft()
         self._batches.appendleft(batch)
         self.rows += len(batch.readings)
-        self.bytes += _memory(batch.readings)
+        self.bytes += memory_of(batch.readings)
 
     def make_room(self, cause: Cause) -> int:
         """Drop the oldest until the bound is kept; what is dropped becomes holes of `cause`."""
@@ -126,7 +128,7 @@ class Buffer:
         while self.bytes > self._max_bytes:
             oldest = self.take()
             assert oldest is not None
-            self.dropped += sum(reading.flag != "n" for reading in oldest.readings)
+            self.dropped += len(oldest.readings) - announcements(oldest.readings)
             next_one = self._batches[0] if self._batches else self._open()
             next_one.holes = coalesce(
                 [*oldest.holes, *holes_of(oldest.readings, cause), *next_one.holes]
@@ -135,14 +137,7 @@ class Buffer:
 
     def _open(self) -> Batch:
         """Return the batch that takes the next reading."""
-        if not self._batches or self._batches[-1].full:
-            self._batches.append(Batch())
+        last = self._batches[-1] if self._batches else None
+        if last is None or last.full or not isinstance(last.readings, Parts):
+            self._batches.append(Batch(Parts()))
         return self._batches[-1]
-
-
-def _memory(readings: Iterable[Reading]) -> int:
-    """About the bytes of memory that readings take."""
-    return sum(
-        _READING_BYTES + (len(reading.value) if isinstance(reading.value, str) else 0)
-        for reading in readings
-    )

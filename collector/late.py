@@ -4,12 +4,12 @@ They are noted, or left out, in their own transaction. A batch of live readings 
 table of one row; nothing is done a reading.
 """
 
-from collections.abc import Iterable
-from operator import itemgetter
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from collector.buckets import to_datetime
 from collector.packed_schema import PACK_LOCK, UNPACKED
+from collector.parts import span_ms
 from collector.statistics_schema import LATE_LOCK
 from jph.wire import Reading
 
@@ -42,22 +42,20 @@ _PACKED: Final = f"""
         )) IS TRUE
 """
 
-_timestamp = itemgetter(Reading._fields.index("timestamp_ms"))
 
-
-def note_late(cursor: "cursor", readings: Iterable[Reading]) -> list[Reading]:
+def note_late(cursor: "cursor", readings: Sequence[Reading]) -> Sequence[Reading]:
     """Have the statistics computed again that these readings are late for.
 
     Return those that are not packed already: no key of a table tells.
     """
-    readings = list(readings)
     if not readings:
         return readings
     cursor.execute(_UNTIL)
     until_ms, packed_ms = cursor.fetchone() or (0, 0)
-    first_ms = min(map(_timestamp, readings))
+    first_ms, _ = span_ms(readings)
     if first_ms > until_ms and first_ms >= packed_ms:
         return readings
+    readings = [each for each in readings if each.flag != "n"]
     if first_ms < packed_ms:
         readings = _not_packed(cursor, readings, packed_ms)
     rows = [(*key, *ends) for key, ends in late_hours(readings, until_ms).items()]
@@ -69,6 +67,8 @@ def note_late(cursor: "cursor", readings: Iterable[Reading]) -> list[Reading]:
 
 def _not_packed(cursor: "cursor", readings: list[Reading], packed_ms: int) -> list[Reading]:
     late = [each for each in enumerate(readings) if each[1].timestamp_ms < packed_ms]
+    if not late:  # an announcement was
+        return readings
     keys = [
         (each.source, to_datetime(each.timestamp_ms * 1000), each.epoch, each.sequence)
         for _, each in late

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+from collector.parts import parts_of
+from jph.readings import Readings
 from jph.repair import Hole, Mark
 from jph.repair.ranges import Range, Ranges
 from jph.wire import SEQUENCE_LIMIT, Reading
@@ -84,18 +86,35 @@ class Settlement(NamedTuple):
     healed: tuple[int, ...]
 
 
-def runs(readings: Iterable[Reading]) -> dict[Key, list[Run]]:
+def runs(readings: Sequence[Reading]) -> dict[Key, list[Run]]:
     """Sum readings up, announcements included: they take a sequence too."""
     found: dict[Key, list[list[int]]] = {}
-    for reading in readings:
-        sequence, epoch, timestamp_ms = reading[:3]
-        known = found.setdefault((reading.source, epoch), [])
-        if known and (known[-1][1] + 1) % SEQUENCE_LIMIT == sequence:
-            known[-1][1] = sequence
-            known[-1][3] = timestamp_ms
-        else:
-            known.append([sequence, sequence, timestamp_ms, timestamp_ms])
-    return {key: [Run(*each) for each in listed] for key, listed in found.items()}
+    latest: dict[str, list[int]] = {}  # of each source: first, last, from, to, epoch
+    for part in parts_of(readings):
+        if isinstance(part, Readings):
+            sequences, epoch, source = part.sequences, part.epoch, part.source
+            times = part[0].timestamp_ms, part[-1].timestamp_ms
+            run = [sequences[0], sequences[-1], *times, epoch]
+            latest[source] = _follow(found.setdefault((source, epoch), []), run)
+            continue
+        for sequence, epoch, timestamp_ms, _, source, _, _, _, _ in part:
+            known = latest.get(source)
+            if known is not None and known[1] + 1 == sequence and known[4] == epoch:
+                known[1] = sequence
+                known[3] = timestamp_ms
+            else:
+                run = [sequence, sequence, timestamp_ms, timestamp_ms, epoch]
+                latest[source] = _follow(found.setdefault((source, epoch), []), run)
+    return {key: [Run(*each[:4]) for each in listed] for key, listed in found.items()}
+
+
+def _follow(known: list[list[int]], run: list[int]) -> list[int]:
+    """Add a run to the last of its start of a source, or behind it; return what it is part of."""
+    if known and (known[-1][1] + 1) % SEQUENCE_LIMIT == run[0]:
+        known[-1][1], known[-1][3] = run[1], run[3]
+    else:
+        known.append(run)
+    return known[-1]
 
 
 def by_key(holes: Iterable[Hole]) -> dict[Key, list[Hole]]:

@@ -7,15 +7,15 @@ batch is copied into a table of its own first and what is new is taken from ther
 """
 
 import contextlib
-import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector.books import load, post, settle_all
 from collector.buffer import Batch, hole_of
 from collector.late import note_late
 from collector.ledger import Account, Key, Settlement, by_key, position, runs
-from collector.rows import COLUMNS, DAY_MS, encode_all, months, storable
+from collector.parts import announcements, span_ms
+from collector.rows import COLUMNS, DAY_MS, LAST_MS, encode_all, months, storable
 from collector.schema import FIRST_MONTH, create_months, migrate
 from jph.errors import StoreError
 from jph.repair import Cause
@@ -29,7 +29,6 @@ _CONNECT_TIMEOUT_S: Final = 5
 _STATEMENT_TIMEOUT_MS: Final = 60_000
 _CAREFUL_BATCHES: Final = 100
 """After a reading came twice, as many batches go the safe way at once: where one is, more are."""
-_CHUNK: Final = 2**18
 _COLUMNS: Final = ", ".join(COLUMNS)
 _INSERT: Final = f"""
     INSERT INTO reading ({_COLUMNS}) SELECT {_COLUMNS} FROM incoming
@@ -112,7 +111,7 @@ class Store:
         Raises:
             StoreError: PostgreSQL is away, or refuses everything; the batch may be written again.
         """
-        days = {each.timestamp_ms // DAY_MS for each in batch.readings if storable(each)}
+        days = _days(batch.readings)
         with self._guarded() as connection:
             self._make_months(days, now_ms)
             stored = self._write(batch)
@@ -187,15 +186,11 @@ class Store:
 
     def _transact(self, batch: Batch, *, straight: bool) -> Stored:
         assert self._connection is not None
-        refused = [each for each in batch.readings if each.flag != "n" and not storable(each)]
+        kept, refused = _divided(batch.readings)
         holes = [*batch.holes, *(hole_of(each, Cause.REFUSED) for each in refused)]
-        kept = batch.readings
-        if refused:
-            kept = [each for each in kept if each.flag == "n" or storable(each)]
         with self._connection, self._connection.cursor() as cursor:
             settled = settle_all(cursor, runs(kept), by_key(holes))
-            rows = [each for each in _new(kept, settled) if each.flag != "n"]
-            rows = note_late(cursor, rows)
+            rows = note_late(cursor, _new(kept, settled))
             if straight:
                 new = _copy(cursor, "reading", rows)
             else:
@@ -207,7 +202,7 @@ class Store:
                 cursor.execute(_INSERT)
                 new = cursor.rowcount
             post(cursor, settled)
-        known = sum(each.flag != "n" for each in kept) - new
+        known = len(kept) - announcements(kept) - new
         return Stored(new, known, len(refused))
 
     def _make_months(self, days: set[int], now_ms: int) -> None:
@@ -220,7 +215,26 @@ class Store:
             self._months |= missing
 
 
-def _new(readings: list[Reading], settled: Mapping[Key, Settlement]) -> list[Reading]:
+def _divided(readings: Sequence[Reading]) -> tuple[Sequence[Reading], list[Reading]]:
+    """Divide readings into what PostgreSQL can take, and what it cannot."""
+    if not readings or span_ms(readings)[1] <= LAST_MS:
+        return readings, []
+    refused = [each for each in readings if each.flag != "n" and not storable(each)]
+    return [each for each in readings if each.flag == "n" or storable(each)], refused
+
+
+def _days(readings: Sequence[Reading]) -> set[int]:
+    """Return the days since 1970 that readings are of, nearly always one."""
+    kept, _ = _divided(readings)
+    if not kept:
+        return set()
+    first, last = (ms // DAY_MS for ms in span_ms(kept))
+    if last - first < 2:
+        return {first, last}
+    return {each.timestamp_ms // DAY_MS for each in kept if storable(each)}
+
+
+def _new(readings: Sequence[Reading], settled: Mapping[Key, Settlement]) -> Sequence[Reading]:
     """Return the readings that are not stored yet."""
     stored = {
         key: (Ranges(settlement.stored), settlement.stored[0][0])
@@ -237,13 +251,26 @@ def _new(readings: list[Reading], settled: Mapping[Key, Settlement]) -> list[Rea
     return left
 
 
-def _copy(cursor: "cursor", table: str, readings: list[Reading]) -> int:
+def _copy(cursor: "cursor", table: str, readings: Sequence[Reading]) -> int:
     """Copy readings into a table; return how many."""
     if not readings:
         return 0
-    rows = io.BytesIO(encode_all(readings))
-    cursor.copy_expert(f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT binary)", rows, _CHUNK)
+    copy = f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT binary)"
+    cursor.copy_expert(copy, _File(encode_all(readings)))
     return int(cursor.rowcount)
+
+
+class _File:
+    """Pieces of bytes as a file that COPY is read from."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, _: int = -1) -> bytes:
+        """Return the next piece, whatever its size; nothing at the end."""
+        return next(self._pieces, b"")
+
+    readline = read  # psycopg2 only looks whether it is there
 
 
 def _sum(stored: Iterable[Stored]) -> Stored:

@@ -1,6 +1,9 @@
-from collector.buffer import BATCH_ROWS, Batch, Buffer, holes_of
+import pytest
+
+from collector.buffer import BATCH_BYTES, BATCH_ROWS, Batch, Buffer, holes_of
+from jph.readings import Readings, decode_readings
 from jph.repair import Cause, Hole
-from jph.wire import Quality, Reading
+from jph.wire import Quality, Reading, encode_data
 
 ROOM = 2**20
 
@@ -46,7 +49,7 @@ def test_holes_wait_with_the_readings() -> None:
     assert buffer
     batch = buffer.take()
     assert batch
-    assert (batch.readings, batch.holes) == ([], [hole(1, 2, Cause.GONE)])
+    assert (list(batch.readings), batch.holes) == ([], [hole(1, 2, Cause.GONE)])
 
 
 def test_a_full_buffer_drops_the_oldest_and_keeps_them_as_holes() -> None:
@@ -67,6 +70,25 @@ def test_a_full_buffer_drops_the_oldest_and_keeps_them_as_holes() -> None:
     assert lost + len(kept) == 4 * BATCH_ROWS
     assert lost == buffer.dropped + 1  # the announcement is no reading, but its sequence is one
     assert kept == list(range(lost, 4 * BATCH_ROWS))
+
+
+def test_long_text_makes_a_batch_full() -> None:
+    buffer = Buffer(4 * BATCH_BYTES)
+    buffer.add([reading(1, "s", "x" * BATCH_BYTES)])
+    buffer.add([reading(2)])
+    assert (sequences(buffer.take()), sequences(buffer.take())) == ([1], [2])
+
+
+def test_runs_take_less_room_than_lists() -> None:
+    sent = [reading(n) for n in range(1000)]
+    run = decode_readings(b"".join(map(encode_data, sent)), 36, pytest.fail)
+    assert isinstance(run, Readings)
+    one, other = Buffer(ROOM), Buffer(ROOM)
+    one.add(run)
+    other.add(sent)
+    assert 0 < 8 * one.bytes < other.bytes
+    assert sequences(one.take()) == sequences(other.take())
+    assert (one.rows, one.bytes) == (0, 0)
 
 
 def test_text_takes_room() -> None:

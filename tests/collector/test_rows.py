@@ -1,6 +1,6 @@
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,10 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from collector.parts import Parts, announcements
 from collector.rows import DAY_MS, LAST_MS, months, storable
 from collector.schema import migrate
 from collector.store import _copy
-from jph.wire import Quality, Reading, Value
+from jph.readings import Readings, decode_readings
+from jph.wire import Quality, Reading, Value, encode_data
 from tests.stores_fixtures import connect
 
 
@@ -36,13 +38,13 @@ COLUMNS = (
 
 
 def read_back(
-    connection: "psycopg2.extensions.connection", sent: list[Reading]
+    connection: "psycopg2.extensions.connection", sent: Sequence[Reading]
 ) -> list[tuple[Any, ...]]:
-    """Copy readings into a table of its own, in its own order, and read that."""
+    """Copy readings into a table of its own, and read that: numbers come first."""
     with connection, connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS copied")
         cursor.execute("CREATE TEMPORARY TABLE copied (LIKE reading, number serial)")
-        assert _copy(cursor, "copied", sent) == len(sent)
+        assert _copy(cursor, "copied", sent) == len(sent) - announcements(sent)
         cursor.execute(f"SELECT {COLUMNS} FROM copied ORDER BY number")
         return cursor.fetchall()
 
@@ -95,7 +97,22 @@ readings = st.builds(
 def test_postgresql_reads_what_was_sent(
     history: "psycopg2.extensions.connection", sent: list[Reading]
 ) -> None:
-    assert read_back(history, sent) == [expected(each) for each in sent]
+    assert sorted(read_back(history, sent), key=repr) == sorted(map(expected, sent), key=repr)
+
+
+@pytest.mark.parametrize("flag", ["i", "q", "f", "d"])
+def test_runs_are_rows_like_any(history: "psycopg2.extensions.connection", flag: str) -> None:
+    sent = [
+        reading(n * (1 if flag in "iq" else 0.5), flag, sequence=n, timestamp_ms=n * n, quality=9)
+        for n in range(300)
+    ]
+    run = decode_readings(b"".join(map(encode_data, sent)), len(encode_data(sent[0])), pytest.fail)
+    assert isinstance(run, Readings)
+    parts = Parts()
+    for each in ([reading("a", "s")], run, [reading(1, "n"), reading(2.5)]):
+        parts.add(each)
+    found = [expected(each) for each in (*sent, reading(2.5), reading("a", "s"))]
+    assert sorted(read_back(history, parts), key=repr) == sorted(found, key=repr)
 
 
 def test_what_is_no_number_is_kept(history: "psycopg2.extensions.connection") -> None:

@@ -1,0 +1,286 @@
+r"""How fast readings become committed rows, beside other ways to write the same rows.
+
+Everything goes into the same table, the history's own `reading`, of a real PostgreSQL that was
+started for this (`synchronous_commit` off, as the embedded one runs). Ways take turns; the figure
+is the median of the rounds.
+
+    jph, codifiers mixed    64 codifiers in each batch from the network, every reading by itself
+    jph, runs               each batch one source's, without a gap
+                            both: from what the bus hands up to the commit, books and all
+    psql \copy              the same rows, from a file
+    execute_values          1,000 rows a statement
+    the original's way      INSERT and COMMIT for each reading
+
+Then what a reading takes of the disk, hot and packed, and how long the statistics of a day take.
+
+    python -m bench.store [--readings N] [--rounds N] [--json FILE]
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+from bench.lab.servers import postgres, short_directory
+from collector.buffer import Buffer
+from collector.calculator import Calculator
+from collector.rows import COLUMNS
+from collector.store import Store
+from console.pgprograms import find_programs
+from jph.readings import decode_readings
+from jph.wire import Quality, Reading, encode_data
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+READINGS: Final = 400_000
+ROUNDS: Final = 3
+CODIFIERS: Final = 100
+TOGETHER: Final = 64
+SLOW_ROWS: Final = 3_000
+VALUES_ROWS: Final = 100_000
+DAY_EVERY_S: Final = 10
+START_MS: Final = int(datetime(2026, 11, 20, tzinfo=UTC).timestamp() * 1000)
+NOW_MS: Final = START_MS + 86_400_000
+_COLUMNS: Final = ", ".join(COLUMNS)
+_KEY: Final = "codifier, timestamp, epoch, sequence"
+_LEDGER: Final = "TRUNCATE reading, source, gap, touched"
+_MANY: Final = 10**12
+JPH, RUNS, PSQL = "jph, codifiers mixed", "jph, runs", r"psql \copy"
+VALUES, ORIGINAL = "execute_values", "INSERT and COMMIT each"
+AIM_COPY: Final = 0.7
+AIM_ORIGINAL: Final = 50
+
+Batches = list[Sequence[Reading]]
+Way = Callable[[], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print the tables, and write them where asked."""
+    parser = argparse.ArgumentParser(prog="bench.store", description="Readings to committed rows.")
+    parser.add_argument("--readings", type=int, default=READINGS, help="in each trial")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    options = parser.parse_args(arguments)
+    with short_directory() as directory, postgres(directory) as dsn:
+        keyed = measure(dsn, directory, options.readings, options.rounds)
+        show("with its key", keyed)
+        sizes = disk(dsn, options.readings)
+        execute(dsn, "ALTER TABLE reading DROP CONSTRAINT reading_pkey")
+        bare = measure(dsn, directory, options.readings, options.rounds, (JPH, RUNS, PSQL))
+        show("without its key", bare)
+        execute(dsn, f"{_LEDGER}; ALTER TABLE reading ADD PRIMARY KEY ({_KEY})")
+        sizes |= day(dsn)
+    judge(keyed, sizes)
+    if options.json:
+        rows = [
+            *({"name": name, "key": True, "rows_a_second": rate} for name, rate in keyed.items()),
+            *({"name": name, "key": False, "rows_a_second": rate} for name, rate in bare.items()),
+            *({"name": name, "figure": figure} for name, figure in sizes.items()),
+        ]
+        options.json.write_text(json.dumps({"name": "store", "rows": rows}, indent=2) + "\n")
+
+
+def measure(
+    dsn: str, directory: Path, count: int, rounds: int, names: Sequence[str] = ()
+) -> dict[str, float]:
+    """Return the rows a second of each way: the median of the rounds, in which they take turns."""
+    mixed, alone = batches(count, TOGETHER), batches(count, 1)
+    text = directory / "rows.text"
+    text.write_text("".join(map(_line, (each for part in mixed for each in part))))
+    text.chmod(0o644)
+    store = Store("Q1")
+    store.open(dsn, NOW_MS)
+    ways: dict[str, Way] = {
+        JPH: lambda: stored(store, mixed),
+        RUNS: lambda: stored(store, alone),
+        PSQL: lambda: copied(dsn, text, count),
+        VALUES: lambda: inserted(dsn, mixed[: VALUES_ROWS // TOGETHER], 1000),
+        ORIGINAL: lambda: inserted(dsn, mixed[: SLOW_ROWS // TOGETHER], 1),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in names or ways}
+    for _ in range(rounds):
+        for name, found in rates.items():
+            execute(dsn, f"{_LEDGER}; CHECKPOINT")
+            begin = time.perf_counter()
+            rows = ways[name]()
+            found.append(rows / (time.perf_counter() - begin))
+    store.close()
+    return {name: statistics.median(found) for name, found in rates.items()}
+
+
+# The ways
+
+
+def stored(store: Store, batches: Batches) -> int:
+    """Write as the collector does; return how many rows."""
+    buffer, rows = Buffer(_MANY), 0
+    for each in batches:
+        buffer.add(each)
+        while buffer.full_batch and (batch := buffer.take()):
+            rows += store.write(batch, NOW_MS).stored.new
+    while batch := buffer.take():
+        rows += store.write(batch, NOW_MS).stored.new
+    return rows
+
+
+def copied(dsn: str, text: Path, count: int) -> int:
+    """Have psql copy a file."""
+    psql = find_programs(18) / "psql"
+    command = rf"\copy reading ({_COLUMNS}) FROM '{text}'"
+    subprocess.run([psql, "-q", "-X", "-d", dsn, "-c", command], check=True)
+    return count
+
+
+def inserted(dsn: str, batches: Batches, page: int) -> int:
+    """INSERT and COMMIT so many rows at a time."""
+    from psycopg2.extras import execute_values
+
+    rows = [_row(each) for part in batches for each in part]
+    into = f"INSERT INTO reading ({_COLUMNS}) VALUES %s"
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        for start in range(0, len(rows), page):
+            execute_values(cursor, into, rows[start : start + page], page_size=page)
+            connection.commit()
+    return len(rows)
+
+
+# What is written
+
+
+def codifiers() -> list[str]:
+    """Return as many codifiers as there are."""
+    return [f"{number // 10}{'ABCDEFGHIJ'[number % 10]}" for number in range(CODIFIERS)]
+
+
+def batches(count: int, together: int) -> Batches:
+    """Return what the bus hands up: batches of 64, of so many codifiers each."""
+    found: Batches = []
+    codes = codifiers()
+    next_one = dict.fromkeys(codes, 0)
+    for number in range(count // TOGETHER):
+        datagrams = []
+        for place in range(TOGETHER):
+            code = codes[(number * together + place % together) % CODIFIERS]
+            datagrams.append(encode_data(_reading(code, next_one[code])))
+            next_one[code] += 1
+        found.append(decode_readings(b"".join(datagrams), len(datagrams[0]), _refuse))
+    return found
+
+
+def _reading(code: str, number: int, every_ms: int = 10) -> Reading:
+    value = (number * 7919 % 40_000) / 4
+    when = START_MS + every_ms * number
+    return Reading(number, 7, when, "d", code, "@@", 1, Quality.GOOD, value)
+
+
+def _refuse(error: Exception) -> None:
+    raise error
+
+
+def _row(reading: Reading) -> tuple[Any, ...]:
+    when = datetime.fromtimestamp(reading.timestamp_ms / 1000, UTC)
+    key = (reading.source, when, reading.epoch, reading.sequence, reading.quality)
+    return (*key, reading.value, None, None, None)
+
+
+def _line(reading: Reading) -> str:
+    words = (r"\N" if each is None else str(each) for each in _row(reading))
+    return "\t".join(words) + "\n"
+
+
+# Disk and statistics
+
+
+def disk(dsn: str, count: int) -> dict[str, float]:
+    """Return the bytes that a reading takes, loaded in the order of time."""
+    execute(dsn, _LEDGER)
+    store = Store("Q1")
+    store.open(dsn, NOW_MS)
+    rows = stored(store, batches(count, TOGETHER))
+    store.close()
+    return {
+        "bytes a reading, row": _size(dsn, "pg_table_size") / rows,
+        "bytes a reading, key": _size(dsn, "pg_indexes_size") / rows,
+    }
+
+
+def _size(dsn: str, function: str) -> int:
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT sum({function}(relid)) FROM pg_partition_tree('reading')")
+        (size,) = cursor.fetchone() or (0,)
+        return int(size)
+
+
+def day(dsn: str) -> dict[str, float]:
+    """Return the seconds that the statistics of a day of 100 codifiers take."""
+    store = Store("Q1")
+    store.open(dsn, NOW_MS)
+    rows = stored(store, list(_day()))
+    store.close()
+    calculator = Calculator(dsn, "bench", ZoneInfo("UTC"))
+    begin = time.perf_counter()
+    calculator.advance((NOW_MS + 60_000) * 1000)
+    while calculator.work() is not None:
+        pass
+    took_s = time.perf_counter() - begin
+    calculator.close()
+    return {"seconds, statistics of a day": took_s, "readings of that day": rows}
+
+
+def _day() -> Iterator[Sequence[Reading]]:
+    """Yield a day of every codifier, an hour at a time."""
+    hour = 3600 // DAY_EVERY_S
+    for start in range(0, 24 * hour, hour):
+        for code in codifiers():
+            yield [_reading(code, start + n, DAY_EVERY_S * 1000) for n in range(hour)]
+
+
+def connect(dsn: str) -> "connection":
+    """Connect as anybody does."""
+    import psycopg2
+
+    return psycopg2.connect(dsn, options="-c timezone=UTC")
+
+
+def execute(dsn: str, statements: str) -> None:
+    """Execute statements, each by itself."""
+    connection = connect(dsn)
+    connection.autocommit = True
+    for statement in statements.split(";"):
+        connection.cursor().execute(statement)
+    connection.close()
+
+
+# Telling
+
+
+def show(what: str, rates: dict[str, float]) -> None:
+    """Print a table."""
+    unit = rates[PSQL]
+    print(f"{f'into the table {what}':36}{'rows/s':>10}" + r"  × \copy")
+    for name, rate in rates.items():
+        print(f"{name:36}{rate:10,.0f}{rate / unit:9.2f}")
+
+
+def judge(rates: dict[str, float], figures: dict[str, float]) -> None:
+    """Print the other figures, and whether the aims are met."""
+    for name, figure in figures.items():
+        print(f"{name:36}{figure:10,.1f}")
+    worst = min(rates[JPH], rates[RUNS])
+    copy, original = worst / rates[PSQL], worst / rates[ORIGINAL]
+    met = "met" if copy >= AIM_COPY and original >= AIM_ORIGINAL else "missed"
+    print(
+        rf"{copy:.2f} × \copy (aim {AIM_COPY:g}), {original:.0f} × the original's way "
+        f"(aim {AIM_ORIGINAL}): {met}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Very many readings as they came: whole runs of one source beside lists of any. Pure.
+
+A run (`jph.readings.Readings`) is never taken apart on its way to PostgreSQL unless it must be:
+what is done here costs a call a run, not a call a reading.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from operator import itemgetter
+from typing import Final, overload
+
+from jph.readings import Readings
+from jph.wire import Reading
+
+_LONGEST_LIST: Final = 4096
+"""Longer ones would keep the loop waiting where all of a list is done in one call of C."""
+_READING_BYTES: Final = 400
+"""What a reading takes of memory beside its text: the tuple, its integers, strings and value."""
+_RUN_BYTES: Final = 400
+_RUN_READING_BYTES: Final = 36
+
+_timestamp_of: Final = itemgetter(Reading._fields.index("timestamp_ms"))
+flag_of: Final = itemgetter(Reading._fields.index("flag"))
+_value_of: Final = itemgetter(Reading._fields.index("value"))
+
+
+class Parts(Sequence[Reading]):
+    """Readings in the order they came.
+
+    Attributes:
+        parts: each a run, or a list.
+        bytes: about as much memory as they take.
+    """
+
+    __slots__ = ("_count", "_span", "bytes", "parts")
+
+    def __init__(self) -> None:
+        self.parts: list[Sequence[Reading]] = []
+        self.bytes = 0
+        self._count = 0
+        self._span: tuple[int, int] | None = None
+
+    def add(self, readings: Sequence[Reading]) -> int:
+        """Take readings in; return about the bytes of memory that they take."""
+        last = self.parts[-1] if self.parts else None
+        if isinstance(readings, Readings):
+            self.parts.append(readings)
+        elif isinstance(last, list) and len(last) < _LONGEST_LIST:
+            last += readings
+        else:
+            self.parts.append(list(readings))
+        taken = memory_of(readings)
+        self._count += len(readings)
+        self._span = None
+        self.bytes += taken
+        return taken
+
+    def span_ms(self) -> tuple[int, int]:
+        """Return the earliest and the latest timestamp, ms; there must be readings."""
+        if self._span is None:
+            firsts, lasts = zip(*map(span_ms, self.parts), strict=True)
+            self._span = min(firsts), max(lasts)
+        return self._span
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Reading]:
+        return chain.from_iterable(self.parts)
+
+    @overload
+    def __getitem__(self, index: int) -> Reading: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Reading]: ...
+    def __getitem__(self, index: int | slice) -> Reading | list[Reading]:
+        return list(self)[index]
+
+
+def parts_of(readings: Sequence[Reading]) -> Sequence[Sequence[Reading]]:
+    """Return the parts of readings: runs and lists, none of them empty."""
+    if isinstance(readings, Parts):
+        return readings.parts
+    return [readings] if readings else []
+
+
+def span_ms(readings: Sequence[Reading]) -> tuple[int, int]:
+    """Return the earliest and the latest timestamp of readings, ms; there must be some."""
+    if isinstance(readings, Parts):
+        return readings.span_ms()
+    times = list(_timestamps(readings))
+    return min(times), max(times)
+
+
+def _timestamps(part: Sequence[Reading]) -> Iterable[int]:
+    return part.timestamps_ms() if isinstance(part, Readings) else map(_timestamp_of, part)
+
+
+def announcements(readings: Sequence[Reading]) -> int:
+    """Return how many are no readings but say that a sequence is new; runs have none."""
+    return sum(
+        list(map(flag_of, part)).count("n")
+        for part in parts_of(readings)
+        if not isinstance(part, Readings)
+    )
+
+
+def memory_of(readings: Sequence[Reading]) -> int:
+    """Return about the bytes of memory that readings take."""
+    if isinstance(readings, Parts):
+        return readings.bytes
+    if isinstance(readings, Readings):
+        return _RUN_BYTES + _RUN_READING_BYTES * len(readings)
+    taken = _READING_BYTES * len(readings)
+    if not {"s", "j"}.isdisjoint(map(flag_of, readings)):
+        taken += sum(len(text) for text in map(_value_of, readings) if isinstance(text, str))
+    return taken
