@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Final
 
+from jph.readings import Readings
 from jph.wire import SEQUENCE_LIMIT, Control, Reading
 
 Hash = dict[str, str]
@@ -40,8 +41,18 @@ class CacheState:
         self._epochs: dict[tuple[str, str], int] = {}  # by source and the field of its reset
 
     def hear_data(self, readings: Sequence[Reading]) -> None:
-        """Take note of messages of the data bus."""
+        """Take note of messages of the data bus; of a run at once."""
         newest = self._newest
+        if isinstance(readings, Readings):
+            first, last = readings[0], readings[-1]
+            known = newest.get(last.source)
+            if known is None or known.epoch != last.epoch:
+                self._hear_other(first, known)
+                newest[last.source] = last
+            elif _follows(last, known):
+                newest[last.source] = last
+            self._fresh.add(last.source)
+            return
         for reading in readings:
             sequence, epoch, _, flag, source, _, _, _, _ = reading
             known = newest.get(source)

@@ -1,11 +1,13 @@
 from collections.abc import Iterable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cache.state import ADDED, FIELDS, CacheState, Hash
+from jph.readings import Readings, decode_readings
 from jph.sequence import SequenceTable
-from jph.wire import Control, Quality, Reading
+from jph.wire import Control, Quality, Reading, encode_data
 
 
 def reading(value: float | str, sequence: int = 1, **fields: object) -> Reading:
@@ -125,6 +127,26 @@ def test_a_new_epoch_without_announcement_is_a_reset() -> None:
     state.hear_control(control("I", epoch=8, timestamp_ms=7001))
     told = changes(state)["TI"]
     assert (told["DResetTime"], told["CResetTime"]) == ("7000", "7001")
+
+
+@pytest.mark.parametrize("first", [0, 1, 480, 500, 520, 900, 2**31 - 50])
+@pytest.mark.parametrize("known", [(7, 500), (0, 500), (6, 500), None])
+def test_a_run_is_taken_as_its_readings_would_be(first: int, known: tuple[int, int] | None) -> None:
+    """Whether it follows on, is old, jumps, or begins a new start of its source."""
+    for epoch in (7, 0):
+        sent = [reading(n / 4, n, epoch=epoch) for n in range(first, first + 40)]
+        run = decode_readings(b"".join(map(encode_data, sent)), 36, pytest.fail)
+        assert isinstance(run, Readings)
+        told = []
+        for each in ([run], [[one] for one in sent]):
+            state = CacheState()
+            if known:
+                state.hear_data([reading(1.0, known[1], epoch=known[0])])
+                changes(state)
+            for part in each:
+                state.hear_data(part)
+            told.append(changes(state))
+        assert told[0] == told[1]
 
 
 messages = st.one_of(
