@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 from litestar import get
 from litestar.exceptions import HTTPException
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from collector.latest import latest_buckets, latest_readings
 from collector.reading_back import Level
@@ -15,14 +15,13 @@ from gateway.api.history import asked
 from gateway.api.sensors import known
 from gateway.history import keeps_history
 from gateway.parts import Parts
-from gateway.shell import WebRequest
 from jph.wire import Quality
 
 MOST: Final = 200
 _QUALITIES: Final = {quality.value: quality.name.lower() for quality in Quality}
 
 T = TypeVar("T")
-Last = Annotated[int, Parameter(ge=1, le=MOST)]
+Last = Annotated[int, QueryParameter(ge=1, le=MOST)]
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -53,22 +52,24 @@ class Bucket(msgspec.Struct, frozen=True):
 def handlers(parts: Parts) -> list[Any]:
     """Return the messages and the statistics of a codifier."""
 
-    @get("/api/codifier/{codifier:str}/messages")
-    async def messages(request: WebRequest, last: Last = 50) -> list[Message]:
+    @get("/api/codifier/{codifier:str}/messages", summary="Its last messages")
+    async def messages(codifier: FromPath[str], last: Last = 50) -> list[Message]:
         """Return the last messages that are stored, newest first."""
-        code = known(parts, request.path_params["codifier"])
+        code = known(parts, codifier)
         found = await _asked(parts, partial(latest_readings, codifier=code, most=last))
         return [
             Message(*each[:4], "" if each.quality == 0 else _QUALITIES.get(each.quality, "?"))
             for each in found
         ]
 
-    @get("/api/codifier/{codifier:str}/statistics")
+    @get("/api/codifier/{codifier:str}/statistics", summary="Its last statistics")
     async def statistics(
-        request: WebRequest, every: Literal["10min", "hour", "day"] = "hour", last: Last = 24
+        codifier: FromPath[str],
+        every: FromQuery[Literal["10min", "hour", "day"]] = "hour",
+        last: Last = 24,
     ) -> list[Bucket]:
         """Return the last statistics that are computed, newest first."""
-        code = known(parts, request.path_params["codifier"])
+        code = known(parts, codifier)
         question = partial(latest_buckets, codifier=code, level=Level(every), most=last)
         return [Bucket(*each) for each in await _asked(parts, question)]
 

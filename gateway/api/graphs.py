@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from litestar import delete, get, post, put
 from litestar.exceptions import HTTPException, NotAuthorizedException
-from litestar.params import JSONBody, Parameter
+from litestar.params import JSONBody, PathParameter
 
 from gateway.parts import Parts
 from gateway.security.saved import LONGEST_NAME, LONGEST_QUERY, Saved, SavedGraph
@@ -16,7 +16,7 @@ from gateway.shell import WebRequest
 T = TypeVar("T")
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]
 Query = Annotated[str, msgspec.Meta(max_length=LONGEST_QUERY)]
-GraphId = Annotated[int, Parameter(ge=1, le=2**63 - 1)]
+GraphId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 
 
 class Graph(msgspec.Struct, frozen=True):
@@ -48,17 +48,17 @@ class GraphChange(msgspec.Struct, frozen=True):
 def handlers(parts: Parts) -> list[Any]:
     """Return the addresses of kept graphs."""
 
-    @get("/api/graphs")
+    @get("/api/graphs", summary="Saved graphs")
     async def kept(request: WebRequest) -> list[Graph]:
         """Return my graphs and those that others share, by name."""
         return [_graph(each) for each in await parts.accounts.saved(request.user).list()]
 
-    @post("/api/graphs")
+    @post("/api/graphs", summary="Save a graph")
     async def keep(request: WebRequest, data: JSONBody[NewGraph]) -> Graph:
         """Keep a graph."""
         return _graph(await _done(_mine(parts, request).add(data.name, data.query)))
 
-    @put("/api/graphs/{graph_id:int}")
+    @put("/api/graphs/{graph_id:int}", summary="Change a saved graph")
     async def change(request: WebRequest, graph_id: GraphId, data: JSONBody[GraphChange]) -> Graph:
         """Rename a graph of mine, keep it as it is now, share it or no longer."""
         changed = _mine(parts, request).update(
@@ -66,7 +66,7 @@ def handlers(parts: Parts) -> list[Any]:
         )
         return _graph(await _done(changed))
 
-    @delete("/api/graphs/{graph_id:int}", status_code=200)
+    @delete("/api/graphs/{graph_id:int}", status_code=200, summary="Delete a saved graph")
     async def forget(request: WebRequest, graph_id: GraphId) -> dict[str, bool]:
         """Forget a graph of mine."""
         await _done(_mine(parts, request).delete(graph_id))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, NoReturn, TypeVar, cast
 import msgspec
 from litestar import get
 from litestar.exceptions import HTTPException
-from litestar.params import Parameter, QueryParameter
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
 from collector.curves import Curve, Statistic, Wanted, read_curves
@@ -36,7 +36,9 @@ T = TypeVar("T")
 
 Codes = Annotated[
     str,
-    Parameter(description=f"Codifiers, separated by commas; at most {MOST_CODES}", max_length=100),
+    QueryParameter(
+        description=f"Codifiers, separated by commas; at most {MOST_CODES}", max_length=100
+    ),
 ]
 Start = Annotated[
     int | None,
@@ -84,14 +86,14 @@ class Answer(msgspec.Struct, frozen=True):
 def handlers(parts: Parts) -> list[Any]:
     """Return the history as JSON and as CSV."""
 
-    @get("/api/history")
+    @get("/api/history", summary="Histories as columns")
     async def history(
         codes: Codes,
         start: Start = None,
         end: End = None,
-        points: Annotated[int, Parameter(ge=2, le=MOST_POINTS)] = 1500,
-        every: Level | None = None,
-        statistic: Statistic = Statistic.MEAN,
+        points: Annotated[int, QueryParameter(ge=2, le=MOST_POINTS)] = 1500,
+        every: FromQuery[Level | None] = None,
+        statistic: FromQuery[Statistic] = Statistic.MEAN,
     ) -> Answer:
         """Tell histories in at most about `points` points each, however long the time is.
 
@@ -106,9 +108,9 @@ def handlers(parts: Parts) -> list[Any]:
         found = [_series(curve, network, changes.get(curve.codifier, [])) for curve in curves]
         return Answer(start_ms, end_ms, now_ms(), statistic, found)
 
-    @get("/api/history.csv")
+    @get("/api/history.csv", summary="Histories as CSV")
     async def table(
-        codes: Codes, start: Start = None, end: End = None, every: Level = Level.RAW
+        codes: Codes, start: Start = None, end: End = None, every: FromQuery[Level] = Level.RAW
     ) -> Stream:
         """Return readings exactly as they were sent, or whole buckets with all their statistics."""
         _network(parts)
