@@ -338,9 +338,14 @@ def _value_of(text: str) -> Value:
 
 
 def _trip(fields: Mapping[str, str]) -> float | None:
-    """Return the last answer's time in ms, if there was one."""
+    """Return the last answer's time in ms, if there was one.
+
+    The time of the answer is whole ms, that of the question finer: 0 may look like less.
+    """
     trip = number_of(fields.get("TDuration", ""))
-    return trip if trip is not None and trip >= 0 and stamp_of(fields, ("TTimestamp",)) else None
+    if trip is None or trip <= -1 or not stamp_of(fields, ("TTimestamp",)):
+        return None
+    return max(0.0, trip)
 
 
 def _differ(new: Row, old: Row) -> bool:

@@ -20,6 +20,10 @@ RELOAD_LIMIT_S: Final = 3.0
 """A config may come over the network, and its channels are opened anew."""
 
 MOST_WAITING: Final = 32
+_NO_RELOAD: Final = (
+    "no sign within {limit} s that {node} read its configuration again: "
+    "it is away, or has refused it (its log says why)"
+)
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -107,8 +111,7 @@ class Commander:
         if question.heard is None:
             text = "{node} did not answer within {limit} s"
             if flag == Flag.RELOAD:
-                text = "no sign within {limit} s that {node} read its configuration again: it is"
-                text += " away, or has refused it (its log says why)"
+                text = _NO_RELOAD
             limit = f"{self._limit(flag):g}"
             return Answer(codifier, flag, False, say(text, node=source, limit=limit))
         milliseconds = 1000 * (question.heard_s - question.asked_s)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Final
 
 LONGEST_TEXT: Final = 80
@@ -23,6 +24,7 @@ _PERIODS: Final = {
 colour of the day."""
 _COLOURS: Final = {"JB": "blue day", "JW": "white day", "JR": "red day"}
 _MISSING: Final = "–"
+_DIGITS: Final = re.compile(f"[{_MINUS}-]?[0-9{_SPACE}]+(\\.[0-9]+)?(e[-+]?[0-9]+)?")
 
 
 def unit_of(symbol: str) -> str:
@@ -85,6 +87,11 @@ def figure(number: float) -> str:
             return f"{number:.3g}".replace("-", _MINUS)
     text = f"{number:,.{decimals}f}".replace(",", _SPACE)
     return text.replace("-", _MINUS)
+
+
+def decimal(text: str, language: str) -> str:
+    """Return a text of digits with the comma where the language wants one; other texts stay."""
+    return text.replace(".", ",") if language == "fr" and _DIGITS.fullmatch(text) else text
 
 
 def _value_in(text: str) -> str:

@@ -20,8 +20,9 @@ from gateway.store import Hashes, Reader
 from gateway.stream import MERGE_S, Hub
 from jph.errors import JphError
 from jph.node import Node, Settings, now_ms
+from jph.outbox import ping_number
 from jph.stores import redis_url
-from jph.wire import Control, Flag
+from jph.wire import EVERYBODY, Control, Flag
 
 if TYPE_CHECKING:
     from gateway.parts import Parts
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _LIBRARIES: Final = ("argon2", "jinja2", "litestar", "uvicorn")
 _JUDGE_EVERY_S: Final = 1.0
+_ASK_EVERY_S: Final = 60.0
 _SIGNS_OF_LIFE: Final = frozenset({Flag.ALIVE, Flag.NEW, Flag.TIME})
 
 
@@ -64,6 +66,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
     _senses: "Senses | None" = None
     _web: "WebServer | None" = None
     _reader: "asyncio.Task[None] | None" = None
+    _ask_s = 0.0
 
     @classmethod
     def check_installed(cls) -> None:
@@ -149,6 +152,12 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
             accounts=self._accounts,
             auditor=Auditor(self._accounts, self.log),
         )
+
+    async def on_timer(self, now_ms: int) -> None:
+        """Ask who is there now and then: where each node lives, and how long its answer takes."""
+        if self._hub is not None and time.monotonic() >= self._ask_s:
+            self._ask_s = time.monotonic() + _ASK_EVERY_S
+            self.send_control(Flag.PING, EVERYBODY, ping_number())
 
     def on_control(self, message: Control) -> None:
         """Take what nodes say of themselves, and their answers to our commands.

@@ -1,13 +1,17 @@
 """What the templates are filled with. Pure."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
 
 from gateway.board import Board, Row, announces, obeys
 from gateway.commands import FLAGS
-from gateway.figures import figure
+from gateway.figures import decimal, figure
+from gateway.status import State
 from heating.wiring import Heater
 from jph.config import Sensor
+
+_NUMBERS: Final = re.compile(r"\d+")
 
 
 class Line(NamedTuple):
@@ -23,6 +27,13 @@ class Line(NamedTuple):
     row: Row
 
 
+class Watched(NamedTuple):
+    """A node as sentences name it, and after how many seconds its silence is told."""
+
+    name: str
+    timeout: float
+
+
 class Chip(NamedTuple):
     """One heater."""
 
@@ -30,16 +41,19 @@ class Chip(NamedTuple):
     label: str
     title: str
     row: Row
+    applied: str = ""
+    verified: str = ""
 
 
 class Dial(NamedTuple):
-    """One phase: its gauge if its current is known, and its heaters."""
+    """One phase: its gauge if its current is known, its heaters, who tells how near a trip is."""
 
     number: int
     current: str | None
     row: Row | None
     limit: str
     chips: list[Chip]
+    story: str
 
 
 class Tile(NamedTuple):
@@ -64,7 +78,7 @@ def flags_of(sensor: Sensor) -> dict[str, str]:
     """Return the commands a codifier takes, by flag: elements obey their node."""
     if sensor.parent is not None or not announces(sensor):
         return {}
-    return FLAGS if obeys(sensor) else {"P": FLAGS["P"]}
+    return {flag: word for flag, word in FLAGS.items() if obeys(sensor) or flag not in "SH"}
 
 
 def dials_of(board: Board) -> list[Dial]:
@@ -75,7 +89,8 @@ def dials_of(board: Board) -> list[Dial]:
             current=phase.current,
             row=row,
             limit=figure(row.limit) if row and row.limit else "",
-            chips=list(_chips(board, phase.heaters, with_room=True)),
+            chips=chips_of(board, phase.heaters, with_room=True),
+            story=_story(board, phase.number),
         )
         for phase in board.house.phases
         for row in [_row(board, phase.current)]
@@ -89,12 +104,21 @@ def rooms_of(board: Board) -> list[Tile]:
             label=room.name,
             codifier=room.thermometer,
             row=_row(board, room.thermometer),
-            chips=list(_chips(board, room.heaters)),
+            chips=chips_of(board, room.heaters),
         )
         for room in board.house.rooms
     ]
     others = [board.network.sensor(codifier) for codifier in board.house.temperatures]
     return rooms + [Tile(label(s), s.codifier, board.row(s.codifier), []) for s in others]
+
+
+def heated_rooms_of(board: Board) -> list[Tile]:
+    """Return the rooms with heaters, each a target of its own; then each heater of no room."""
+    wires = board.house.wiring
+    rooms = [tile for tile in rooms_of(board) if tile.chips]
+    placed = {chip.codifier for tile in rooms for chip in tile.chips}
+    alone = [h for h in wires.heaters.values() if h.codifier not in placed]
+    return rooms + [Tile(h.name or h.codifier, None, None, chips_of(board, [h])) for h in alone]
 
 
 def label(sensor: Sensor) -> str:
@@ -115,9 +139,64 @@ def _line(board: Board, sensor: Sensor) -> Line:
     )
 
 
-def _chips(board: Board, heaters: tuple[Heater, ...], *, with_room: bool = False) -> Iterator[Chip]:
+def troubles_of(board: Board) -> list[Line]:
+    """Return the nodes that are late, dead, silent or halted."""
+    states = {State.LATE, State.DEAD, State.SILENT, State.HALTED}
+    nodes = (_line(board, board.network.sensor(code)) for code in watched_of(board))
+    return [line for line in nodes if line.row.state in states]
+
+
+def watched_of(board: Board) -> dict[str, Watched]:
+    """Return the nodes that announce themselves, for a page to say in words how they are."""
+    return {
+        s.codifier: Watched(s.name or label(s), s.timeout_warning)
+        for s in board.network.nodes()
+        if s.active and announces(s)
+    }
+
+
+def worded(row: Row | None, say: Callable[..., str], code: str = "en") -> tuple[str, str]:
+    """Return a row's value and unit in a language."""
+    if row is None:
+        return "–", ""
+    if row.order is not None:
+        order = say(row.order)
+        return (say("{order}, shed", order=order) if row.shed else order), ""
+    if row.number is not None:
+        return decimal(row.value, code), row.unit
+    return ", ".join(say(word) for word in row.value.split(", ")), row.unit
+
+
+def counted(text: str, say: Callable[..., str]) -> str:
+    """Say a text with numbers in it in a language: "3 holes" is known as "# holes"."""
+    numbers = iter(_NUMBERS.findall(text))
+    parts = (say(_NUMBERS.sub("#", part)) for part in text.split("; "))
+    return re.sub("#", lambda _: next(numbers), "; ".join(parts))
+
+
+def chips_of(board: Board, heaters: Iterable[Heater], *, with_room: bool = False) -> list[Chip]:
+    """Return heaters as a page shows them."""
+    return list(_chips(board, heaters, with_room=with_room))
+
+
+def stories_of(board: Board) -> list[str]:
+    """Return the elements that tell why heaters do what they do."""
+    if board.evidence is None:
+        return []
+    roles = board.evidence.roles
+    told = {code for r in roles.phases.values() for code in (r.story, r.mask)} | set(roles.ledgers)
+    return sorted(told - {""})
+
+
+def _story(board: Board, phase: int) -> str:
+    role = board.evidence.roles.phases.get(phase) if board.evidence else None
+    return role.story if role and role.story in board else ""
+
+
+def _chips(board: Board, heaters: Iterable[Heater], *, with_room: bool = False) -> Iterator[Chip]:
     for heater in heaters:
         words = [heater.room, heater.name] if with_room else [heater.name]
         text = " · ".join(dict.fromkeys(word for word in words if word))
         title = f"{heater}, card {heater.card}, wire {heater.wire}, priority {heater.priority}"
-        yield Chip(heater.codifier, text, title, board.row(heater.codifier))
+        row = board.row(heater.codifier)
+        yield Chip(heater.codifier, text, title, row, heater.applied, heater.verified)

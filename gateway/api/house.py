@@ -1,0 +1,199 @@
+"""The house now, in words and numbers: phases, heaters and why, energy today, the tariff's end."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from litestar import get
+
+from gateway import language
+from gateway.board import Board
+from gateway.history import keeps_history
+from gateway.parts import Parts
+from gateway.shell import WebRequest
+from gateway.today import Glance, read_end, read_today
+from heating.explain import Say, explain, explain_phase, why_shed
+from heating.facts import Evidence, HeaterFacts, PhaseFacts
+from heating.orders import Order
+from heating.wiring import Heater
+from jph.config import Network
+from jph.errors import ConfigError, StoreError
+from jph.node import now_ms
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+GLANCE_EVERY_S: Final = 60.0
+AGAIN_S: Final = 10.0
+"""So soon the history is asked again when it was away."""
+
+
+class HeaterNow(msgspec.Struct, frozen=True):
+    """A heater: orders are words, null where nobody tells; `shed` null is not known.
+
+    `until` is when the order ends (ms since 1970) and `then` what follows. `why` are the sentences
+    that `control.py why` says, `reason` those about a shed alone.
+    """
+
+    codifier: str
+    room: str
+    name: str
+    phase: int
+    card: str
+    solid_state: bool
+    order: str | None
+    applied: str | None
+    verified: str | None
+    shed: bool | None
+    until: float | None
+    then: str | None
+    watts: float | None
+    rated_watts: float | None
+    reason: str
+    why: list[str]
+
+
+class PhaseNow(msgspec.Struct, frozen=True):
+    """A phase in A; `seconds_left` until the breaker opens, -1: no trip is near, null: unknown."""
+
+    phase: int
+    current: float | None
+    limit: float | None
+    seconds_left: float | None
+    shed: list[str] | None
+    said: str
+
+
+class HouseNow(msgspec.Struct, frozen=True):
+    """The house; `history` is there, away, or none (the config has none)."""
+
+    phases: list[PhaseNow]
+    heaters: list[HeaterNow]
+    history: str
+    glance: Glance
+
+
+def handlers(parts: Parts) -> list[Any]:
+    """Return the address."""
+    glances = Glances(parts)
+
+    @get("/api/house", tags=["house"])
+    async def house(request: WebRequest) -> HouseNow:
+        """Tell how the house is; sentences are in the language of who asks."""
+        await glances.fresh()
+        board, say = parts.hub.board, language.of(request).say
+        evidence = board.evidence
+        numbers = sorted({p.number for p in board.house.phases}) if evidence else []
+        return HouseNow(
+            phases=[_phase(evidence.phase(n), say) for n in numbers] if evidence else [],
+            heaters=heaters_now(board, say),
+            history=glances.state,
+            glance=glances.glance,
+        )
+
+    return [house]
+
+
+def heaters_now(board: Board, say: Say) -> list[HeaterNow]:
+    """Return what is known of every heater."""
+    evidence = board.evidence
+    if evidence is None:
+        return []
+    names = {s.codifier: s.short_name or s.name for s in board.network.sensors}
+    return [
+        _heater(evidence, heater, names, now_ms(), say)
+        for heater in board.house.wiring.heaters.values()
+    ]
+
+
+def _heater(
+    evidence: Evidence, heater: Heater, names: dict[str, str], at_ms: int, say: Say
+) -> HeaterNow:
+    facts = evidence.heater(heater.codifier)
+    return HeaterNow(
+        codifier=heater.codifier,
+        room=heater.room,
+        name=heater.name,
+        phase=heater.phase,
+        card=heater.card,
+        solid_state=heater.solid_state,
+        order=_word(facts.order),
+        applied=_word(facts.applied),
+        verified=_word(facts.verified),
+        shed=facts.shed,
+        until=facts.until_ms,
+        then=_word(facts.then),
+        watts=facts.watts,
+        rated_watts=facts.rated_watts,
+        reason=_reason(facts, at_ms, say),
+        why=explain(facts, at_ms, names, say=say),
+    )
+
+
+def _reason(facts: HeaterFacts, at_ms: int, say: Say) -> str:
+    return " ".join(why_shed(facts, at_ms, say)) if facts.shed else ""
+
+
+def _phase(facts: PhaseFacts, say: Say) -> PhaseNow:
+    return PhaseNow(
+        facts.phase,
+        facts.current_a,
+        facts.limit_a,
+        facts.seconds_left,
+        None if facts.shed is None else sorted(facts.shed),
+        explain_phase(facts, say),
+    )
+
+
+def _word(order: int | None) -> str | None:
+    try:
+        return None if order is None else Order(order).word
+    except ValueError:
+        return None
+
+
+class Glances:
+    """What the history tells of today, read once a minute at most, however many ask.
+
+    Attributes:
+        state: there, away or none.
+    """
+
+    def __init__(self, parts: Parts, clock: Callable[[], float] = time.monotonic) -> None:
+        self.glance = Glance()
+        self.state = "none"
+        self._parts = parts
+        self._clock = clock
+        self._again_s = -float("inf")
+        self._of: Board | None = None
+        self._reading = asyncio.Lock()
+
+    async def fresh(self) -> None:
+        """Read again what is older than a minute; PostgreSQL away is no error."""
+        async with self._reading:
+            board = self._parts.hub.board
+            if self._of is board and self._clock() < self._again_s:
+                return
+            self._of = board
+            network = board.network
+            if not keeps_history(network):
+                self.glance, self.state = Glance(), "none"
+            else:
+                await self._read(network, board.house.tariff)
+            lasts_s = AGAIN_S if self.state == "away" else GLANCE_EVERY_S
+            self._again_s = self._clock() + lasts_s
+
+    async def _read(self, network: Network, tariff: str | None) -> None:
+        def question(history: "connection") -> Glance:
+            now = datetime.now(UTC)
+            end = read_end(history, network, tariff, now) if tariff else None
+            today = read_today(history, network, now)
+            return Glance(today, round(end.timestamp() * 1000) if end else None)
+
+        try:
+            self.glance, self.state = await self._parts.history.ask(question), "there"
+        except (StoreError, ConfigError):
+            self.glance, self.state = Glance(), "away"
