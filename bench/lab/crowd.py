@@ -1,7 +1,8 @@
-"""Many codifiers that send: the nodes of a large network in one process, told what to do.
+"""Nodes that send, in one process, told what to do.
 
-Each line of its input is how many readings a second each codifier is to send, and for how many
-seconds; each line of its output is how many readings were sent since its start, in all.
+Each line of its input is who sends, how many readings a second, and for how many seconds: `all` has
+every codifier send so many, one of each at a time; `run` has the first one send alone. Each line of
+its output is how many readings were sent since its start, in all.
 
     python -m bench.lab.crowd CONFIG
 """
@@ -11,10 +12,17 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from typing import IO, TYPE_CHECKING, Final
 
 from jph import config
 from jph.config import Network
 from jph.node import Node
+
+if TYPE_CHECKING:
+    import subprocess
+
+_CALLS_A_SECOND: Final = 500
+_FEWEST: Final = 64
 
 
 class Sender(Node, type="Setpoint"):  # a kind that every program knows
@@ -22,7 +30,7 @@ class Sender(Node, type="Setpoint"):  # a kind that every program knows
 
 
 class Crowd:
-    """The nodes of `network` whose type is a sender's."""
+    """The nodes of `network` that are senders."""
 
     def __init__(self, network: Network) -> None:
         sensors = [sensor for sensor in network.sensors if sensor.type in Sender.types]
@@ -36,23 +44,29 @@ class Crowd:
             await asyncio.sleep(0.01)
         print("ready", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
-            rate, seconds = map(float, line.split())
-            await self._send(rate, seconds)
+            who, rate, seconds = line.split()
+            await self._send(who == "run", float(rate), float(seconds))
             print(self.sent, flush=True)
         for node in self.nodes:
             node.stop()
         await asyncio.gather(*lives)
 
-    async def _send(self, rate: float, seconds: float) -> None:
-        """Send from each codifier, node by node, at moments spread evenly."""
+    async def _send(self, run: bool, rate: float, seconds: float) -> None:
+        """Send at moments spread evenly."""
         codes = [[node.codifier, *node.elements] for node in self.nodes]
+        moments = _moments(len(self.nodes), rate, seconds)
+        if run:
+            together = max(_FEWEST, round(rate / _CALLS_A_SECOND))
+            codes = [[codes[0][0]] * together]
+            moments = _moments(1, rate / together, seconds)
         begin_s = time.monotonic()
-        for due_s, which, number in _moments(len(self.nodes), rate, seconds):
+        for due_s, which, number in moments:
             if (wait_s := begin_s + due_s - time.monotonic()) > 0:
                 await asyncio.sleep(wait_s)
             elif not number % 8:
                 await asyncio.sleep(0)  # behind: the nodes have to live all the same
-            self.nodes[which].send_many([(code, number * 0.25) for code in codes[which]])
+            value = number * 0.25
+            self.nodes[which].send_many([(code, value) for code in codes[which]])
             self.sent += len(codes[which])
 
 
@@ -61,6 +75,23 @@ def _moments(nodes: int, rate: float, seconds: float) -> Iterator[tuple[float, i
     for number in range(round(rate * seconds)):
         for which in range(nodes):
             yield (number + which / nodes) / rate, which, number
+
+
+class Orders:
+    """How a program tells such a process what to do."""
+
+    def __init__(self, child: "subprocess.Popen[str]") -> None:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        self._in: IO[str] = child.stdin
+        self._out: IO[str] = child.stdout
+        if self._out.readline() != "ready\n":
+            raise SystemExit("the senders do not start; their words are above")
+
+    def send(self, who: str, rate: float, seconds: float) -> int:
+        """Have it send, and wait for the end; return how many were sent since the start."""
+        print(who, rate, seconds, file=self._in, flush=True)
+        return int(self._out.readline())
 
 
 async def _main(arguments: Sequence[str]) -> None:
