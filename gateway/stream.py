@@ -20,6 +20,8 @@ STALL_S: Final = 10.0
 MOST_CLIENTS: Final = 200
 """Fewer than connections are taken: with so many watching, the page still answers."""
 RETRY_MS: Final = 2000
+_MOST_MADE: Final = 100
+"""Events of one moment that are kept for others who want the same."""
 
 _START: Final = {
     "type": "http.response.start",
@@ -54,7 +56,9 @@ class Hub:
         self._stall_s = stall_s
         self._changed = asyncio.Event()
         self._closed = False
-        self._made: tuple[tuple[int, int, float], bytes] | None = None
+        self._made: dict[tuple[int, frozenset[str] | None], bytes] = {}
+        self._made_for: tuple[int, float] = (-1, 0.0)
+        self._summary = b""
 
     def wake(self) -> None:
         """Tell all clients that the board has changed."""
@@ -64,7 +68,7 @@ class Hub:
     def use(self, board: Board) -> None:
         """Go on with another board, after a new configuration."""
         self.board = board
-        self._made = None
+        self._made_for = (-1, 0.0)
         self.wake()
 
     def close(self) -> None:
@@ -72,15 +76,21 @@ class Hub:
         self._closed = True
         self.wake()
 
-    async def serve(self, receive: Receive, send: Send, last_id: str) -> None:
-        """Stream to one client until it goes away, stalls, or the hub closes."""
+    async def serve(
+        self, receive: Receive, send: Send, last_id: str, codes: frozenset[str] | None = None
+    ) -> None:
+        """Stream to one client until it goes away, stalls, or the hub closes.
+
+        `last_id` is the id of the last event it has seen. `codes` are the codifiers it wants to
+        hear of; None for all, and what the history lacks.
+        """
         if self._closed or self.clients >= MOST_CLIENTS:
             await send({"type": "http.response.start", "status": 503, "headers": []})
             await send({"type": "http.response.body", "body": b"too many browsers\n"})
             return
         self.clients += 1
         gone = asyncio.ensure_future(_gone(receive))
-        stream = asyncio.ensure_future(self._stream(send, last_id))
+        stream = asyncio.ensure_future(self._stream(send, last_id, codes))
         try:
             await asyncio.wait({gone, stream}, return_when=asyncio.FIRST_COMPLETED)
             if stream.done():
@@ -93,17 +103,18 @@ class Hub:
                 task.cancel()
             await asyncio.gather(gone, stream, return_exceptions=True)
 
-    async def _stream(self, send: Send, last_id: str) -> None:
+    async def _stream(self, send: Send, last_id: str, codes: frozenset[str] | None) -> None:
         await self._send(send, f"retry: {RETRY_MS}\n\n".encode(), start=True)
-        board, seen = self.board, self._seen(last_id)
+        board, seen, told = self.board, self._seen(last_id), b""
         while not self._closed:
             changed = self._changed
             if board is not self.board:
                 board, seen = self.board, -1
             if self.board.version > seen:
-                event, version = self._event(seen)
-                await self._send(send, event)
-                seen = version
+                event, version, summary = self._event(seen, codes)
+                if event or summary != told:
+                    await self._send(send, event or self._bare(version, summary))
+                seen, told = version, summary
                 await asyncio.sleep(self._merge_s)
                 continue
             try:
@@ -128,24 +139,43 @@ class Hub:
             return -1
         return min(int(version[:18]), self.board.version)
 
-    def _event(self, seen: int) -> tuple[bytes, int]:
-        """Return the event with everything after `seen`, made once for clients in step."""
-        version = self.board.version
+    def _event(self, seen: int, codes: frozenset[str] | None) -> tuple[bytes, int, bytes]:
+        """Return the event with everything after `seen`, made once for clients in step.
+
+        It is empty if nothing of `codes` has changed; with it come its version and the summary.
+        """
+        board, version = self.board, self.board.version
         # Ages in a row are of the moment it was made: an event is not kept longer than a merge.
         slot = asyncio.get_running_loop().time() // max(self._merge_s, 0.001)
-        key = (seen, version, slot)
-        if self._made is None or self._made[0] != key:
-            content: dict[str, object] = {
-                "layout": self.board.layout,
-                "summary": self.board.summary(),
-                "rows": self.board.rows(seen),
-            }
-            if self.board.history is not None and self.board.history_version > seen:
-                content["history"] = self.board.history
-            body = msgspec.json.encode(content)
-            head = f"id: {self.board.epoch}-{version}\nevent: board\ndata: ".encode()
-            self._made = (key, head + body + b"\n\n")
-        return self._made[1], version
+        if self._made_for != (version, slot):
+            self._made_for, self._made = (version, slot), {}
+            self._summary = msgspec.json.encode(board.summary())
+        if (seen, codes) not in self._made:
+            if len(self._made) >= _MOST_MADE:
+                self._made.clear()
+            self._made[seen, codes] = self._make(seen, codes)
+        return self._made[seen, codes], version, self._summary
+
+    def _make(self, seen: int, codes: frozenset[str] | None) -> bytes:
+        board, rows = self.board, self.board.rows(seen)
+        content: dict[str, object] = {"layout": board.layout, "summary": msgspec.Raw(self._summary)}
+        if codes is not None:
+            rows = {code: row for code, row in rows.items() if code in codes}
+            if not rows:
+                return b""
+        elif board.history is not None and board.history_version > seen:
+            content["history"] = board.history
+        return self._framed(board.version, {**content, "rows": rows})
+
+    def _bare(self, version: int, summary: bytes) -> bytes:
+        """Return an event for who wants few codifiers, of which none has changed."""
+        content: dict[str, object] = {"layout": self.board.layout, "rows": {}}
+        content["summary"] = msgspec.Raw(summary)
+        return self._framed(version, content)
+
+    def _framed(self, version: int, content: dict[str, object]) -> bytes:
+        head = f"id: {self.board.epoch}-{version}\nevent: board\ndata: ".encode()
+        return head + msgspec.json.encode(content) + b"\n\n"
 
 
 async def _gone(receive: Receive) -> None:

@@ -1,32 +1,18 @@
-"""Commands to nodes, and what the nodes answer."""
+"""Commands to nodes, and what the nodes answer, for whatever address they come by."""
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
-from litestar import post
 from litestar.exceptions import HTTPException
 
-from gateway import page
+from gateway import language, page
 from gateway.api.sensors import known
 from gateway.commands import FLAGS, Answer, TooManyWaiting
 from gateway.parts import Parts
-from gateway.security.roles import Role, needs
 from gateway.shell import WebRequest
 
 BODY_LIMIT_S: Final = 10.0
 """How long the rest of a request may take."""
-
-
-def handlers(parts: Parts) -> list[Any]:
-    """Return the addresses that command."""
-
-    @post("/sensormsg/{codifier:str}/{flag:str}", status_code=200, guards=[needs(Role.OPERATOR)])
-    async def message(request: WebRequest) -> Answer:
-        await whole(request)
-        codifier, flag = request.path_params["codifier"], request.path_params["flag"]
-        return await _command(parts, request, codifier, flag)
-
-    return [message]
 
 
 async def whole(request: WebRequest) -> bytes:
@@ -38,16 +24,29 @@ async def whole(request: WebRequest) -> bytes:
         raise HTTPException("the request does not end", status_code=408) from error
 
 
-async def _command(parts: Parts, request: WebRequest, codifier: str, flag: str) -> Answer:
+async def command(parts: Parts, request: WebRequest, codifier: str, flag: str) -> Answer:
+    """Give a node a command of `FLAGS`; an element takes a ping, which its node answers."""
     sensor = parts.hub.board.network.sensor(known(parts, codifier))
     allowed = {"P": FLAGS["P"]} if sensor.parent else page.flags_of(sensor)
-    if flag not in FLAGS:
-        raise HTTPException(f"no such command: {flag}; known: {', '.join(FLAGS)}", status_code=404)
     if flag not in allowed:
         raise HTTPException(f"{codifier} takes no {FLAGS[flag]}", status_code=409)
+    node, say = sensor.parent or codifier, language.of(request).say
     try:
-        answer = await parts.commander.ask(codifier, flag, sensor.parent or codifier)
+        answer = await parts.commander.ask(codifier, flag, node, say)
     except TooManyWaiting as error:
         raise HTTPException("too many commands are waiting", status_code=429) from error
     parts.audit(request, f"{FLAGS[flag]} {codifier}", answer.text)
     return answer
+
+
+async def command_all(parts: Parts, request: WebRequest, flag: str) -> list[Answer]:
+    """Give every node that takes it a command of `FLAGS`; each answers for itself."""
+    network = parts.hub.board.network
+    nodes = [s.codifier for s in network.nodes() if flag in page.flags_of(s)]
+    try:
+        answers = await parts.commander.ask_all(flag, nodes, language.of(request).say)
+    except TooManyWaiting as error:
+        raise HTTPException("too many commands are waiting", status_code=429) from error
+    silent = " ".join(each.codifier for each in answers if not each.answered)
+    parts.audit(request, f"{FLAGS[flag]} all", f"no answer: {silent or 'none'}")
+    return answers

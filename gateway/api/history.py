@@ -26,8 +26,8 @@ from jph.errors import StoreError
 MOST_CODES: Final = 12
 MOST_POINTS: Final = 5000
 DEFAULT_LENGTH_MS: Final = 86_400_000
-LAST_MS: Final = 253_402_300_799_000
-"""The end of the year 9999, the last that has dates."""
+LAST_MS: Final = 253_370_764_800_000
+"""The year 9999; buckets that end later have no date."""
 _CHANGES_MOST: Final = 500
 _CHANGES_LONGEST_MS: Final = 8 * 86_400_000
 _CODIFIER: Final = re.compile(r"[0-9A-Z]{2}")

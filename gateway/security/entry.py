@@ -15,6 +15,7 @@ from gateway.security.accounts import Accounts
 from gateway.security.database import AccountsError
 from gateway.security.roles import NOBODY, PUBLIC, Role, User
 from gateway.security.sessions import Session
+from gateway.security.tokens import Token
 
 CSRF: Final = "x-csrf-token"
 """The header that a page sends with each command; a form of another site cannot."""
@@ -57,6 +58,7 @@ class Identity(NamedTuple):
     session: Session | None = None
     csrf: str | None = None
     fresh_visitor: str = ""
+    token: Token | None = None
 
 
 class Entry:
@@ -112,7 +114,17 @@ class Entry:
         if kind.lower() != "bearer" or not secret:
             return None
         token = await self._accounts.run(tokens.find, secret.strip(), self._accounts.now_ms())
-        return Identity(token.user, self._cookies) if token else None
+        return Identity(token.user, self._cookies, token=token) if token else None
+
+
+async def still_valid(accounts: Accounts, identity: Identity) -> bool:
+    """Whether what somebody has shown is good still; what needs no login always is."""
+    now_ms = accounts.now_ms()
+    if identity.session is not None:
+        return await accounts.run(sessions.exists, identity.session.id, now_ms)
+    if identity.token is not None:
+        return await accounts.run(tokens.exists, identity.token.id, now_ms)
+    return True
 
 
 def masked(token: str) -> str:

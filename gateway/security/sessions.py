@@ -66,6 +66,15 @@ def find(accounts: sqlite3.Connection, secret: str, now_ms: int) -> Session | No
     return _session(row)
 
 
+def exists(accounts: sqlite3.Connection, session_id: int, now_ms: int) -> bool:
+    """Whether a session has not ended; being asked so keeps it alive, as a page that is open."""
+    done = accounts.execute(
+        "UPDATE sessions SET seen_ms = ? WHERE id = ? AND seen_ms > ? AND created_ms > ?",
+        (now_ms, session_id, now_ms - IDLE_MS, now_ms - LONGEST_MS),
+    )
+    return done.rowcount > 0
+
+
 def listed(accounts: sqlite3.Connection, user_id: int, now_ms: int) -> list[Session]:
     """Return the sessions of a user, the newest first; those that have ended are forgotten."""
     accounts.execute(

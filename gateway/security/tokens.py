@@ -83,6 +83,15 @@ def find(accounts: sqlite3.Connection, secret: str, now_ms: int) -> Token | None
     return token._replace(user=token.user._replace(role=min(token.role, token.user.role)))
 
 
+def exists(accounts: sqlite3.Connection, token_id: int, now_ms: int) -> bool:
+    """Whether a token has not ended."""
+    row = accounts.execute(
+        "SELECT 1 FROM tokens WHERE id = ? AND (expires_ms IS NULL OR expires_ms > ?)",
+        (token_id, now_ms),
+    ).fetchone()
+    return row is not None
+
+
 def listed(accounts: sqlite3.Connection, user_id: int) -> list[Token]:
     """Return the tokens of a user, those that have ended too, the newest first."""
     rows = accounts.execute(f"{_SELECT} WHERE user = ? ORDER BY tokens.id DESC", (user_id,))

@@ -18,14 +18,14 @@ from tests.support import LIMIT_S, until
 class Client:
     """One end of a stream, as an ASGI server shows it."""
 
-    def __init__(self, hub: Hub, last_id: str = "") -> None:
+    def __init__(self, hub: Hub, last_id: str = "", codes: frozenset[str] | None = None) -> None:
         self.heard: list[bytes] = []
         self.takes = asyncio.Event()
         self.takes.set()
         self._gone = asyncio.Event()
         self.status = 0
         self.ended = False
-        self.task = asyncio.create_task(hub.serve(self._receive, self._send, last_id))
+        self.task = asyncio.create_task(hub.serve(self._receive, self._send, last_id, codes))
 
     async def _receive(self) -> dict[str, Any]:
         await self._gone.wait()
@@ -173,3 +173,37 @@ async def test_the_number_of_clients_is_bounded(hub: Hub, monkeypatch: pytest.Mo
     await asyncio.wait_for(second.task, LIMIT_S)
     assert second.status == 503
     await first.leave()
+
+
+class TestFewCodifiers:
+    async def test_only_these_are_told(self, hub: Hub) -> None:
+        client = Client(hub, codes=frozenset({"I1", "ZZ"}))
+        other = Client(hub)
+        await until(lambda: client.events and other.events)
+        assert client.events[0]["rows"].keys() == {"I1"}
+        assert "history" not in client.events[0]
+        put(hub, "I2", 5, 1)
+        await until(lambda: len(other.events) == 2)
+        put(hub, "I1", 6, 2)
+        await until(lambda: len(client.events) == 2)
+        assert client.events[1]["rows"].keys() == {"I1"}
+
+    async def test_how_the_house_is_is_told_all_the_same(self, hub: Hub) -> None:
+        client = Client(hub, codes=frozenset({"I1"}))
+        await until(lambda: client.events)
+        hub.board.set_cache(True)
+        hub.wake()
+        await until(lambda: len(client.events) == 2)
+        assert client.events[1]["rows"] == {}
+        assert client.events[1]["summary"]["redis"] is True
+
+    async def test_they_resume_too(self, hub: Hub) -> None:
+        first = Client(hub, codes=frozenset({"I1", "I2"}))
+        await until(lambda: first.events)
+        last_id = first.last_id
+        await first.leave()
+        put(hub, "I1", 6, 1)
+        put(hub, "RA", 7, 2)
+        again = Client(hub, last_id, frozenset({"I1", "I2"}))
+        await until(lambda: again.events)
+        assert again.events[0]["rows"].keys() == {"I1"}
