@@ -25,6 +25,7 @@ ASKED_RAW_MOST: Final = 2_000_000
 """As many where somebody asks for readings; statistics stand in beyond."""
 GAPS_MOST: Final = 300
 _SPARSE: Final = 4
+_MOST_DAYS: Final = 40_000  # a hundred years; what is later counts as one day
 _DIRECT_MS: Final = 1_200_000
 _MS: Final = "(date_part('epoch', timestamp) * 1000)::bigint"
 _LENGTHS_MS: Final = {Level.TEN_MINUTES: 600_000, Level.HOUR: 3_600_000, Level.DAY: 86_400_000}
@@ -276,7 +277,8 @@ def _with_running(
 
 def _midnights(start_ms: int, end_ms: int, zone: ZoneInfo) -> list[int]:
     """Return when the days end that have a moment after `start_ms` up to `end_ms`."""
-    days = buckets(Width.DAY, 1000 * start_ms + 1, 1000 * end_ms, zone)
+    last_ms = min(end_ms, start_ms + _MOST_DAYS * _LENGTHS_MS[Level.DAY])
+    days = buckets(Width.DAY, 1000 * start_ms + 1, 1000 * last_ms, zone)
     return [day.end // 1000 for day in days]
 
 

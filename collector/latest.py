@@ -36,7 +36,7 @@ class StoredReading(NamedTuple):
 
 
 class Bucket(NamedTuple):
-    """What the calculator made of a stretch of time; `timestamp_ms` is its end, coverage in 0…1."""
+    """What the calculator made of a stretch of time; `timestamp_ms` is its end, coverage in %."""
 
     timestamp_ms: int
     mean: float

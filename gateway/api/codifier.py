@@ -35,7 +35,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Bucket(msgspec.Struct, frozen=True):
-    """Statistics of the time up to `t` (ms since 1970); `coverage` in 0…1."""
+    """Statistics of the time up to `t` (ms since 1970); `coverage` in %."""
 
     t: int
     mean: float

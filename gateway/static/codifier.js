@@ -98,7 +98,7 @@ async function statistics() {
   fill("statistics", buckets.map((each) => line(
     shortened(each.t, every),
     ...["mean", "median", "mode", "min", "max", "stdev"].map((part) => number(each[part])),
-    [figure(each.readings), "right"], [`${figure(100 * each.coverage, each.coverage > 0.995 && each.coverage < 1 ? 1 : 0)} %`, "right"],
+    [figure(each.readings), "right"], [`${figure(each.coverage, each.coverage > 99 && each.coverage < 100 ? 1 : 0)}\u00a0%`, "right"],
   )));
 }
 
