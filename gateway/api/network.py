@@ -9,8 +9,9 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath, JSONBody
 
 from gateway import language, page
+from gateway.api import commands
 from gateway.api.sensors import known
-from gateway.commands import FLAGS, Answer, TooManyWaiting
+from gateway.commands import FLAGS, Answer
 from gateway.controls import Control, control_of
 from gateway.parts import Parts
 from gateway.replies import Replies
@@ -78,16 +79,7 @@ def handlers(parts: Parts) -> list[Any]:
     @post("/api/network/{command:str}", tags=["network"], status_code=200, guards=_COMMANDS)
     async def everybody(request: WebRequest, command: FromPath[str]) -> list[Answer]:
         """Tell all nodes to ping, start, halt or reload; each answers for itself."""
-        flag = _flag(command)
-        board, say = parts.hub.board, language.of(request).say
-        nodes = [s.codifier for s in board.network.nodes() if flag in page.flags_of(s)]
-        try:
-            answers = await parts.commander.ask_all(flag, nodes, say)
-        except TooManyWaiting as error:
-            raise HTTPException("too many commands are waiting", status_code=429) from error
-        silent = " ".join(each.codifier for each in answers if not each.answered)
-        parts.audit(request, f"{FLAGS[flag]} all", f"no answer: {silent or 'none'}")
-        return answers
+        return await commands.command_all(parts, request, _flag(command))
 
     @post(
         "/api/network/{codifier:str}/{command:str}",
@@ -97,17 +89,7 @@ def handlers(parts: Parts) -> list[Any]:
     )
     async def one(request: WebRequest, codifier: FromPath[str], command: FromPath[str]) -> Answer:
         """Tell a node to ping, start, halt or reload; an element takes ping, its node answers."""
-        flag, sensor = _flag(command), _sensor(parts, codifier)
-        allowed = {"P"} if sensor.parent else set(page.flags_of(sensor))
-        if flag not in allowed:
-            raise HTTPException(f"{sensor.codifier} takes no {FLAGS[flag]}", status_code=409)
-        node, say = sensor.parent or sensor.codifier, language.of(request).say
-        try:
-            answer = await parts.commander.ask(sensor.codifier, flag, node, say)
-        except TooManyWaiting as error:
-            raise HTTPException("too many commands are waiting", status_code=429) from error
-        parts.audit(request, f"{FLAGS[flag]} {sensor.codifier}", answer.text)
-        return answer
+        return await commands.command(parts, request, codifier, _flag(command))
 
     @put("/api/values/{codifier:str}", tags=["network"], guards=_COMMANDS)
     async def set_to(request: WebRequest, codifier: FromPath[str], data: JSONBody[Number]) -> Taken:
