@@ -159,7 +159,8 @@ class House:
                 return
             await asyncio.sleep(_LOOK_S)
         host = f"[{address}]" if ":" in address else address
-        tell(f"ready: http://{host}:{self._port}")
+        scheme = "https" if self._gateway.sensor.get("Certificate") else "http"
+        tell(f"ready: {scheme}://{host}:{self._port}")
 
     async def _stop(self) -> None:
         """End the parts, then the stores that they write to."""

@@ -6,7 +6,7 @@ there. A page's module has `LINKS` too if it stands in the navigation.
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -23,6 +23,7 @@ import gateway.pages
 from gateway.assets import Assets
 from gateway.guard import App, Guard
 from gateway.parts import Parts
+from gateway.proxies import Proxies, networks_of
 from gateway.security.database import AccountsError
 from gateway.security.entry import Entry, login_for
 from gateway.security.passwords import TooManyLogins
@@ -43,12 +44,14 @@ def make_shell(network: Callable[[], Network]) -> Shell:
 
 
 def build_app(
-    parts: Parts, hosts: Collection[str], *, public: bool = False, secure: bool = False
+    parts: Parts, hosts: Collection[str], *, public: bool = False, proxies: Iterable[str] = ()
 ) -> App:
     """Return the whole application, doors included.
 
-    `hosts` are our names. `public` lets everybody read; `secure` says that browsers reach us by
-    TLS only.
+    `hosts` are our names. `public` lets everybody read. `proxies` are believed about clients.
+
+    Raises:
+        ConfigError: `proxies` are no addresses or networks.
     """
 
     def as_fault(_: object, error: Exception) -> Response[dict[str, str]]:
@@ -87,8 +90,8 @@ def build_app(
         logging_config=None,
         debug=False,
     )
-    inside = Entry(_heads_as_gets(app), parts.accounts, public=public, secure=secure)
-    return Guard(inside, hosts)
+    inside = Entry(_heads_as_gets(app), parts.accounts, public=public)
+    return Proxies(Guard(inside, hosts), networks_of(proxies))
 
 
 def _subjects() -> Iterator[ModuleType]:

@@ -38,6 +38,9 @@ HEADERS: Final = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 
+_SECURE: Final = {"strict-transport-security": "max-age=31536000"}
+"""Who has come by TLS once comes by TLS for a year."""
+
 Scope = dict[str, Any]
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -105,7 +108,7 @@ class Guard:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add_headers(message)
+                _add_headers(message, secure=scope["scheme"] == "https")
             await send(message)
 
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
@@ -116,9 +119,9 @@ class Guard:
             await refuse(refused, with_headers)
 
 
-def _add_headers(message: Message) -> None:
+def _add_headers(message: Message, *, secure: bool) -> None:
     present = {name.lower() for name, _ in message.get("headers", [])}
-    defaults = {**HEADERS, "cache-control": "no-store"}
+    defaults = {**HEADERS, "cache-control": "no-store"} | (_SECURE if secure else {})
     added = [(k.encode(), v.encode()) for k, v in defaults.items() if k.encode() not in present]
     message["headers"] = [*message.get("headers", []), *added]
 

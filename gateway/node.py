@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gateway.server import WebServer
 
 _LIBRARIES: Final = ("argon2", "jinja2", "litestar", "uvicorn")
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _JUDGE_EVERY_S: Final = 1.0
 _ASK_EVERY_S: Final = 60.0
 _SIGNS_OF_LIFE: Final = frozenset({Flag.ALIVE, Flag.NEW, Flag.TIME})
@@ -38,6 +39,8 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     """Where to listen, and by which names (`Hosts`) a reverse proxy or a browser may call us.
 
     `public`: "read" lets everybody look without a login; who commands always logs in.
+    `certificate` and `key` are files for TLS. `proxies` are the reverse proxies (addresses or
+    networks) that are believed about whom they ask for.
     `sql` is the original's key for its Flask program; the page does not need it.
     """
 
@@ -45,6 +48,9 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     address: str = "127.0.0.1"
     hosts: tuple[str, ...] = ()
     public: Literal["", "read"] = ""
+    certificate: str = ""
+    key: str = ""
+    proxies: tuple[str, ...] = ()
     sql: dict[str, Any] = msgspec.field(default_factory=dict, name="SQL")
 
 
@@ -87,7 +93,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         self.check_installed()
         from gateway.app import build_app
         from gateway.guard import known_hosts
-        from gateway.server import WebServer, listen, port_of, url_of
+        from gateway.server import Tls, WebServer, listen, port_of, url_of
 
         self._heard = asyncio.Event()
         self._commander = Commander(self.send_control)
@@ -95,15 +101,20 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         hosts = known_hosts(self.settings.hosts)
         self._holes = HoleReader(self._hub, self.log)
         self._accounts = Accounts(self.log)
-        app = build_app(self._parts(), hosts, public=self.settings.public == "read")
-        listener = listen(self.settings.address, port_of(self.settings.port))
-        self.url = url_of(listener)
-        self._web = WebServer(app, listener, self._web_ended, self.log)
+        wanted = self.settings
+        tls = Tls.of(wanted.certificate, wanted.key)
+        public = wanted.public == "read"
+        app = build_app(self._parts(), hosts, public=public, proxies=wanted.proxies)
+        listener = listen(wanted.address, port_of(wanted.port))
+        self.url = url_of(listener, tls)
+        self._web = WebServer(app, listener, self._web_ended, self.log, tls)
         self._follow(self._hub.board)
         self.spawn(self._judge(self._hub), "judge")
         self.spawn(self._holes.run(), "holes")
         self.spawn(self._tell_first(self._accounts), "accounts")
         self.log.info("ready: %s", self.url)
+        if not (tls or wanted.proxies or wanted.address in _LOOPBACK):
+            self.log.warning("passwords travel in the clear: see Certificate or Proxies")
 
     async def close(self) -> None:
         """End the streams and the server."""

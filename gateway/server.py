@@ -6,14 +6,16 @@ import errno
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import uvicorn
 
 from gateway.connections import Connection, ServerLog
 from gateway.guard import App
-from jph.errors import JphError
+from jph.config import expand
+from jph.errors import ConfigError, JphError
 
 DEFAULT_PORT: Final = 8080
 _BACKLOG: Final = 64
@@ -75,10 +77,38 @@ def _hint(error: OSError) -> str:
     return str(error)
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, tls: "Tls | None" = None) -> str:
     """Return the URL of a listening socket."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+class Tls(NamedTuple):
+    """The files of a certificate, chain included, and of its key."""
+
+    certificate: str
+    key: str
+
+    @classmethod
+    def of(cls, certificate: str, key: str) -> "Tls | None":
+        """Return the files of the settings, None if none are named.
+
+        Raises:
+            ConfigError: one is missing, cannot be read, or does not fit the other.
+        """
+        if not certificate and not key:
+            return None
+        if not certificate or not key:
+            raise ConfigError("TLS needs both Certificate and Key in the gateway's settings")
+        tls = cls(expand(certificate), expand(key))
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*tls)
+        except (OSError, ssl.SSLError) as error:
+            reason = error.strerror if error.strerror else "they do not fit"
+            message = f"cannot use Certificate {certificate} with Key {key}: {reason}"
+            raise ConfigError(message) from error
+        return tls
 
 
 class WebServer:
@@ -93,8 +123,9 @@ class WebServer:
         listener: socket.socket,
         ended: Callable[[BaseException | None], None],
         log: logging.LoggerAdapter[logging.Logger],
+        tls: Tls | None = None,
     ) -> None:
-        self._server = _server(app)
+        self._server = _server(app, tls)
         self._log = ServerLog(log)
         self._log.start()
         self._listener = listener
@@ -116,7 +147,7 @@ class WebServer:
             self._ended(error)
 
 
-def _server(app: App) -> uvicorn.Server:
+def _server(app: App, tls: Tls | None) -> uvicorn.Server:
     class Server(uvicorn.Server):
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
@@ -138,5 +169,7 @@ def _server(app: App) -> uvicorn.Server:
             backlog=_BACKLOG,  # taken in one turn of the loop, before any can be refused
             timeout_graceful_shutdown=_LAST_WORDS_S,
             h11_max_incomplete_event_size=_LARGEST_HEAD_BYTES,
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.key if tls else None,
         )
     )

@@ -64,11 +64,10 @@ class Identity(NamedTuple):
 class Entry:
     """An ASGI application around another: says who asks (`scope["user"]`, `scope["auth"]`)."""
 
-    def __init__(self, app: App, accounts: Accounts, *, public: bool, secure: bool) -> None:
+    def __init__(self, app: App, accounts: Accounts, *, public: bool) -> None:
         self._app = app
         self._accounts = accounts
         self._nobody = PUBLIC if public else NOBODY
-        self._cookies = Cookies(secure=secure)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -77,7 +76,7 @@ class Entry:
             return
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         try:
-            identity = await self._identity(headers)
+            identity = await self._identity(headers, Cookies(secure=scope["scheme"] == "https"))
         except AccountsError:
             await refuse(Refusal(503, "the accounts cannot be read now"), send)
             return
@@ -93,28 +92,28 @@ class Entry:
             scope["user"], scope["auth"] = identity.user, identity
             await self._app(scope, receive, send)
 
-    async def _identity(self, headers: dict[str, str]) -> Identity | None:
+    async def _identity(self, headers: dict[str, str], named: Cookies) -> Identity | None:
         """Return who is asking; None if they show what is not valid."""
         if "authorization" in headers:
-            return await self._bearer(headers["authorization"])
+            return await self._bearer(headers["authorization"], named)
         cookies = _cookies_in(headers.get("cookie", ""))
-        secret = cookies.get(self._cookies.session, "")
+        secret = cookies.get(named.session, "")
         if secret:
             now_ms = self._accounts.now_ms()
             session = await self._accounts.run(sessions.find, secret, now_ms)
             if session is not None:
-                return Identity(session.user, self._cookies, session, sessions.csrf_of(secret))
-        visitor = cookies.get(self._cookies.visitor, "")
+                return Identity(session.user, named, session, sessions.csrf_of(secret))
+        visitor = cookies.get(named.visitor, "")
         fresh = "" if visitor else secrets.token_urlsafe(16)
         csrf = sessions.csrf_of(visitor or fresh)
-        return Identity(self._nobody, self._cookies, None, csrf, fresh)
+        return Identity(self._nobody, named, None, csrf, fresh)
 
-    async def _bearer(self, text: str) -> Identity | None:
+    async def _bearer(self, text: str, named: Cookies) -> Identity | None:
         kind, _, secret = text.partition(" ")
         if kind.lower() != "bearer" or not secret:
             return None
         token = await self._accounts.run(tokens.find, secret.strip(), self._accounts.now_ms())
-        return Identity(token.user, self._cookies, token=token) if token else None
+        return Identity(token.user, named, token=token) if token else None
 
 
 async def still_valid(accounts: Accounts, identity: Identity) -> bool:
