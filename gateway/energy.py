@@ -126,7 +126,7 @@ def report(
             Line(each.tariff, each.what, _whole(each.wh), money(each.cents))
             for each in account.bill.lines
         ],
-        bars=list(_bars(kind, span, facts, contract)),
+        bars=list(_bars(kind, span, facts, contract, now.date())),
         expected=expected and Expected(round(expected.wh), money(expected.cents)),
         before=_compared(before(kind, span), facts.before, facts.so_far[1], contract, now),
         year_before=last_year
@@ -172,14 +172,16 @@ def _compared(
     if drawn.since is None:
         return None
     amount = _amount(_account(span, drawn, contract, now))
-    return Compared(span.name, span.first, span.after - ONE_DAY, _total(drawn), amount, so_far)
+    last, whole = span.after - ONE_DAY, drawn.since.date() <= span.first
+    return Compared(span.name, span.first, last, _total(drawn), amount, so_far, whole)
 
 
 def _total(drawn: Drawn) -> int:
     return sum(wh for periods in drawn.energy.values() for wh in periods.values())
 
 
-def _bars(kind: str, span: Span, facts: Facts, contract: Contract) -> Iterator[Bar]:
+def _bars(kind: str, span: Span, facts: Facts, contract: Contract, today: date) -> Iterator[Bar]:
+    """Yield the bars; what is ahead costs nothing yet, as in the bill."""
     if kind == "day":
         yield from _hour_bars(span, facts, contract)
         return
@@ -190,7 +192,8 @@ def _bars(kind: str, span: Span, facts: Facts, contract: Contract) -> Iterator[B
         ghost = None
         if index < len(earlier):
             ghost = sum(_summed(facts.before, *earlier[index]).values())
-        yield Bar(first.isoformat(), wh, _cents(contract, facts.drawn, first, after, wh), ghost)
+        cents = _cents(contract, facts.drawn, first, min(after, today + ONE_DAY))
+        yield Bar(first.isoformat(), wh, cents, ghost)
 
 
 def _cuts(kind: str, span: Span) -> Iterator[tuple[date, date]]:
@@ -211,12 +214,8 @@ def _summed(drawn: Drawn, first: date, after: date) -> dict[str, int]:
     return found
 
 
-def _cents(
-    contract: Contract, drawn: Drawn, first: date, after: date, wh: Mapping[str, Wh]
-) -> dict[str, int]:
+def _cents(contract: Contract, drawn: Drawn, first: date, after: date) -> dict[str, int]:
     """Return what a bar cost by period, with the rest under its own name."""
-    if not wh:
-        return {}
     cents: dict[str, int] = {}
     for line in bill(contract.tariffs, drawn.energy, first, after).lines:
         what = line.what if line.wh is not None else REST

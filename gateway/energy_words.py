@@ -28,7 +28,10 @@ class Bar(msgspec.Struct, frozen=True):
 
 
 class Compared(msgspec.Struct, frozen=True):
-    """Another span: all of it, and up to the same point if the span asked for is running."""
+    """Another span: all of it, and up to the same point if the span asked for is running.
+
+    `whole` is whether it is known from its beginning; else a comparison would mislead.
+    """
 
     name: str
     first: date
@@ -36,6 +39,7 @@ class Compared(msgspec.Struct, frozen=True):
     wh: int
     amount: str | None
     so_far_wh: int | None
+    whole: bool
 
 
 class Expected(msgspec.Struct, frozen=True):
