@@ -32,6 +32,10 @@ class Block(NamedTuple):
         return [self.joined[start : start + self.size] for start in starts]
 
 
+Piece = tuple[str, Block, int, int]
+"""Consecutive datagrams of one source: it, where they lie, from which byte on, and how many."""
+
+
 class Common(NamedTuple):
     """What the readings of one call have in common."""
 
@@ -97,17 +101,21 @@ def _pack(
     )
 
 
-def grouped(sent: Iterable[tuple[str, bytes]]) -> list[Block]:
-    """Put datagrams (source, bytes) of equal size together; each source's stay in their order."""
-    blocks: list[list[bytes]] = []
+def grouped(sent: Iterable[tuple[str, bytes]]) -> tuple[list[Block], list[Piece]]:
+    """Put datagrams (source, bytes) of equal size together; a source's keep their order."""
+    parts: list[list[bytes]] = []
     of_size: dict[int, list[int]] = {}
     newest: dict[str, int] = {}
+    places: list[tuple[str, int, int]] = []
     for source, datagram in sent:
-        places = of_size.setdefault(len(datagram), [])
-        index = bisect_left(places, newest.get(source, 0))
-        if index == len(places):
-            places.append(len(blocks))
-            blocks.append([])
-        newest[source] = place = places[index]
-        blocks[place].append(datagram)
-    return [Block(b"".join(block), len(block[0])) for block in blocks]
+        fitting = of_size.setdefault(len(datagram), [])
+        index = bisect_left(fitting, newest.get(source, 0))
+        if index == len(fitting):
+            fitting.append(len(parts))
+            parts.append([])
+        newest[source] = place = fitting[index]
+        part = parts[place]
+        places.append((source, place, len(datagram) * len(part)))
+        part.append(datagram)
+    blocks = [Block(b"".join(part), len(part[0])) for part in parts]
+    return blocks, [(source, blocks[place], start, 1) for source, place, start in places]

@@ -114,7 +114,10 @@ class Channel:
 
     def send(self, datagram: bytes) -> bool:
         """Send one datagram on every interface; tell whether it left on all."""
-        return self.send_many((datagram,)) == 1
+        left = self._batches.send_one(self._out, datagram, self._groups)
+        self.sent += left
+        self.unsent += not left
+        return left
 
     def send_many(self, datagrams: Sequence[bytes]) -> int:
         """Send datagrams in order, those of equal size together; return how many left."""

@@ -99,7 +99,17 @@ class Node(Hooks):
         Raises:
             EncodeError: the value cannot travel.
         """
-        self.send_many(((codifier or self.codifier, value),), timestamp_ms, quality)
+        if not self.active:
+            return
+        code = codifier or self.codifier
+        dialect = self.network.multicast.dialect
+        datagram = self._outbox.one(code, value, timestamp_ms or now_ms(), quality, dialect)
+        if datagram is None:
+            self.send_many(((code, value),), timestamp_ms, quality)
+            return
+        if not self.bus.data.send(datagram):
+            self.bus.send_failed()
+        self._spoke = self._spoke or code == self.codifier
 
     def send_many(
         self,

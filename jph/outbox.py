@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any, Final
 
-from jph.blocks import LITTLE_ENDIAN, Block, Common, encode_numbers, encode_run, grouped
-from jph.repair.ring import Piece, Ring
+from jph.blocks import LITTLE_ENDIAN, Block, Common, Piece, encode_numbers, encode_run, grouped
+from jph.repair.ring import Ring
 from jph.wire import (
     EVERYBODY,
     SEQUENCE_LIMIT,
@@ -15,10 +15,9 @@ from jph.wire import (
     Control,
     Dialect,
     Quality,
-    Reading,
     Value,
     encode_control,
-    encode_data,
+    encode_fields,
     express,
     next_sequence,
 )
@@ -71,6 +70,39 @@ class Outbox:
         self._control_sequence = next_sequence(sequence)
         return datagram
 
+    def one(
+        self,
+        codifier: str,
+        value: Value | bool,
+        timestamp_ms: int,
+        quality: Quality,
+        dialect: Dialect,
+    ) -> bytes | None:
+        """Encode the next reading of a source; None if the source is not announced yet.
+
+        Raises:
+            EncodeError: the value cannot travel; no sequence is used then.
+        """
+        last = self._data_sequences.get(codifier)
+        if last is None:
+            return None
+        flag, carried = express(value, dialect)
+        sequence = next_sequence(last)
+        datagram = encode_fields(
+            sequence,
+            self.epoch,
+            timestamp_ms,
+            flag,
+            codifier,
+            EVERYBODY,
+            VERSION,
+            int(quality),
+            carried,
+        )
+        self._data_sequences[codifier] = sequence
+        self._keep([(codifier, Block(datagram, len(datagram)), 0, 1)])
+        return datagram
+
     def blocks(
         self,
         batch: Sequence[tuple[str, Value | bool]],
@@ -83,16 +115,16 @@ class Outbox:
         Raises:
             EncodeError: a value cannot travel; no sequence is used then.
         """
-        blocks = None
+        blocks, number = None, int(quality)  # an Enum is slow to hash
         if len(batch) >= _FEW and LITTLE_ENDIAN:
-            blocks = self._by_columns(batch, timestamp_ms, quality, dialect)
-        return blocks or self._one_by_one(batch, timestamp_ms, quality, dialect)
+            blocks = self._by_columns(batch, timestamp_ms, number, dialect)
+        return blocks or self._one_by_one(batch, timestamp_ms, number, dialect)
 
     def _by_columns(
         self,
         batch: Sequence[tuple[str, Value | bool]],
         timestamp_ms: int,
-        quality: Quality,
+        quality: int,
         dialect: Dialect,
     ) -> list[Block] | None:
         """Encode numbers of one flag from sources that are announced; None for anything else."""
@@ -106,7 +138,7 @@ class Outbox:
         if codes.count(code) == count and last + count < SEQUENCE_LIMIT:
             block = encode_run(common, code, last + 1, values)
             self._data_sequences[code] = last + count
-            self._keep([(code, block.joined, count)])
+            self._keep([(code, block, 0, count)])
             return [block]
         last_of: dict[str, int] = {}
         sequences = []
@@ -116,60 +148,51 @@ class Outbox:
             sequences.append(sequence)
         datagrams = encode_numbers(common, codes, sequences, values)
         self._data_sequences.update(last_of)
-        self._keep(list(zip(codes, datagrams, repeat(1), strict=False)))
-        return [Block(b"".join(datagrams), len(datagrams[0]))]
+        size = len(datagrams[0])
+        block = Block(b"".join(datagrams), size)
+        starts = range(0, len(block.joined), size)
+        self._keep(list(zip(codes, repeat(block), starts, repeat(1), strict=False)))
+        return [block]
 
     def _one_by_one(
         self,
         batch: Iterable[tuple[str, Value | bool]],
         timestamp_ms: int,
-        quality: Quality,
+        quality: int,
         dialect: Dialect,
     ) -> list[Block]:
         sequences: dict[str, int] = {}
         sent: list[tuple[str, bytes]] = []
         new: list[tuple[str, int, bytes]] = []
+        epoch = self.epoch
         for codifier, value in batch:
             flag, carried = express(value, dialect)
             last = sequences.get(codifier, self._data_sequences.get(codifier))
             if last is None:
                 last = random.randrange(SEQUENCE_LIMIT)
-                announcement = self._encode(last, timestamp_ms, "n", codifier, 0, last)
+                announcement = encode_fields(
+                    last, epoch, timestamp_ms, "n", codifier, EVERYBODY, VERSION, 0, last
+                )
                 sent.append((codifier, announcement))
                 new.append((codifier, last, announcement))
-            sequence = next_sequence(last)
-            sequences[codifier] = sequence
-            datagram = self._encode(sequence, timestamp_ms, flag, codifier, quality, carried)
+            sequences[codifier] = sequence = next_sequence(last)
+            datagram = encode_fields(
+                sequence, epoch, timestamp_ms, flag, codifier, EVERYBODY, VERSION, quality, carried
+            )
             sent.append((codifier, datagram))
         self._data_sequences.update(sequences)
         if self.ring is not None:
             for source in new:
                 self.ring.begin(*source)
-        self._keep([(codifier, datagram, 1) for codifier, datagram in sent])
-        return grouped(sent)
+        blocks, pieces = grouped(sent)
+        self._keep(pieces)
+        return blocks
 
     def _keep(self, pieces: list[Piece]) -> None:
         if self.ring is not None:
             self.ring.add(pieces, time.monotonic())
         if self.journaled is not None:
             self.journaled += pieces
-
-    def _encode(
-        self, sequence: int, timestamp_ms: int, flag: str, codifier: str, quality: int, value: Value
-    ) -> bytes:
-        return encode_data(
-            Reading(
-                sequence,
-                self.epoch,
-                timestamp_ms,
-                flag,
-                codifier,
-                EVERYBODY,
-                VERSION,
-                quality,
-                value,
-            )
-        )
 
 
 def _common_flag(values: Sequence[Any], dialect: Dialect) -> str | None:

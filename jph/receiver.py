@@ -78,6 +78,12 @@ class Receiver:
         if self._weather is not None:
             self._blow(batch, size, sender, again=False)
             return
+        if len(batch) == size:
+            try:
+                self._take([decode_data(batch)], sender)
+            except DecodeError as error:
+                self._refusals.by(sender)(error)
+            return
         self._take(decode_readings(batch, size, self._refusals.by(sender)), sender)
 
     def start(self) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from jph.blocks import Piece
 from jph.config import JournalSettings, Network, Sensor, state_dir
 from jph.errors import StoreError
 from jph.logs import Throttle
@@ -18,7 +19,7 @@ from jph.repair.answering import Answering, Asker, Where
 from jph.repair.history import History
 from jph.repair.journal import Journal, Run
 from jph.repair.letters import Lives, Repair
-from jph.repair.ring import Piece, Ring
+from jph.repair.ring import Ring
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
@@ -136,9 +137,12 @@ class Sender:
             by_source.setdefault(piece[0], []).append(piece)
         runs = []
         for codifier, pieces in by_source.items():
-            joined = b"".join(each for _, each, _ in pieces)
+            joined = b"".join(
+                block.joined[start : start + block.size * count]
+                for _, block, start, count in pieces
+            )
             (first,) = _SEQUENCE.unpack_from(joined)
-            count = sum(count for _, _, count in pieces)
+            count = sum(count for *_, count in pieces)
             runs.append(Run(codifier, self.outbox.epoch, first, count, joined))
         return runs, {code: track.announcement for code, track in self._ring.tracks.items()}
 
@@ -151,7 +155,7 @@ def _newest(waiting: list[Piece]) -> list[Piece]:
     """Return the newest pieces, as many as may wait."""
     left = _MOST_WAITING
     for index in range(len(waiting) - 1, -1, -1):
-        left -= waiting[index][2]
+        left -= waiting[index][3]
         if left < 0:
             return waiting[index + 1 :]
     return waiting

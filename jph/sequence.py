@@ -80,19 +80,20 @@ class Source:
         received: messages heard since the source's last reset, duplicates left out.
         lost: messages still missing since then.
         epoch: the epoch heard last; 0 is an original program.
+        streams: the epochs that are followed.
     """
 
-    __slots__ = ("_streams", "epoch", "lost", "received")
+    __slots__ = ("epoch", "lost", "received", "streams")
 
     def __init__(self) -> None:
         self.received = 0
         self.lost = 0
         self.epoch = 0
-        self._streams: dict[int, _Stream] = {}
+        self.streams: dict[int, _Stream] = {}
 
     def observe(self, sequence: int, epoch: int, announces: bool) -> Outcome:
         """Take note of one message; `announces` is true of the flags `n` and `N`."""
-        stream = self._streams.get(epoch)
+        stream = self.streams.get(epoch)
         if stream is not None and epoch == 0 and (announces or stream.jumps(sequence)):
             stream = None
         outcome = self._start(sequence, epoch) if stream is None else stream.observe(sequence)
@@ -106,7 +107,7 @@ class Source:
 
     def follow(self, sequences: range, epoch: int) -> bool:
         """Take note of messages in order, if they are the next ones; tell whether they are."""
-        stream = self._streams.get(epoch)
+        stream = self.streams.get(epoch)
         if stream is None or sequences[0] != stream.last + 1:
             return False
         stream.last = sequences[-1]
@@ -114,22 +115,12 @@ class Source:
         self.epoch = epoch
         return True
 
-    def follows(self, sequence: int, epoch: int) -> bool:
-        """Take note of a message that announces nothing, if it is the next one; tell whether."""
-        stream = self._streams.get(epoch)
-        if stream is None or sequence != stream.last + 1:
-            return False
-        stream.last = sequence
-        self.received += 1
-        self.epoch = epoch
-        return True
-
     def _start(self, sequence: int, epoch: int) -> Outcome:
-        known = bool(self._streams)
-        self._streams.pop(epoch, None)
-        while len(self._streams) >= MAX_STREAMS:
-            del self._streams[next(iter(self._streams))]
-        self._streams[epoch] = _Stream(sequence)
+        known = bool(self.streams)
+        self.streams.pop(epoch, None)
+        while len(self.streams) >= MAX_STREAMS:
+            del self.streams[next(iter(self.streams))]
+        self.streams[epoch] = _Stream(sequence)
         self.received = self.lost = 0
         return Outcome(Event.RESET if known else Event.FIRST)
 
@@ -156,10 +147,15 @@ class SequenceTable:
             if known is not None and known.follow(readings.sequences, readings.epoch):
                 return
         sources = self.sources
-        for sequence, epoch, _, flag, source, *_ in readings:
+        for sequence, epoch, _, flag, source, _, _, _, _ in readings:
             known = sources.get(source)
-            if known is None or flag == "n" or not known.follows(sequence, epoch):
+            stream = known.streams.get(epoch) if known is not None else None
+            if known is None or stream is None or sequence != stream.last + 1 or flag == "n":
                 self.observe(source, sequence, epoch, flag == "n")
+                continue
+            stream.last = sequence
+            known.received += 1
+            known.epoch = epoch
 
     def lost(self, source: str) -> int:
         """Messages of `source` missing since its last reset."""

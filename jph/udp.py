@@ -81,9 +81,17 @@ class Batches:
         self, outs: Sequence[socket.socket], datagrams: Sequence[bytes], to: Sequence[Any]
     ) -> int:
         """Send datagrams in order through each socket, to its address; return how many left."""
-        if len(datagrams) == 1:
-            return _send_one(outs, datagrams[0], to)
         return self.send_blocks(outs, _equal_sizes(datagrams), to)
+
+    def send_one(self, outs: Sequence[socket.socket], datagram: bytes, to: Sequence[Any]) -> bool:
+        """Send one datagram through each socket; tell whether it left."""
+        left = bool(outs)
+        for out, address in zip(outs, to, strict=True):
+            try:
+                out.sendto(datagram, address)
+            except OSError:
+                left = False
+        return left
 
     def send_blocks(
         self, outs: Sequence[socket.socket], blocks: Iterable[Block], to: Sequence[Any]
@@ -147,9 +155,9 @@ class Batches:
     ) -> int:
         """Send what one call can carry."""
         if len(group) == size:
-            return _send_one(outs, group, to)
+            return self.send_one(outs, group, to)
         if not self._segments:
-            return _send_each(outs, group, size, to)
+            return self._send_each(outs, Block(group, size), to)
         ancillary = [(socket.IPPROTO_UDP, _UDP_SEGMENT, _U16.pack(size))]
         for position, (out, address) in enumerate(zip(outs, to, strict=True)):
             try:
@@ -157,9 +165,12 @@ class Batches:
             except OSError as error:
                 if error.errno in _NO_SEGMENTS and position == 0:
                     self._segments = False
-                    return _send_each(outs, group, size, to)
+                    return self._send_each(outs, Block(group, size), to)
                 return 0
         return len(group) // size if outs else 0
+
+    def _send_each(self, outs: Sequence[socket.socket], block: Block, to: Sequence[Any]) -> int:
+        return sum(self.send_one(outs, datagram, to) for datagram in block.datagrams())
 
 
 def prepare(receiver: socket.socket) -> int:
@@ -189,20 +200,6 @@ def keep_on_link(out: socket.socket, ttl: int) -> None:
         out.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, max(1, ttl))
     else:
         out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, max(1, ttl))
-
-
-def _send_one(outs: Sequence[socket.socket], datagram: bytes, to: Sequence[Any]) -> int:
-    left = bool(outs)
-    for out, address in zip(outs, to, strict=True):
-        try:
-            out.sendto(datagram, address)
-        except OSError:
-            left = False
-    return int(left)
-
-
-def _send_each(outs: Sequence[socket.socket], group: bytes, size: int, to: Sequence[Any]) -> int:
-    return sum(_send_one(outs, datagram, to) for datagram in Block(group, size).datagrams())
 
 
 def _equal_sizes(datagrams: Sequence[bytes]) -> Iterator[Block]:

@@ -50,6 +50,9 @@ NUMBERS: Final = {
     "d": struct.Struct("<d"),
 }
 """The data flags that carry a number, and how."""
+_MESSAGES: Final = {
+    flag: struct.Struct(_HEADER.format + number.format[1:]) for flag, number in NUMBERS.items()
+}
 _HEADS_KEPT: Final = 4096
 _CODIFIER_BYTES: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
@@ -170,17 +173,25 @@ def decode_data(datagram: bytes | memoryview) -> Reading:
     Raises:
         DecodeError: it is not a reading.
     """
-    sequence, epoch, timestamp, flag, source, to, version, quality, payload = split(datagram)
+    size = len(datagram) - HEADER_SIZE
+    if size < 0:
+        raise _short(datagram)
+    sequence, epoch, timestamp, head, length = _HEADER.unpack_from(datagram)
+    if length != size:
+        raise _other_length(size, length)
+    flag, source, to, version, quality = read_head(head)
     value: Value
     if number := NUMBERS.get(flag):
-        if len(payload) != number.size:
-            raise DecodeError("length", f"payload of {len(payload)} bytes behind flag {flag!r}")
-        (value,) = number.unpack(payload)
+        if size != number.size:
+            raise DecodeError("length", f"payload of {size} bytes behind flag {flag!r}")
+        (value,) = number.unpack_from(datagram, HEADER_SIZE)
     elif flag in "sj":
-        value = _decode_text(payload)
+        value = _decode_text(datagram[HEADER_SIZE:])
     else:
         raise DecodeError("flag", f"unknown data flag {flag!r}")
-    return Reading(sequence, epoch, timestamp, flag, source, to, version, quality, value)
+    # Reading(…) would take three times as long
+    fields = (sequence, epoch, timestamp, flag, source, to, version, quality, value)
+    return tuple.__new__(Reading, fields)
 
 
 def decode_batch(
@@ -222,18 +233,38 @@ def encode_data(reading: Reading) -> bytes:
     Raises:
         EncodeError: the value does not fit the flag, or a field the wire.
     """
-    flag, value = reading.flag, reading.value
+    return encode_fields(*reading)
+
+
+def encode_fields(
+    sequence: int,
+    epoch: int,
+    timestamp_ms: int,
+    flag: str,
+    source: str,
+    to: str,
+    version: int,
+    quality: int,
+    value: Value,
+) -> bytes:
+    """Write a reading that is not made yet.
+
+    Raises:
+        EncodeError: the value does not fit the flag, or a field the wire.
+    """
+    head = write_head(flag, source, to, version, quality)
     try:
-        if number := NUMBERS.get(flag):
-            payload = number.pack(value)
-        elif flag in ("s", "j") and isinstance(value, str):
-            text = value.encode()
-            payload = _U32.pack(len(text)) + text
-        else:
-            raise EncodeError(f"{reading}: no flag {flag!r} for such a value")
+        if number := _MESSAGES.get(flag):
+            size = number.size - HEADER_SIZE
+            return number.pack(sequence, epoch, timestamp_ms, head, size, value)
+        if flag not in ("s", "j") or not isinstance(value, str):
+            raise EncodeError(f"{source}: no flag {flag!r} for such a value: {value!r}")
+        text = value.encode()
+        _check_size(_U32.size + len(text))
+        header = _HEADER.pack(sequence, epoch, timestamp_ms, head, _U32.size + len(text))
     except (struct.error, OverflowError, UnicodeEncodeError) as error:
-        raise EncodeError(f"{reading}: {error}") from error
-    return join(reading, reading.quality, payload)
+        raise EncodeError(f"{source} with flag {flag!r}: {value!r}: {error}") from error
+    return header + _U32.pack(len(text)) + text
 
 
 def express(value: Value | bool, dialect: Dialect = Dialect.JPH) -> tuple[str, Value]:
@@ -245,6 +276,8 @@ def express(value: Value | bool, dialect: Dialect = Dialect.JPH) -> tuple[str, V
     Raises:
         EncodeError: no flag can carry it.
     """
+    if type(value) is float:
+        return ("f" if dialect is Dialect.MULTI_SENSOR else "d"), value
     if isinstance(value, int):
         if 0 <= value < 2**32:
             return "i", int(value)
@@ -254,7 +287,7 @@ def express(value: Value | bool, dialect: Dialect = Dialect.JPH) -> tuple[str, V
             return "q", value
         raise EncodeError(f"{value} does not fit 64 bits")
     if isinstance(value, float):
-        return ("f" if dialect is Dialect.MULTI_SENSOR else "d"), value
+        return express(float(value), dialect)
     if isinstance(value, str):
         return ("j" if isinstance(value, Json) else "s"), str(value)
     raise EncodeError(f"a {type(value).__name__} cannot be sent: {value!r}")
@@ -272,14 +305,21 @@ def split(datagram: bytes | memoryview) -> Fields:
     Raises:
         DecodeError: it is not one of our messages.
     """
-    if len(datagram) < HEADER_SIZE:
-        raise DecodeError("short", f"{len(datagram)} bytes, a header has {HEADER_SIZE}")
+    size = len(datagram) - HEADER_SIZE
+    if size < 0:
+        raise _short(datagram)
     sequence, epoch, timestamp, head, length = _HEADER.unpack_from(datagram)
-    if length != len(datagram) - HEADER_SIZE:
-        raise DecodeError(
-            "length", f"{len(datagram) - HEADER_SIZE} bytes of payload, the header says {length}"
-        )
+    if length != size:
+        raise _other_length(size, length)
     return (sequence, epoch, timestamp, *read_head(head), datagram[HEADER_SIZE:])
+
+
+def _short(datagram: bytes | memoryview) -> DecodeError:
+    return DecodeError("short", f"{len(datagram)} bytes, a header has {HEADER_SIZE}")
+
+
+def _other_length(size: int, length: int) -> DecodeError:
+    return DecodeError("length", f"{size} bytes of payload, the header says {length}")
 
 
 @lru_cache(_HEADS_KEPT)
@@ -323,9 +363,14 @@ def _decode_text(payload: bytes | memoryview) -> str:
     if len(payload) < _U32.size or _U32.unpack_from(payload)[0] != len(payload) - _U32.size:
         raise DecodeError("length", "text of another length than it says")
     try:
-        return bytes(payload[_U32.size :]).decode()
+        return str(payload[_U32.size :], "utf-8")
     except UnicodeDecodeError as error:
         raise DecodeError("text", f"text that is not UTF-8: {error}") from error
+
+
+def _check_size(payload: int) -> None:
+    if payload > MAX_DATAGRAM - HEADER_SIZE:
+        raise EncodeError(f"{payload} bytes do not fit one datagram")
 
 
 def join(message: Control | Reading, quality: int, payload: bytes) -> bytes:
@@ -335,8 +380,7 @@ def join(message: Control | Reading, quality: int, payload: bytes) -> bytes:
         EncodeError: a field does not fit the wire.
     """
     head = write_head(message.flag, message.source, message.to, message.version, quality)
-    if len(payload) > MAX_DATAGRAM - HEADER_SIZE:
-        raise EncodeError(f"{len(payload)} bytes do not fit one datagram")
+    _check_size(len(payload))
     try:
         header = _HEADER.pack(
             message.sequence, message.epoch, message.timestamp_ms, head, len(payload)

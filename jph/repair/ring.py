@@ -10,15 +10,13 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from jph.blocks import Block, Piece
 from jph.wire import SEQUENCE_LIMIT
 
 _SLICE_S: Final = 1.0
 _SLICES: Final = 64
 """A slice is closed early when it holds this part of the ring's bytes."""
 _HALF: Final = SEQUENCE_LIMIT // 2
-
-Piece = tuple[str, bytes, int]
-"""A source, and so many consecutive datagrams of it, of equal size, one after the other."""
 
 
 class _Slice(NamedTuple):
@@ -37,20 +35,24 @@ class Track:
         base: position of the first datagram that is kept; end: position of the next.
     """
 
-    __slots__ = ("_ends", "_pieces", "announcement", "base", "closed", "end", "first")
+    __slots__ = ("_blocks", "_ends", "_starts", "announcement", "base", "closed", "end", "first")
 
     def __init__(self, first: int, announcement: bytes) -> None:
         self.first = first
         self.announcement = announcement
         self.base = self.end = 0
         self.closed = 0
-        self._pieces: list[bytes] = []
+        # Of each piece: where it lies, from which byte on, and the position behind it. A piece is
+        # often one datagram, and an object for each would cost more than what it says.
+        self._blocks: list[Block] = []
+        self._starts = array("Q")
         self._ends = array("Q")
 
-    def add(self, joined: bytes, count: int) -> None:
+    def add(self, block: Block, start: int, count: int) -> None:
         """Keep the next datagrams."""
         self.end += count
-        self._pieces.append(joined)
+        self._blocks.append(block)
+        self._starts.append(start)
         self._ends.append(self.end)
 
     def forget(self, position: int) -> None:
@@ -58,21 +60,20 @@ class Track:
         gone = bisect_right(self._ends, position)
         if gone:
             self.base = self._ends[gone - 1]
-            del self._pieces[:gone], self._ends[:gone]
+            del self._blocks[:gone], self._starts[:gone], self._ends[:gone]
 
     def take(self, start: int, end: int) -> list[bytes]:
         """Return what is kept of the positions from `start` to below `end`."""
         taken: list[bytes] = []
         index = bisect_right(self._ends, start)
         begin = self._ends[index - 1] if index else self.base
-        for joined, there in zip(self._pieces[index:], self._ends[index:], strict=True):
-            if begin >= end:
-                break
-            size = len(joined) // (there - begin)
+        while index < len(self._ends) and begin < end:
+            (joined, size), there = self._blocks[index], self._ends[index]
             for position in range(max(start, begin), min(end, there)):
-                at = size * (position - begin)
+                at = self._starts[index] + size * (position - begin)
                 taken.append(joined[at : at + size])
             begin = there
+            index += 1
         return taken
 
     def position(self, sequence: int) -> int:
@@ -110,9 +111,9 @@ class Ring:
         if now_s - self._open_since_s > _SLICE_S or self._open_size * _SLICES > self._max_bytes:
             self._close(now_s)
         tracks, size = self.tracks, 0
-        for codifier, joined, count in sent:
-            tracks[codifier].add(joined, count)
-            size += len(joined)
+        for codifier, block, start, count in sent:
+            tracks[codifier].add(block, start, count)
+            size += block.size * count
         self._open_size += size
         self._added_s = now_s
         self.size += size

@@ -28,6 +28,7 @@ from collector.ledger import (
 )
 from collector.spool import Spool
 from collector.unsure import Unsure
+from jph.blocks import Block
 from jph.errors import StoreError
 from jph.outbox import Outbox
 from jph.repair import Cause, Mark
@@ -253,7 +254,7 @@ class World:
             reading = decode_data(datagram)
             if reading.flag == "n":
                 source.ring.begin(code, reading.sequence, datagram)
-            source.ring.add([(code, datagram, 1)], self.now_s)
+            source.ring.add([(code, Block(datagram, len(datagram)), 0, 1)], self.now_s)
             if reading.flag != "n":
                 self.sent.append((code, reading.epoch, reading.sequence))
             for collector in self.collectors:

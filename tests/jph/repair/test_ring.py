@@ -5,6 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jph.blocks import Block
 from jph.repair.ranges import Ranges
 from jph.repair.ring import Ring
 
@@ -34,10 +35,14 @@ def test_ranges_are_a_set(operations: list[tuple[bool, int, int]]) -> None:
             assert (ranges.first, ranges.end) == (min(model), max(model) + 1)
 
 
+def add(ring: Ring, codifier: str, datagram: bytes, now_s: float) -> None:
+    ring.add([(codifier, Block(datagram, len(datagram)), 0, 1)], now_s)
+
+
 def filled(ring: Ring, count: int, size: int, step_s: float) -> Ring:
     ring.begin("AA", 2**31 - 3, b"announcement")
     for number in range(count):
-        ring.add([("AA", number.to_bytes(size), 1)], number * step_s)
+        add(ring, "AA", number.to_bytes(size), number * step_s)
     return ring
 
 
@@ -57,8 +62,8 @@ def test_it_is_bounded_by_age() -> None:
     track = ring.tracks["AA"]
     assert 85 <= track.end - track.base <= 125
     ring.expire(200.0)
-    ring.add([("AA", b"late", 1)], 201.5)
-    ring.add([("AA", b"later", 1)], 201.6)
+    add(ring, "AA", b"late", 201.5)
+    add(ring, "AA", b"later", 201.6)
     assert ring.take("AA", 0, 2_000) == [b"late", b"later"]
     assert track.announcement == b"announcement"
 
@@ -73,13 +78,13 @@ def test_a_busy_source_does_not_forget_a_quiet_one_too_early() -> None:
     ring = Ring(1e6, 10_000)
     ring.begin("AA", 0, b"")
     ring.begin("BB", 0, b"")
-    ring.add([("BB", b"x" * 40, 1)], 0.0)
+    add(ring, "BB", b"x" * 40, 0.0)
     for number in range(200):
-        ring.add([("AA", b"x" * 40, 1)], number * 0.001)
+        add(ring, "AA", b"x" * 40, number * 0.001)
     assert len(ring.take("BB", 0, 1)) == 1
     for number in range(1_000):
-        ring.add([("AA", b"x" * 40, 1)], 1 + number * 0.001)
+        add(ring, "AA", b"x" * 40, 1 + number * 0.001)
     assert ring.take("BB", 0, 1) == []
-    ring.add([("BB", b"new", 1)], 3.0)
+    add(ring, "BB", b"new", 3.0)
     assert ring.take("BB", 0, 9) == [b"new"]
     assert ring.tracks["BB"].end == 2
