@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.figures import is_temperature
+from gateway.figures import is_temperature, unit_of
 from heating.wiring import Wiring
 from jph.config import Sensor
 
@@ -22,6 +22,7 @@ class Control(msgspec.Struct, frozen=True, omit_defaults=True):
     min: float | None = None
     max: float | None = None
     step: float = 1.0
+    unit: str = ""
     orders: dict[str, int] = {}
 
 
@@ -40,10 +41,10 @@ def control_of(sensor: Sensor, wires: Wiring, orders: dict[str, int]) -> Control
     if sensor.data_type == "bool":
         return Control("switch", 0, 1)
     least, most = _number(sensor, "Min"), _number(sensor, "Max")
-    step = _step(sensor, least, most)
+    step, unit = _step(sensor, least, most), unit_of(sensor.symbol)
     if least is not None and most is not None and least < most:
-        return Control("slider", least, most, step)
-    return Control("number", least, most, step)
+        return Control("slider", least, most, step, unit)
+    return Control("number", least, most, step, unit)
 
 
 def _step(sensor: Sensor, least: float | None, most: float | None) -> float:

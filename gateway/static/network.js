@@ -194,7 +194,7 @@ function toggle(row) {
 }
 
 function number(code, row, how) {
-  const unit = row?.unit ?? "";
+  const unit = how.unit ?? "";
   const by = how.step ?? 1;
   const range = { min: how.min ?? "", max: how.max ?? "", step: how.kind === "slider" ? by : "any" };
   const value = make("input", { type: how.kind === "slider" ? "range" : "number", ...range, "aria-label": t("Value of {code}", { code }) });

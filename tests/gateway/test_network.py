@@ -191,7 +191,7 @@ def test_how_numbers_are_set(network: Callable[..., Network], chip: I2CServer) -
 
     assert how("11") == Control("order", orders=words)
     assert how("12") == Control("order", orders={"comfort": 0, "off": 1})
-    assert how("SP") == Control("slider", 5, 28, 0.5)
+    assert how("SP") == Control("slider", 5, 28, 0.5, "°C")
     assert how("B1") == Control("switch", 0, 1)
     assert how("B2") == Control("number", None, None, 1.0)
     assert how("B3") is None

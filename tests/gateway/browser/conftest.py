@@ -7,6 +7,7 @@
         await sound(page)
 """
 
+import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
@@ -16,9 +17,12 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from gateway.node import Gateway
+from gateway.security.roles import Role
+from tests.gateway.people import cookie_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HEIGHT = 900
+_AWAY = re.compile(r"ERR_|status of 503")
 GRAVE = frozenset({"serious", "critical"})
 
 Sound = Callable[[Page], Awaitable[None]]
@@ -28,9 +32,15 @@ class Show(Protocol):
     """Opens a page of the gateway and waits until it is live."""
 
     def __call__(
-        self, path: str = "/", *, width: int = 1280, language: str = "en", live: bool = True
+        self,
+        path: str = "/",
+        *,
+        width: int = 1280,
+        language: str = "en",
+        live: bool = True,
+        role: Role = Role.NOBODY,
     ) -> Awaitable[Page]:
-        """Return the page at `path`, `width` px wide, in `language`."""
+        """Return the page at `path`, `width` px wide, in `language`; `role` logs in first."""
         ...
 
 
@@ -52,17 +62,24 @@ async def browser() -> AsyncIterator[Browser]:
 async def show(browser: Browser, gateway: Gateway) -> AsyncIterator[Show]:
     """Yield what opens pages; what one says on its console fails the test.
 
-    Lines of the browser itself about a connection that failed (ERR_…) are left out: tests take
-    the network away.
+    Lines of the browser itself about a connection that failed (ERR_…) or a store that is away
+    (503) are left out: tests take both away.
     """
     said: list[str] = []
 
     async def opened(
-        path: str = "/", *, width: int = 1280, language: str = "en", live: bool = True
+        path: str = "/",
+        *,
+        width: int = 1280,
+        language: str = "en",
+        live: bool = True,
+        role: Role = Role.NOBODY,
     ) -> Page:
         context = await browser.new_context(
             locale=language, viewport={"width": width, "height": HEIGHT}
         )
+        if role is not Role.NOBODY:
+            await context.add_cookies([await cookie_of(gateway, role)])
         page = await context.new_page()
         page.on("console", lambda message: said.append(f"{path}: {message.text}"))
         page.on("pageerror", lambda error: said.append(f"{path}: {error}"))
@@ -72,7 +89,15 @@ async def show(browser: Browser, gateway: Gateway) -> AsyncIterator[Show]:
         return page
 
     yield opened
-    assert [text for text in said if "ERR_" not in text] == []
+    assert [text for text in said if not _AWAY.search(text)] == []
+
+
+async def fits(page: Page) -> None:
+    """Make sure that nothing scrolls sideways, from a small telephone to a wall screen."""
+    for width in (320, 390, 768, 1280, 1920):
+        await page.set_viewport_size({"width": width, "height": HEIGHT})
+        wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"{page.url} is {wide} px too wide at {width}"
 
 
 @pytest.fixture
