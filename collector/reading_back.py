@@ -5,13 +5,18 @@ draws, however many readings and years are stored. Each point tells minimum and 
 mean, so that no spike disappears. Times are ms since 1970; a point's is the end of what it sums up.
 """
 
+import io
+import struct
+from bisect import bisect_right
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import repeat
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from collector.buckets import DEFAULT_ZONE, Width, bucket_of, to_datetime
-from collector.connecting import query
+from collector.connecting import query, transaction
 from collector.numbers import FINITE, NUMBER, TEXT
 
 if TYPE_CHECKING:
@@ -23,12 +28,23 @@ RAW_MOST: Final = 20_000
 """As many readings are looked at where the next coarser step would leave a page nearly empty."""
 _SPARSE: Final = 4
 _TEN_MINUTES_MS: Final = 600_000
+_moment = itemgetter(0)
 _MS: Final = "(date_part('epoch', timestamp) * 1000)::bigint"
-_STATISTICS: Final = f"""
-    (SELECT {_MS}, mean, min, max, count FROM statistic_{{width}}
-     WHERE codifier = %s AND timestamp > %s AND timestamp <= %s ORDER BY timestamp)
-    UNION ALL SELECT {_MS}, NULL, NULL, NULL, NULL FROM statistics_until
+_BUCKETS: Final = f"""
+    SELECT {_MS}, mean, min, max, count FROM statistic_{{width}}
+    WHERE codifier = %s AND timestamp > %s AND timestamp <= %s
 """
+# What the last bucket's parts are together, which matters where it runs: a negative count.
+_PART: Final = f"""
+    UNION ALL SELECT {_MS.replace("timestamp", "max(timestamp)")},
+        sum(mean * count) / sum(count), min(min), max(max), -sum(count)::integer
+    FROM statistic_10min WHERE codifier = %s AND timestamp > %s AND timestamp <= %s
+    HAVING count(*) > 0
+"""
+_UNTIL: Final = f"UNION ALL SELECT {_MS}, 0, 0, 0, 0 FROM statistics_until"
+_ROW: Final = struct.Struct(">2x4xq4xd4xd4xd4xi")  # count of columns, then length and content
+_HEADER_BYTES: Final = 19
+_TRAILER_BYTES: Final = 2
 _RAW: Final = f"""
     SELECT {_MS}, {NUMBER} FROM readings(%s, %s, %s) WHERE {FINITE}
     ORDER BY timestamp, epoch, sequence
@@ -156,22 +172,46 @@ def _raw(connection: "connection", wanted: Range) -> list[Point]:
     return [Point(timestamp_ms, value, value, value, 1) for timestamp_ms, value in rows]
 
 
+def _copied(connection: "connection", statement: str, values: tuple[str, ...]) -> list[Point]:
+    """Return rows as points: by binary COPY, which takes half the time of text."""
+    taken = io.BytesIO()
+    with transaction(connection) as cursor:
+        asked = cursor.mogrify(statement, values).decode()
+        cursor.copy_expert(f"COPY ({asked}) TO STDOUT (FORMAT binary)", taken)
+    rows = _ROW.iter_unpack(taken.getbuffer()[_HEADER_BYTES:-_TRAILER_BYTES])
+    return list(map(tuple.__new__, repeat(Point), rows))  # a third of `Point._make`'s time
+
+
 def _statistics(
     connection: "connection", wanted: Range, level: Level, zone: ZoneInfo
 ) -> list[Point]:
     """Return the buckets that reach into the range; those that run are summed up here."""
     width = Width(level.value)
-    end_ms = bucket_of(width, wanted.end_ms * 1000, zone).end // 1000
-    rows = query(
-        connection,
-        _STATISTICS.format(width=width),
-        _values(wanted._replace(end_ms=end_ms)),
-    )
-    until_ms = next(row[0] for row in reversed(rows) if row[1] is None)
-    points = [Point._make(row) for row in rows if row[1] is not None]
-    if end_ms > until_ms:
-        points += _running(connection, wanted, width, zone, until_ms)
-    return points
+    begin_ms, end_ms = (each // 1000 for each in bucket_of(width, wanted.end_ms * 1000, zone))
+    values: tuple[str, ...] = _values(wanted._replace(end_ms=end_ms))
+    if width is Width.TEN_MINUTES:
+        statement = _BUCKETS + _UNTIL
+    else:
+        parts_end_ms = bucket_of(Width.TEN_MINUTES, wanted.end_ms * 1000, zone).end // 1000
+        last = _values(wanted._replace(start_ms=begin_ms, end_ms=parts_end_ms))
+        statement = _BUCKETS + _PART + _UNTIL
+        values = (*values, *last)
+    points = _copied(connection, statement.format(width=width), values)
+    until_ms = points.pop().timestamp_ms  # PostgreSQL appends what is appended
+    part = []
+    if points and points[-1].count < 0:
+        last_part = points.pop()
+        part.append(last_part._replace(count=-last_part.count))
+    points.sort(key=_moment)
+    if end_ms <= until_ms:
+        return points
+    if width is Width.TEN_MINUTES or until_ms < begin_ms:
+        return points + _running(connection, wanted, width, zone, until_ms)
+    points = points[: bisect_right(points, begin_ms, key=_moment)]
+    if until_ms < wanted.end_ms:
+        unknown = wanted._replace(start_ms=until_ms)
+        part += map(Point._make, query(connection, _NOT_COMPUTED, _values(unknown)))
+    return [*points, joined(part)] if part else points
 
 
 def _running(
