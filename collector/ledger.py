@@ -12,9 +12,10 @@ newest sequence is kept, and gaps are what was told to be lost.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
+from collector.columns import Columns
 from collector.parts import parts_of
 from jph.readings import Readings
 from jph.repair import Hole, Mark
@@ -26,6 +27,9 @@ Key = tuple[str, int]
 Parts = tuple[Range, ...]
 """A set of positions: sorted half-open ranges."""
 
+_counted: Final = itemgetter(
+    *(Reading._fields.index(name) for name in ("source", "epoch", "sequence", "timestamp_ms"))
+)
 _HOUR_MS: Final = 3_600_000
 """How far from a gap's time a late reading of an original program may say it is."""
 
@@ -97,7 +101,7 @@ def runs(readings: Sequence[Reading]) -> dict[Key, list[Run]]:
             run = [sequences[0], sequences[-1], *times, epoch]
             latest[source] = _follow(found.setdefault((source, epoch), []), run)
             continue
-        for sequence, epoch, timestamp_ms, _, source, _, _, _, _ in part:
+        for source, epoch, sequence, timestamp_ms in _counts(part):
             known = latest.get(source)
             if known is not None and known[1] + 1 == sequence and known[4] == epoch:
                 known[1] = sequence
@@ -106,6 +110,13 @@ def runs(readings: Sequence[Reading]) -> dict[Key, list[Run]]:
                 run = [sequence, sequence, timestamp_ms, timestamp_ms, epoch]
                 latest[source] = _follow(found.setdefault((source, epoch), []), run)
     return {key: [Run(*each[:4]) for each in listed] for key, listed in found.items()}
+
+
+def _counts(part: Sequence[Reading]) -> Iterable[tuple[str, int, int, int]]:
+    """Return source, epoch, sequence and time of each."""
+    if isinstance(part, Columns):
+        return part.counts()
+    return map(_counted, part)
 
 
 def _follow(known: list[list[int]], run: list[int]) -> list[int]:

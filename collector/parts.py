@@ -1,7 +1,7 @@
-"""Very many readings as they came: whole runs of one source beside lists of any. Pure.
+"""Very many readings as they came: runs of one source, numbers by columns, lists of any. Pure.
 
-A run (`jph.readings.Readings`) is never taken apart on its way to PostgreSQL unless it must be:
-what is done here costs a call a run, not a call a reading.
+They are not taken apart again on their way to PostgreSQL unless they must be: nothing that is done
+here costs a call of Python a reading.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,18 +9,19 @@ from itertools import chain
 from operator import itemgetter
 from typing import Final, overload
 
+from collector.columns import READING_BYTES, Columns, has_originals, kind_of
 from jph.readings import Readings
 from jph.wire import Reading
 
-_LONGEST_LIST: Final = 4096
-"""Longer ones would keep the loop waiting where all of a list is done in one call of C."""
-_READING_BYTES: Final = 400
-"""What a reading takes of memory beside its text: the tuple, its integers, strings and value."""
+_LONGEST: Final = 4096
+"""Longer ones would keep the loop waiting where all of a part is done in one call of C."""
+_TUPLE_BYTES: Final = 400
+"""What a reading takes as it is, beside its text: the tuple, its integers, strings and value."""
 _RUN_BYTES: Final = 400
 _RUN_READING_BYTES: Final = 36
 
-_timestamp_of: Final = itemgetter(Reading._fields.index("timestamp_ms"))
 flag_of: Final = itemgetter(Reading._fields.index("flag"))
+_timestamp_of: Final = itemgetter(Reading._fields.index("timestamp_ms"))
 _value_of: Final = itemgetter(Reading._fields.index("value"))
 
 
@@ -28,7 +29,7 @@ class Parts(Sequence[Reading]):
     """Readings in the order they came.
 
     Attributes:
-        parts: each a run, or a list.
+        parts: each `Readings`, `Columns` or a list.
         bytes: about as much memory as they take.
     """
 
@@ -42,18 +43,35 @@ class Parts(Sequence[Reading]):
 
     def add(self, readings: Sequence[Reading]) -> int:
         """Take readings in; return about the bytes of memory that they take."""
-        last = self.parts[-1] if self.parts else None
+        before = self.bytes
         if isinstance(readings, Readings):
             self.parts.append(readings)
-        elif isinstance(last, list) and len(last) < _LONGEST_LIST:
+            self.bytes += memory_of(readings)
+        elif (kind := kind_of(readings)) is None or has_originals(readings):
+            # of an original program the order matters, whatever its values are
+            self._list(readings)
+            self.bytes += memory_of(readings)
+        else:
+            self._columns(kind).add(readings)
+            self.bytes += READING_BYTES * len(readings)
+        self._count += len(readings)
+        self._span = None
+        return self.bytes - before
+
+    def _list(self, readings: Sequence[Reading]) -> None:
+        last = self.parts[-1] if self.parts else None
+        if isinstance(last, list) and len(last) < _LONGEST:
             last += readings
         else:
             self.parts.append(list(readings))
-        taken = memory_of(readings)
-        self._count += len(readings)
-        self._span = None
-        self.bytes += taken
-        return taken
+
+    def _columns(self, kind: str) -> Columns:
+        last = self.parts[-1] if self.parts else None
+        if isinstance(last, Columns) and last.kind == kind and len(last) < _LONGEST:
+            return last
+        columns = Columns(kind)
+        self.parts.append(columns)
+        return columns
 
     def span_ms(self) -> tuple[int, int]:
         """Return the earliest and the latest timestamp, ms; there must be readings."""
@@ -77,7 +95,7 @@ class Parts(Sequence[Reading]):
 
 
 def parts_of(readings: Sequence[Reading]) -> Sequence[Sequence[Reading]]:
-    """Return the parts of readings: runs and lists, none of them empty."""
+    """Return the parts of readings, none of them empty."""
     if isinstance(readings, Parts):
         return readings.parts
     return [readings] if readings else []
@@ -87,20 +105,22 @@ def span_ms(readings: Sequence[Reading]) -> tuple[int, int]:
     """Return the earliest and the latest timestamp of readings, ms; there must be some."""
     if isinstance(readings, Parts):
         return readings.span_ms()
-    times = list(_timestamps(readings))
+    times: Iterable[int]
+    if isinstance(readings, Readings):
+        times = readings.timestamps_ms()
+    elif isinstance(readings, Columns):
+        times = readings.times_ms
+    else:
+        times = list(map(_timestamp_of, readings))
     return min(times), max(times)
 
 
-def _timestamps(part: Sequence[Reading]) -> Iterable[int]:
-    return part.timestamps_ms() if isinstance(part, Readings) else map(_timestamp_of, part)
-
-
 def announcements(readings: Sequence[Reading]) -> int:
-    """Return how many are no readings but say that a sequence is new; runs have none."""
+    """Return how many are no readings but say that a sequence is new; only lists have any."""
     return sum(
         list(map(flag_of, part)).count("n")
         for part in parts_of(readings)
-        if not isinstance(part, Readings)
+        if not isinstance(part, Readings | Columns)
     )
 
 
@@ -110,7 +130,7 @@ def memory_of(readings: Sequence[Reading]) -> int:
         return readings.bytes
     if isinstance(readings, Readings):
         return _RUN_BYTES + _RUN_READING_BYTES * len(readings)
-    taken = _READING_BYTES * len(readings)
+    taken = _TUPLE_BYTES * len(readings)
     if not {"s", "j"}.isdisjoint(map(flag_of, readings)):
         taken += sum(len(text) for text in map(_value_of, readings) if isinstance(text, str))
     return taken

@@ -10,14 +10,14 @@ travelled as JSON but is none is stored as text. Both become IMPLAUSIBLE.
 import struct
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
-from collector.parts import flag_of, parts_of
-from jph.readings import Readings
+from collector.columns import KINDS, Columns, kind_of
+from collector.parts import parts_of
 from jph.wire import Quality, Reading
 
 COLUMNS: Final = (
@@ -39,6 +39,12 @@ _PIECE: Final = 2048
 """Rows; about what the socket to PostgreSQL holds."""
 _NULL: Final = -1
 _WIDTH: Final = len(COLUMNS)
+_NOTHING: Final = struct.pack(_START, _WIDTH, 2, b"", 8, 0, 8, 0, 8, 0, 2, 0)
+_ROWS: Final = {
+    "d": (_NOTHING + struct.pack(">iqiii", 8, 0, _NULL, _NULL, _NULL), len(_NOTHING) + 4),
+    "q": (_NOTHING + struct.pack(">iiqii", _NULL, 8, 0, _NULL, _NULL), len(_NOTHING) + 8),
+}
+"""A row with nothing in its fields, and where its value begins, by what takes the values."""
 # Where fields begin in a row; of epoch and sequence the last four bytes, of quality the last.
 _CODIFIER_AT, _TIME_AT, _EPOCH_AT, _SEQUENCE_AT, _QUALITY_AT = 6, 12, 28, 40, 49
 
@@ -54,113 +60,57 @@ def encode_all(readings: Sequence[Reading]) -> Iterator[bytes]:
     Announcements have no row. The order is not kept: numbers are gathered until a piece is full.
     PostgreSQL works on one piece while the next is made.
     """
-    floats, integers = _Columns(_FLOATS), _Columns(_INTEGERS)
+    gathered = {kind: Columns(kind) for kind in KINDS}
     yield _HEADER
     for part in parts_of(readings):
-        if isinstance(part, Readings):
-            (floats if part.flag in "fd" else integers).add_run(part)
+        if isinstance(part, Columns):
+            yield _rows(part)
+            continue
+        if kind := kind_of(part):
+            gathered[kind].add(part)
         else:
-            yield from _sort(part, floats, integers)
-        if len(floats) >= _PIECE:
-            yield floats.take()
-        if len(integers) >= _PIECE:
-            yield integers.take()
-    yield floats.take() + integers.take() + _TRAILER
+            yield from _sort(part, gathered)
+        for kind, columns in gathered.items():
+            if len(columns) >= _PIECE:
+                yield _rows(columns)
+                gathered[kind] = Columns(kind)
+    yield b"".join((*map(_rows, gathered.values()), _TRAILER))
 
 
-def _sort(part: Sequence[Reading], *columns: "_Columns") -> Iterator[bytes]:
+def _sort(part: Sequence[Reading], gathered: Mapping[str, Columns]) -> Iterator[bytes]:
     """Put readings of any flags where they belong; yield the rows of texts."""
-    flags = set(map(flag_of, part))
-    for each in columns:
-        if flags <= each.form.flags:
-            each.add(part)
-        elif not flags.isdisjoint(each.form.flags):
-            each.add([reading for reading in part if reading.flag in each.form.flags])
-    if not flags.isdisjoint("sj"):
-        yield b"".join([_encode_text(reading) for reading in part if reading.flag in "sj"])
+    for kind, flags in KINDS.items():
+        if numbers := [reading for reading in part if reading.flag in flags]:
+            gathered[kind].add(numbers)
+    if texts := [_encode_text(reading) for reading in part if reading.flag in "sj"]:
+        yield b"".join(texts)  # an empty piece would be the end
 
 
-class _Form(NamedTuple):
-    """Rows that are as long as each other: for which flags, and one with zeros in its fields."""
+def _rows(columns: Columns) -> bytes:
+    """Return the rows of numbers.
 
-    flags: frozenset[str]
-    kind: str
-    row: bytes
-    value_at: int
-
-
-_NOTHING: Final = struct.pack(_START, _WIDTH, 2, b"", 8, 0, 8, 0, 8, 0, 2, 0)
-_FLOATS: Final = _Form(
-    frozenset("fd"),
-    "d",
-    _NOTHING + struct.pack(">iqiii", 8, 0, _NULL, _NULL, _NULL),
-    len(_NOTHING) + 4,
-)
-_INTEGERS: Final = _Form(
-    frozenset("iq"),
-    "q",
-    _NOTHING + struct.pack(">iiqii", _NULL, 8, 0, _NULL, _NULL),
-    len(_NOTHING) + 8,
-)
-
-
-class _Columns:
-    """Fields of many rows of one form, each field by itself."""
-
-    def __init__(self, form: _Form) -> None:
-        self.form = form
-        self._begin()
-
-    def _begin(self) -> None:
-        self._codifiers, self._qualities = bytearray(), bytearray()
-        self._epochs, self._sequences = array("I"), array("I")
-        self._times, self._values = array("q"), array(self.form.kind)
-
-    def __len__(self) -> int:
-        return len(self._qualities)
-
-    def add_run(self, run: Readings) -> None:
-        """Take readings of one source."""
-        self._codifiers += run.source.encode() * len(run)
-        self._qualities += bytes((run.quality,)) * len(run)
-        self._epochs.extend(array("I", (run.epoch,)) * len(run))
-        self._sequences.extend(run.sequences)
-        self._times.extend([1000 * ms - _POSTGRES_EPOCH_US for ms in run.timestamps_ms()])
-        self._values.extend(run.values())
-
-    def add(self, readings: Sequence[Reading]) -> None:
-        """Take readings of any sources."""
-        sequences, epochs, times, _, sources, _, _, qualities, values = zip(*readings, strict=True)
-        self._codifiers += "".join(sources).encode()
-        self._qualities += bytes(qualities)
-        self._epochs.extend(epochs)
-        self._sequences.extend(sequences)
-        self._times.extend([1000 * ms - _POSTGRES_EPOCH_US for ms in times])
-        self._values.extend(values)
-
-    def take(self) -> bytes:
-        """Return the rows, and begin anew.
-
-        They are one empty row as often as needed, then each byte of each field put into all.
-        """
-        size = len(self.form.row)
-        rows = bytearray(self.form.row * len(self))
-        for column, width, at in (
-            (self._codifiers, 2, _CODIFIER_AT),
-            (_big_endian(self._times), 8, _TIME_AT),
-            (_big_endian(self._epochs), 4, _EPOCH_AT),
-            (_big_endian(self._sequences), 4, _SEQUENCE_AT),
-            (self._qualities, 1, _QUALITY_AT),
-            (_big_endian(self._values), 8, self.form.value_at),
-        ):
-            for byte in range(width):
-                rows[at + byte :: size] = column[byte::width]
-        self._begin()
-        return bytes(rows)
+    They are one empty row as often as needed, then each byte of each field put into all.
+    """
+    row, value_at = _ROWS[columns.kind]
+    size, count = len(row), len(columns)
+    rows = bytearray(row * count)
+    times_us = array("q", [1000 * ms - _POSTGRES_EPOCH_US for ms in columns.times_ms])
+    for column, width, at in (
+        (columns.codifiers, 2, _CODIFIER_AT),
+        (_big_endian(times_us), 8, _TIME_AT),
+        (_big_endian(columns.epochs), 4, _EPOCH_AT),
+        (_big_endian(columns.sequences), 4, _SEQUENCE_AT),
+        (columns.qualities, 1, _QUALITY_AT),
+        (_big_endian(columns.values), 8, value_at),
+    ):
+        for byte in range(width):
+            rows[at + byte :: size] = column[byte::width]
+    return bytes(rows)
 
 
 def _big_endian(numbers: "array[Any]") -> bytes:
     if sys.byteorder == "little":
+        numbers = numbers[:]
         numbers.byteswap()
     return numbers.tobytes()
 

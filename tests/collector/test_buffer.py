@@ -1,9 +1,6 @@
-import pytest
-
 from collector.buffer import BATCH_BYTES, BATCH_ROWS, Batch, Buffer, holes_of
-from jph.readings import Readings, decode_readings
 from jph.repair import Cause, Hole
-from jph.wire import Quality, Reading, encode_data
+from jph.wire import Quality, Reading
 
 ROOM = 2**20
 
@@ -77,18 +74,6 @@ def test_long_text_makes_a_batch_full() -> None:
     buffer.add([reading(1, "s", "x" * BATCH_BYTES)])
     buffer.add([reading(2)])
     assert (sequences(buffer.take()), sequences(buffer.take())) == ([1], [2])
-
-
-def test_runs_take_less_room_than_lists() -> None:
-    sent = [reading(n) for n in range(1000)]
-    run = decode_readings(b"".join(map(encode_data, sent)), 36, pytest.fail)
-    assert isinstance(run, Readings)
-    one, other = Buffer(ROOM), Buffer(ROOM)
-    one.add(run)
-    other.add(sent)
-    assert 0 < 8 * one.bytes < other.bytes
-    assert sequences(one.take()) == sequences(other.take())
-    assert (one.rows, one.bytes) == (0, 0)
 
 
 def test_text_takes_room() -> None:
