@@ -65,9 +65,8 @@ def build_app(
             if error.status_code == 401:
                 target = login_for(request.scope["path"], request.scope["query_string"])
                 return Response("", status_code=303, headers={"location": target})
-            return parts.shell.page(
-                request, "error.html", status_code=error.status_code, said=error.detail
-            )
+            told = {"status": error.status_code, "said": error.detail}
+            return parts.shell.page(request, "error.html", status_code=error.status_code, **told)
         return _said(error.detail, error.status_code, error.headers)
 
     app = Litestar(

@@ -16,8 +16,8 @@ from litestar.exceptions import NotFoundException
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _TEXTS: Final = frozenset({".js", ".css", ".svg", ".json", ".webmanifest", ".txt"})
 _TYPES: Final = {
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript",
+    ".css": "text/css",
     ".webmanifest": "application/manifest+json",
     ".woff2": "font/woff2",
 }

@@ -97,8 +97,8 @@ class Shell:
         return LANGUAGES[asked] if asked in LANGUAGES else language.of(request)
 
     def _theme(self, request: WebRequest) -> str:
-        asked = request.query_params.get("theme", request.cookies.get("theme"))
-        return asked if asked in THEMES else THEMES[0]
+        asked = (request.query_params.get("theme"), request.cookies.get("theme"))
+        return next((theme for theme in asked if theme in THEMES), THEMES[0])
 
     def _cookies(self, request: WebRequest) -> list[Cookie]:
         """Return what the browser is to keep: choices, and for who may log in a mark of theirs."""
