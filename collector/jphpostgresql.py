@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -12,6 +13,8 @@ from jph.node import Node, Settings
 from jph.repair import Hole
 from jph.stores import postgres_dsn
 from jph.wire import Reading
+
+Commit = Literal["on", "off", "local", "remote_write", "remote_apply"]
 
 
 class SpoolSettings(Settings, frozen=True):
@@ -24,12 +27,14 @@ class PostgresSettings(Settings, frozen=True):
     """Where and how often to store.
 
     `SQL` is a server of this node's own, instead of the config's; `BatchInterval` the longest time
-    a reading waits for others to be stored with, s; `BufferMiB` what readings may take of memory
-    (each about 400 bytes) while PostgreSQL is away and the spool's disk is full.
+    a reading waits for others to be stored with, s; `SynchronousCommit` PostgreSQL's setting of
+    that name for what is stored (without it the server's own); `BufferMiB` what readings may take
+    of memory (each about 400 bytes) while PostgreSQL is away and the spool's disk is full.
     """
 
     sql: Sql | None = msgspec.field(default=None, name="SQL")
     batch_interval: float = 0.2
+    synchronous_commit: Commit | None = None
     buffer_mib: int = msgspec.field(default=96, name="BufferMiB")
     spool: SpoolSettings = SpoolSettings()
 
@@ -94,6 +99,7 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
 
     def _store(self) -> asyncio.Task[None]:
         self.keeper.batch_interval_s = self.settings.batch_interval
+        self.keeper.synchronous_commit = self.settings.synchronous_commit or ""
         return self.spawn(self.keeper.store(self._dsn, self.resume), "postgres")
 
     def _dsn(self) -> str:

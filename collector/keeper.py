@@ -59,6 +59,7 @@ class Keeper:
         self.spooled = False
         self.total = Stored(0, 0, 0)
         self.batch_interval_s = 0.2
+        self.synchronous_commit = ""
         self._log = log
         self._buffer_bytes = buffer_bytes
         self._store = Store(codifier)
@@ -107,7 +108,7 @@ class Keeper:
         delay_s = _FIRST_RETRY_S
         while True:
             try:
-                await self._postgres.run(self._store.open, dsn(), now_ms())
+                await self._postgres.run(self._store.open, dsn(), now_ms(), self.synchronous_commit)
                 if not self._resumed:
                     resume(marks(await self._postgres.run(self._store.accounts), self._left))
                     self._resumed, self._left = True, {}

@@ -72,8 +72,10 @@ class Store:
         self._months: set[int] = set()
         self._careful = 0
 
-    def open(self, dsn: str, now_ms: int) -> None:
+    def open(self, dsn: str, now_ms: int, synchronous_commit: str = "") -> None:
         """Connect, and make the tables if they are not there.
+
+        `synchronous_commit` is PostgreSQL's setting of that name, "" the server's own.
 
         Raises:
             StoreError: PostgreSQL is away, refuses us, or has a newer schema.
@@ -81,13 +83,14 @@ class Store:
         import psycopg2
 
         self.close()
+        commit = f" -c synchronous_commit={synchronous_commit}" if synchronous_commit else ""
         try:
             self._connection = psycopg2.connect(
                 dsn,
                 application_name=self._name,
                 connect_timeout=_CONNECT_TIMEOUT_S,
                 tcp_user_timeout=2000 * _CONNECT_TIMEOUT_S,
-                options=f"-c timezone=UTC -c statement_timeout={_STATEMENT_TIMEOUT_MS}",
+                options=f"-c timezone=UTC -c statement_timeout={_STATEMENT_TIMEOUT_MS}{commit}",
             )
             migrate(self._connection)
             self._months.clear()

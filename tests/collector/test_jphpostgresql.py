@@ -15,6 +15,7 @@ from collector.worker import Worker
 from console.servers import PostgresServer
 from jph import config
 from jph.config import Network
+from jph.errors import ConfigError
 from jph.node import Node
 from jph.repair import Cause, Hole
 from jph.wire import Json
@@ -230,6 +231,18 @@ def test_settings_of_the_original_are_taken(network: MakeNetwork) -> None:
     node = JphPostgreSQL("Q1", network({**COLLECTOR, "Sensor": {"SQL": entry}}))
     assert node.settings.sql is not None
     assert (node.settings.sql.database, node.settings.sql.port) == ("sensors", 5432)
+
+
+async def test_how_commits_wait_for_the_disk_is_handed_on(
+    network: MakeNetwork, sql: dict[str, Any]
+) -> None:
+    patient = {**COLLECTOR, "Sensor": {"SynchronousCommit": "remote_write"}}
+    async with house(network(patient, SOURCE, SQL=sql)) as (collector, source):
+        assert collector.keeper.synchronous_commit == "remote_write"
+        source.send(1)
+        await stores(sql, ["1"])
+    with pytest.raises(ConfigError, match=r"SynchronousCommit: expected 'on' or .*, found .fast"):
+        JphPostgreSQL("Q1", network({**COLLECTOR, "Sensor": {"SynchronousCommit": "fast"}}))
 
 
 def test_settings_have_bounds() -> None:

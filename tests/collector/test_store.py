@@ -92,6 +92,24 @@ def test_readings_and_marks_are_stored(store: Store, sql: dict[str, Any]) -> Non
     assert store.accounts() == {("TI", 7): Account(1, 2, NOW_MS + 2, ())}
 
 
+@pytest.mark.parametrize(("wanted", "used"), [("", "off"), ("on", "on"), ("local", "local")])
+def test_how_commits_wait_for_the_disk_is_a_setting(
+    sql: dict[str, Any], wanted: str, used: str
+) -> None:
+    """Without it, it is the server's own: the embedded one has it off."""
+    with contextlib.closing(Store("Q1")) as store:
+        store.open(dsn(sql), NOW_MS, wanted)
+        query(
+            sql,
+            "CREATE TABLE seen (setting text);"
+            "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;"
+            "CREATE TRIGGER see AFTER INSERT ON reading EXECUTE FUNCTION see()",
+        )
+        write(store, batch(1))
+    assert query(sql, "SELECT setting FROM seen") == [(used,)]
+
+
 def test_readings_that_come_twice_are_stored_once(store: Store, sql: dict[str, Any]) -> None:
     write(store, batch(1, 2))
     assert write(store, batch(2, 3, 3)) == Stored(1, 2, 0)
@@ -216,6 +234,12 @@ def test_a_commit_is_on_the_disk_some_time(store: Store) -> None:
     while store.flushed() < written.log and time.monotonic() < deadline_s:
         store.write(batch(*range(2, 9)), NOW_MS)
     assert store.flushed() >= written.log
+
+
+def test_a_commit_may_be_on_the_disk_at_once(store: Store) -> None:
+    for number in range(0, 10, 2):
+        before = store.write(batch(number), NOW_MS)
+        assert store.write(batch(number + 1), NOW_MS, surely=True).flushed >= before.log
 
 
 def test_two_collectors_store_each_reading_once(sql: dict[str, Any]) -> None:
