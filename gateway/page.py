@@ -35,7 +35,7 @@ class Watched(NamedTuple):
 
 
 class Chip(NamedTuple):
-    """One heater."""
+    """One heater; `solid` is whether its wire may carry the orders with pulses."""
 
     codifier: str
     label: str
@@ -43,6 +43,7 @@ class Chip(NamedTuple):
     row: Row
     applied: str = ""
     verified: str = ""
+    solid: bool = False
 
 
 class Dial(NamedTuple):
@@ -199,4 +200,5 @@ def _chips(board: Board, heaters: Iterable[Heater], *, with_room: bool = False) 
         text = " · ".join(dict.fromkeys(word for word in words if word))
         title = f"{heater}, card {heater.card}, wire {heater.wire}, priority {heater.priority}"
         row = board.row(heater.codifier)
-        yield Chip(heater.codifier, text, title, row, heater.applied, heater.verified)
+        told = (heater.applied, heater.verified, heater.solid_state)
+        yield Chip(heater.codifier, text, title, row, *told)

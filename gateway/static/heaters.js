@@ -74,7 +74,7 @@ async function room(card, order) {
   } catch (error) {
     write(said, error.message, "bad");
   }
-  for (const button of buttons) button.disabled = false;
+  for (const button of buttons) button.disabled = button.hasAttribute("data-never");
   soon();
 }
 
