@@ -27,12 +27,13 @@ def pictures(
     """
     connection = _connection(target, timeout_s)
     try:
-        answer = _answer(connection, target)
-        boundary = boundary_of(answer.headers.get("content-type", ""))
-        if boundary is None:
-            yield picture(_whole(answer, go_on))
-        else:
-            yield from _stream(answer, Splitter(boundary), go_on)
+        with _asked(connection, target) as answer:
+            _check(answer.status)
+            boundary = boundary_of(answer.headers.get("content-type", ""))
+            if boundary is None:
+                yield picture(_whole(answer, go_on))
+            else:
+                yield from _stream(answer, Splitter(boundary), go_on)
     except TimeoutError as error:
         raise NoPicture("it does not answer in time") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -46,18 +47,20 @@ def _connection(target: Target, timeout_s: float) -> http.client.HTTPConnection:
     return kind(target.host, target.port, timeout=timeout_s)
 
 
-def _answer(connection: http.client.HTTPConnection, target: Target) -> http.client.HTTPResponse:
+def _asked(connection: http.client.HTTPConnection, target: Target) -> http.client.HTTPResponse:
     headers = {"Accept": "multipart/x-mixed-replace, image/jpeg, image/png", "User-Agent": "jph"}
     if target.user:
         pair = b64encode(f"{target.user}:{target.password}".encode()).decode()
         headers["Authorization"] = f"Basic {pair}"
     connection.request("GET", target.path, headers=headers)
-    answer = connection.getresponse()
-    if 300 <= answer.status < 400:
+    return connection.getresponse()
+
+
+def _check(status: int) -> None:
+    if 300 <= status < 400:
         raise NoPicture("it wants to send us elsewhere, which is not followed")
-    if answer.status != _OK:
-        raise NoPicture(f"it answers {answer.status}")
-    return answer
+    if status != _OK:
+        raise NoPicture(f"it answers {status}")
 
 
 def _whole(answer: http.client.HTTPResponse, go_on: Callable[[], bool]) -> bytes:

@@ -17,6 +17,7 @@ const list = at("lines");
 const kept = [];
 let last = -1;
 let epoch = "";
+let trusted = false; // the first answer after a silence is not waited for
 let shownDay = "";
 let late = 0; // lines that came while paused
 
@@ -35,9 +36,11 @@ run();
 async function run() {
   for (;;) {
     try {
-      take(await ask("GET", `/api/log?after=${last}&epoch=${epoch}&wait=${WAIT_S}`));
+      take(await ask("GET", `/api/log?after=${last}&epoch=${epoch}&wait=${trusted ? WAIT_S : 0}`));
+      trusted = true;
       online(true);
     } catch (error) {
+      trusted = false;
       online(false, error.message);
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
