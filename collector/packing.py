@@ -23,7 +23,7 @@ from collector.statistics_schema import LATE_LOCK
 from jph.errors import StoreError
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection
+    from psycopg2.extensions import connection, cursor
 
 DEFAULT_AFTER_DAYS: Final = 7
 _DAY: Final = timedelta(days=1)
@@ -100,7 +100,7 @@ def pack_all(connection: "connection", until: datetime) -> Iterator[None]:
         StoreError: PostgreSQL is away.
     """
     with transaction(connection) as cursor:
-        if not has_months(cursor):  # something else makes them small
+        if not has_months(cursor) or _is_distributed(cursor):  # something else makes them small
             return
     allow(connection, until)
     span = datetime(_FIRST.year, 1, 1, tzinfo=UTC), until
@@ -112,6 +112,12 @@ def pack_all(connection: "connection", until: datetime) -> Iterator[None]:
             emptied.add(day.year * 12 + day.month - 1)
             yield
     yield from tidy(connection, until, emptied)
+
+
+def _is_distributed(cursor: "cursor") -> bool:
+    """Whether Citus is there, which packs in its own way (docs/scale.md)."""
+    cursor.execute("SELECT FROM pg_extension WHERE extname = 'citus'")
+    return cursor.rowcount > 0
 
 
 def oldest(connection: "connection", codifier: str, start: datetime, end: datetime) -> date | None:

@@ -1,9 +1,10 @@
 """What is packed is what was stored, bit by bit, whoever is killed and whatever comes late."""
 
 import contextlib
+import io
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -11,14 +12,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from collector.buckets import HOUR_US, SECOND_US
 from collector.buffer import Batch
 from collector.connecting import connect as connect_to
+from collector.connecting import transaction
+from collector.export import beginning, write_csv
 from collector.late import note_late
 from collector.packed_schema import CHUNK, COLUMNS
 from collector.packing import pack_all, pack_day
+from collector.reading_back import Level, Range, read_changes, read_history
 from collector.store import Store, Stored
+from collector.touched import rebuild
+from collector.views import sync_views
+from jph.config import Network
 from jph.errors import StoreError
 from jph.wire import Quality, Reading, Value
+from tests.collector.test_calculator import CHANGE, WIDTHS, House
 from tests.collector.test_store import NOW_MS, dsn, ms, query
 from tests.stores_fixtures import connect
 
@@ -253,3 +262,39 @@ def test_who_writes_late_waits_for_the_day_that_is_packed(
             pack_day(impatient, "TI", DAY)
     pack(sql)
     assert query(sql, "SELECT sequence FROM readings ORDER BY 1") == [(1,), (2,)]
+
+
+def everything_read(house: House) -> list[Any]:
+    """Return what everybody who reads readings makes of two days."""
+    wanted = Range("I1", CHANGE // 1000, CHANGE // 1000 + 2 * 86_400_000)
+    text = io.StringIO()
+    with contextlib.closing(connect_to(dsn(house.sql), "test", read_only=True)) as connection:
+        with transaction(connection) as cursor:
+            begun = beginning(cursor, wanted)
+        found = [read_history(connection, wanted, every=every) for every in (None, Level.RAW)]
+        changes = read_changes(connection, wanted)
+        write_csv(connection, [begun, Range("I2", 0, NOW_MS)], text, lambda _, __: None)
+    views = query(house.sql, "SELECT * FROM sensor_i1 ORDER BY 1")
+    codifiers = query(house.sql, "SELECT codifiers_between('-infinity', 'infinity')")
+    return [begun, *found, changes, text.getvalue(), views, codifiers, house.bytes()]
+
+
+def test_who_reads_sees_no_difference(sql: dict[str, Any], network: Callable[..., Network]) -> None:
+    with contextlib.closing(House(sql)) as house:
+        sync_views(house.calculator.connection, network({"Codifier": "I1", "Type": "x"}).sensors)
+        moments = range(CHANGE + 500_000, CHANGE + 48 * HOUR_US, 50 * SECOND_US)
+        house.write(
+            *(reading(n, at // 1000, float(n % 7) - 3, "I1") for n, at in enumerate(moments)),
+            *(reading(n, at // 1000, n, "I2") for n, at in enumerate(moments[::100])),
+        )
+        house.calculate(CHANGE + 40 * HOUR_US)
+        before = everything_read(house)
+        pack(sql)
+        assert query(sql, "SELECT count(*) FROM reading") == [(0,)]
+        assert everything_read(house) == before
+        with transaction(house.calculator.connection) as cursor:
+            for table in WIDTHS:
+                cursor.execute(f"TRUNCATE statistic_{table}")
+            rebuild(cursor, ["I1", "I2"])
+        house.work()
+        assert everything_read(house) == before
