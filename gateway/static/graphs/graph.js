@@ -13,6 +13,7 @@ import { Tooltip } from "./tooltip.js";
 
 const AGAIN_MS = 30e3;
 const TONES = 8;
+const NARROW = 560; // px; three axes leave no room for the lines then
 let made = 0;
 
 export class Graph {
@@ -68,9 +69,10 @@ export class Graph {
     return Date.now() + this.offset;
   }
 
+  // How many points a line may have: between one and two for each pixel it is wide.
   points() {
     const width = this.plots[0]?.bbox.width / devicePixelRatio || this.panels.clientWidth - 60;
-    return Math.max(100, Math.floor(width / 50) * 50);
+    return Math.max(150, Math.floor((1.5 * width) / 50) * 50);
   }
 
   // Has what is seen here; the same stretch of time of before too if that is compared.
@@ -120,8 +122,10 @@ export class Graph {
     this.tooltip.hide();
     this.lines = this.makeLines();
     const groups = new Map();
+    const units = new Set(this.lines.map((line) => line.unit));
+    const split = this.state.split || (units.size > 2 && this.panels.clientWidth < NARROW);
     for (const line of this.lines) {
-      const unit = this.state.split ? line.unit : "";
+      const unit = split ? line.unit : "";
       groups.set(unit, [...(groups.get(unit) ?? []), line]);
     }
     const paint = colours();
@@ -266,7 +270,7 @@ export class Graph {
     if (!this.live || document.hidden || !this.plots.length || this.gestures.wanted) return;
     const { from, to, live } = resolve(this.state, this.now());
     this.live = live;
-    const pixel = (to - from) / this.points();
+    const pixel = (1.5 * (to - from)) / this.points();
     if (this.state.last in LASTS && to - this.view.to >= pixel) {
       this.view = { from, to };
       for (const plot of this.plots) this.scale(plot);

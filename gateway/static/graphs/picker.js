@@ -15,9 +15,9 @@ export function picker(codifiers, { taken, add }) {
     const words = plain(input.value).split(" ").filter(Boolean);
     const here = taken();
     const fits = (text, each) => !here.includes(each.code) && words.every((word) => text.includes(word));
-    const exact = input.value.trim().toUpperCase();
+    const wanted = words.join(" ");
     const found = codifiers.filter((each, place) => fits(texts[place], each));
-    found.sort((a, b) => (b.code === exact) - (a.code === exact));
+    if (wanted) found.sort((a, b) => nearness(b, wanted) - nearness(a, wanted) || a.name.length - b.name.length);
     options = found.slice(0, MOST).map(option);
     const none = make("li.none", { role: "option", "aria-disabled": "true" }, t("Nothing is called that."));
     list.replaceChildren(...(options.length ? options : [none]));
@@ -45,8 +45,7 @@ export function picker(codifiers, { taken, add }) {
 
   function point(place) {
     options[active]?.setAttribute("aria-selected", "false");
-    active = options.length ? (place + options.length) % options.length : -1;
-    if (place < 0 && active !== options.length - 1) active = -1;
+    active = place < 0 || !options.length ? -1 : place % options.length;
     const row = options[active];
     row?.setAttribute("aria-selected", "true");
     row?.scrollIntoView({ block: "nearest" });
@@ -75,6 +74,14 @@ export function picker(codifiers, { taken, add }) {
     event.stopPropagation();
     does();
   });
+}
+
+// Returns how well a codifier is meant by what is written: by its code, its name, how that begins.
+function nearness({ code, name, short }, wanted) {
+  if (plain(code) === wanted) return 3;
+  const names = [plain(name), plain(short)];
+  if (names.includes(wanted)) return 2;
+  return names.some((each) => each.startsWith(wanted)) ? 1 : 0;
 }
 
 // Returns a text without accents and capitals: "Séjour" is found by "sejour".

@@ -39,7 +39,10 @@ export class Saved {
     if (!graph.mine) return make("li", {}, link, make("small.muted", {}, t("of {owner}", { owner: graph.owner })));
     const button = (text, title, does) => {
       const made = make("button.plain.small", { type: "button", title, "aria-label": title }, text);
-      made.addEventListener("click", does);
+      made.addEventListener("click", (event) => {
+        event.stopPropagation(); // the button may be gone before its sheet hears of the click
+        does();
+      });
       return made;
     };
     const share = graph.shared ? t("Show {name} to me alone", graph) : t("Show {name} to the whole house", graph);
