@@ -61,6 +61,7 @@ function openChange(user) {
   about = user;
   at("change-title").textContent = t("New password of {name}", { name: user.name });
   at("change-form").reset();
+  at("change-form").elements.username.value = user.name;
   at("change").showModal();
 }
 
