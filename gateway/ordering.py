@@ -70,8 +70,8 @@ class Orderer:
                 silent = [h for h in willing if h.codifier not in heard.readings]
                 for heater in silent:
                     self._commander.send(Flag.SET, heater.codifier, number)
-                done = await heard.until(lambda: all(o.complete for o in waiting), patience_s)
-                if done or all(h.codifier in heard.readings for h in willing):
+                # A heater that says its old order may only have a slow disk.
+                if await heard.until(lambda: all(o.complete for o in waiting), patience_s):
                     break
         return [_answer(outcome, say) for outcome in outcomes]
 
