@@ -34,7 +34,7 @@ function cost(report) {
 // A running span is compared as far as it has come, a past one as a whole.
 function against(report, other) {
   if (!other) return null;
-  const name = t("Against {span}", { span: label({ span: report.span, first: other.first, last: other.last }) });
+  const name = t("Against {span}", { span: label({ span: report.span, first: other.first, last: other.last }, true) });
   const partly = report.running && report.so_far_wh !== null;
   const mine = partly ? report.so_far_wh : report.wh;
   const theirs = partly ? other.so_far_wh : other.wh;

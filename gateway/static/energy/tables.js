@@ -8,7 +8,7 @@ import { barLabel, barName, minutes, money, period } from "./words.js";
 const MOST_HEATERS = 24;
 
 export function bill(report) {
-  at("bill").hidden = !report.lines.length && !Object.keys(report.unpriced_wh).length && !report.estimated_wh;
+  at("bill").hidden = !report.priced && !report.estimated_wh;
   let tariff = "";
   const rows = report.lines.flatMap((line) => {
     const rows = [];

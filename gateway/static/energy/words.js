@@ -13,10 +13,11 @@ const WEEKDAY = format({ weekday: "short" });
 // Days of the API are local days without a time: read as UTC, they stay what they are.
 export const date = (day) => new Date(`${day}T00:00:00Z`);
 
-export function label({ span, first, last }) {
-  if (span === "day") return capital(DAY.format(date(first)));
+export function label({ span, first, last }, inSentence = false) {
+  const begin = inSentence ? (text) => text : capital;
+  if (span === "day") return begin((inSentence ? SHORT_YEAR : DAY).format(date(first)));
   if (span === "week") return `${SHORT.format(date(first))} – ${SHORT_YEAR.format(date(last))}`;
-  if (span === "month") return capital(MONTH.format(date(first)));
+  if (span === "month") return begin(MONTH.format(date(first)));
   return first.slice(0, 4);
 }
 

@@ -62,9 +62,7 @@ def home(
         node("PO", "Pool", "Pool", SensorInterval=0.2, DataType="bool", Sensor=pool),
         element("PM", "PO", "Switch", Control="enabled"),
         element("PS", "PO", "State", DataType="json"),
-        node(
-            "CA", "Camera", EVIL, Sensor={"URL": garden.url(), "Mode": "snapshot", "Public": True}
-        ),
+        node("CA", "Camera", EVIL, Sensor=seen),
         Redis={"URL": redis.url},
         Multicast={"Log-Channel": {"Address": "239.255.91.3", "Port": ports[0]}},
     )
