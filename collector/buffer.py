@@ -43,7 +43,12 @@ class Batch:
     @property
     def full(self) -> bool:
         """Whether others should wait for the next one."""
-        return len(self.readings) >= BATCH_ROWS or memory_of(self.readings) >= BATCH_BYTES
+        return len(self.readings) >= BATCH_ROWS or self.bytes >= BATCH_BYTES
+
+    @property
+    def bytes(self) -> int:
+        """About as much memory as the readings take."""
+        return memory_of(self.readings)
 
     def halves(self) -> "tuple[Batch, Batch]":
         """Return the first and the second half; the holes go with the second."""
@@ -110,7 +115,7 @@ class Buffer:
             batch = self._batches.popleft()
             if batch:
                 self.rows -= len(batch.readings)
-                self.bytes -= memory_of(batch.readings)
+                self.bytes -= batch.bytes
                 return batch
         return None
 
@@ -120,7 +125,7 @@ class Buffer:
             self._batches.popleft()
         self._batches.appendleft(batch)
         self.rows += len(batch.readings)
-        self.bytes += memory_of(batch.readings)
+        self.bytes += batch.bytes
 
     def make_room(self, cause: Cause) -> int:
         """Drop the oldest until the bound is kept; what is dropped becomes holes of `cause`."""

@@ -29,20 +29,20 @@ class PostgresSettings(Settings, frozen=True):
     `SQL` is a server of this node's own, instead of the config's; `BatchInterval` the longest time
     a reading waits for others to be stored with, s; `SynchronousCommit` PostgreSQL's setting of
     that name for what is stored (without it the server's own); `BufferMiB` what readings may take
-    of memory (each about 400 bytes) while PostgreSQL is away and the spool's disk is full.
+    of memory (a number about 40 bytes) while PostgreSQL is away and the spool's disk is full.
     """
 
     sql: Sql | None = msgspec.field(default=None, name="SQL")
     batch_interval: float = 0.2
     synchronous_commit: Commit | None = None
-    buffer_mib: int = msgspec.field(default=96, name="BufferMiB")
+    buffer_mib: float = msgspec.field(default=96, name="BufferMiB")
     spool: SpoolSettings = SpoolSettings()
 
     def __post_init__(self) -> None:
         if not 0 <= self.batch_interval <= 3600:
             raise ValueError(f"BatchInterval: expected 0 to 3600 s, found {self.batch_interval}")
-        if self.buffer_mib < 1:
-            raise ValueError(f"BufferMiB: expected 1 or more, found {self.buffer_mib}")
+        if not 0.1 <= self.buffer_mib <= 1e6:
+            raise ValueError(f"BufferMiB: expected 0.1 or more, found {self.buffer_mib}")
         if not 0.1 <= self.spool.megabytes <= 1e6:
             raise ValueError(f"Spool.Megabytes: expected 0.1 or more, found {self.spool.megabytes}")
 
@@ -65,7 +65,7 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
             self.log,
             state_dir() / "spool" / self.codifier,
             round(self.settings.spool.megabytes * 1e6),
-            self.settings.buffer_mib * 2**20,
+            round(self.settings.buffer_mib * 2**20),
         )
         self._counted_since_s: float | None = None
         self._counted = 0

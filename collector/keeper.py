@@ -202,7 +202,8 @@ class Keeper:
         """
         self._stuck_since_s = time.monotonic()
         try:
-            written = await self._postgres.run(self._store.write, batch, now_ms())
+            surely = self._unsure.full
+            written = await self._postgres.run(self._store.write, batch, now_ms(), surely=surely)
         except BaseException:
             # if it was stored nevertheless, twice is harmless; the spool is rewound by `store`
             if batch.place is None:

@@ -71,6 +71,7 @@ class Store:
         self._connection: connection | None = None
         self._months: set[int] = set()
         self._careful = 0
+        self._surely = False
 
     def open(self, dsn: str, now_ms: int, synchronous_commit: str = "") -> None:
         """Connect, and make the tables if they are not there.
@@ -108,8 +109,8 @@ class Store:
         with self._guarded() as connection, connection, connection.cursor() as cursor:
             return load(cursor)
 
-    def write(self, batch: Batch, now_ms: int) -> Written:
-        """Store a batch; when this returns it is committed.
+    def write(self, batch: Batch, now_ms: int, *, surely: bool = False) -> Written:
+        """Store a batch; when this returns it is committed, and `surely` on the disk.
 
         Raises:
             StoreError: PostgreSQL is away, or refuses everything; the batch may be written again.
@@ -117,6 +118,7 @@ class Store:
         days = _days(batch.readings)
         with self._guarded() as connection:
             self._make_months(days, now_ms)
+            self._surely = surely
             stored = self._write(batch)
             with connection, connection.cursor() as cursor:
                 cursor.execute(_POSITIONS)
@@ -205,6 +207,8 @@ class Store:
                 cursor.execute(_INSERT)
                 new = cursor.rowcount
             post(cursor, settled)
+            if self._surely:
+                cursor.execute("SET LOCAL synchronous_commit = on")
         known = len(kept) - announcements(kept) - new
         return Stored(new, known, len(refused))
 

@@ -11,6 +11,8 @@ from collector.buffer import Batch
 
 _MOST: Final = 64
 """Kept at most; PostgreSQL writes its log out every 0.6 s at least, which is a few batches."""
+_MOST_BYTES: Final = 16 * 2**20
+"""From so many on the next commit waits for the disk, as it does anyway where it is set so."""
 
 
 class Unsure:
@@ -18,23 +20,32 @@ class Unsure:
 
     def __init__(self) -> None:
         self._batches: deque[tuple[int, Batch]] = deque()
+        self._bytes = 0
 
     def __bool__(self) -> bool:
         return bool(self._batches)
 
+    @property
+    def full(self) -> bool:
+        """Whether it is time that PostgreSQL's log reaches its disk."""
+        return self._bytes >= _MOST_BYTES or len(self._batches) >= _MOST
+
     def add(self, batch: Batch, log: int) -> None:
         """Keep a batch that is in the log before its byte `log`."""
         self._batches.append((log, batch))
+        self._bytes += batch.bytes
 
     def sure(self, flushed: int) -> list[Batch]:
         """Return, and keep no more, what is safe now that the log is on disk up to `flushed`."""
         safe = []
         while self._batches and (self._batches[0][0] <= flushed or len(self._batches) > _MOST):
             safe.append(self._batches.popleft()[1])
+            self._bytes -= safe[-1].bytes
         return safe
 
     def take_back(self) -> list[Batch]:
         """Return, and keep no more, everything: the server is not the same any more."""
         batches = [batch for _, batch in self._batches]
         self._batches.clear()
+        self._bytes = 0
         return batches

@@ -184,7 +184,7 @@ def small_disk(hosts: tuple[Host, Host, Host]) -> Iterator[Path]:
 def test_a_disk_that_is_full(
     house: House, hosts: tuple[Host, Host, Host], small_disk: Path, report: Report
 ) -> None:
-    house.collector_settings = {"BufferMiB": 1}
+    house.collector_settings = {"BufferMiB": 0.1}
     collector = house.collect(hosts[2])
     away_s = seconds(60, 9)  # the disk has room for 3 s, memory for 2.6
     lasting_s = away_s + seconds(30, 4)
