@@ -1,0 +1,75 @@
+"""One adapter for each system that carries readings from one process to another: `bench.bus`.
+
+Every message is 36 bytes: sequence u32, epoch u32, time in ms u64, identity 8 bytes, length u32,
+value float64. A subscriber takes each apart.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+Link = dict[str, Any]
+"""Where the two sides meet: addresses and ports that nobody else uses."""
+
+MESSAGE: Final = "<IIQ8sId"
+HEAD: Final = b"dAA@@\x01\0\0"
+CHUNK: Final = 1_000
+"""Readings an application says in one go, where a system takes more than one."""
+FIRST_S: Final = 5.0
+"""How long the first message may take."""
+IDLE_S: Final = 0.25
+"""A silence that ends a run."""
+
+
+class Heard(NamedTuple):
+    """What a subscriber took apart, and when the last came, by `time.monotonic`."""
+
+    taken: int
+    last_s: float
+
+
+class Peer(ABC):
+    """One side of one system: `near` publishes and asks, `far` subscribes and answers.
+
+    Attributes:
+        title: how it is called in the table.
+        fans: whether it is measured with eight subscribers too.
+    """
+
+    title: str
+    fans = False
+
+    def __init__(self, link: Link, near: bool) -> None:
+        self.link, self.near = link, near
+
+    @abstractmethod
+    def flood(self, count: int, rate: float) -> None:
+        """Publish `count` readings, `rate` a second; 0 is as fast as it goes."""
+
+    @abstractmethod
+    def count(self) -> Heard:
+        """Take readings until none come any more."""
+
+    @abstractmethod
+    def echo(self) -> None:
+        """Answer each message with one, until none come any more."""
+
+    @abstractmethod
+    def ping(self, trips: int) -> list[float]:
+        """Return the seconds of round trips, one after the other."""
+
+    def close(self) -> None:
+        """Leave; what is open ends with the process."""
+        return
+
+
+def paced(count: int, rate: float, chunk: int, publish: Callable[[int, int], None]) -> None:
+    """Have `publish(first, count)` called so that `rate` readings a second leave."""
+    began_s = time.monotonic()
+    for first in range(0, count, chunk):
+        if rate:
+            while (early_s := began_s + first / rate - time.monotonic()) > 0:
+                if early_s > 0.002:
+                    time.sleep(early_s - 0.001)
+        publish(first, min(chunk, count - first))

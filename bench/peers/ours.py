@@ -1,0 +1,224 @@
+"""jph through its public interface: two nodes, each with its hooks."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from itertools import cycle, islice
+from random import Random
+from string import ascii_uppercase, digits
+from typing import Any
+
+import msgspec
+
+from bench.peers import CHUNK, FIRST_S, IDLE_S, Heard, Link, Peer, paced
+from jph.config import Network
+from jph.node import Node
+from jph.readings import Readings
+from jph.wire import Json, Reading, Value
+
+_SOURCES = tuple(f"{row}{column}" for row in "BCDGHIJKLM" for column in digits + ascii_uppercase)
+
+
+class Near(Node, type="BenchNear"):
+    """Publishes."""
+
+
+class Asker(Near, type="BenchAsker"):
+    """Asks, and asks again when it has the answer."""
+
+    times: list[float]
+
+    def begin(self, trips: int) -> asyncio.Future[None]:
+        """Ask for the first time."""
+        self.times, self.trips = [], trips
+        self.done = asyncio.get_running_loop().create_future()
+        self.began_s = time.perf_counter()
+        self.send(0.5)
+        return self.done
+
+    def on_data(self, readings: Sequence[Reading]) -> None:
+        """Ask again."""
+        if readings[-1].source != "F0":
+            return
+        self.times.append(time.perf_counter() - self.began_s)
+        if len(self.times) < self.trips:
+            self.began_s = time.perf_counter()
+            self.send(0.5)
+        elif not self.done.done():
+            self.done.set_result(None)
+
+
+class Far(Node, type="BenchFar"):
+    """Takes each reading as it is handed up; answers."""
+
+    heard = 0
+    answers = False
+    last_s = 0.0
+
+    def on_data(self, readings: Sequence[Reading]) -> None:
+        """Look at each reading."""
+        if self.answers:
+            if readings[-1].source == "NE":
+                self.send(readings[-1].value)
+                self.heard += 1
+            return
+        self.look(readings)
+        self.heard += len(readings)
+        self.last_s = time.monotonic()
+
+    def look(self, readings: Sequence[Reading]) -> None:
+        """Take identity, sequence, time and value of each."""
+        for reading in readings:
+            _, _, _, _, _, _, _, _, _ = reading
+
+
+class FarByColumns(Far, type="BenchColumns"):
+    """Takes the columns, where there are any."""
+
+    def look(self, readings: Sequence[Reading]) -> None:
+        """Take sequence, time and value of each; the identity is the same for all."""
+        if isinstance(readings, Readings):
+            columns = readings.sequences, readings.timestamps_ms(), readings.values()
+            for _, _, _ in zip(*columns, strict=True):
+                pass
+        else:
+            super().look(readings)
+
+
+class FarRepairing(Far, type="BenchRepairing"):
+    """Must not lose anything."""
+
+    repairs = True
+
+
+class Jph(Peer):
+    """Readings of one element, by `send_many`; a loop over `on_data`'s readings."""
+
+    title = "jph"
+    fans = True
+    far: type[Far] = Far
+
+    def __init__(self, link: Link, near: bool) -> None:
+        super().__init__(link, near)
+        self._runner = asyncio.Runner()
+        self._kind: type[Node] | None = None
+        self.node: Any = None
+        self._task: asyncio.Task[None] | None = None
+        self._become(Near if near else self.far)
+
+    def _become(self, kind: type[Node] | None) -> None:
+        """Have a node of this kind run, or none."""
+        if kind is not self._kind:
+            self._runner.run(self._change(kind))
+
+    async def _change(self, kind: type[Node] | None) -> None:
+        if self._task is not None:
+            self.node.stop()
+            await self._task
+        self._kind = kind
+        if kind is not None:
+            codifier = "NE" if self.near else f"F{self.link['index']}"
+            self.node = kind(codifier, _network(self.link))
+            self._task = asyncio.create_task(self.node.run())
+            while not self.node.bus.data.is_open:  # noqa: ASYNC110 - as any program would
+                await asyncio.sleep(0.01)
+
+    def batches(self) -> list[list[tuple[str, Value]]]:
+        """Return what is said, over and over."""
+        return [[("NE", float(number)) for number in range(CHUNK)]]
+
+    def flood(self, count: int, rate: float) -> None:
+        """Publish as many a call as an application would have."""
+        self._become(Near)
+        self._runner.run(self._flood(count, rate))
+
+    async def _flood(self, count: int, rate: float) -> None:
+        batches, send = cycle(self.batches()), self.node.send_many
+        paced(count, rate, CHUNK, lambda _, some: send(islice(next(batches), some)))
+
+    def count(self) -> Heard:
+        """Let the node take what comes."""
+        return self._runner.run(self._count())
+
+    async def _count(self) -> Heard:
+        assert isinstance(self.node, Far)
+        self.node.heard = 0
+        limit_s = time.monotonic() + FIRST_S
+        while time.monotonic() < limit_s:
+            before = self.node.heard
+            await asyncio.sleep(IDLE_S)
+            if before and self.node.heard == before:
+                break
+        return Heard(self.node.heard, self.node.last_s)
+
+    def echo(self) -> None:
+        """Let the node answer."""
+        assert isinstance(self.node, Far)
+        self.node.answers = True
+        self._runner.run(self._count())
+        self.node.answers = False
+
+    def ping(self, trips: int) -> list[float]:
+        """Have a node ask that hears data."""
+        self._become(Asker)
+        return self._runner.run(self._ping(trips))
+
+    async def _ping(self, trips: int) -> list[float]:
+        assert isinstance(self.node, Asker)
+        await asyncio.wait_for(self.node.begin(trips), 2 * FIRST_S)
+        return self.node.times
+
+    def close(self) -> None:
+        """End the node."""
+        self._become(None)
+        self._runner.close()
+
+
+class JphColumns(Jph):
+    """The same, where the subscriber reads columns."""
+
+    title = "jph, read by columns"
+    fans = False
+    far = FarByColumns
+
+
+class JphRepairing(Jph):
+    """The same, with a subscriber that asks again for what is missing, as the collector does."""
+
+    title = "jph, asking for what is lost"
+    fans = False
+    far = FarRepairing
+
+
+class JphMixed(Jph):
+    """Any of 360 sources, any flag; one in ten is text or JSON."""
+
+    title = "jph, mixed"
+    fans = False
+
+    def batches(self) -> list[list[tuple[str, Value]]]:
+        """Return readings that differ in all."""
+        draw = Random(7)
+        values: list[Value] = [0.5, 3, -4, 2**40, Json('{"value": 1}'), "text", "a longer text"]
+        weights = [30, 30, 15, 15, 4, 3, 3]
+        return [
+            [(draw.choice(_SOURCES), value) for value in draw.choices(values, weights, k=CHUNK)]
+            for _ in range(20)
+        ]
+
+
+def _network(link: Link) -> Network:
+    sensors: list[dict[str, Any]] = [
+        {"Codifier": "NE", "Type": "BenchNear"},
+        *({"Codifier": f"F{number}", "Type": "BenchFar"} for number in range(8)),
+    ]
+    multicast = {
+        "Control-Channel": {"Address": link["group"], "Port": link["near"]},
+        "Data-Channel": {"Address": link["group"], "Port": link["port"]},
+        "Interfaces": {"*": "lo"},
+        "TTL": 0,
+    }
+    logging = {"version": 1, "root": {"level": "WARNING"}}
+    return msgspec.convert(
+        {"Multicast": multicast, "Logging": logging, "Sensors": sensors}, Network
+    )
