@@ -54,6 +54,7 @@ class Commander:
         self.send = send
         self._limit_s = limit_s
         self._waiting: set[_Question] = set()
+        self._singles = 0
         self._asks_all = False
 
     async def ask(self, codifier: str, flag: str, source: str, say: Say = english) -> Answer:
@@ -62,10 +63,14 @@ class Commander:
         Raises:
             TooManyWaiting: too many commands wait already.
         """
-        if len(self._waiting) >= MOST_WAITING and not self._asks_all:
+        if self._singles >= MOST_WAITING:
             raise TooManyWaiting
         question = _Question(flag, source)
-        await self._put(codifier, [question])
+        self._singles += 1
+        try:
+            await self._put(codifier, [question])
+        finally:
+            self._singles -= 1
         return self._answer(codifier, question, say)
 
     async def ask_all(self, flag: str, sources: Sequence[str], say: Say = english) -> list[Answer]:

@@ -160,3 +160,35 @@ def test_no_heaters_no_words_about_them(network: Make) -> None:
 def test_a_mask_of_any_kind_does_no_harm(board: Board, mask: str) -> None:
     put(board, S1=mask, _11=0)
     assert board.row("11").order == "comfort"
+
+
+def test_where_a_node_was_heard_from_and_how_long_its_answer_took(board: Board) -> None:
+    assert board.hear("TI", True, 100.0, "192.0.2.7", 1)
+    assert not board.hear("I1", True, 100.0, "192.0.2.7", 1)
+    board.refresh(100.0)
+    assert (board.row("TI").host, board.row("TI").wire, board.row("TI").trip) == (
+        "192.0.2.7",
+        1,
+        None,
+    )
+    stamp = str(NOW_MS + 100_000)
+    for duration, trip in (("1.25", 1.25), ("-0.5", 0.0), ("-9000", None), ("x", None)):
+        fields = {"TTimestamp": stamp, "TDuration": duration}
+        board.update({"TI": fields}, NOW_MS, 100.0, old=False)
+        assert board.row("TI").trip == trip
+
+
+def test_what_is_known_of_heaters_follows_the_cache(board: Board) -> None:
+    assert board.evidence is not None
+    put(board, _11=3, S1=1, I1=31, IS=30)
+    facts = board.evidence.heater("11")
+    assert (facts.order, facts.shed, facts.phase.current_a) == (3, True, 31)
+    put(board, 101.0, S1=0, _11="x")
+    assert board.evidence.heater("11").shed is False
+    assert board.evidence.heater("11").order is None
+
+
+def test_a_wiring_with_mistakes_explains_nothing(network: Make) -> None:
+    sensors = house()
+    next(s for s in sensors if s["Codifier"] == "P1")["Sensor"]["Wires"][0]["Wire"] = 99
+    assert Board(network(*sensors)).evidence is None

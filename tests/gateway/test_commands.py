@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gateway.commands import MOST_WAITING, Answer, Commander, TooManyWaiting
+from gateway.language import LANGUAGES
 from jph.wire import Control
 from tests.support import until
 
@@ -99,3 +100,39 @@ async def test_what_waits_is_bounded() -> None:
     waiting.append(await bus.asked("TI", "P", "TI"))
     for task in waiting:
         task.cancel()
+
+
+async def test_all_are_asked_by_one_message_and_answer_for_themselves() -> None:
+    bus = Bus(0.2)
+    asked = asyncio.create_task(bus.commander.ask_all("P", ["TI", "P1", "SH"]))
+    await until(lambda: bus.sent)
+    ((flag, to, number),) = bus.sent
+    assert (flag, to) == ("P", "@@")
+    with pytest.raises(TooManyWaiting):
+        await bus.commander.ask_all("P", ["TI"])
+    bus.say("T", "SH", number, active=False)
+    bus.say("T", "TI", number)
+    answers = await asked
+    assert [(each.codifier, each.answered) for each in answers] == [
+        ("TI", True),
+        ("P1", False),
+        ("SH", True),
+    ]
+    assert answers[2].text.endswith("ms; it is halted")
+    assert await bus.commander.ask_all("P", []) == []
+
+
+async def test_a_reload_is_answered_by_a_new_sequence() -> None:
+    bus = Bus()
+    asked = await bus.asked("TI", "C", "TI")
+    bus.say("I", "TI")
+    bus.say("N", "P1")
+    assert not asked.done()
+    bus.say("N", "TI")
+    assert (await asked).text == "TI read its configuration again"
+
+
+async def test_answers_in_another_language() -> None:
+    bus = Bus(0.01)
+    answer = await bus.commander.ask("TI", "P", "TI", LANGUAGES["fr"].say)
+    assert answer.text == "TI n’a pas répondu en 0.01 s"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.figures import LONGEST_TEXT, figure, number_of, shown, tariff, unit_of
+from gateway.figures import LONGEST_TEXT, decimal, figure, number_of, shown, tariff, unit_of
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,22 @@ def test_tariff(code: str, words: str) -> None:
 def test_unknown_units_are_shown_as_they_are() -> None:
     assert unit_of("rpm") == "rpm"
     assert unit_of("-") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "french"),
+    [
+        ("19.5", "19,5"),
+        ("\u22121.4", "\u22121,4"),
+        ("9\u202f370.25", "9\u202f370,25"),
+        ("0.00123", "0,00123"),
+        ("1.5e-07", "1,5e-07"),
+        ("17", "17"),
+        ("v1.2 beta", "v1.2 beta"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("–", "–"),
+    ],
+)
+def test_the_decimal_comma(text: str, french: str) -> None:
+    assert decimal(text, "fr") == french
+    assert decimal(text, "en") == text
