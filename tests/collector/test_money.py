@@ -268,6 +268,34 @@ def test_what_readings_kept_no_longer_told_stays(base: connection, house: Networ
     assert rows(base, "SELECT sum(wh) FROM energy_hour") == [(500,)]
 
 
+def test_hours_of_which_readings_are_gone_are_never_spread_anew(
+    base: connection, house: Network
+) -> None:
+    """Neither by late readings nor by making everything anew; what comes after is as it would be."""
+    moments = [n / 10 for n in range(60)]
+    touched = store(base, "X1", ((at(h), round(100 * h + 3 * (h % 1))) for h in moments))
+    touched += store(base, "I1", ((at(h), 20 + round(h)) for h in moments))
+    touched += store(base, "X1", [(at(2.85), 99_999), (at(2.86), 99_999)])  # in doubt
+    update(base, house, touched)
+    before = everything(base)
+    with base, base.cursor() as cursor:
+        gone = (at(3) / 1000,)
+        cursor.execute("DELETE FROM reading WHERE timestamp < to_timestamp(%s)", gone)
+        for code in ("X1", "I1"):
+            cursor.execute("INSERT INTO retired VALUES (%s, to_timestamp(%s))", (code, *gone))
+        money.rebuild(cursor, house, NOW_MS)
+    assert everything(base) == before
+    late = store(base, "X1", [(at(0.55), 55), (at(2.95), 298)])
+    late += store(base, "I1", [(at(0.55), 35), (at(2.95), 35)])
+    update(base, house, late)
+    assert everything(base) == before
+    update(base, house, store(base, "X1", [(at(3.1), 310)]))  # what it says is known
+    assert everything(base) == before
+    with base, base.cursor() as cursor:
+        money.rebuild(cursor, house, NOW_MS)
+    assert everything(base) == before
+
+
 def test_clocks_that_were_never_set_or_far_ahead(base: connection, house: Network) -> None:
     """One index at the beginning of 1970, one in the year 9999: neither is spread over years."""
     wild = [(1000, 900), (253_402_300_799_000, 1300)]
