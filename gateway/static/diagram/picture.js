@@ -5,6 +5,8 @@ import { figure, span } from "../figures.js";
 import { t } from "../words.js";
 
 const WIDE = 720;
+const WALL = 1300; // from this width on it is looked at from afar
+const LARGER = 1.35;
 const BOX = { width: 128, height: 66 };
 const DOT = 9;
 const MOST_DOTS = 40;
@@ -17,12 +19,18 @@ export class Picture {
   }
 
   draw(found) {
-    const width = Math.max(280, Math.floor(this.place.clientWidth));
-    const shape = `${found.layout}:${width}`;
+    const room = Math.max(280, Math.floor(this.place.clientWidth));
+    const width = room > WALL ? Math.floor(room / LARGER) : room;
+    const shape = `${found.layout}:${room}`;
     if (shape !== this.shape) {
       this.shape = shape;
       this.parts.clear();
-      this.place.replaceChildren(width < WIDE ? this.upright(found, width) : this.level(found, width));
+      const picture = width < WIDE ? this.upright(found, width) : this.level(found, width);
+      if (room > WALL) {
+        picture.setAttribute("width", room);
+        picture.setAttribute("height", picture.viewBox.baseVal.height * LARGER);
+      }
+      this.place.replaceChildren(picture);
     }
     this.paint(found);
   }
