@@ -159,16 +159,14 @@ def measure(connection: "connection", port: int, trials: int) -> list[Row]:
         "a year up to now": (until_now, "", [partial(days, until_now), today, since]),
         "a year of hours": (year, "&every=hour", [partial(hours, year)]),
     }
-    for name, (between, every, parts) in cases.items():
-
-        def bare(parts: Sequence[Callable[[], int]] = parts) -> int:
-            return sum(part() for part in parts)
-
-        def asked(address: str = history(*between) + every) -> bytes:
-            return ask(client, address)
-
-        times = turns([bare, asked], trials)
-        rows.append(row(name, times, asked(), bare()))
+    calls: list[Callable[[], object]] = []
+    for between, every, parts in cases.values():
+        calls.append(partial(sum_of, parts))
+        calls.append(partial(ask, client, history(*between) + every))
+    times = turns(calls, trials)
+    for place, (name, (between, every, parts)) in enumerate(cases.items()):
+        body = ask(client, history(*between) + every)
+        rows.append(row(name, times[2 * place : 2 * place + 2], body, sum_of(parts)))
     client.close()
     return rows
 
@@ -178,7 +176,12 @@ def fetched(connection: "connection", statement: str, between: tuple[int, ...]) 
     return sum(len(query(connection, statement, (code, *between))) for code in CODES)
 
 
-def turns(each: list[Callable[[], object]], trials: int) -> list[list[float]]:
+def sum_of(parts: Sequence[Callable[[], int]]) -> int:
+    """Fetch every part, and return how many rows there were."""
+    return sum(part() for part in parts)
+
+
+def turns(each: Sequence[Callable[[], object]], trials: int) -> list[list[float]]:
     """Return the seconds of each call of each, called in turn."""
     times: list[list[float]] = [[] for _ in each]
     for trial in range(trials + 5):

@@ -93,6 +93,7 @@ export class Graph {
     const levels = [...new Set(this.lines.filter((line) => line.curve && !line.dashed).map((line) => levelWord(line.curve)))];
     const empty = this.state.codes.filter((code) => this.data.curves.get(code)?.t.length === 0);
     const texts = [spanText(this.view.from, this.view.to), levels.join(", ")];
+    if (this.state.against) texts.push(t("dashed: {what}", { what: earlier(this.state.against) }));
     if (empty.length) texts.push(t("nothing stored of {codes} in this time", { codes: empty.join(", ") }));
     put(this.said, texts.filter(Boolean).join(" · "));
   }
@@ -108,7 +109,7 @@ export class Graph {
     const { codes, hidden, band, against } = this.state;
     const now = codes.map((code, at) => this.line(code, at, { key: code, band, shown: !hidden.includes(code) }));
     if (!against) return now;
-    const label = { day: t("the day before"), week: t("the week before"), year: t("the year before") }[against];
+    const label = earlier(against);
     return [...now, ...now.map((line) => ({ ...line, key: `${line.code} before`, band: false, dashed: true, label: `${line.label}, ${label}` }))];
   }
 
@@ -287,4 +288,8 @@ export class Graph {
     for (const plot of this.plots) plot.setSize({ width, height: this.height(this.plots.length) });
     this.load();
   }
+}
+
+function earlier(against) {
+  return { day: t("the day before"), week: t("the week before"), year: t("the year before") }[against];
 }

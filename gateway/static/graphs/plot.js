@@ -23,7 +23,7 @@ export function makePlot(host, lines, { width, height, view, paint, sync, hooks 
   const units = [...new Set(lines.map((line) => line.unit))];
   const options = {
     width, height, ms: 1, pxAlign: 0,
-    padding: [18, units.length > 1 ? null : 12, null, null],
+    padding: [18, units.length > 1 ? null : 26, null, null],
     series: [{}, ...lines.flatMap((line) => seriesOf(line, paint))],
     bands: bandsOf(lines, paint),
     scales: {
