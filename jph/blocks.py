@@ -7,7 +7,7 @@ import struct
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import repeat
 from typing import Any, Final, NamedTuple
 
@@ -101,21 +101,27 @@ def _pack(
     )
 
 
-def grouped(sent: Iterable[tuple[str, bytes]]) -> tuple[list[Block], list[Piece]]:
+def grouped(sent: Sequence[tuple[str, bytes]]) -> tuple[list[Block], list[Piece]]:
     """Put datagrams (source, bytes) of equal size together; a source's keep their order."""
     parts: list[list[bytes]] = []
     of_size: dict[int, list[int]] = {}
     newest: dict[str, int] = {}
-    places: list[tuple[str, int, int]] = []
+    places: list[int] = []
+    starts: list[int] = []
     for source, datagram in sent:
-        fitting = of_size.setdefault(len(datagram), [])
-        index = bisect_left(fitting, newest.get(source, 0))
-        if index == len(fitting):
+        size = len(datagram)
+        fitting = of_size.get(size)
+        if fitting is None:
+            fitting = of_size[size] = []
+        place = newest.get(source, 0)
+        if not fitting or fitting[-1] < place:
             fitting.append(len(parts))
             parts.append([])
-        newest[source] = place = fitting[index]
+        newest[source] = place = fitting[bisect_left(fitting, place)]
         part = parts[place]
-        places.append((source, place, len(datagram) * len(part)))
+        places.append(place)
+        starts.append(size * len(part))
         part.append(datagram)
     blocks = [Block(b"".join(part), len(part[0])) for part in parts]
-    return blocks, [(source, blocks[place], start, 1) for source, place, start in places]
+    sources = (source for source, _ in sent)
+    return blocks, list(zip(sources, map(blocks.__getitem__, places), starts, repeat(1)))

@@ -30,8 +30,9 @@ _FEW: Final = 12
 _AT_ONCE: Final = 64
 _KINDS: Final = {flag: number.format[1:] for flag, number in NUMBERS.items()}
 _NUMBER_SIZES: Final = {HEADER_SIZE + number.size: number.size for number in NUMBERS.values()}
+_TEXT: Final = {"s", "j"}
 _FLAGS: Final = {
-    size: {flag for flag, number in NUMBERS.items() if number.size == size - HEADER_SIZE}
+    size: _TEXT | {flag for flag, number in NUMBERS.items() if number.size == size - HEADER_SIZE}
     for size in _NUMBER_SIZES
 }
 """What may come in datagrams of a size."""
@@ -123,14 +124,14 @@ def decode_readings(
 
 
 def _decode_columns(view: memoryview, size: int) -> Sequence[Reading] | None:
-    """Read datagrams of numbers; None if there is anything else among them."""
+    """Read datagrams as long as numbers; None if one of them is none of ours."""
     words, step, count = view.cast("I"), size // 4, len(view) // size
     if words[_LENGTH::step].tobytes() != _WORD.pack(_NUMBER_SIZES[size]) * count:
         return None
     try:
         if _are_consecutive(words, step, count):
             flag = read_head(bytes(view[_HEAD_AT:_HEAD_END]))[0]
-            if flag in _FLAGS[size] and flag != "n":
+            if flag in _FLAGS[size] - {"n", *_TEXT}:
                 return Readings(bytes(view), count)
         return _decode_mixed(view, words, size)
     except DecodeError:
@@ -149,22 +150,30 @@ def _are_consecutive(words: memoryview, step: int, count: int) -> bool:
 
 
 def _decode_mixed(view: memoryview, words: memoryview, size: int) -> list[Reading] | None:
-    """Read numbers of any sources and flags.
+    """Read readings of any sources and flags.
 
     Raises:
         DecodeError: a head is none of ours.
     """
-    heads = map(read_head, _column(view, size, _HEAD_AT, "8s"))
-    flags, sources, tos, versions, qualities = zip(*heads, strict=True)
-    present = set(flags)
+    heads = _column(view, size, _HEAD_AT, "8s")
+    meant = {head: read_head(head) for head in set(heads)}
+    fields = map(meant.__getitem__, heads)
+    flags, sources, tos, versions, qualities = zip(*fields, strict=True)
+    present = {flag for flag, *_ in meant.values()}
     if not present <= _FLAGS[size]:
         return None
-    columns = {flag: _column(view, size, HEADER_SIZE, _KINDS[flag]) for flag in present}
+    numbers = present - _TEXT
+    columns = {flag: _column(view, size, HEADER_SIZE, _KINDS[flag]) for flag in numbers}
     values: Sequence[Value]
-    if len(columns) == 1:
+    if len(present) == len(numbers) == 1:
         (values,) = columns.values()
     else:
-        values = [columns[flag][index] for index, flag in enumerate(flags)]
+        values = [
+            columns[flag][index]
+            if flag in columns
+            else decode_data(view[index * size : (index + 1) * size]).value
+            for index, flag in enumerate(flags)
+        ]
     step = size // 4
     sequences, epochs = words[_SEQUENCE::step].tolist(), words[_EPOCH::step].tolist()
     timestamps = _column(view, size, _TIMESTAMP_AT, "Q")

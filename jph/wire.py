@@ -50,9 +50,10 @@ NUMBERS: Final = {
     "d": struct.Struct("<d"),
 }
 """The data flags that carry a number, and how."""
-_MESSAGES: Final = {
+MESSAGES: Final = {
     flag: struct.Struct(_HEADER.format + number.format[1:]) for flag, number in NUMBERS.items()
 }
+"""Header and number of a whole datagram, by flag."""
 _HEADS_KEPT: Final = 4096
 _CODIFIER_BYTES: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
@@ -254,7 +255,7 @@ def encode_fields(
     """
     head = write_head(flag, source, to, version, quality)
     try:
-        if number := _MESSAGES.get(flag):
+        if number := MESSAGES.get(flag):
             size = number.size - HEADER_SIZE
             return number.pack(sequence, epoch, timestamp_ms, head, size, value)
         if flag not in ("s", "j") or not isinstance(value, str):

@@ -33,44 +33,38 @@ class Track:
     Attributes:
         first: sequence of the announcement, which is always kept; position 0 is the announcement.
         base: position of the first datagram that is kept; end: position of the next.
+        blocks, starts, ends: of each piece, where it lies, from which byte on, and the position
+            behind it.
     """
 
-    __slots__ = ("_blocks", "_ends", "_starts", "announcement", "base", "closed", "end", "first")
+    __slots__ = ("announcement", "base", "blocks", "closed", "end", "ends", "first", "starts")
 
     def __init__(self, first: int, announcement: bytes) -> None:
         self.first = first
         self.announcement = announcement
         self.base = self.end = 0
         self.closed = 0
-        # Of each piece: where it lies, from which byte on, and the position behind it. A piece is
-        # often one datagram, and an object for each would cost more than what it says.
-        self._blocks: list[Block] = []
-        self._starts = array("Q")
-        self._ends = array("Q")
-
-    def add(self, block: Block, start: int, count: int) -> None:
-        """Keep the next datagrams."""
-        self.end += count
-        self._blocks.append(block)
-        self._starts.append(start)
-        self._ends.append(self.end)
+        # A piece is often one datagram: an object for each would cost more than what it says.
+        self.blocks: list[Block] = []
+        self.starts = array("Q")
+        self.ends = array("Q")
 
     def forget(self, position: int) -> None:
         """Forget the pieces that end at `position` or before."""
-        gone = bisect_right(self._ends, position)
+        gone = bisect_right(self.ends, position)
         if gone:
-            self.base = self._ends[gone - 1]
-            del self._blocks[:gone], self._starts[:gone], self._ends[:gone]
+            self.base = self.ends[gone - 1]
+            del self.blocks[:gone], self.starts[:gone], self.ends[:gone]
 
     def take(self, start: int, end: int) -> list[bytes]:
         """Return what is kept of the positions from `start` to below `end`."""
         taken: list[bytes] = []
-        index = bisect_right(self._ends, start)
-        begin = self._ends[index - 1] if index else self.base
-        while index < len(self._ends) and begin < end:
-            (joined, size), there = self._blocks[index], self._ends[index]
+        index = bisect_right(self.ends, start)
+        begin = self.ends[index - 1] if index else self.base
+        while index < len(self.ends) and begin < end:
+            (joined, size), there = self.blocks[index], self.ends[index]
             for position in range(max(start, begin), min(end, there)):
-                at = self._starts[index] + size * (position - begin)
+                at = self.starts[index] + size * (position - begin)
                 taken.append(joined[at : at + size])
             begin = there
             index += 1
@@ -112,8 +106,12 @@ class Ring:
             self._close(now_s)
         tracks, size = self.tracks, 0
         for codifier, block, start, count in sent:
-            tracks[codifier].add(block, start, count)
-            size += block.size * count
+            track = tracks[codifier]
+            track.end += count
+            track.blocks.append(block)
+            track.starts.append(start)
+            track.ends.append(track.end)
+            size += block[1] * count
         self._open_size += size
         self._added_s = now_s
         self.size += size

@@ -109,5 +109,5 @@ def test_a_long_batch_is_kept_as_one_piece() -> None:
     made.blocks([("AA", 0.5)], 5, Quality.GOOD, Dialect.JPH)
     (block,) = made.blocks([("AA", 0.5)] * 1000, 5, Quality.GOOD, Dialect.JPH)
     assert block == Block(b"".join(ring.take("AA", 2, 1002)), 36)
-    assert len(ring.tracks["AA"]._blocks) == 3
+    assert len(ring.tracks["AA"].blocks) == 3
     assert ring.size == 32 + 36 + 36_000

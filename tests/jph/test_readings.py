@@ -56,7 +56,7 @@ def both(batch: bytes, size: int) -> tuple[Slow, Slow]:
 def damaged(draw: st.DrawFn) -> tuple[bytes, int]:
     """Draw a batch of mixed readings of one size, with some bytes changed or its end cut."""
     rng = random.Random(draw(st.integers(0, 2**32)))
-    flags = draw(st.sampled_from(["d", "dq", "i", "ifn", "f"]))
+    flags = draw(st.sampled_from(["d", "dq", "i", "ifn", "f", "dqs"]))
     sources = draw(st.sampled_from([["AA"], ["AA", "B1", "0Z"]]))
     count = draw(st.integers(1, 150))
     start = draw(st.sampled_from([0, 5, SEQUENCE_LIMIT - 20]))
