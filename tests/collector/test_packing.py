@@ -144,6 +144,22 @@ def test_a_day_of_many_readings_is_a_few_rows(store: Store, sql: dict[str, Any])
     assert every(sql) == before
 
 
+def test_a_reading_takes_little_of_the_disk(store: Store, sql: dict[str, Any]) -> None:
+    """One in ten minutes too, of values that never repeat."""
+    query(
+        sql,
+        "INSERT INTO reading SELECT timestamptz '2026-11-03' + n * interval '10 minutes', 7, n, "
+        "random(), NULL, 0, code FROM generate_series(0, 719) n, unnest('{I1,I2,I3,I4}'::text[]) "
+        "code",
+    )
+    pack(sql)
+    ((taken, count),) = query(
+        sql, "SELECT pg_total_relation_size('packed_2026_11')::float, sum(count) FROM packed"
+    )
+    assert count == 4 * 720
+    assert taken / int(count) < 60
+
+
 def test_what_is_late_is_stored_once(store: Store, sql: dict[str, Any]) -> None:
     """Of original programs too, which have no books; the key of `reading` cannot tell any more."""
     old = [reading(n, DAY_MS + n * 1000, epoch=epoch) for n in (1, 2, 4) for epoch in (0, 7)]
