@@ -21,7 +21,8 @@ from jph.wire import Flag, Reading
 from nodes.controlprogram import on_bus
 
 PATIENCE_S: Final = (0.5, 0.5, 1.0)
-"""How long to wait for answers each time; between, those that said nothing are told again."""
+"""How long to wait for answers each time; between, those that have not taken it
+are told again."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -93,10 +94,9 @@ class _Answers:
         if all(outcome.complete for outcome in self._outcomes):
             self.complete.set()
 
-    def silent(self) -> list[Heater]:
-        """Return the heaters that have said nothing."""
-        heard = (outcome.heater for outcome in self._outcomes)
-        return [heater for heater in heard if heater.codifier not in self.readings]
+    def waiting(self) -> list[Heater]:
+        """Return the heaters that have not said that they took the order."""
+        return [o.heater for o in self._outcomes if o.ordered is not o.wanted]
 
 
 async def _give(app: App, heaters: list[Heater], wanted: Order, number: float) -> _Answers:
@@ -105,12 +105,12 @@ async def _give(app: App, heaters: list[Heater], wanted: Order, number: float) -
         answers = _Answers(heaters, wanted)
         console.read = answers.read
         for patience_s in PATIENCE_S:
-            for heater in answers.silent():
+            # One that says its old order may have a slow disk, or may not have heard.
+            for heater in answers.waiting():
                 console.send_control(Flag.SET, heater.codifier, number)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience_s):
                     await answers.complete.wait()
-            # A heater that says its old order may only have a slow disk.
             if answers.complete.is_set():
                 break
     return answers

@@ -15,7 +15,8 @@ from jph.config import Network
 from jph.wire import Flag
 
 PATIENCE_S: Final = (0.5, 0.5, 1.0)
-"""How long to wait for answers each time; between, those that said nothing are told again."""
+"""How long to wait for answers each time; between, those that have not taken it
+are told again."""
 
 
 class HeaterAnswer(msgspec.Struct, frozen=True):
@@ -67,10 +68,10 @@ class Orderer:
             ]
             waiting = [each for each in outcomes if each.refusal is None]
             for patience_s in self._patience_s if willing else ():
-                silent = [h for h in willing if h.codifier not in heard.readings]
-                for heater in silent:
-                    self._commander.send(Flag.SET, heater.codifier, number)
-                # A heater that says its old order may only have a slow disk.
+                # One that says its old order may have a slow disk, or may not have heard.
+                for outcome in waiting:
+                    if outcome.ordered is not wanted:
+                        self._commander.send(Flag.SET, outcome.heater.codifier, number)
                 if await heard.until(lambda: all(o.complete for o in waiting), patience_s):
                     break
         return [_answer(outcome, say) for outcome in outcomes]

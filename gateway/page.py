@@ -180,13 +180,9 @@ def chips_of(board: Board, heaters: Iterable[Heater], *, with_room: bool = False
     return list(_chips(board, heaters, with_room=with_room))
 
 
-def stories_of(board: Board) -> list[str]:
-    """Return the elements that tell why heaters do what they do."""
-    if board.evidence is None:
-        return []
-    roles = board.evidence.roles
-    told = {code for r in roles.phases.values() for code in (r.story, r.mask)} | set(roles.ledgers)
-    return sorted(told - {""})
+def masks_of(board: Board) -> list[str]:
+    """Return the elements that shed heaters."""
+    return sorted(phase.mask for phase in board.house.phases if phase.mask)
 
 
 def _story(board: Board, phase: int) -> str:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
 GLANCE_EVERY_S: Final = 60.0
+WAITS_S: Final = 1.0
+"""How long who asks waits for a reading; what was read before is told then."""
 AGAIN_S: Final = 10.0
 """So soon the history is asked again when it was away."""
 
@@ -68,7 +70,7 @@ class PhaseNow(msgspec.Struct, frozen=True):
 
 
 class HouseNow(msgspec.Struct, frozen=True):
-    """The house; `history` is there, away, or none (the config has none)."""
+    """The house; `history` is there, away, none (the config has none), or "" (not read yet)."""
 
     phases: list[PhaseNow]
     heaters: list[HeaterNow]
@@ -159,34 +161,39 @@ class Glances:
     """What the history tells of today, read once a minute at most, however many ask.
 
     Attributes:
-        state: there, away or none.
+        state: there, away, none, or "" while nothing has been read yet.
     """
 
     def __init__(self, parts: Parts, clock: Callable[[], float] = time.monotonic) -> None:
         self.glance = Glance()
-        self.state = "none"
+        self.state = ""
         self._parts = parts
         self._clock = clock
         self._again_s = -float("inf")
         self._of: Board | None = None
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
 
     async def fresh(self) -> None:
-        """Read again what is older than a minute; PostgreSQL away is no error."""
-        async with self._reading:
-            board = self._parts.hub.board
-            if self._of is board and self._clock() < self._again_s:
-                return
+        """Have it read again if it is older than a minute, and wait a little for it."""
+        board = self._parts.hub.board
+        due = self._of is not board or self._clock() >= self._again_s
+        if due and (self._reading is None or self._reading.done()):
             self._of = board
-            network = board.network
-            if not keeps_history(network):
-                self.glance, self.state = Glance(), "none"
-            else:
-                await self._read(network, board.house.tariff)
-            lasts_s = AGAIN_S if self.state == "away" else GLANCE_EVERY_S
-            self._again_s = self._clock() + lasts_s
+            self._reading = asyncio.create_task(self._read(board), name="glance")
+        if self._reading is not None:
+            await asyncio.wait({self._reading}, timeout=WAITS_S)
 
-    async def _read(self, network: Network, tariff: str | None) -> None:
+    async def _read(self, board: Board) -> None:
+        """Read; PostgreSQL away is no error."""
+        network, tariff = board.network, board.house.tariff
+        if not keeps_history(network):
+            self.glance, self.state = Glance(), "none"
+        else:
+            await self._ask(network, tariff)
+        lasts_s = AGAIN_S if self.state == "away" else GLANCE_EVERY_S
+        self._again_s = self._clock() + lasts_s
+
+    async def _ask(self, network: Network, tariff: str | None) -> None:
         def question(history: "connection") -> Glance:
             now = datetime.now(UTC)
             end = read_end(history, network, tariff, now) if tariff else None

@@ -35,7 +35,7 @@ def handlers(parts: Parts) -> list[Any]:
             rooms=page.heated_rooms_of(board),
             phases=[phase.number for phase in board.house.phases if phase.heaters],
             orders=NOW_AND_ALWAYS,
-            stories=page.stories_of(board),
+            masks=page.masks_of(board),
             worded=lambda row: page.worded(row, tongue.say, tongue.code),
         )
 

@@ -42,7 +42,7 @@ def _context(hub: Hub, tongue: Language) -> dict[str, Any]:
         "summary": board.summary(),
         "troubles": page.troubles_of(board),
         "watched": page.watched_of(board),
-        "stories": page.stories_of(board),
+        "masks": page.masks_of(board),
         "history": board.history,
         "worded": lambda row: page.worded(row, tongue.say, tongue.code),
         "counted": lambda text: page.counted(text, tongue.say),

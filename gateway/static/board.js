@@ -18,6 +18,7 @@ export const WORDS = [
   t("all hours"), t("off-peak"), t("peak"), t("normal"), t("moving peak"), t("on"), t("none"),
   t("blue day"), t("white day"), t("red day"),
 ];
+const NEWS = ["state", "value", "unit", "number", "losses", "quality", "order", "shed", "limit", "level", "trip", "host", "wire"];
 const SCALE = 1.25; // a gauge ends a quarter above the limit, so that an overload can be seen
 
 export const rows = new Map(); // codifier -> its row
@@ -34,7 +35,8 @@ export function place(root = document) {
   }
 }
 
-// Follows the stream; `changed(codifiers, board)` is told what came, after it has been painted.
+// Follows the stream; `changed(codifiers, board)` is told whose rows say something new, after all
+// that came has been painted. A row that only shows that its codifier lives says nothing new.
 export function watch(changed = () => {}) {
   place();
   at("link").hidden = false;
@@ -45,10 +47,10 @@ export function watch(changed = () => {}) {
         location.reload();
         return;
       }
-      for (const [code, row] of Object.entries(board.rows)) take(code, row);
+      const news = Object.entries(board.rows).filter(([code, row]) => take(code, row));
       if (at("cache")) at("cache").hidden = board.summary.redis;
       tick();
-      changed(Object.keys(board.rows), board);
+      changed(news.map(([code]) => code), board);
     },
   });
   setInterval(tick, 1000);
@@ -68,11 +70,15 @@ export function age(code) {
   return since === undefined ? undefined : (performance.now() - since) / 1000;
 }
 
+// Takes a row; returns whether it says something new.
 function take(code, row) {
+  const before = rows.get(code);
   rows.set(code, row);
   if (row.age === undefined) born.delete(code);
   else born.set(code, performance.now() - 1000 * row.age);
-  for (const element of places.get(code) ?? []) paint(element, row);
+  const same = before && NEWS.every((name) => before[name] === row[name]);
+  if (!same) for (const element of places.get(code) ?? []) paint(element, row);
+  return !same;
 }
 
 // Ages grow without being told; every other text changes only when it is new.

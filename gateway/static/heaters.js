@@ -7,17 +7,19 @@ import { clock } from "./figures.js";
 import { t } from "./words.js";
 
 const SOON_MS = 300;
+const EVERY_MS = 15_000; // sentences tell times, and what rows do not
 const DAY_S = 86_400;
 let known = new Map(); // codifier -> what /api/heaters told last
 let target = ""; // whom the dialog is about
 let timer = 0;
-const stories = new Set(JSON.parse(at("stories").textContent)); // elements that tell of wires and sheds
+const masks = new Set(JSON.parse(at("masks").textContent)); // elements that shed
 
 watch((changed) => {
   for (const item of document.querySelectorAll(".heater")) carry(item);
   press();
   if (changed.some(matters)) soon();
 });
+setInterval(soon, EVERY_MS);
 
 document.addEventListener("click", (event) => {
   const tap = event.target.closest("[data-give]");
@@ -30,7 +32,7 @@ document.addEventListener("click", (event) => {
 
 // What orders and cards tell changes the sentences; temperatures and currents need not.
 function matters(code) {
-  return rows.get(code)?.order !== undefined || stories.has(code);
+  return rows.get(code)?.order !== undefined || masks.has(code);
 }
 
 function soon() {

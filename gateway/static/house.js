@@ -7,10 +7,10 @@ import { clock, kWh, span } from "./figures.js";
 import { relate } from "./history.js";
 import { t } from "./words.js";
 
-const MINUTE_MS = 60_000;
+const EVERY_MS = 15_000; // sentences tell times, and what rows do not
 const SOON_MS = 400; // changes that come together are asked about together
 const watched = JSON.parse(at("watched").textContent); // node -> [name, timeout]
-const stories = new Set(JSON.parse(at("stories").textContent)); // elements that tell of wires and sheds
+const masks = new Set(JSON.parse(at("masks").textContent)); // elements that shed
 const BAD = ["dead", "silent", "late", "halted"];
 const TROUBLE = {
   dead: (told) => t("{name} is dead: no sign of life for {time}, expected every {limit} s", told),
@@ -32,16 +32,16 @@ watch((changed, board) => {
   if (changed.some(matters)) soon();
 });
 setInterval(troubles, 5000);
-setInterval(soon, MINUTE_MS);
+setInterval(soon, EVERY_MS);
 document.addEventListener("visibilitychange", soon);
 document.addEventListener("click", (event) => {
   const code = event.target.closest("[data-why]")?.dataset.why;
   if (code) why(code);
 });
 
-// Whether something about a codifier may change why heaters do what they do.
+// Whether what a codifier says changes why heaters do what they do.
 function matters(code) {
-  return rows.get(code)?.order !== undefined || stories.has(code);
+  return rows.get(code)?.order !== undefined || masks.has(code);
 }
 
 function soon() {
