@@ -17,6 +17,7 @@ from typing import Final
 from jph.channel import Address, Channel, Receive, interfaces_from_environment
 from jph.config import Multicast
 from jph.errors import BusError
+from jph.udp import RECEIVE_BUFFER
 
 __all__ = ["Address", "Bus", "Receive"]
 
@@ -52,7 +53,7 @@ class Bus:
         self._looking = asyncio.Event()
         self._notices: socket.socket | None = None
         self._joined: tuple[object, ...] = ()
-        self._away = False
+        self._away = self._told = False
 
     def listen(self, channel: Channel, receive: Receive) -> None:
         """Hand what comes on `channel` to `receive`; call before the bus is opened."""
@@ -135,8 +136,20 @@ class Bus:
         if self._away:
             self._log.info("the network is back")
         self._away = False
+        self._tell_buffers()
         joined()
         return True
+
+    def _tell_buffers(self) -> None:
+        """Say once when less may wait to be read than is good."""
+        sizes = [each.receive_buffer for each in self._listeners]
+        if not self._told and sizes and min(sizes) < RECEIVE_BUFFER:
+            self._told = True
+            self._log.info(
+                "%d kB may wait to be read, %d would be better: net.core.rmem_max allows no more",
+                min(sizes) // 1000,
+                RECEIVE_BUFFER // 1000,
+            )
 
     def _signature(self) -> tuple[object, ...]:
         return (self.control.signature(), self.data.signature())

@@ -119,6 +119,8 @@ class Node(Hooks):
     ) -> None:
         """Send readings (codifier, value) of one moment together; nothing while halted.
 
+        Each source's leave in this order; those of different sources may not.
+
         Raises:
             EncodeError: a value cannot travel; nothing is sent then.
         """
