@@ -16,10 +16,9 @@ program a process of its own. Loss is what the programs count, and what is not t
     ping        round trip to the programs on the control bus meanwhile, ms
     core        share of one core, by process; PostgreSQL with its helpers
 
-    python -m bench.scale [--seconds 8] [--rates 1,10,100] [--flood 4] [--json FILE]
+    python -m bench.scale [--seconds 8] [--rates 1,10,100] [--flood 4] [--sustain 4] [--json FILE]
 
-`--rates 232 --seconds 60 --flood 0` is 300,000 readings a second of all codifiers for a minute,
-`--rates '' --flood 60` of one.
+`--rates '' --flood 0 --sustain 60` is 300,000 readings a second into PostgreSQL for a minute.
 """
 
 import argparse
@@ -96,7 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="bench.scale", description="Many codifiers, and floods.")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each rate")
     parser.add_argument("--rates", default=RATES, help="readings a second of each codifier")
-    parser.add_argument("--flood", type=float, default=FLOOD_SECONDS, help="seconds of each flood")
+    parser.add_argument("--flood", type=float, default=FLOOD_SECONDS, help="seconds, of the cache")
+    parser.add_argument("--sustain", type=float, default=FLOOD_SECONDS, help="of the collector")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     options = parser.parse_args(arguments)
     rows: list[Row] = []
@@ -104,13 +104,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with house(PROGRAMS, 36**2) as crowd:
             rows += crowd.measure("all", rates, options.seconds)
         show(rows)
+    floods: list[Row] = []
     if options.flood:
         with house((CACHE,), 8) as one:
-            floods = one.measure("run", CACHE_FLOODS, options.flood)
+            floods += one.measure("run", CACHE_FLOODS, options.flood)
+    if options.sustain:
         with house((COLLECTOR,), 8) as one:
-            floods += one.measure("run", [COLLECTOR_FLOOD], options.flood)
+            floods += one.measure("run", [COLLECTOR_FLOOD], options.sustain)
+    if floods:
         show(floods)
-        rows += floods
+    rows += floods
     judge(rows)
     if options.json:
         found = [{**asdict(row), "ours": row.ours} for row in rows]

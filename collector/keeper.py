@@ -63,7 +63,7 @@ class Keeper:
         self._log = log
         self._buffer_bytes = buffer_bytes
         self._store = Store(codifier)
-        self._unsure = Unsure()
+        self._unsure = Unsure(buffer_bytes // 2)
         self._postgres = Worker(f"{codifier} postgres")
         self._disk = Worker(f"{codifier} spool")
         self._throttle = Throttle()

@@ -11,14 +11,13 @@ from collector.buffer import Batch
 
 _MOST: Final = 64
 """Kept at most; PostgreSQL writes its log out every 0.6 s at least, which is a few batches."""
-_MOST_BYTES: Final = 16 * 2**20
-"""From so many on the next commit waits for the disk, as it does anyway where it is set so."""
 
 
 class Unsure:
-    """Batches in the order they were committed."""
+    """Batches in the order they were committed, about `max_bytes` of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = 2**24) -> None:
+        self._max_bytes = max_bytes
         self._batches: deque[tuple[int, Batch]] = deque()
         self._bytes = 0
 
@@ -27,8 +26,8 @@ class Unsure:
 
     @property
     def full(self) -> bool:
-        """Whether it is time that PostgreSQL's log reaches its disk."""
-        return self._bytes >= _MOST_BYTES or len(self._batches) >= _MOST
+        """Whether the next commit had better wait for the disk."""
+        return self._bytes >= self._max_bytes or len(self._batches) >= _MOST
 
     def add(self, batch: Batch, log: int) -> None:
         """Keep a batch that is in the log before its byte `log`."""
