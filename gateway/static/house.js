@@ -125,6 +125,8 @@ function shedding() {
   if (!line) return;
   const shed = [...document.querySelectorAll(".heater[data-shed]")].length;
   const over = [...document.querySelectorAll('.gauge[data-level="over"]')].length;
+  const known = [...document.querySelectorAll(".heater")].some((item) => rows.get(item.dataset.code)?.shed !== undefined);
+  if (!known && !over) return write(line, t("What is shed is not known"));
   let text = shed === 0 ? t("Nothing is shed") : shed === 1 ? t("1 heater off for the breaker") : t("{count} heaters off for the breaker", { count: shed });
   if (over) text += t("; a phase is above its limit");
   write(line, text, over ? "bad" : shed ? "warn" : "good");
@@ -138,6 +140,7 @@ function troubles() {
   const nodes = bad.length === 1 ? t("1 node of {count} needs a look", { count }) : t("{bad} nodes of {count} need a look", { bad: bad.length, count });
   write(at("nodes"), bad.length ? nodes : t("All {count} nodes are alive", { count }), grave ? "bad" : bad.length ? "warn" : "good");
   const list = at("troubles");
+  at("trouble").hidden = bad.length === 0;
   const same = [...list.children].map((item) => item.dataset.is).join();
   const now = bad.map((code) => `${code}${rows.get(code).state}`).join();
   if (same !== now) {
