@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, repeat
-from typing import Any, Final, overload
+from typing import Any, Final, final, overload
 
 from jph.blocks import LITTLE_ENDIAN
 from jph.errors import DecodeError
@@ -43,6 +43,7 @@ _COMMON: Final = (_EPOCH, 4, 5)  # epoch, head
 _TIMESTAMP_AT, _HEAD_AT, _HEAD_END = 8, 16, 24
 
 
+@final
 class Readings(Sequence[Reading]):
     """Readings of one source and one start of it, one after the other without a gap.
 

@@ -78,11 +78,13 @@ class Receiver:
         if self._weather is not None:
             self._blow(batch, size, sender, again=False)
             return
-        if len(batch) == size:
+        if len(batch) == size:  # alone: it takes the shortest way
             try:
-                self._take([decode_data(batch)], sender)
+                reading = decode_data(batch)
             except DecodeError as error:
                 self._refusals.by(sender)(error)
+            else:
+                self._take([reading], sender)
             return
         self._take(decode_readings(batch, size, self._refusals.by(sender)), sender)
 

@@ -142,7 +142,7 @@ class SequenceTable:
 
     def take(self, readings: Sequence[Reading]) -> None:
         """Take note of readings of the data bus, at once where they only follow on."""
-        if isinstance(readings, Readings):
+        if type(readings) is Readings:
             known = self.sources.get(readings.source)
             if known is not None and known.follow(readings.sequences, readings.epoch):
                 return

@@ -210,6 +210,8 @@ def _equal_sizes(datagrams: Sequence[bytes]) -> Iterator[Block]:
 
 def _address(sender: Any) -> Address:  # noqa: ANN401
     """Return host and port; an IPv6 address of link scope keeps its interface."""
-    if len(sender) > 3 and sender[3] and "%" not in sender[0]:
+    if len(sender) == 2:
+        return sender  # type: ignore[no-any-return]
+    if sender[3] and "%" not in sender[0]:
         return f"{sender[0]}%{sender[3]}", sender[1]
     return sender[0], sender[1]

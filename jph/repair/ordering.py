@@ -34,7 +34,7 @@ class Order:
 
     def put(self, readings: Sequence[Reading], now_s: float) -> Sequence[Reading]:
         """Take readings in; return those whose turn it is."""
-        if isinstance(readings, Readings):
+        if type(readings) is Readings:
             source = (readings.source, readings.epoch)
             if source not in self._held and self._lowest_wanted(*source) is None:
                 return readings

@@ -91,7 +91,7 @@ class Repairer:
         """
         if overflowed:
             self._overflow, self._overflow_s = self._overflow + overflowed, now_s
-        if isinstance(readings, Readings) and self._follow(readings, address, now_s):
+        if type(readings) is Readings and self._follow(readings, address, now_s):
             return readings
         streams, fresh = self._streams, []
         for reading in readings:
