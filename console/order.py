@@ -31,7 +31,7 @@ are told again."""
     "--for",
     "seconds",
     type=Duration(),
-    help="End by itself after this time, 1h or 90m; at most 7 days.",
+    help="End by itself after this time, 1h or 90min; at most 7 days.",
 )
 @json_option
 @click.pass_obj
