@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gateway.parts import Parts
     from gateway.server import WebServer
 
-_LIBRARIES: Final = ("argon2", "jinja2", "litestar", "uvicorn")
+_LIBRARIES: Final = ("argon2", "jinja2", "litestar", "prometheus_client", "uvicorn")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _JUDGE_EVERY_S: Final = 1.0
 _ASK_EVERY_S: Final = 60.0

@@ -94,8 +94,9 @@ class Entry:
 
     async def _identity(self, headers: dict[str, str], named: Cookies) -> Identity | None:
         """Return who is asking; None if they show what is not valid."""
-        if "authorization" in headers:
-            return await self._bearer(headers["authorization"], named)
+        kind, _, secret = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":  # another kind is between the browser and a proxy
+            return await self._bearer(secret.strip(), named)
         cookies = _cookies_in(headers.get("cookie", ""))
         secret = cookies.get(named.session, "")
         if secret:
@@ -108,11 +109,8 @@ class Entry:
         csrf = sessions.csrf_of(visitor or fresh)
         return Identity(self._nobody, named, None, csrf, fresh)
 
-    async def _bearer(self, text: str, named: Cookies) -> Identity | None:
-        kind, _, secret = text.partition(" ")
-        if kind.lower() != "bearer" or not secret:
-            return None
-        token = await self._accounts.run(tokens.find, secret.strip(), self._accounts.now_ms())
+    async def _bearer(self, secret: str, named: Cookies) -> Identity | None:
+        token = await self._accounts.run(tokens.find, secret, self._accounts.now_ms())
         return Identity(token.user, named, token=token) if token else None
 
 

@@ -61,7 +61,7 @@ class TestTokens:
         secret, _ = await run(tokens.add, user, "old", Role.ADMIN, 1.0, late)
         assert (await bearer(gateway, secret, "GET", "/api/me")).status_code == 401
 
-    @pytest.mark.parametrize("text", ["Bearer", "Bearer x", "Basic YTpi", "x" * 5000])
+    @pytest.mark.parametrize("text", ["Bearer", "Bearer x", "bearer " + "x" * 5000])
     async def test_what_is_no_token(self, visitor: httpx.AsyncClient, text: str) -> None:
         answer = await visitor.get("/api/me", headers={"Authorization": text})
         assert answer.status_code == 401
@@ -99,6 +99,33 @@ class TestSessions:
         (mine,) = (await viewer.get("/api/sessions")).json()
         assert (await operator.delete(f"/api/sessions/{mine['id']}")).status_code == 404
         assert (await viewer.get("/api/me")).json()["name"] == "viewer"
+
+    @pytest.mark.parametrize("by_token", [False, True])
+    async def test_a_stream_ends_with_what_opened_it(
+        self,
+        gateway: Gateway,
+        http: httpx.AsyncClient,
+        monkeypatch: pytest.MonkeyPatch,
+        by_token: bool,
+    ) -> None:
+        monkeypatch.setattr("gateway.api.stream.ASK_AGAIN_S", 0.05)
+        assert gateway._hub is not None
+        hub = gateway._hub
+        made = (await http.post("/api/tokens", json={"name": "test"})).json()
+        headers = {"Authorization": f"Bearer {made['secret']}"} if by_token else {}
+        async with (
+            logged_in(gateway, Role.VIEWER, "ann") as ann,
+            ann.stream("GET", "/api/events", headers=headers) as stream,
+        ):
+            assert stream.status_code == 200
+            await until(lambda: hub.clients == 1)
+            if by_token:
+                await http.delete(f"/api/tokens/{made['id']}")
+            else:
+                listed = (await http.get("/api/users")).json()
+                (user_id,) = [each["id"] for each in listed if each["name"] == "ann"]
+                await http.delete(f"/api/users/{user_id}/sessions")
+            await until(lambda: hub.clients == 0)
 
 
 class TestPassword:

@@ -8,14 +8,19 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from gateway import app, connections
+from gateway import connections
+from gateway.api import commands
 from gateway.connections import ServerLog
 from gateway.node import Gateway
+from gateway.security import sessions
+from gateway.security.entry import CSRF, masked
+from gateway.security.roles import Role
 from jph.logs import node_logger
 from tests.gateway.conftest import Plain
+from tests.gateway.people import COOKIE, session_of
 from tests.support import LIMIT_S, until
 
-HEAD = b"POST /sensormsg/TI/H HTTP/1.1\r\nHost: localhost\r\nX-JPH-Confirm: yes\r\n"
+HEAD = b"POST /sensormsg/TI/H HTTP/1.1\r\nHost: localhost\r\n"
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -45,7 +50,7 @@ async def rest(reader: asyncio.StreamReader) -> bytes:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_LIMIT_S", 0.2)
-    monkeypatch.setattr(app, "BODY_LIMIT_S", 0.2)
+    monkeypatch.setattr(commands, "BODY_LIMIT_S", 0.2)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -78,9 +83,12 @@ async def test_a_stream_is_no_head_that_dawdles(gateway: Gateway) -> None:
 
 @pytest.mark.usefixtures("impatient")
 async def test_a_command_that_breaks_off_is_none(gateway: Gateway, meter: Plain) -> None:
-    async with client(gateway, HEAD + b"Content-Length: 5\r\n\r\n") as (reader, _):
+    secret = await session_of(gateway, Role.OPERATOR)
+    token = masked(sessions.csrf_of(secret))
+    head = HEAD + f"Cookie: {COOKIE}={secret}\r\n{CSRF}: {token}\r\n".encode()
+    async with client(gateway, head + b"Content-Length: 5\r\n\r\n") as (reader, _):
         assert b" 408 " in await reader.readline()
-    async with client(gateway, HEAD + b"Content-Length: 900000\r\n\r\n" + bytes(100_000)) as both:
+    async with client(gateway, head + b"Content-Length: 900000\r\n\r\n" + bytes(100_000)) as both:
         assert b" 413 " in await both[0].readline()
     assert meter.active
 
@@ -131,14 +139,14 @@ async def test_what_anybody_can_cause_is_logged_once_and_by_name(
         for _ in range(3):
             async with client(gateway, b"nonsense\r\n\r\n") as (reader, _):
                 assert b" 400 " in await reader.readline()
-        await http.post("/sensormsg/TI/P", headers={"X-JPH-Confirm": "yes"})
+        await http.post("/sensormsg/TI/P")
     invalid = [r for r in caplog.records if "Invalid HTTP" in r.message]
-    commands = [r for r in caplog.records if "from the page" in r.message]
-    assert (len(invalid), len(commands)) == (1, 1)
-    assert {r.codifier for r in invalid + commands} == {"CF"}  # type: ignore[attr-defined]
+    told = [r for r in caplog.records if "ping TI" in r.message]
+    assert (len(invalid), len(told)) == (1, 1)
+    assert {r.codifier for r in invalid + told} == {"CF"}  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("path", ["/", "/sensor/", "/sensor/TI", "/healthz", "/static/main.js"])
+@pytest.mark.parametrize("path", ["/", "/sensor/", "/sensor/TI", "/healthz", "/static/base.css"])
 async def test_head_is_get_without_a_body(http: httpx.AsyncClient, path: str) -> None:
     head, get = await http.head(path), await http.get(path)
     assert head.status_code == 200
@@ -148,5 +156,5 @@ async def test_head_is_get_without_a_body(http: httpx.AsyncClient, path: str) ->
 
 async def test_a_stream_is_for_get_alone(http: httpx.AsyncClient) -> None:
     assert (await http.head("/events")).status_code == 405
-    answer = await http.post("/events", headers={"X-JPH-Confirm": "yes"})
+    answer = await http.post("/events")
     assert answer.status_code == 405

@@ -60,7 +60,7 @@ async def test_nothing_is_inline(http: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/sensor/", "/sensor/ZZ", "/nowhere", "/static/main.js", "/sensormsg/TI/P"]
+    "path", ["/", "/sensor/", "/sensor/ZZ", "/nowhere", "/static/base.css", "/sensormsg/TI/P"]
 )
 async def test_every_answer_carries_the_headers(http: httpx.AsyncClient, path: str) -> None:
     headers = (await http.get(path)).headers
