@@ -284,7 +284,9 @@ export class Graph {
     if (!this.state) return;
     const width = this.panels.clientWidth;
     if (!width || width === this.wide) return;
+    const turned = this.wide < NARROW !== width < NARROW;
     this.wide = width;
+    if (turned) this.build();
     for (const plot of this.plots) plot.setSize({ width, height: this.height(this.plots.length) });
     this.load();
   }

@@ -82,7 +82,7 @@ async def test_what_a_person_does(show: Show, sound: Sound, gateway: Gateway, wi
     await fits(page)
     await page.set_viewport_size({"width": width, "height": HEIGHT})
 
-    over = page.locator(".u-over")
+    over = page.locator(".u-over").first
     box = await over.bounding_box()
     assert box is not None
     async with page.expect_response(is_history):
