@@ -177,6 +177,11 @@ class Life(RuleBasedStateMachine):
         self.unknowable.update(epoch[newest + 1 :])
         if not heard:
             self.unknowable.update(epoch)
+        stream = world.repairer._streams.get(("AA", world.outbox.epoch))
+        if heard and stream is not None and stream.floor is None and stream.claimed:
+            # Its beginning was asked and not told yet: it may have been before our time.
+            oldest = min(i for i, key in enumerate(epoch) if key in heard)
+            self.unknowable.update(epoch[:oldest])
         world.start_source()
 
     @rule()
