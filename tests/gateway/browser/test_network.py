@@ -139,7 +139,7 @@ async def test_a_value_is_set_by_a_slider_and_the_answer_shown(
     await dialog.get_by_role("button", name="Set", exact=True).click()
     await expect(page.locator("#answer")).to_have_text("SP says 22.5 °C")
     assert setpoint.value == 22.5
-    await dialog.get_by_role("button", name="Step by −0.50").click()
+    await dialog.get_by_role("button", name="Step by −0.5").click()
     await expect(page.locator("#answer")).to_have_text("SP says 22.0 °C")
 
 
