@@ -64,6 +64,8 @@ function heard(row) {
   const value = `${decimal(row.value ?? "–")} ${row.unit ?? ""}`.trim();
   body.prepend(line(moment(when), [value, "right"], ["", "right"], row.quality ? t(row.quality) : ""));
   body.firstElementChild.className = "heard";
+  body.parentElement.hidden = false;
+  at("messages").querySelector(".empty").hidden = true;
   for (const old of [...body.querySelectorAll(".heard")].slice(MOST_HEARD)) old.remove();
 }
 
