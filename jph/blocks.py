@@ -12,11 +12,10 @@ from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 from jph.errors import EncodeError
-from jph.wire import EVERYBODY, HEADER_SIZE, NUMBERS, VERSION, write_head
+from jph.wire import EVERYBODY, HEADER_SIZE, MESSAGES, NUMBERS, VERSION, write_head
 
 LITTLE_ENDIAN: Final = sys.byteorder == "little"
 """Whether numbers lie in memory as they do on the wire."""
-_HEADER: Final = "<IIQ8sI"
 _VALUE_AT: Final = HEADER_SIZE // 4
 
 
@@ -49,12 +48,12 @@ def encode_run(common: Common, source: str, first: int, values: Sequence[Any]) -
     """Write numbers of one source, with sequences from `first` on that do not wrap.
 
     Raises:
-        EncodeError: a value does not fit the flag.
+        EncodeError: a value does not fit the flag, or a field the wire.
     """
     number, count = NUMBERS[common.flag], len(values)
-    header = _pack(common, [source], [first], [0])[0]
-    block = bytearray(header * count)
-    words, step = memoryview(block).cast("I"), len(header) // 4
+    (like,) = encode_numbers(common, [source], [first], [0])
+    block = bytearray(like * count)
+    words, step = memoryview(block).cast("I"), len(like) // 4
     words[::step] = memoryview(array("I", range(first, first + count)))
     try:
         column = struct.pack(f"<{count}{number.format[1:]}", *values)
@@ -63,7 +62,7 @@ def encode_run(common: Common, source: str, first: int, values: Sequence[Any]) -
     body, width = memoryview(column).cast("I"), number.size // 4
     for word in range(width):
         words[_VALUE_AT + word :: step] = body[word::width]
-    return Block(bytes(block), len(header))
+    return Block(bytes(block), len(like))
 
 
 def encode_numbers(
@@ -72,33 +71,25 @@ def encode_numbers(
     """Write numbers of any sources.
 
     Raises:
-        EncodeError: a value does not fit the flag.
+        EncodeError: a value does not fit the flag, or a field the wire.
     """
-    try:
-        return _pack(common, sources, sequences, values)
-    except (struct.error, OverflowError) as error:
-        raise EncodeError(f"{common}: {error}") from error
-
-
-def _pack(
-    common: Common, sources: Sequence[str], sequences: Sequence[int], values: Sequence[Any]
-) -> list[bytes]:
-    number = NUMBERS[common.flag]
+    message = MESSAGES[common.flag]
     heads = {
         source: write_head(common.flag, source, EVERYBODY, VERSION, common.quality)
         for source in set(sources)
     }
-    return list(
-        map(
-            struct.Struct(_HEADER + number.format[1:]).pack,
-            sequences,
-            repeat(common.epoch),
-            repeat(common.timestamp_ms),
-            map(heads.__getitem__, sources),
-            repeat(number.size),
-            values,
-        )
+    columns = (
+        sequences,
+        repeat(common.epoch),
+        repeat(common.timestamp_ms),
+        map(heads.__getitem__, sources),
+        repeat(message.size - HEADER_SIZE),
+        values,
     )
+    try:
+        return list(map(message.pack, *columns))
+    except (struct.error, OverflowError) as error:
+        raise EncodeError(f"{common}: {error}") from error
 
 
 def grouped(sent: Sequence[tuple[str, bytes]]) -> tuple[list[Block], list[Piece]]:

@@ -91,6 +91,16 @@ def test_a_float_that_the_dialect_cannot_carry(count: int) -> None:
         made.blocks([("AA", 1e300)] * count, 5, Quality.GOOD, Dialect.MULTI_SENSOR)
 
 
+@pytest.mark.parametrize("count", [1, 20])
+@pytest.mark.parametrize("codes", [["AA"], ["AA", "BB"]])
+def test_a_time_before_1970_cannot_travel(count: int, codes: list[str]) -> None:
+    made = Outbox("AA", 7)
+    batch: Batch = [(code, 1) for code in codes * count]
+    made.blocks(batch, 5, Quality.GOOD, Dialect.JPH)
+    with pytest.raises(EncodeError):
+        made.blocks(batch, -5, Quality.GOOD, Dialect.JPH)
+
+
 def test_what_alternates_in_size_still_leaves_together() -> None:
     made = Outbox("AA", 7)
     codes = [f"{i:02}" for i in range(64)]
