@@ -161,6 +161,8 @@ class House:
         host = f"[{address}]" if ":" in address else address
         scheme = "https" if self._gateway.sensor.get("Certificate") else "http"
         tell(f"ready: {scheme}://{host}:{self._port}")
+        if nobody_commands():
+            tell("to command from there, make the first admin: control.py user add NAME")
 
     async def _stop(self) -> None:
         """End the parts, then the stores that they write to."""
@@ -226,6 +228,18 @@ def _environment(app: App, state: Path, port: int | None) -> dict[str, str]:
     if port is not None:
         environment["JPH_PORT"] = str(port)
     return environment
+
+
+def nobody_commands() -> bool:
+    """Whether nobody can log in to the page yet."""
+    from gateway.security.database import accounts_path, open_accounts
+    from gateway.security.users import any_admin
+
+    try:
+        with contextlib.closing(open_accounts(accounts_path())) as accounts:
+            return not any_admin(accounts)
+    except JphError:  # the gateway tells of it
+        return False
 
 
 async def _listens(address: str, port: int) -> bool:
