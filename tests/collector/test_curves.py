@@ -3,6 +3,7 @@
 import contextlib
 import json
 import statistics
+from itertools import product
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -34,10 +35,13 @@ def columns(curve: Curve) -> list[list[float]]:
     return [json.loads(column) for column in curve[5:9] if column]
 
 
-@pytest.mark.parametrize("every", [Level.TEN_MINUTES, Level.HOUR, Level.DAY])
-@pytest.mark.parametrize("back_ms", [0, 2 * HOUR_MS])
-def test_the_points_of_reading_back(house: House, every: Level, back_ms: int) -> None:
+def test_the_points_of_reading_back(house: House) -> None:
     """Running buckets included."""
+    for every, back_ms in product([Level.TEN_MINUTES, Level.HOUR, Level.DAY], [0, 2 * HOUR_MS]):
+        like_reading_back(house, every, back_ms)
+
+
+def like_reading_back(house: House, every: Level, back_ms: int) -> None:
     (curve,) = curves(house, every=every, end_ms=NOW_MS - back_ms)
     expected = read(house, CHANGE, NOW - 1000 * back_ms, every=every).points
     times, values, low, high = columns(curve)
@@ -49,32 +53,28 @@ def test_the_points_of_reading_back(house: House, every: Level, back_ms: int) ->
     assert curve.readings == sum(point.count for point in expected)
 
 
-@pytest.mark.parametrize(
-    ("hours", "points", "level"),
-    [
+def test_as_fine_as_can_be_drawn(house: House) -> None:
+    for hours, points, level in (
         (26, 300, Level.TEN_MINUTES),
         (26, 1000, Level.RAW),
         (26, 100, Level.HOUR),
         (26, 10, Level.DAY),
         (0.2, 50, Level.RAW),
-    ],
-)
-def test_as_fine_as_can_be_drawn(house: House, hours: float, points: int, level: Level) -> None:
-    (curve,) = curves(house, points=points, start_ms=NOW_MS - int(hours * HOUR_MS))
-    assert curve.level is level
-    assert 0 < len(columns(curve)[0]) <= points
+    ):
+        (curve,) = curves(house, points=points, start_ms=NOW_MS - int(hours * HOUR_MS))
+        assert curve.level is level, (hours, points)
+        assert 0 < len(columns(curve)[0]) <= points
 
 
-@pytest.mark.parametrize("every", [None, *Level])
-@pytest.mark.parametrize("points", [7, 100, 2000])
-def test_no_spike_disappears_and_no_reading(house: House, every: Level | None, points: int) -> None:
-    (curve,) = curves(house, every=every, points=points)
-    times, _, *envelope = columns(curve)
-    assert curve.readings == MANY
-    assert len(times) <= points + 2
-    assert times == sorted(set(times))
-    assert max(envelope[-1]) == SPIKE
-    assert min(envelope[0]) == 0
+def test_no_spike_disappears_and_no_reading(house: House) -> None:
+    for every, points in product([None, *Level], [7, 100, 2000]):
+        (curve,) = curves(house, every=every, points=points)
+        times, _, *envelope = columns(curve)
+        assert curve.readings == MANY, (every, points)
+        assert len(times) <= points + 2
+        assert times == sorted(set(times))
+        assert max(envelope[-1]) == SPIKE
+        assert min(envelope[0]) == 0
 
 
 def test_readings_as_they_are_have_no_envelope(house: House) -> None:
@@ -83,15 +83,16 @@ def test_readings_as_they_are_have_no_envelope(house: House) -> None:
     assert (curve.low, curve.high, curve.step_ms) == ("", "", 0)
 
 
-@pytest.mark.parametrize("statistic", list(Statistic))
-def test_statistics_are_those_of_the_table(house: House, statistic: Statistic) -> None:
-    wanted = {"every": Level.HOUR, "end_ms": START_MS + 20 * HOUR_MS, "statistic": statistic}
-    (curve,) = curves(house, **wanted)
-    table = query(house.sql, f"SELECT {statistic} FROM statistic_hour ORDER BY timestamp LIMIT 20")
-    values = [value for (value,) in table]
-    assert columns(curve)[1] == pytest.approx(values, nan_ok=True) if None not in values else True
-    (joined,) = curves(house, **wanted, points=5)
-    assert len(columns(joined)[0]) in (5, 6)
+def test_statistics_are_those_of_the_table(house: House) -> None:
+    wanted = {"every": Level.HOUR, "end_ms": START_MS + 20 * HOUR_MS}
+    for statistic in Statistic:
+        (curve,) = curves(house, **wanted, statistic=statistic)
+        column = f"SELECT {statistic} FROM statistic_hour ORDER BY timestamp LIMIT 20"
+        values = [value for (value,) in query(house.sql, column)]
+        for told, stored in zip(columns(curve)[1], values, strict=True):
+            assert told == (None if stored is None else pytest.approx(stored)), statistic
+        (joined,) = curves(house, **wanted, statistic=statistic, points=5)
+        assert len(columns(joined)[0]) in (5, 6)
 
 
 def test_deviations_are_joined_exactly(house: House) -> None:
