@@ -7,7 +7,7 @@ import struct
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import repeat
 from typing import Any, Final, NamedTuple
 
@@ -92,7 +92,7 @@ def encode_numbers(
         raise EncodeError(f"{common}: {error}") from error
 
 
-def grouped(sent: Sequence[tuple[str, bytes]]) -> tuple[list[Block], list[Piece]]:
+def grouped(sent: Sequence[tuple[str, bytes]]) -> tuple[list[Block], Iterator[Piece]]:
     """Put datagrams (source, bytes) of equal size together; a source's keep their order."""
     parts: list[list[bytes]] = []
     of_size: dict[int, list[int]] = {}
@@ -115,4 +115,4 @@ def grouped(sent: Sequence[tuple[str, bytes]]) -> tuple[list[Block], list[Piece]
         part.append(datagram)
     blocks = [Block(b"".join(part), len(part[0])) for part in parts]
     sources = (source for source, _ in sent)
-    return blocks, list(zip(sources, map(blocks.__getitem__, places), starts, repeat(1)))
+    return blocks, zip(sources, map(blocks.__getitem__, places), starts, repeat(1), strict=False)

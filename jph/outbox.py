@@ -30,6 +30,9 @@ from jph.wire import (
 
 _FEW: Final = 8
 """Below so many, one by one is quicker."""
+_PACK: Final = {
+    flag: (message.pack, message.size - HEADER_SIZE) for flag, message in MESSAGES.items()
+}
 
 
 def now_ms() -> int:
@@ -61,7 +64,7 @@ class Outbox:
         self.journaled: list[Piece] | None = None
         self._control_sequence = random.randrange(SEQUENCE_LIMIT)
         self._data_sequences: dict[str, int] = {}
-        self._heads: dict[tuple[str, str, int], bytes] = {}
+        self._heads: dict[str, dict[str, bytes]] = {}
 
     def control(self, flag: str, to: str, number: float, active: bool) -> bytes:
         """Encode the next control message.
@@ -148,7 +151,7 @@ class Outbox:
         size = len(datagrams[0])
         block = Block(b"".join(datagrams), size)
         starts = range(0, len(block.joined), size)
-        self._keep(list(zip(codes, repeat(block), starts, repeat(1), strict=False)))
+        self._keep(zip(codes, repeat(block), starts, repeat(1), strict=False))
         return [block]
 
     def _one_by_one(
@@ -190,27 +193,27 @@ class Outbox:
     def _encode(
         self, flag: str, codifier: str, sequence: int, timestamp_ms: int, quality: int, value: Value
     ) -> bytes:
-        """Encode one reading, quickly if its source has sent such a number before."""
-        head = self._heads.get((codifier, flag, quality))
+        """Encode one reading, quickly if its source has sent such a good number before."""
+        heads = self._heads.get(flag)
+        head = heads.get(codifier) if heads is not None and not quality else None
         if head is None:
             fields = (flag, codifier, EVERYBODY, VERSION, quality)
             datagram = encode_fields(sequence, self.epoch, timestamp_ms, *fields, value)
-            if flag in NUMBERS:
-                self._heads[codifier, flag, quality] = write_head(*fields)
+            if flag in NUMBERS and not quality:
+                self._heads.setdefault(flag, {})[codifier] = write_head(*fields)
             return datagram
-        number = MESSAGES[flag]
+        pack, size = _PACK[flag]
         try:
-            return number.pack(
-                sequence, self.epoch, timestamp_ms, head, number.size - HEADER_SIZE, value
-            )
+            return pack(sequence, self.epoch, timestamp_ms, head, size, value)
         except (struct.error, OverflowError) as error:
             raise EncodeError(f"{codifier} with flag {flag!r}: {value!r}: {error}") from error
 
-    def _keep(self, pieces: list[Piece]) -> None:
+    def _keep(self, pieces: Iterable[Piece]) -> None:
+        if self.journaled is not None:
+            pieces = list(pieces)
+            self.journaled += pieces
         if self.ring is not None:
             self.ring.add(pieces, time.monotonic())
-        if self.journaled is not None:
-            self.journaled += pieces
 
 
 def _common_flag(values: Sequence[Any], dialect: Dialect) -> str | None:
