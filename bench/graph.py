@@ -4,7 +4,7 @@ The gateway runs as a program of its own and is asked over HTTP. Beside it, turn
 SQL for what the answer is made of, an indexed SELECT a codifier and table through psycopg2 on a
 connection that is open.
 
-    a year               in points for 1,200 px: days, as the page asks
+    a year               in points for 1,200 px, up to yesterday: days, as the page asks
     a year up to now     and the running day: its 10 minutes, and the readings of the last ones
     a year of hours      the 8,760 hours of each looked at, joined to 1,200 points
     quiet                the ratio of the quickest call of each
@@ -129,9 +129,9 @@ def fill(connection: "connection") -> None:
     migrate(connection)
     this = time.gmtime()
     create_months(connection, [this.tm_year * 12 + this.tm_mon - 1])
-    widths = [("10min", 600, "10 days", "minute"), ("hour", 3600, "366 days", "hour")]
+    widths = [("10min", 600, "10 days", "minute"), ("hour", 3600, "368 days", "hour")]
     with connection, connection.cursor() as cursor:
-        for width, seconds, back, to in [*widths, ("day", 86_400, "366 days", "day")]:
+        for width, seconds, back, to in [*widths, ("day", 86_400, "368 days", "day")]:
             statement = _BUCKETS.format(width=width, seconds=seconds, back=back, to=to)
             cursor.execute(statement, (list(CODES),))
         cursor.execute(_READINGS, (list(CODES),))
@@ -149,7 +149,8 @@ def measure(connection: "connection", port: int, trials: int) -> list[Row]:
     print(f"{head}{'p99 ×':>7}{'points':>8}{'kB':>7}")
     now_ms = time.time_ns() // 1_000_000
     midnight_ms = now_ms - now_ms % DAY_MS
-    year, until_now = (midnight_ms - YEAR_MS, midnight_ms), (now_ms - YEAR_MS, now_ms)
+    over_ms = midnight_ms - DAY_MS  # in no zone does this lie in the day that runs
+    year, until_now = (over_ms - YEAR_MS, over_ms), (now_ms - YEAR_MS, now_ms)
     today = partial(fetched, connection, _BARE.format(width="10min"), (midnight_ms, now_ms))
     since = partial(fetched, connection, _SINCE, (now_ms,))
     days = partial(fetched, connection, _BARE.format(width="day"))
