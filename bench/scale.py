@@ -9,7 +9,7 @@ Flood: one codifier sends to the cache alone, and to the collector alone.
 All on multicast groups of the loopback interface, into a real Redis and a real PostgreSQL, every
 program a process of its own. Loss is what the programs count, and what is not there in the end.
 
-    lost        readings sent that are not in PostgreSQL in the end
+    lost        readings sent that are not in PostgreSQL in the end; gap: those the books say so of
     missed      messages of the data bus that the cache did not hear
     rows        committed a second, until the last; behind: how long that was after the last sent
     Redis       commands a second
@@ -75,6 +75,7 @@ class Row:
     sent: int = 0
     seconds: float = 0.0
     lost: int = 0
+    given_up: int = 0
     missed: int = 0
     behind_s: float = 0.0
     redis_a_second: float = 0.0
@@ -154,7 +155,8 @@ class House:
     async def _row(self, who: str, rate: float, seconds: float, pinger: Pinger) -> Row:
         stores, before = self._stores, self._sent
         collects = COLLECTOR in self._programs
-        rows, missed = await asyncio.to_thread(stores.rows), stores.missed()
+        rows, gaps = await asyncio.to_thread(stores.rows), stores.given_up()
+        missed = stores.missed()
         shares, commands, began_s = Shares(self._pids), stores.commands(), time.monotonic()
         pinger.begin()
         self._sent = await asyncio.to_thread(self._orders.send, who, rate, seconds)
@@ -168,6 +170,7 @@ class House:
                 await _until(lambda: stores.settled() >= self._sent, SETTLE_LIMIT_S)
             row.behind_s = max(0.0, time.monotonic() - began_s - row.seconds)
             row.lost = row.sent - (await asyncio.to_thread(stores.rows) - rows)
+            row.given_up = stores.given_up() - gaps
             row.rows_a_second = (row.sent - row.lost) / (row.seconds + row.behind_s)
         await asyncio.sleep(0.5)  # the cache has written what it heard last
         row.missed = stores.missed() - missed
@@ -251,14 +254,14 @@ def show(rows: Sequence[Row]) -> None:
     """Print a table."""
     names = list(rows[0].cores)
     print(
-        f"{'codes':>5} {'each/s':>9} {'sent/s':>9} {'lost':>6} {'missed':>7} {'rows/s':>7} "
-        f"{'behind':>7} {'Redis/s':>7} {'p50':>6} {'p99':>6} ms  core: "
+        f"{'codes':>5} {'each/s':>9} {'sent/s':>9} {'lost':>6} {'gap':>6} {'missed':>7} "
+        f"{'rows/s':>7} {'behind':>7} {'Redis/s':>7} {'p50':>6} {'p99':>6} ms  core: "
         + " ".join(f"{name:>8}" for name in dict.fromkeys((*PROGRAMS, *names)))
     )
     for row in rows:
         print(
             f"{row.codifiers:5} {row.rate:9,.0f} {row.sent / row.seconds:9,.0f} {row.lost:6} "
-            f"{row.missed:7} {row.rows_a_second:7,.0f} {row.behind_s:5.1f} s "
+            f"{row.given_up:6} {row.missed:7} {row.rows_a_second:7,.0f} {row.behind_s:5.1f} s "
             f"{row.redis_a_second:7,.0f} {row.ping_p50_ms:6.2f} {row.ping_p99_ms:6.2f}           "
             + " ".join(
                 f"{row.cores[name]:8.1%}" if name in row.cores else " " * 8

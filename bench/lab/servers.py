@@ -72,11 +72,16 @@ def program(
     config: Path,
     **streams: Any,  # noqa: ANN401
 ) -> Iterator["subprocess.Popen[str]"]:
-    """Run a Python program beside this one, its state where the config is."""
+    """Run a Python program beside this one, its state where the config is.
+
+    In a session of its own, as services are: Linux shares its cores out by session (autogroup).
+    """
     environment = {**os.environ, "JPH_STATE": str(config.parent), "JPH_CONFIG": str(config)}
     environment.pop("JPH_INTERFACE", None)
     words = [sys.executable, *command]
-    child = subprocess.Popen(words, env=environment, cwd=ROOT, text=True, **streams)
+    child = subprocess.Popen(
+        words, env=environment, cwd=ROOT, text=True, start_new_session=True, **streams
+    )
     try:
         yield child
     finally:

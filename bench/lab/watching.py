@@ -102,8 +102,15 @@ class Stores:
         return sum(int(lost or 0) for lost in pipe.execute())
 
     def settled(self) -> int:
-        """Return how many readings the collector has accounted for."""
-        return self._number(f"SELECT sum(last - first) FROM source WHERE {_OTHERS}")
+        """Return how many readings are stored or given up, those still asked for left out."""
+        missing = (
+            "(SELECT coalesce(sum(upper(each) - lower(each)), 0) FROM unnest(missing) AS each)"
+        )
+        return self._number(f"SELECT sum(last - first - {missing}) FROM source WHERE {_OTHERS}")
+
+    def given_up(self) -> int:
+        """Return how many readings the books say are lost."""
+        return self._number(f"SELECT sum(messages) FROM gap WHERE {_OTHERS}")
 
     def rows(self) -> int:
         """Return how many readings there are."""
