@@ -5,6 +5,7 @@ or it is another server or an older dump behind a connection that renewed itself
 connection no longer bears our name).
 """
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from typing import Any, Final
@@ -63,7 +64,9 @@ class CacheWriter:
                 url,
                 decode_responses=True,
                 retry=Retry(NoBackoff(), 0),  # the caller retries, with the whole state
-                socket_timeout=_TIMEOUT_S,
+                # redis-py keeps it with asyncio.wait_for, which before Python 3.12 loses a
+                # cancellation that comes as the write ends. Ours is in `_execute`.
+                socket_timeout=None,
                 socket_connect_timeout=_TIMEOUT_S,
             )
         except ValueError as error:
@@ -113,7 +116,8 @@ class CacheWriter:
             texts = msgspec.msgpack.encode(hashes), CHANNEL, msgspec.json.encode(hashes)
             pipeline.eval(_WRITE, 0, *texts)
         try:
-            results = await pipeline.execute(raise_on_error=False)
+            async with asyncio.timeout(_TIMEOUT_S):
+                results = await pipeline.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
             raise StoreError(f"Redis is away: {error}") from error
         for each in results:
