@@ -86,15 +86,16 @@ class Buffer:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._batches: deque[Batch] = deque()
+        self._parts = Parts()  # of the last batch, while it grows
+        self._growing: Batch | None = None
         self.rows = 0
         self.bytes = 0
         self.dropped = 0
 
     def add(self, readings: Sequence[Reading]) -> None:
         """Take readings in."""
-        last = self._open().readings
-        assert isinstance(last, Parts)
-        self.bytes += last.add(readings)
+        self._open()
+        self.bytes += self._parts.add(readings)
         self.rows += len(readings)
 
     def add_holes(self, holes: Iterable[Hole]) -> None:
@@ -112,7 +113,7 @@ class Buffer:
     def take(self) -> Batch | None:
         """Return the oldest batch, which is the caller's from now on; None if there is nothing."""
         while self._batches:
-            batch = self._batches.popleft()
+            batch = self._popleft()
             if batch:
                 self.rows -= len(batch.readings)
                 self.bytes -= batch.bytes
@@ -122,7 +123,7 @@ class Buffer:
     def put_back(self, batch: Batch) -> None:
         """Return a batch that could not be stored to the front."""
         if self._batches and not self._batches[0]:
-            self._batches.popleft()
+            self._popleft()
         self._batches.appendleft(batch)
         self.rows += len(batch.readings)
         self.bytes += batch.bytes
@@ -142,7 +143,15 @@ class Buffer:
 
     def _open(self) -> Batch:
         """Return the batch that takes the next reading."""
-        last = self._batches[-1] if self._batches else None
-        if last is None or last.full or not isinstance(last.readings, Parts):
-            self._batches.append(Batch(Parts()))
-        return self._batches[-1]
+        if self._growing is None or self._growing.full:
+            self._parts = Parts()
+            self._growing = Batch(self._parts)
+            self._batches.append(self._growing)
+        return self._growing
+
+    def _popleft(self) -> Batch:
+        """Remove the oldest batch, which never grows again: a thread may still write it."""
+        batch = self._batches.popleft()
+        if batch is self._growing:
+            self._growing = None
+        return batch

@@ -40,6 +40,21 @@ def test_a_batch_that_was_put_back_comes_first() -> None:
     assert (buffer.rows, buffer.bytes) == (0, 0)
 
 
+def test_a_batch_that_was_taken_never_grows_again() -> None:
+    """Who took it may still be busy with it when it comes back."""
+    buffer = Buffer(ROOM)
+    buffer.add([reading(1)])
+    batch = buffer.take()
+    assert batch
+    buffer.put_back(batch)
+    buffer.add([reading(2)])
+    buffer.add_holes([hole(1, 2, Cause.GONE)])
+    assert sequences(batch) == [1]
+    assert batch.holes == []
+    assert buffer.take() is batch
+    assert sequences(buffer.take()) == [2]
+
+
 def test_holes_wait_with_the_readings() -> None:
     buffer = Buffer(ROOM)
     buffer.add_holes([hole(1, 2, Cause.GONE)])
