@@ -115,6 +115,10 @@ class Outbox:
         Raises:
             EncodeError: a value cannot travel; no sequence is used then.
         """
+        if len(batch) == 1:
+            datagram = self.one(*batch[0], timestamp_ms, quality, dialect)
+            if datagram is not None:
+                return [Block(datagram, len(datagram))]
         blocks, number = None, int(quality)  # an Enum is slow to hash
         if len(batch) >= _FEW and LITTLE_ENDIAN:
             blocks = self._by_columns(batch, timestamp_ms, number, dialect)
