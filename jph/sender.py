@@ -121,8 +121,11 @@ class Sender:
         waiting = self.outbox.journaled or []
         runs, announcements = self._take()
         try:
-            await asyncio.get_running_loop().run_in_executor(
-                self._thread, journal.write, runs, announcements, passed_s
+            # Shielded: a write that still waits for the thread would be cancelled with the node.
+            await asyncio.shield(
+                asyncio.get_running_loop().run_in_executor(
+                    self._thread, journal.write, runs, announcements, passed_s
+                )
             )
         except StoreError as error:
             self._tell("%s; the readings wait in memory", error)

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -214,6 +215,22 @@ async def test_a_life_that_nobody_heard_comes_from_the_journal(network: NetworkM
     assert set(keeper.kept.values()) == {1}
     assert keeper.given_up == []
     assert Counter(keeper.values)[2_999] == 2
+
+
+async def test_what_waits_for_the_journal_when_the_node_ends_is_written(
+    network: NetworkMaker, tmp_path: Path
+) -> None:
+    source = Source("MO", network({**SOURCE, "Journal": {"FlushSeconds": 0.02}}))
+    done = threading.Event()
+    async with running(source):
+        source._sender._thread.submit(done.wait, LIMIT_S)
+        source.send_many([("MO", number) for number in range(20)])
+        await until(lambda: source._sender.outbox.journaled == [])
+        threading.Timer(0.2, done.set).start()
+    journal = Journal(tmp_path / "state" / "journal" / "MO", 10**9, 1e9)
+    journal.open()
+    (first,) = {track.first for track in source._sender.outbox.ring.tracks.values()}  # type: ignore[union-attr]
+    assert sum(e - s for s, e in journal.held("MO", source._sender.epoch, first)) == 21
 
 
 async def test_a_receiver_that_knows_one_life_gets_the_others(network: NetworkMaker) -> None:
