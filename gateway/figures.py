@@ -24,6 +24,8 @@ _PERIODS: Final = {
 colour of the day."""
 _COLOURS: Final = {"JB": "blue day", "JW": "white day", "JR": "red day"}
 _MISSING: Final = "–"
+_TOO_LONG: Final = 1e15
+"""From here on a double does not hold each whole number; nobody reads so many digits."""
 _DIGITS: Final = re.compile(f"[{_MINUS}-]?[0-9{_SPACE}]+(\\.[0-9]+)?(e[-+]?[0-9]+)?")
 
 
@@ -66,6 +68,11 @@ def shown(value: str, symbol: str, data_type: str = "") -> tuple[str, str]:
     return figure(number), unit
 
 
+def encodable(text: str) -> str:
+    """Return a text that any encoding can carry: a JSON escape may be half a character."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def tariff(value: str) -> str:
     """Return a tariff period of the meter in words; standard mode has words of its own."""
     code = value.rstrip(". ")
@@ -79,6 +86,8 @@ def tariff(value: str) -> str:
 def figure(number: float) -> str:
     """Return `number` with three or more significant digits, thousands set apart."""
     size = abs(number)
+    if size >= _TOO_LONG:
+        return f"{number:.3g}".replace("-", _MINUS)
     if float(number).is_integer():
         decimals = 0
     else:
@@ -100,7 +109,7 @@ def _value_in(text: str) -> str:
         value = json.loads(text).get("value", "")
     except (ValueError, AttributeError, RecursionError):
         return ""
-    return str(value)
+    return encodable(str(value))
 
 
 def _text(value: str) -> str:

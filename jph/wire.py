@@ -138,9 +138,9 @@ class Reading(NamedTuple):
             return None
         try:
             value = json.loads(str(self.value)).get("value")
-        except (ValueError, AttributeError, RecursionError):
-            return None
-        return value if isinstance(value, int | float) else None
+            return float(value) if isinstance(value, int | float) else None
+        except (ValueError, AttributeError, RecursionError, OverflowError):
+            return None  # whole numbers of JSON have no end
 
 
 def is_codifier(text: str) -> bool:

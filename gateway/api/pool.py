@@ -11,6 +11,7 @@ from litestar import get
 
 from collector.money import local_days
 from gateway.board import Board
+from gateway.figures import encodable
 from gateway.parts import Parts
 from jph.config import Network, Sensor
 from jph.errors import ConfigError
@@ -84,13 +85,13 @@ def pool_of(board: Board, sensor: Sensor) -> Pool:
         state=str(row.state),
         age=row.age,
         switch=switch,
-        mode=mode if mode in _MODES else "",
+        mode=mode if isinstance(mode, str) and mode in _MODES else "",
         running=None if row.number is None else bool(row.number),
         temperature=_number(said.get("temperature")),
         warmest=_number(said.get("warmest")),
         planned=_number(said.get("planned")),
         done=_number(said.get("done")),
-        why=str(said.get("why", "")),
+        why=encodable(str(said.get("why", ""))),
         runs=_runs(said.get("runs")),
         ahead=next(iter(_runs([said.get("ahead")])), None),
         day=_today(board.network, sensor),

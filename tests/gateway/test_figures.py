@@ -17,6 +17,8 @@ from gateway.figures import LONGEST_TEXT, decimal, figure, number_of, shown, tar
         (1234567, "1\u202f234\u202f567"),
         (0.04237, "0.0424"),
         (-0.0001, "−0.0001"),
+        (999999999999999.0, "999\u202f999\u202f999\u202f999\u202f999"),
+        (-1e300, "−1e+300"),
     ],
 )
 def test_figure(number: float, text: str) -> None:
@@ -103,3 +105,8 @@ def test_unknown_units_are_shown_as_they_are() -> None:
 def test_the_decimal_comma(text: str, french: str) -> None:
     assert decimal(text, "fr") == french
     assert decimal(text, "en") == text
+
+
+def test_half_a_character_does_not_get_out() -> None:
+    text, _ = shown('{"value": "\\ud800"}', "")
+    assert text.encode() == b"?"

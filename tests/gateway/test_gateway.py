@@ -213,6 +213,16 @@ async def test_names_and_values_are_escaped(
     assert "&lt;script&gt;alert" in page
 
 
+async def test_half_a_character_in_a_value_stops_nothing(
+    http: httpx.AsyncClient, redis: RedisProcess
+) -> None:
+    redis.write({"I1": reading('{"value": "\\ud800"}')})
+    async with http.stream("GET", "/events") as response:
+        await event_with(events(response), "I1", value="?")
+    for path in ("/", "/network", "/api/network", "/api/diagram", "/codifier/I1"):
+        assert (await http.get(path)).status_code == 200, path
+
+
 async def test_redis_away_is_said_and_the_page_stays(
     http: httpx.AsyncClient, redis: RedisProcess
 ) -> None:

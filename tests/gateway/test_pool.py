@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
+import msgspec
 import pytest
 
 from gateway.api.pool import Run, pool_of
@@ -80,6 +81,7 @@ def test_what_a_pool_says(network: MakeNetwork) -> None:
         {},
         {"mode": "<b>", "why": 7, "runs": "x", "ahead": 5, "planned": "13", "done": True},
         {"runs": [[1], [2, 1], [1, "2"], [1, 2.5], [-5, 1], None], "ahead": [1]},
+        {"mode": [], "why": "\ud800"},
         {"temperature": 1e400, "warmest": float("nan"), "planned": 10**400},
     ],
 )
@@ -88,6 +90,7 @@ def test_whatever_it_says_is_borne(network: MakeNetwork, said: object) -> None:
     pool = pool_of(board_with(house, said), house.sensor("PO"))
     assert (pool.mode, pool.temperature, pool.planned, pool.done) == ("", None, None, None)
     assert (pool.runs, pool.ahead) == ([], None)
+    assert msgspec.json.encode(pool)
 
 
 def test_a_pool_without_a_switch_or_state(network: MakeNetwork) -> None:

@@ -221,6 +221,7 @@ def test_an_empty_datagram_is_refused() -> None:
         ("[1]", None),
         ("not JSON", None),
         ("[" * 100_000, None),
+        (f'{{"value": {10**400}}}', None),
     ],
 )
 def test_the_number_of_json(text: str, number: float | None) -> None:
