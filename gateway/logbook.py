@@ -21,6 +21,8 @@ MOST_KEPT: Final = 4000
 MOST_A_SECOND: Final = 500.0
 _BURST: Final = 2000.0
 _MOST_SENDERS: Final = 256
+_MOST_COUNTED: Final = 2**53
+"""What senders say that they held back has no other bound, and JSON's numbers end."""
 _STRANGE_GAP: Final = 10_000
 """A count that leaps so far is no loss: the sender's port belongs to another program now."""
 MERGE_S: Final = 0.1
@@ -111,7 +113,8 @@ class Logbook:
         self._wake()
 
     def _take(self, line: LogLine, sender: Address) -> None:
-        self.missed += line.held + self._gap(line.n, sender)
+        missed = self.missed + line.held + self._gap(line.n, sender)
+        self.missed = min(missed, _MOST_COUNTED)
         self._entries.append(
             Entry(self._next, line.time, line.code, line.level, line.host, line.text)
         )

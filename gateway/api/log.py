@@ -45,7 +45,7 @@ def handlers(parts: Parts) -> list[Any]:
     @get("/api/log")
     async def log(
         request: WebRequest,
-        after: Annotated[int, Parameter(ge=-1)] = -1,
+        after: Annotated[int, Parameter(ge=-1, lt=2**53)] = -1,
         wait: Annotated[float, Parameter(ge=0, le=LONGEST_WAIT_S)] = 0.0,
         code: Annotated[str, Parameter(max_length=2)] = "",
         level: Level = "DEBUG",

@@ -222,7 +222,10 @@ async def test_lines_about_people_are_for_people_with_an_account(
     assert [line["code"] for line in answer["lines"]] == ["C1"]
 
 
-@pytest.mark.parametrize("query", ["after=-7", "wait=999", "level=LOUD", "code=XXX", "after=x"])
+@pytest.mark.parametrize(
+    "query",
+    ["after=-7", f"after={2**63}", "wait=999", "wait=nan", "level=LOUD", "code=XXX", "after=x"],
+)
 async def test_questions_that_mean_nothing(http: httpx.AsyncClient, query: str) -> None:
     assert (await http.get(f"/api/log?{query}")).status_code == 400
 
@@ -254,3 +257,12 @@ async def test_a_gateway_ends_while_somebody_waits(logged: Network) -> None:
             began_s = time.monotonic()
         assert time.monotonic() - began_s < 5
         assert (await waiting).status_code == 200
+
+
+def test_what_is_held_back_is_not_counted_for_ever() -> None:
+    book = Logbook(clock := Clock())
+    line = LogLine(n=1, time=0, code="--", level="INFO", text="", held=2**53 - 1)
+    for _ in range(3):
+        clock.now_s += 1
+        receive(book, memoryview(encode(line)))
+    assert book.missed == 2**53
