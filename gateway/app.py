@@ -79,6 +79,7 @@ def build_app(
             UserError: _as_conflict,
             TooManyLogins: _as_busy,
             AccountsError: _as_away,
+            RecursionError: _as_too_deep,
             Exception: as_fault,
         },
         compression_config=CompressionConfig(
@@ -119,6 +120,11 @@ def _as_busy(_: object, error: TooManyLogins) -> Response[Any]:
 
 def _as_away(_: object, __: AccountsError) -> Response[Any]:
     return _said("the accounts cannot be read now", 503)
+
+
+def _as_too_deep(_: object, __: RecursionError) -> Response[Any]:
+    """Refuse a body of thousands of brackets, which nothing else here goes as deep as."""
+    return _said("that is nested too deeply", 400)
 
 
 def _openapi() -> OpenAPIConfig:

@@ -5,6 +5,7 @@ import logging
 import time
 from typing import Any, Final
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from jph.logs import Throttle
@@ -12,6 +13,9 @@ from jph.logs import Throttle
 HEAD_LIMIT_S: Final = 10.0
 """How long a client may take from connecting, or from the first byte of a further request, until
 the head of its request is whole."""
+BODY_LIMIT_S: Final = 20.0
+"""How long the body of a request may take from its head on: who dawdles there holds a place too,
+and is not seen to be idle."""
 MOST_CONNECTIONS: Final = 256
 """Far below the 1024 files that a process may usually have open."""
 _NO_FILES: Final = "socket.accept() out of system resource"  # asyncio's words
@@ -22,6 +26,7 @@ class Connection(H11Protocol):
 
     _waits_since_s: float = 0.0
     _limit: asyncio.TimerHandle | None = None
+    _body: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a client in."""
@@ -33,11 +38,13 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a client."""
         self._head_came()
+        self._body_came()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take what a client sends."""
         super().data_received(data)
+        self._watch_body()
         if self.busy:
             self._head_came()
         elif self._limit is None and not self.transport.is_closing():
@@ -61,6 +68,17 @@ class Connection(H11Protocol):
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None
+
+    def _watch_body(self) -> None:
+        if self.conn.their_state is not h11.SEND_BODY:
+            self._body_came()
+        elif self._body is None:
+            self._body = self.loop.call_later(BODY_LIMIT_S, self.transport.abort)
+
+    def _body_came(self) -> None:
+        if self._body is not None:
+            self._body.cancel()
+            self._body = None
 
     def _make_room(self) -> None:
         idle = [c for c in self.connections if isinstance(c, Connection) and not c.busy]

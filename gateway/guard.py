@@ -73,9 +73,17 @@ def refusal(method: str, headers: Mapping[str, str], hosts: Collection[str]) -> 
     if headers.get("sec-fetch-site", "same-origin") != "same-origin":
         return Refusal(403, "commands are taken from this gateway's own page only")
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.casefold() != host.casefold():
+    if origin is not None and _place(origin) != host.casefold():
         return Refusal(403, "commands are taken from this gateway's own page only")
     return None
+
+
+def _place(origin: str) -> str | None:
+    """Return host and port of an `Origin` header, None if it is none."""
+    try:
+        return urlsplit(origin).netloc.casefold()
+    except ValueError:
+        return None
 
 
 def _known(host: str, hosts: Collection[str]) -> bool:

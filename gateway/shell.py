@@ -76,7 +76,7 @@ class Shell:
             "may_command": request.user.role >= Role.OPERATOR,
             "is_admin": request.user.role >= Role.ADMIN,
             "nav": self._nav(request.user),
-            "csrf": masked(request.auth.csrf or ""),
+            "csrf": masked(request.auth.csrf) if request.auth.csrf else "",
             "words": _for_script(tongue.words_of(page)),
             "static": self.assets.url,
         }

@@ -5,10 +5,15 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import delete, get, post, put
-from litestar.exceptions import HTTPException, NotAuthorizedException
+from litestar.exceptions import (
+    HTTPException,
+    NotAuthorizedException,
+    PermissionDeniedException,
+)
 from litestar.params import JSONBody, PathParameter
 
 from gateway.parts import Parts
+from gateway.security.roles import Role
 from gateway.security.saved import LONGEST_NAME, LONGEST_QUERY, Saved, SavedGraph
 from gateway.security.users import UserError
 from gateway.shell import WebRequest
@@ -78,6 +83,8 @@ def handlers(parts: Parts) -> list[Any]:
 def _mine(parts: Parts, request: WebRequest) -> Saved:
     if not request.user.known:
         raise NotAuthorizedException("log in to keep graphs")
+    if request.auth.token is not None and request.user.role < Role.OPERATOR:
+        raise PermissionDeniedException("a token of a viewer reads only")
     return parts.accounts.saved(request.user)
 
 

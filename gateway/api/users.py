@@ -100,11 +100,12 @@ def _changes(parts: Parts) -> list[Any]:
     ) -> UserInfo:
         """A new password ends the user's sessions and tokens."""
         account = await accounts.run(users.get, bounded(user_id))
+        # First what may be refused: a change is made whole or not at all.
+        kept = None if data.password is None else await accounts.passwords.hash_of(data.password)
         if data.role is not None:
             await accounts.run(users.set_role, account.id, Role.of(data.role))
             parts.audit(request, f"{account.name} becomes {data.role}", "done")
-        if data.password is not None:
-            kept = await accounts.passwords.hash_of(data.password)
+        if kept is not None:
             await accounts.run(users.set_password, account.id, kept)
             parts.audit(request, f"new password of {account.name}", "done")
         return _info(await accounts.run(users.get, account.id))

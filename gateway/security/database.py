@@ -69,6 +69,17 @@ def accounts_path() -> Path:
     return state_dir() / "accounts.sqlite"
 
 
+def note(accounts: sqlite3.Connection, statement: str, *values: object) -> None:
+    """Write what may as well be lost, without waiting: a full disk keeps nobody out."""
+    accounts.execute("PRAGMA busy_timeout = 0")
+    try:
+        accounts.execute(statement, values)
+    except sqlite3.OperationalError:
+        pass  # what is asked for was read already, and the next request tries again
+    finally:
+        accounts.execute(f"PRAGMA busy_timeout = {round(1000 * _WAIT_S)}")
+
+
 def open_accounts(path: Path) -> sqlite3.Connection:
     """Open the accounts at `path`, made first if there are none. For one thread.
 

@@ -10,6 +10,7 @@ import secrets
 import sqlite3
 from typing import Final, NamedTuple
 
+from gateway.security.database import note
 from gateway.security.roles import Role, User
 
 _DAY_MS: Final = 86_400_000
@@ -18,6 +19,7 @@ IDLE_MS: Final = 30 * _DAY_MS
 LONGEST_MS: Final = 180 * _DAY_MS
 _SEEN_EVERY_MS: Final = 60_000
 _LONGEST_AGENT: Final = 200
+_SEEN: Final = "UPDATE sessions SET seen_ms = ? WHERE id = ?"
 MOST_OF_A_USER: Final = 50
 """The oldest ends when a user has more."""
 
@@ -62,17 +64,19 @@ def find(accounts: sqlite3.Connection, secret: str, now_ms: int) -> Session | No
     if row is None:
         return None
     if now_ms - row["seen_ms"] > _SEEN_EVERY_MS:
-        accounts.execute("UPDATE sessions SET seen_ms = ? WHERE id = ?", (now_ms, row["id"]))
+        note(accounts, _SEEN, now_ms, row["id"])
     return _session(row)
 
 
 def exists(accounts: sqlite3.Connection, session_id: int, now_ms: int) -> bool:
     """Whether a session has not ended; being asked so keeps it alive, as a page that is open."""
-    done = accounts.execute(
-        "UPDATE sessions SET seen_ms = ? WHERE id = ? AND seen_ms > ? AND created_ms > ?",
-        (now_ms, session_id, now_ms - IDLE_MS, now_ms - LONGEST_MS),
-    )
-    return done.rowcount > 0
+    row = accounts.execute(
+        "SELECT seen_ms FROM sessions WHERE id = ? AND seen_ms > ? AND created_ms > ?",
+        (session_id, now_ms - IDLE_MS, now_ms - LONGEST_MS),
+    ).fetchone()
+    if row is not None and now_ms - row["seen_ms"] > _SEEN_EVERY_MS:
+        note(accounts, _SEEN, now_ms, session_id)
+    return row is not None
 
 
 def listed(accounts: sqlite3.Connection, user_id: int, now_ms: int) -> list[Session]:

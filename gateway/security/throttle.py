@@ -7,6 +7,8 @@ import ipaddress
 from collections import OrderedDict
 from typing import Final, NamedTuple
 
+from gateway.security.users import normalized
+
 MOST_KEYS: Final = 2000
 """Of more addresses or names, those that failed longest ago are forgotten."""
 FORGET_S: Final = 3600.0
@@ -69,7 +71,7 @@ class LoginThrottle:
         An attempt counts as failed until it is said to have been `right`, so that many at a time
         are no way around.
         """
-        place, who = place_of(address), name.casefold()
+        place, who = place_of(address), _who(name)
         wait_s = max(self._addresses.wait_s(place, now_s), self._names.wait_s(who, now_s))
         if wait_s <= 0:
             self._addresses.note(place, now_s)
@@ -79,10 +81,15 @@ class LoginThrottle:
     def right(self, address: str, name: str) -> None:
         """Forget the failures of who has shown the password."""
         self._addresses.forget(place_of(address))
-        self._names.forget(name.casefold())
+        self._names.forget(_who(name))
 
     def __len__(self) -> int:
         return len(self._addresses) + len(self._names)
+
+
+def _who(name: str) -> str:
+    """Return what is one for all spellings of a name that find the same account."""
+    return normalized(name).casefold()
 
 
 def place_of(address: str) -> str:

@@ -7,6 +7,7 @@ import secrets
 import sqlite3
 from typing import Final, NamedTuple
 
+from gateway.security.database import note
 from gateway.security.roles import Role, User
 from gateway.security.sessions import hashed
 from gateway.security.users import UserError
@@ -78,7 +79,7 @@ def find(accounts: sqlite3.Connection, secret: str, now_ms: int) -> Token | None
     if row is None:
         return None
     if now_ms - (row["seen_ms"] or 0) > _SEEN_EVERY_MS:
-        accounts.execute("UPDATE tokens SET seen_ms = ? WHERE id = ?", (now_ms, row["id"]))
+        note(accounts, "UPDATE tokens SET seen_ms = ? WHERE id = ?", now_ms, row["id"])
     token = _token(row)
     return token._replace(user=token.user._replace(role=min(token.role, token.user.role)))
 

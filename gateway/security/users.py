@@ -29,13 +29,18 @@ class Account(NamedTuple):
         return User(self.id, self.name, self.role)
 
 
+def normalized(name: str) -> str:
+    """Return a name without what does not tell it from another: blanks around it, its encoding."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
 def checked_name(name: str) -> str:
     """Return a name as it is kept.
 
     Raises:
         UserError: it is empty, too long, or holds what cannot be seen.
     """
-    name = unicodedata.normalize("NFC", name).strip()
+    name = normalized(name)
     if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
         raise UserError(f"a name has 1 to {LONGEST_NAME} visible characters")
     return name
@@ -43,8 +48,7 @@ def checked_name(name: str) -> str:
 
 def find(accounts: sqlite3.Connection, name: str) -> Account | None:
     """Return the account of a name; capitals do not matter."""
-    name = unicodedata.normalize("NFC", name).strip()
-    row = accounts.execute("SELECT * FROM users WHERE name = ?", (name,)).fetchone()
+    row = accounts.execute("SELECT * FROM users WHERE name = ?", (normalized(name),)).fetchone()
     return _account(row) if row else None
 
 

@@ -230,3 +230,19 @@ async def test_who_gets_in_first_is_told_in_the_log(
         assert gateway._accounts is not None
         assert await gateway._accounts.run(users.any_admin)
     assert "control.py user add" not in caplog.text
+
+
+async def test_a_token_opens_pages_too(gateway: Gateway, operator: httpx.AsyncClient) -> None:
+    made = (await operator.post("/api/tokens", json={"name": "wall"})).json()
+    for path in ("/", "/network", "/graphs", "/heaters", "/log", "/codifier/I1"):
+        assert (await bearer(gateway, made["secret"], "GET", path)).status_code == 200, path
+
+
+async def test_a_change_is_made_whole_or_not_at_all(
+    gateway: Gateway, http: httpx.AsyncClient
+) -> None:
+    ann = await people.add(gateway, "ann", Role.OPERATOR)
+    change = {"role": "viewer", "password": "short"}
+    assert (await http.patch(f"/api/users/{ann.id}", json=change)).status_code == 409
+    told = {each["name"]: each["role"] for each in (await http.get("/api/users")).json()}
+    assert told["ann"] == "operator"

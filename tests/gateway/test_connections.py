@@ -158,3 +158,45 @@ async def test_a_stream_is_for_get_alone(http: httpx.AsyncClient) -> None:
     assert (await http.head("/events")).status_code == 405
     answer = await http.post("/events")
     assert answer.status_code == 405
+
+
+async def test_nor_is_half_a_body(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(connections, "BODY_LIMIT_S", 0.2)
+    secret = await session_of(gateway, Role.OPERATOR)
+    token = masked(sessions.csrf_of(secret))
+    lines = (
+        "POST /api/login HTTP/1.1",
+        "Host: localhost",
+        f"Cookie: {COOKIE}={secret}",
+        f"{CSRF}: {token}",
+        "Content-Type: application/json",
+        "Content-Length: 50",
+        "",
+        "{",
+    )
+    async with client(gateway, "\r\n".join(lines).encode()) as (reader, _):
+        assert b" 200 " not in await rest(reader)
+    assert "the gateway failed" not in caplog.text
+
+
+async def test_a_body_in_time_leaves_no_limit_behind(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "BODY_LIMIT_S", 0.3)
+    head = b"POST /api/logout HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n"
+    stream = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with client(gateway, head) as (reader, writer):
+        writer.write(b"{}")
+        assert b" 401 " in await rest(reader), "a refusal ends the connection"
+    get = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n"
+    async with client(gateway, get) as (reader, writer):
+        await reader.readuntil(b"}")
+        writer.write(b"{}" + stream)
+        await reader.readuntil(b"event: board")
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        while loop.time() < began_s + 0.6:  # twice what a body may take
+            gateway.on_reload()
+            await reader.readuntil(b"event: board")

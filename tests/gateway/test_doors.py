@@ -166,3 +166,13 @@ async def test_a_refusal_for_a_person_is_a_page(http: httpx.AsyncClient) -> None
     assert answer.status_code == 404
     assert "Cette page n’existe pas." in answer.text
     assert "<script>" not in answer.text.replace('<script type="', "")
+
+
+async def test_a_body_of_brackets_is_refused(
+    http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = b'{"name": "x", "query": "", "other": ' + b"[" * 20_000 + b"]" * 20_000 + b"}"
+    for path in ("/api/graphs", "/api/login", "/api/heaters/orders"):
+        answer = await http.post(path, content=body, headers={"content-type": "application/json"})
+        assert answer.status_code == 400, path
+    assert "the gateway failed" not in caplog.text

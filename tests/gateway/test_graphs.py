@@ -134,3 +134,15 @@ def test_an_entry_without_its_secrets() -> None:
     assert (lines["Sensor.On"], lines["Sensor.Nothing"]) == ("yes", "–")
     for secret in ("hunter2", "12345", "ttyS0", "example.org"):
         assert secret not in str(lines)
+
+
+async def test_a_token_that_reads_changes_no_graph(
+    gateway: Gateway, viewer: httpx.AsyncClient
+) -> None:
+    mine = f"/api/graphs/{(await save(viewer))['id']}"
+    made = await viewer.post("/api/tokens", json={"name": "wall", "role": "viewer"})
+    head = {"Authorization": f"Bearer {made.json()['secret']}"}
+    async with httpx.AsyncClient(base_url=gateway.url, headers=head) as program:
+        assert [each["name"] for each in (await program.get("/api/graphs")).json()] == ["Mine"]
+        assert (await program.delete(mine)).status_code == 403
+        assert (await program.put(mine, json={"shared": True})).status_code == 403

@@ -42,6 +42,7 @@ def test_only_our_own_names_are_answered(host: str, passes: bool) -> None:
         ({"origin": "http://pi:8081"}, False),
         ({"origin": "http://evil.example.com"}, False),
         ({"origin": "null"}, False),
+        ({"origin": "http://["}, False),
         ({"sec-fetch-site": "cross-site"}, False),
         ({"sec-fetch-site": "same-site"}, False),
         ({"sec-fetch-site": "none"}, False),

@@ -1,6 +1,8 @@
 """Logging in by the form's way: passwords, waiting, cookies, sessions."""
 
 import asyncio
+import contextlib
+import sqlite3
 import time
 from types import SimpleNamespace
 
@@ -8,7 +10,8 @@ import httpx
 import pytest
 
 from gateway.node import Gateway
-from gateway.security import passwords, sessions, users
+from gateway.security import passwords, sessions, tokens, users
+from gateway.security.database import accounts_path
 from gateway.security.roles import Role
 from gateway.security.throttle import OF_NAME
 from tests.gateway import people
@@ -184,3 +187,61 @@ async def test_the_page_goes_nowhere_else(
     page = (await visitor.get("/login", params={"next": target})).text
     assert f'data-target="{goes}"' in page
     assert "evil" not in page.split("<form")[1]
+
+
+@pytest.mark.parametrize("other", ['x={"a": 1}', "a b=c", "é=1", 'x="open', "path=/", ";;=;"])
+async def test_cookies_of_other_programs_on_this_host_keep_nobody_out(
+    gateway: Gateway, other: str
+) -> None:
+    secret = await people.session_of(gateway, Role.OPERATOR)
+    async with httpx.AsyncClient(base_url=gateway.url) as client:
+        for cookies in (f"{other}; jph={secret}", f"jph={secret}; {other}"):
+            answer = await client.get("/api/me", headers={"cookie": cookies.encode()})
+            assert answer.json()["name"] == "operator", cookies
+
+
+async def test_a_disk_that_is_full_keeps_nobody_out(
+    gateway: Gateway, ann: users.Account, visitor: httpx.AsyncClient
+) -> None:
+    assert gateway._accounts is not None
+    run = gateway._accounts.run
+    an_hour_ago = gateway._accounts.now_ms() - 3_600_000
+    secret, _ = await run(sessions.begin, ann.user, "::1", "test", an_hour_ago)
+    program, _ = await run(tokens.add, ann.user, "test", Role.VIEWER, None, an_hour_ago)
+
+    def full(file: sqlite3.Connection) -> None:
+        file.execute("PRAGMA query_only = ON")  # each write fails now, as on a full disk
+
+    await run(full)
+    visitor.cookies.set("jph", secret)
+    assert (await visitor.get("/api/me")).json()["name"] == "ann"
+    answer = await visitor.get("/api/me", headers={"Authorization": f"Bearer {program}"})
+    assert answer.json()["role"] == "viewer"
+
+
+async def test_a_file_that_another_program_writes_keeps_nobody_waiting(
+    gateway: Gateway, ann: users.Account
+) -> None:
+    assert gateway._accounts is not None
+    run = gateway._accounts.run
+    secret, begun = await run(sessions.begin, ann.user, "::1", "test", 0)
+    with contextlib.closing(sqlite3.connect(accounts_path(), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began_s = time.monotonic()
+        assert await run(sessions.find, secret, 3_600_000)
+        assert await run(sessions.exists, begun.id, 3_600_000)
+        assert time.monotonic() - began_s < 2
+        other.execute("ROLLBACK")
+    assert await run(sessions.exists, begun.id, 3_600_000)
+    (listed,) = await run(sessions.listed, ann.id, 3_600_000)
+    assert listed.seen_ms == 3_600_000
+
+
+async def test_a_stream_writes_once_a_minute_at_most(gateway: Gateway, ann: users.Account) -> None:
+    assert gateway._accounts is not None
+    run = gateway._accounts.run
+    _, begun = await run(sessions.begin, ann.user, "::1", "test", 0)
+    for now_ms in (15_000, 30_000, 45_000):
+        assert await run(sessions.exists, begun.id, now_ms)
+    (listed,) = await run(sessions.listed, ann.id, 45_000)
+    assert listed.seen_ms == 0

@@ -80,3 +80,18 @@ def test_the_tables_are_bounded() -> None:
 )
 def test_an_ipv6_network_is_one_place(one: str, other: str, same: bool) -> None:
     assert (place_of(one) == place_of(other)) is same
+
+
+@pytest.mark.parametrize("other", [" ann", "ann\u3000", "\u2009Ann \u2003"])
+def test_blanks_around_a_name_are_no_way_around(other: str) -> None:
+    throttle = LoginThrottle()
+    for place in range(OF_NAME.free):
+        throttle.enter(f"192.0.2.{place}", "ann", 0.0)
+    assert throttle.enter("192.0.2.99", other, 0.5) > 0
+
+
+def test_nor_is_another_encoding_of_it() -> None:
+    throttle = LoginThrottle()
+    for place in range(OF_NAME.free):
+        throttle.enter(f"192.0.2.{place}", "zo\u00e9", 0.0)
+    assert throttle.enter("192.0.2.99", "zoe\u0301", 0.5) > 0
