@@ -60,6 +60,11 @@ class Connection(H11Protocol):
         """Whether a request is being answered."""
         return self.cycle is not None and not self.cycle.response_complete
 
+    @property
+    def _may_go(self) -> bool:
+        """Whether nothing whole has been asked that is not answered yet."""
+        return not self.busy or self._body is not None
+
     def _wait_for_head(self) -> None:
         self._waits_since_s = time.monotonic()
         self._limit = self.loop.call_later(HEAD_LIMIT_S, self.transport.close)
@@ -81,7 +86,7 @@ class Connection(H11Protocol):
             self._body = None
 
     def _make_room(self) -> None:
-        idle = [c for c in self.connections if isinstance(c, Connection) and not c.busy]
+        idle = [c for c in self.connections if isinstance(c, Connection) and c._may_go]
         oldest = min(idle, key=lambda c: c._waits_since_s)  # at least we ourselves are idle
         self.connections.discard(oldest)  # it is told only in the next turn of the loop
         oldest.transport.abort()

@@ -160,23 +160,40 @@ async def test_a_stream_is_for_get_alone(http: httpx.AsyncClient) -> None:
     assert answer.status_code == 405
 
 
-async def test_nor_is_half_a_body(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(connections, "BODY_LIMIT_S", 0.2)
+async def half_a_body(gateway: Gateway) -> bytes:
+    """Return a request that promises more than it brings."""
     secret = await session_of(gateway, Role.OPERATOR)
-    token = masked(sessions.csrf_of(secret))
     lines = (
         "POST /api/login HTTP/1.1",
         "Host: localhost",
         f"Cookie: {COOKIE}={secret}",
-        f"{CSRF}: {token}",
+        f"{CSRF}: {masked(sessions.csrf_of(secret))}",
         "Content-Type: application/json",
         "Content-Length: 50",
         "",
         "{",
     )
-    async with client(gateway, "\r\n".join(lines).encode()) as (reader, _):
+    return "\r\n".join(lines).encode()
+
+
+async def test_who_dawdles_with_a_body_makes_room_too(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 4)
+    said = await half_a_body(gateway)
+    async with contextlib.AsyncExitStack() as open_now:
+        enter = open_now.enter_async_context
+        dawdling = [(await enter(client(gateway, said)))[0] for _ in range(4)]
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=5) as http:
+            assert (await http.get("/healthz")).status_code == 200
+        assert await rest(dawdling[0]) == b""
+
+
+async def test_nor_is_half_a_body(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(connections, "BODY_LIMIT_S", 0.2)
+    async with client(gateway, await half_a_body(gateway)) as (reader, _):
         assert b" 200 " not in await rest(reader)
     assert "the gateway failed" not in caplog.text
 
