@@ -40,6 +40,7 @@ class Accounts:
         self._path = path or accounts_path()
         self._worker = Worker("jph accounts")
         self._opened: sqlite3.Connection | None = None
+        self._which: tuple[int, int] | None = None
         self._closed = False
 
     async def run(
@@ -94,14 +95,28 @@ class Accounts:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
+        if self._opened is not None and self._which != _which(self._path):
+            self._close()  # it has been replaced: who was taken out of it is not let in
         if self._opened is None:
             self._opened = open_accounts(self._path)
+            self._which = _which(self._path)
         try:
             return function(self._opened, *args, **kwargs)
         except sqlite3.Error as error:
+            if not isinstance(error, sqlite3.OperationalError | sqlite3.IntegrityError):
+                self._close()  # it is damaged: looked at anew next time
             raise AccountsError(f"the accounts cannot be used: {error}") from error
 
     def _close(self) -> None:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+
+
+def _which(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another that has taken its place."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
