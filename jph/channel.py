@@ -180,7 +180,9 @@ class Channel:
             out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, self.ttl)
             out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
             if interface:
-                chosen = _ipv4_interface("0.0.0.0", interface)
+                # without any other network Linux would have loopback's datagrams come from 0.0.0.0
+                own = "127.0.0.1" if interface == "lo" else "0.0.0.0"
+                chosen = _ipv4_interface("0.0.0.0", interface, own)
                 out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, chosen)
         else:
             out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, self.ttl)
@@ -239,9 +241,9 @@ class Channel:
         return f"cannot join {where} on {on}: {hint}"
 
 
-def _ipv4_interface(group: str, interface: str) -> bytes:
+def _ipv4_interface(group: str, interface: str, address: str = "0.0.0.0") -> bytes:
     """Pack a `struct ip_mreqn`: the group, and the interface by its address or index (ip(7))."""
-    address, index = "0.0.0.0", 0
+    index = 0
     if _is_name(interface):
         index = socket.if_nametoindex(interface)
     elif interface:

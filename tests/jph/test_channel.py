@@ -119,6 +119,22 @@ def test_what_the_own_kernel_drops_is_told_apart(make: Make) -> None:
     assert early + late + receiver.overflowed == 101
 
 
+def test_loopback_alone_has_an_address(ports: tuple[int, int]) -> None:
+    """With no other network, who is heard can be answered: not 0.0.0.0."""
+    with network_namespace():
+        ip("link", "set", "lo", "up")
+        channel = Channel(Endpoint(address="239.255.91.3", port=ports[0]), ["lo"], ttl=0)
+        heard: list[str] = []
+        try:
+            (receiver,) = channel.open(listen=True)
+            channel.send(b"hello")
+            assert select.select([receiver], [], [], LIMIT_S)[0]
+            channel.read(receiver, lambda batch, size, sender: heard.append(sender[0]))
+        finally:
+            channel.close()
+    assert heard == ["127.0.0.1"]
+
+
 def test_a_network_that_is_not_there(ports: tuple[int, int]) -> None:
     away = Channel(Endpoint(address="239.255.91.3", port=ports[0]), ["nosuch0"])
     with pytest.raises(BusError, match=r"239\.255\.91\.3.*nosuch0.*no such interface"):
