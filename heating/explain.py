@@ -1,7 +1,7 @@
 """Why a heater does what it does, in plain words: facts in, sentences out. Pure."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 from heating.facts import Cause, HeaterFacts, PhaseFacts
@@ -9,6 +9,8 @@ from heating.orders import Order
 
 Say = Callable[..., str]
 """Says an English text in some language, `{name}` being replaced by the value of that name."""
+When = Callable[[float], str]
+"""Says what time of day a moment (ms since 1970) is."""
 
 _DAY_S: Final = 86_400
 _STATIC: Final = frozenset({Order.COMFORT, Order.OFF, Order.FROST, Order.ECO})
@@ -28,15 +30,21 @@ def explain(
     *,
     with_phase: bool = True,
     say: Say = english,
+    zone: tzinfo | None = None,
 ) -> list[str]:
     """Return the sentences about one heater; `names` are those of codifiers, for who ordered.
 
     `with_phase` adds the sentence about its phase, which is the same for all heaters of one.
+    Times of day are those of `zone`, without it of this machine.
     """
-    sentences = [_headline(facts, say), _ordered(facts, now_ms, names or {}, say)]
-    sentences.append(_ends(facts, now_ms, say))
+
+    def when(timestamp_ms: float) -> str:
+        return clock(timestamp_ms, now_ms, say, zone)
+
+    sentences = [_headline(facts, say), _ordered(facts, now_ms, names or {}, say, when)]
+    sentences.append(_ends(facts, say, when))
     if facts.shed:
-        sentences += why_shed(facts, now_ms, say)
+        sentences += why_shed(facts, now_ms, say, zone)
     if with_phase:
         sentences.append(explain_phase(facts.phase, say))
     sentences += [_watts(facts, say), _fallback(facts, say), _carried(facts, say)]
@@ -72,10 +80,15 @@ def order_name(order: int, say: Say = english) -> str:
         return say("order {number}", number=order)
 
 
-def clock(timestamp_ms: float, now_ms: float, say: Say = english) -> str:
-    """Return the local time of day, with the date where it is not within the last 12 hours."""
+def clock(
+    timestamp_ms: float, now_ms: float, say: Say = english, zone: tzinfo | None = None
+) -> str:
+    """Return the time of day in `zone`, without one where this machine is.
+
+    The date is with it where it is not within 12 hours.
+    """
     try:
-        then = datetime.fromtimestamp(timestamp_ms / 1000).astimezone()
+        then = datetime.fromtimestamp(timestamp_ms / 1000).astimezone(zone)
     except (ValueError, OverflowError, OSError):
         return say("a time that cannot be")
     near = abs(now_ms - timestamp_ms) < _DAY_S * 500
@@ -93,7 +106,9 @@ def span(seconds: float, say: Say = english) -> str:
     return say("{count} days", count=f"{seconds / _DAY_S:.0f}")
 
 
-def why_shed(facts: HeaterFacts, now_ms: float, say: Say = english) -> list[str]:
+def why_shed(
+    facts: HeaterFacts, now_ms: float, say: Say = english, zone: tzinfo | None = None
+) -> list[str]:
     """Return why a heater that is shed is so, and when it comes back."""
     shedder, cause = facts.phase.shedder or say("the shedder"), facts.cause
     if cause is None:
@@ -101,7 +116,7 @@ def why_shed(facts: HeaterFacts, now_ms: float, say: Say = english) -> list[str]
         return [say(text, shedder=shedder)]
     since = ""
     if cause.since_ms is not None:
-        since = say(" since {time}", time=clock(cause.since_ms, now_ms, say))
+        since = say(" since {time}", time=clock(cause.since_ms, now_ms, say, zone))
         if cause.since_ms <= now_ms:
             since += say(", for {time}", time=span((now_ms - cause.since_ms) / 1000, say))
     because = _because(facts.phase.phase, cause, say)
@@ -128,7 +143,9 @@ def _headline(facts: HeaterFacts, say: Say) -> str:
 _AT_MOST: Final = ", but shed: it gets {order} at most."
 
 
-def _ordered(facts: HeaterFacts, now_ms: float, names: Mapping[str, str], say: Say) -> str:
+def _ordered(
+    facts: HeaterFacts, now_ms: float, names: Mapping[str, str], say: Say, when: When
+) -> str:
     if facts.order is None:
         return ""
     if not facts.by and facts.at_ms is None:
@@ -140,9 +157,8 @@ def _ordered(facts: HeaterFacts, now_ms: float, names: Mapping[str, str], say: S
     who = (f"{facts.by} ({name})" if name else facts.by) or say("somebody unknown")
     if facts.at_ms is None:
         return say("The order is from {who}; when it came is not known.", who=who)
-    when = clock(facts.at_ms, now_ms, say)
     ago = _ago(facts.at_ms, now_ms, say)
-    return say("The order is from {who}, at {time}", who=who, time=when) + f"{ago}."
+    return say("The order is from {who}, at {time}", who=who, time=when(facts.at_ms)) + f"{ago}."
 
 
 def _ago(then_ms: float, now_ms: float, say: Say) -> str:
@@ -152,14 +168,14 @@ def _ago(then_ms: float, now_ms: float, say: Say) -> str:
     return say(", {time} ago", time=span((now_ms - then_ms) / 1000, say))
 
 
-def _ends(facts: HeaterFacts, now_ms: float, say: Say) -> str:
+def _ends(facts: HeaterFacts, say: Say, when: When) -> str:
     if facts.until_ms is None:
         return ""
-    when = clock(facts.until_ms, now_ms, say)
     if facts.then is None:
-        return say("It ends by itself at {time}.", time=when)
+        return say("It ends by itself at {time}.", time=when(facts.until_ms))
     then = order_name(facts.then, say)
-    return say("It ends by itself at {time}; then {order} again.", time=when, order=then)
+    text = "It ends by itself at {time}; then {order} again."
+    return say(text, time=when(facts.until_ms), order=then)
 
 
 def _because(phase: int, cause: Cause, say: Say) -> str:

@@ -14,6 +14,7 @@ from gateway.parts import Parts
 from gateway.replies import Replies
 from gateway.security.roles import Role, needs
 from gateway.shell import WebRequest
+from gateway.zones import Zone, zone_of
 from heating.holds import LONGEST_S
 from heating.orders import Order
 from heating.targets import choose
@@ -69,9 +70,9 @@ def handlers(parts: Parts) -> list[Any]:
     orderer = Orderer(parts.commander, Replies(parts.network))
 
     @get("/api/heaters", tags=["heaters"], sync_to_thread=False)
-    def heaters(request: WebRequest) -> list[HeaterNow]:
+    def heaters(request: WebRequest, zone: Zone = "") -> list[HeaterNow]:
         """Tell of every heater: order, what its wire carries, shed or not, and why."""
-        return heaters_now(parts.hub.board, language.of(request).say)
+        return heaters_now(parts.hub.board, language.of(request).say, zone_of(zone))
 
     @post("/api/heaters/orders", tags=["heaters"], status_code=200, guards=[needs(Role.OPERATOR)])
     async def order(request: WebRequest, data: JSONBody[GiveOrder]) -> OrderGiven:

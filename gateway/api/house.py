@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -15,8 +15,9 @@ from gateway.history import keeps_history
 from gateway.parts import Parts
 from gateway.shell import WebRequest
 from gateway.today import Glance, read_end, read_today
+from gateway.zones import Zone, zone_of
 from heating.explain import Say, explain, explain_phase, why_shed
-from heating.facts import Evidence, HeaterFacts, PhaseFacts
+from heating.facts import Evidence, PhaseFacts
 from heating.orders import Order
 from heating.wiring import Heater
 from jph.config import Network
@@ -83,7 +84,7 @@ def handlers(parts: Parts) -> list[Any]:
     glances = Glances(parts)
 
     @get("/api/house", tags=["house"])
-    async def house(request: WebRequest) -> HouseNow:
+    async def house(request: WebRequest, zone: Zone = "") -> HouseNow:
         """Tell how the house is; sentences are in the language of who asks."""
         await glances.fresh()
         board, say = parts.hub.board, language.of(request).say
@@ -91,7 +92,7 @@ def handlers(parts: Parts) -> list[Any]:
         numbers = sorted({p.number for p in board.house.phases}) if evidence else []
         return HouseNow(
             phases=[_phase(evidence.phase(n), say) for n in numbers] if evidence else [],
-            heaters=heaters_now(board, say),
+            heaters=heaters_now(board, say, zone_of(zone)),
             history=glances.state,
             glance=glances.glance,
         )
@@ -99,21 +100,22 @@ def handlers(parts: Parts) -> list[Any]:
     return [house]
 
 
-def heaters_now(board: Board, say: Say) -> list[HeaterNow]:
-    """Return what is known of every heater."""
+def heaters_now(board: Board, say: Say, zone: tzinfo | None = None) -> list[HeaterNow]:
+    """Return what is known of every heater; times of day in sentences are those of `zone`."""
     evidence = board.evidence
     if evidence is None:
         return []
     names = {s.codifier: s.short_name or s.name for s in board.network.sensors}
     return [
-        _heater(evidence, heater, names, now_ms(), say)
+        _heater(evidence, heater, names, say, zone)
         for heater in board.house.wiring.heaters.values()
     ]
 
 
 def _heater(
-    evidence: Evidence, heater: Heater, names: dict[str, str], at_ms: int, say: Say
+    evidence: Evidence, heater: Heater, names: dict[str, str], say: Say, zone: tzinfo | None
 ) -> HeaterNow:
+    at_ms = now_ms()
     facts = evidence.heater(heater.codifier)
     return HeaterNow(
         codifier=heater.codifier,
@@ -130,13 +132,9 @@ def _heater(
         then=_word(facts.then),
         watts=facts.watts,
         rated_watts=facts.rated_watts,
-        reason=_reason(facts, at_ms, say),
-        why=explain(facts, at_ms, names, say=say),
+        reason=" ".join(why_shed(facts, at_ms, say, zone)) if facts.shed else "",
+        why=explain(facts, at_ms, names, say=say, zone=zone),
     )
-
-
-def _reason(facts: HeaterFacts, at_ms: int, say: Say) -> str:
-    return " ".join(why_shed(facts, at_ms, say)) if facts.shed else ""
 
 
 def _phase(facts: PhaseFacts, say: Say) -> PhaseNow:

@@ -58,6 +58,9 @@ export function span(seconds) {
 const CLOCK = new Intl.DateTimeFormat(FRENCH ? "fr" : "en-GB", { hour: "2-digit", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat(FRENCH ? "fr" : "en-GB", { weekday: "short", day: "numeric", month: "short" });
 
+// What tells the gateway in which time of day it is to speak.
+export const ZONE = `zone=${encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone ?? "")}`;
+
 // The browser's local time of a moment (ms since 1970), with the day if it is not today.
 export function clock(ms) {
   const then = new Date(ms);

@@ -3,7 +3,7 @@ import { ask } from "./ask.js";
 import { ORDERS, rows, watch } from "./board.js";
 import { carry, nameOf, reason } from "./carries.js";
 import { at, make, put, toast, write } from "./dom.js";
-import { clock } from "./figures.js";
+import { ZONE, clock } from "./figures.js";
 import { t } from "./words.js";
 
 const SOON_MS = 300;
@@ -43,7 +43,7 @@ async function refresh() {
   timer = 0;
   if (document.hidden) return;
   try {
-    const heaters = await ask("GET", "/api/heaters");
+    const heaters = await ask("GET", `/api/heaters?${ZONE}`);
     known = new Map(heaters.map((heater) => [heater.codifier, heater]));
   } catch {
     return; // the stream tells that the gateway is away; what was known stays

@@ -3,7 +3,7 @@ import { ask } from "./ask.js";
 import { STATES, age, rows, watch } from "./board.js";
 import { carry, nameOf, reason } from "./carries.js";
 import { at, make, mark, put, write } from "./dom.js";
-import { clock, kWh, span } from "./figures.js";
+import { ZONE, clock, kWh, span } from "./figures.js";
 import { relate } from "./history.js";
 import { t } from "./words.js";
 
@@ -54,7 +54,7 @@ async function refresh() {
   if (asking) return soon();
   asking = true;
   try {
-    house = await ask("GET", "/api/house");
+    house = await ask("GET", `/api/house?${ZONE}`);
     glance();
     house.heaters.forEach(tell);
   } catch {

@@ -4,7 +4,9 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -14,6 +16,7 @@ from gateway.security import audit
 from jph.config import Network
 from tests.gateway.stage import RedisProcess, reading
 from tests.gateway.warmhouse import QuickCard, warm_house
+from tests.heating.tellinghouse import ledger
 from tests.i2cserver import I2CServer
 from tests.support import LIMIT_S, running
 
@@ -152,6 +155,26 @@ async def test_why_a_heater_is_off(http: httpx.AsyncClient, redis: RedisProcess)
     assert heaters["12"]["order"] is None
     french = await http.get("/api/heaters", headers={"accept-language": "fr"})
     assert "délesté" in french.json()[0]["why"][0]
+
+
+async def test_times_of_day_in_sentences_are_those_of_who_asks(
+    http: httpx.AsyncClient, redis: RedisProcess
+) -> None:
+    wire = {"ordered": 0, "by": "CC", "at_ms": time.time() * 1000, "applied": 0, "verified": 0}
+    redis.write({"11": reading(0), "K1": reading(ledger(w11=wire))})
+    told = []
+    for zone in ("Asia/Kathmandu", "America/New_York", "Europe", "../passwd", "Nowhere/Near"):
+        for path in ("/api/heaters", "/api/house"):
+            async with asyncio.timeout(LIMIT_S):
+                while True:
+                    answer = (await http.get(path, params={"zone": zone})).json()
+                    heaters = answer if isinstance(answer, list) else answer["heaters"]
+                    if "The order is from" in (sentence := heaters[0]["why"][1]):
+                        break
+            told.append(sentence.partition(" at ")[2].partition(",")[0])
+    moment = datetime.fromtimestamp(wire["at_ms"] / 1000, UTC)
+    zones = [ZoneInfo("Asia/Kathmandu"), ZoneInfo("America/New_York"), None, None, None]
+    assert told == [f"{moment.astimezone(zone):%H:%M:%S}" for zone in zones for _ in range(2)]
 
 
 async def test_the_page_has_orders_for_who_may_give_them(

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -59,6 +60,13 @@ def test_when_an_order_ends_and_what_comes_then() -> None:
     assert told[2] == f"It ends by itself at {clock(end_ms, NOW_MS)}; then eco again."
     told = sentences(w11=0, K1=ledger(w11={**WIRE, "until_ms": end_ms}))
     assert told[2] == f"It ends by itself at {clock(end_ms, NOW_MS)}."
+
+
+def test_times_of_day_are_those_of_who_asks() -> None:
+    facts = evidence(w11=0, S1=1, E1=story(-1, LEARNED), K1=ledger(w11=WIRE)).heater("11")
+    told = explain(facts, 1_795_160_000_000, zone=ZoneInfo("Asia/Tokyo"))
+    assert told[1] == "The order is from CC, at 16:13:20, 20 min ago."
+    assert told[2].startswith("SH holds it off since 16:30:20, for 3 min")
 
 
 def test_another_language() -> None:
