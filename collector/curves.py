@@ -6,7 +6,7 @@ Levels and buckets are those of `collector.reading_back`; times are ms since 197
 end of what it sums up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -119,7 +119,9 @@ def read_curves(connection: "connection", wanted: Wanted, zone: ZoneInfo) -> lis
     few = tuple(curve.codifier for curve in curves if curve.readings <= most)
     if not few:
         return curves
-    found = {each.codifier: each for each in _raw(connection, wanted._replace(codifiers=few))}
+    whole = {curve.codifier for curve in curves if curve.readings <= wanted.points}
+    readings = _raw(connection, wanted._replace(codifiers=few), whole)
+    found = {each.codifier: each for each in readings}
     return [_fuller(curve, found.get(curve.codifier)) for curve in curves]
 
 
@@ -198,11 +200,13 @@ _SINCE: Final = f"""
 """
 
 
-def _raw(connection: "connection", wanted: Wanted) -> list[Curve]:
-    step_ms = _step(wanted.end_ms - wanted.start_ms, wanted.points)
-    points = _READINGS.format(statistic=_OF_PARTS[wanted.statistic], step=step_ms)
+def _raw(connection: "connection", wanted: Wanted, whole: Set[str] = frozenset()) -> list[Curve]:
+    """Return readings, joined where they may be more than the points: not those of `whole`."""
+    joined_ms = _step(wanted.end_ms - wanted.start_ms, wanted.points)
     curves = []
     for code in wanted.codifiers:
+        step_ms = 1 if code in whole else joined_ms
+        points = _READINGS.format(statistic=_OF_PARTS[wanted.statistic], step=step_ms)
         values = _values(wanted._replace(codifiers=(code,))) | {"code": code}
         (row,) = query(connection, _CURVES.format(points=points), values)
         curves.append(_curve(row, Level.RAW, step_ms if (row[2] or 0) > 1 else 0))

@@ -83,6 +83,12 @@ def test_readings_as_they_are_have_no_envelope(house: House) -> None:
     assert (curve.low, curve.high, curve.step_ms) == ("", "", 0)
 
 
+def test_few_readings_are_not_joined_however_long_the_time(house: House) -> None:
+    (curve,) = curves(house, start_ms=START_MS - 9 * HOUR_MS, end_ms=START_MS + 600_000, points=99)
+    assert len(columns(curve)[0]) == 60
+    assert (curve.level, curve.step_ms) == (Level.RAW, 0)
+
+
 def test_statistics_are_those_of_the_table(house: House) -> None:
     wanted = {"every": Level.HOUR, "end_ms": START_MS + 20 * HOUR_MS}
     for statistic in Statistic:

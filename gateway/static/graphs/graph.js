@@ -263,7 +263,16 @@ export class Graph {
       if (!curve || row?.number === undefined || row.age === undefined) continue;
       more = append(curve, Math.round(this.now() - 1000 * row.age), row.number) || more;
     }
-    if (more && this.live) this.refresh();
+    if (!more || !this.live) return;
+    this.follow();
+    this.refresh();
+  }
+
+  // Has the view end now, so that what has just come is in it.
+  follow() {
+    if (!(this.state.last in LASTS) || this.gestures.wanted) return;
+    const { from, to } = resolve(this.state, this.now());
+    this.view = { from, to };
   }
 
   // Goes on with the time, once a second at most and only if that can be seen.
