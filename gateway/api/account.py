@@ -1,5 +1,6 @@
 """One's own account: password, sessions, tokens."""
 
+import sqlite3
 import time
 from typing import Annotated, Any, Final
 
@@ -15,6 +16,7 @@ from gateway.security.roles import Role, needs_login
 from gateway.security.sessions import Session
 from gateway.security.throttle import LoginThrottle
 from gateway.security.tokens import Token
+from gateway.security.users import UserError
 from gateway.shell import WebRequest, address_of
 
 _OWN: Final = [needs_login]
@@ -121,10 +123,14 @@ def _tokens(parts: Parts) -> list[Any]:
     @post("/api/tokens", guards=_OWN, summary="Make a token")
     async def make(request: WebRequest, data: JSONBody[NewToken]) -> TokenInfo:
         """The secret is in this answer only."""
-        role = Role.of(data.role)
-        secret, token = await accounts.run(
-            tokens.add, request.user, data.name, role, data.days, accounts.now_ms()
-        )
+        role, now_ms, session = Role.of(data.role), accounts.now_ms(), request.auth.session
+
+        def add(file: sqlite3.Connection) -> tuple[str, Token]:
+            if session is None or not sessions.exists(file, session.id, now_ms):
+                raise UserError("this session has ended")  # since the request came
+            return tokens.add(file, request.user, data.name, role, data.days, now_ms)
+
+        secret, token = await accounts.run(add)
         parts.audit(request, f"new token {token.name} as {role.word}", "done")
         return _token(token, secret)
 

@@ -1,6 +1,7 @@
 """Logging in and out."""
 
 import math
+import sqlite3
 import time
 from typing import Annotated, Any, Final
 
@@ -46,13 +47,11 @@ def handlers(parts: Parts) -> list[Any]:
         account = await _checked(parts, throttle, request, data)
         if request.auth.session is not None:
             await accounts.run(sessions.end, request.auth.session.id, request.user.id)
-        secret, _ = await accounts.run(
-            sessions.begin,
-            account.user,
-            address_of(request),
-            request.headers.get("user-agent", ""),
-            accounts.now_ms(),
-        )
+        agent = request.headers.get("user-agent", "")
+        begun = await accounts.run(_begin, account, address_of(request), agent, accounts.now_ms())
+        if begun is None:
+            raise HTTPException(WRONG, status_code=401)
+        secret, _ = begun
         answer = Response(Me(account.name, account.role.word))
         set_cookie(request, answer, secret, _MAX_AGE_S)
         return answer
@@ -72,6 +71,15 @@ def handlers(parts: Parts) -> list[Any]:
         return Me(request.user.name, request.user.role.word)
 
     return [login, logout, me]
+
+
+def _begin(
+    file: sqlite3.Connection, account: users.Account, address: str, agent: str, now_ms: int
+) -> tuple[str, sessions.Session] | None:
+    """Begin a session, None if the account has changed while its password was looked at."""
+    if users.find(file, account.name) != account:
+        return None
+    return sessions.begin(file, account.user, address, agent, now_ms)
 
 
 async def _checked(

@@ -64,24 +64,34 @@ class LoginThrottle:
     def __init__(self) -> None:
         self._addresses = _Failures(OF_ADDRESS)
         self._names = _Failures(OF_NAME)
+        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def enter(self, address: str, name: str, now_s: float) -> float:
         """Return 0 if an attempt may be made now, else the seconds to wait.
 
         An attempt counts as failed until it is said to have been `right`, so that many at a time
-        are no way around.
+        are no way around. Where somebody got in last they have one attempt without waiting for
+        what others do with their name from elsewhere.
         """
         place, who = place_of(address), _who(name)
-        wait_s = max(self._addresses.wait_s(place, now_s), self._names.wait_s(who, now_s))
+        wait_s = self._addresses.wait_s(place, now_s)
+        if (place, who) not in self._known:
+            wait_s = max(wait_s, self._names.wait_s(who, now_s))
         if wait_s <= 0:
+            self._known.pop((place, who), None)
             self._addresses.note(place, now_s)
             self._names.note(who, now_s)
         return wait_s
 
     def right(self, address: str, name: str) -> None:
         """Forget the failures of who has shown the password."""
-        self._addresses.forget(place_of(address))
-        self._names.forget(_who(name))
+        place, who = place_of(address), _who(name)
+        self._addresses.forget(place)
+        self._names.forget(who)
+        self._known[place, who] = None
+        self._known.move_to_end((place, who))
+        if len(self._known) > MOST_KEYS:
+            self._known.popitem(last=False)
 
     def __len__(self) -> int:
         return len(self._addresses) + len(self._names)

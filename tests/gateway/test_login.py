@@ -196,7 +196,7 @@ async def test_cookies_of_other_programs_on_this_host_keep_nobody_out(
     secret = await people.session_of(gateway, Role.OPERATOR)
     async with httpx.AsyncClient(base_url=gateway.url) as client:
         for cookies in (f"{other}; jph={secret}", f"jph={secret}; {other}"):
-            answer = await client.get("/api/me", headers={"cookie": cookies.encode()})
+            answer = await client.get("/api/me", headers=[(b"cookie", cookies.encode())])
             assert answer.json()["name"] == "operator", cookies
 
 
@@ -245,3 +245,23 @@ async def test_a_stream_writes_once_a_minute_at_most(gateway: Gateway, ann: user
         assert await run(sessions.exists, begun.id, now_ms)
     (listed,) = await run(sessions.listed, ann.id, 45_000)
     assert listed.seen_ms == 0
+
+
+async def test_a_password_that_changes_meanwhile_opens_nothing(
+    gateway: Gateway,
+    browser: httpx.AsyncClient,
+    ann: users.Account,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    accounts = gateway._accounts
+    assert accounts is not None
+    matches = accounts.passwords.matches
+
+    async def slowly(kept: str | None, password: str) -> bool:
+        right = await matches(kept, password)
+        await accounts.run(users.set_password, ann.id, "another hash")
+        return right
+
+    monkeypatch.setattr(accounts.passwords, "matches", slowly)
+    assert (await log_in(browser)).status_code == 401
+    assert await accounts.run(sessions.listed, ann.id, accounts.now_ms()) == []

@@ -95,3 +95,21 @@ def test_nor_is_another_encoding_of_it() -> None:
     for place in range(OF_NAME.free):
         throttle.enter(f"192.0.2.{place}", "zo\u00e9", 0.0)
     assert throttle.enter("192.0.2.99", "zoe\u0301", 0.5) > 0
+
+
+def test_who_was_in_is_not_kept_out_by_those_who_guess_elsewhere() -> None:
+    throttle = LoginThrottle()
+    assert throttle.enter("192.0.2.1", "ann", 0.0) == 0
+    throttle.right("192.0.2.1", "ann")
+    for place in range(20):
+        throttle.enter(f"198.51.100.{place}", "ann", 1.0)
+    assert throttle.enter("198.51.100.99", "ann", 1.5) > 0
+    assert throttle.enter("192.0.2.1", "Ann ", 1.5) == 0
+    assert throttle.enter("192.0.2.1", "ann", 1.5) > 0, "that was the one attempt"
+
+
+def test_places_where_people_were_are_bounded() -> None:
+    throttle = LoginThrottle()
+    for number in range(MOST_KEYS + 50):
+        throttle.right(f"10.0.{number // 250}.{number % 250}", "ann")
+    assert len(throttle._known) == MOST_KEYS
