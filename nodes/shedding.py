@@ -11,6 +11,7 @@ import msgspec
 from heating import durable
 from heating.orders import Order
 from heating.shedding import Decision, Readings, Report, Rules, SheddingPolicy
+from heating.shedding.peaks import TOLERANCE
 from heating.shedding.trip import CURVE
 from heating.wiring import wiring
 from jph.config import state_dir
@@ -40,7 +41,7 @@ class PhaseSettings(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
     """One phase: its mask's codifier, that of its current, and what is declared.
 
     `limit` is in amperes; `warning` is the element that carries the meter's overrun warning,
-    `explain` the one that tells why.
+    `explain` the one that tells why, `peak` carries the meter's highest power of its day, VA.
     """
 
     phase: int
@@ -49,6 +50,7 @@ class PhaseSettings(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
     limit: float | None = None
     warning: str = ""
     explain: str = ""
+    peak: str = ""
 
     def __post_init__(self) -> None:
         if self.phase not in (1, 2, 3):
@@ -82,7 +84,7 @@ class SheddingSettings(Settings, frozen=True):
     voltage: float = 230.0
     breaker: float | None = None
     breaker_curve: tuple[tuple[float, float], ...] = CURVE
-    priority_worth: float = 600.0
+    priority_worth: float = 200.0
     eco_first: bool = False
 
     def __post_init__(self) -> None:
@@ -183,6 +185,7 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         self._currents = {phase.current: number for number, phase in phases.items()}
         self._warnings = {phase.warning: n for n, phase in phases.items() if phase.warning}
         self._explains = {n: phase.explain for n, phase in phases.items() if phase.explain}
+        self._peaks = {phase.peak: number for number, phase in phases.items() if phase.peak}
         self._declared = {n: phase.limit for n, phase in phases.items() if phase.limit is not None}
         self._others = {
             node.codifier: node.sensor.get("Rank", 1)
@@ -263,6 +266,8 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
                 currents[self._currents[source]] = number
             elif source in self._warnings:
                 warnings[self._warnings[source]] = number
+            elif source in self._peaks:
+                self._compare_peaks(self._peaks[source], number)
             elif source == self.settings.subscribed:
                 limits = self._limits(number)
             elif source in self._wiring.heaters and number in tuple(Order):
@@ -271,6 +276,22 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         if not (currents or warnings or limits or orders or overrun is not None):
             return None
         return Readings(currents, limits, warnings, orders, overrun)
+
+    def _compare_peaks(self, number: int, peak_va: float) -> None:
+        """Hold a day's currents and the trip model against the meter's own highest power."""
+        if not 0 <= peak_va < math.inf:
+            return
+        off = self._policy.peak(number, peak_va)
+        if off is None:
+            return
+        if abs(off) <= TOLERANCE:
+            self.log.info("phase %d: the meter's highest power of the day agrees", number)
+        elif off > 0:
+            text = "phase %d: the meter saw %.0f %% more than was heard here: are readings lost?"
+            self.log.warning(text, number, 100 * off)
+        else:
+            text = "phase %d: the meter saw %.0f %% less than the trip model: is the limit right?"
+            self.log.warning(text, number, -100 * off)
 
     def _limits(self, subscribed_a: float) -> dict[int, float]:
         if not 1 <= subscribed_a < 1000:

@@ -11,6 +11,7 @@
     rooms     how short of heat each room is
     surge     what the rest of the house may draw soon
     trip      how long until something opens
+    peaks     whether the meter saw the same day
 
 Everything is pure: readings and monotonic time in, masks and reasons out.
 """

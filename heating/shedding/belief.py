@@ -34,6 +34,12 @@ PAIR_A: Final = 1.2
 APPLIANCE: Final = 0.0075
 """How likely a step of an ampere is, beside nothing at all: per ampere for appliances."""
 
+CONTRARY: Final = 0.05
+"""How likely a thermostat moves against what its room wants."""
+
+LASTING_A: Final = 10.0
+"""Appliances stop sooner than heaters: step by step, what leaves the rest less is likelier."""
+
 LARGE_BASE_A: Final = 12.0
 """It is less and less likely that the rest of the house draws more than this."""
 
@@ -117,6 +123,9 @@ class Belief:
                     share = weight * prior * likely
                     fresh[after] = fresh.get(after, 0.0) + share
                     drew[gone] = drew.get(gone, 0.0) + share
+        for bits in fresh:
+            base_a = max(0.0, current_a - self.amperes.load(bits))
+            fresh[bits] *= math.exp(-base_a / LASTING_A)
         before = self._before(drew, off)
         if sum(fresh.values()) < LEAST_LIKELY:
             self._begin(current_a)
@@ -173,7 +182,9 @@ class Belief:
     def _movers(self, bits: int) -> list["_Mover"]:
         """Return what each thermostat could do next."""
         return [
-            _Mover(i, -a, 1.2 - eager) if bits >> i & 1 else _Mover(i, a, 0.2 + eager)
+            _Mover(i, -a, CONTRARY + 1.0 - eager)
+            if bits >> i & 1
+            else _Mover(i, a, CONTRARY + eager)
             for i, (a, eager) in enumerate(zip(self.amperes.of, self.eager, strict=True))
             if self.allowed >> i & 1
         ]

@@ -7,6 +7,7 @@ from typing import Final
 from heating.orders import Order
 from heating.shedding.belief import Command
 from heating.shedding.observer import Observer
+from heating.shedding.peaks import Peaks
 from heating.shedding.planner import Planner
 from heating.shedding.rooms import Room
 from heating.shedding.rules import NEVER, Held, Reason, Report, Rules
@@ -27,6 +28,7 @@ PLANS_A_REST: Final = 12
 """So often in a minimum off time it is looked whether somebody can come back."""
 
 HURRY_S: Final = 5.0
+IDLE: Final = 0.4
 COLD_ORDERS: Final = frozenset({Order.OFF, Order.FROST})
 
 
@@ -45,6 +47,7 @@ class Phase:
         self.rules = rules
         self.seen = Observer(heaters, rooms, rules)
         self.trip = TripModel(rules.breaker_a, rules.breaker_curve)
+        self.peaks = Peaks()
         self.limit_a: float | None = None
         self.mask = 0
         """The heaters that are shed."""
@@ -107,6 +110,7 @@ class Phase:
             return []
         if current_a is not None:
             self.trip.take(now_s, current_a, self.limit_a)
+            self.peaks.take(current_a, self.trip.filtered_a)
         return self._decide(now_s, current_a, silent_s, self.limit_a) if decide else []
 
     def _decide(
@@ -132,6 +136,11 @@ class Phase:
         if (self.mask | self._cold) >> bit & 1:
             return 0.0
         return self.seen.amperes.of[bit] * self.seen.belief.chance[bit]
+
+    def idle(self, bit: int) -> bool:
+        """Return whether a heater that is let probably draws nothing."""
+        let = not (self.mask | self._cold) >> bit & 1
+        return let and self.seen.quiet and self.seen.belief.chance[bit] < IDLE
 
     def overdue(self, now_s: float) -> list[Heater]:
         """Return the heaters that are shed for longer than they should be, though wanted."""
@@ -172,10 +181,8 @@ class Phase:
         self._rounds += 1
         need_a = left_a - limit_a + max(self.rules.margin_a, RELIEF_MARGIN_A)
         chosen = on
-        guessed = self._rounds > 1 and not all(map(self.seen.amperes.known, _bits(on)))
-        if self._rounds < 3 and not hurry and not guessed:
-            # What did not help as expected is not trusted a second time.
-            need_a *= 1.0 if self._rounds == 1 else 1.5
+        if self._rounds == 1 and not hurry:
+            # What did not help as expected is not trusted a second time: then all must go.
             chosen = self._planner.relief(on, self._young(now_s), need_a, self.mask) or on
         self.helpless = not chosen
         expected_a = sum(self.drawn_a(bit) for bit in _bits(chosen))

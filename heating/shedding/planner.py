@@ -6,6 +6,7 @@ from typing import Final
 
 from heating.shedding.choose import Item, cheapest, fill, greedily
 from heating.shedding.observer import Observer
+from heating.shedding.rooms import BAND_S
 from heating.shedding.rules import Rules
 from heating.wiring import Heater
 
@@ -24,6 +25,11 @@ UNPROVEN: Final = 0.7
 MAY_DRAW: Final = 0.1
 IDLE: Final = 0.2
 
+NEED_S: Final = 300.0
+"""A room is to be warm in about this time; what would heat it sooner is not needed."""
+
+LEAST_PART: Final = 0.1
+
 WARM_S: Final = -20.0
 AMPLE_A: Final = 4.0
 
@@ -35,6 +41,10 @@ class Planner:
         self._heaters = heaters
         self._seen = observer
         self._rules = rules
+        rooms: dict[int, list[int]] = {}
+        for bit, room in enumerate(observer.rooms):
+            rooms.setdefault(id(room), []).append(bit)
+        self._shared = [bits for bits in rooms.values() if len(bits) > 1]
 
     def worths(self, shed: int, overdue: int = 0) -> list[float]:
         """Return what it is worth that each heater may draw: its amperes, weighted.
@@ -57,7 +67,22 @@ class Planner:
             else:
                 wanted = max(LEAST_DRAWING, self._seen.belief.chance[bit], wanted)
             worths.append(amperes[bit] * weight * wanted)
+        for bits in self._shared:
+            self._diminish(worths, bits, shed)
         return worths
+
+    def _diminish(self, worths: list[float], bits: Sequence[int], shed: int) -> None:
+        """Count heaters of one room beyond what it needs for little: they would come and go.
+
+        Each of them would be reserved its current, and stand idle half of the time.
+        """
+        amperes, chance = self._seen.amperes.of, self._seen.belief.chance
+        room = self._seen.rooms[bits[0]]
+        share = room.share + max(0.0, room.short_s + BAND_S) / NEED_S
+        needed_a = share * sum(amperes[bit] for bit in bits)
+        for bit in sorted(bits, key=lambda b: (shed >> b & 1, -chance[b], -amperes[b])):
+            worths[bit] *= min(1.0, max(LEAST_PART, needed_a / amperes[bit]))
+            needed_a -= amperes[bit]
 
     def relief(self, free: int, young: int, need_a: float, shed: int) -> int:
         """Return the heaters among `free` to shed for `need_a`, at least cost; maybe too few."""

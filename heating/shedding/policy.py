@@ -74,6 +74,10 @@ class SheddingPolicy:
         phase = self._phases[number]
         return phase.seen.amperes.load(phase.mask)
 
+    def peak(self, number: int, peak_va: float) -> float | None:
+        """Take the meter's highest power of its day; see `Peaks.told` for what it returns."""
+        return self._phases[number].peaks.told(peak_va, self._rules.volts)
+
     def report(self, now_s: float) -> dict[int, Report]:
         """Return every phase as it is now."""
         return {number: phase.report(now_s) for number, phase in self._phases.items()}
@@ -98,7 +102,8 @@ class SheddingPolicy:
         for name, members in self._members.items():
             rated_a = sum(phase.seen.amperes.of[bit] for phase, bit in members)
             drawn_a = sum(phase.drawn_a(bit) for phase, bit in members)
-            self._rooms[name].pass_time(seconds, drawn_a / rated_a)
+            idle = any(phase.idle(bit) for phase, bit in members)
+            self._rooms[name].pass_time(seconds, drawn_a / rated_a, idle)
         return True
 
     def _standing_in(self, phase: Phase, readings: Readings) -> float | None:

@@ -34,7 +34,7 @@ class Rules:
     volts: float = 230.0
     breaker_a: float | None = None
     breaker_curve: Sequence[tuple[float, float]] = CURVE
-    priority_s: float = 600.0
+    priority_s: float = 200.0
     rotate_s: float = 600.0
     want_s: float = 90.0
     cost_a: float = 0.4

@@ -63,6 +63,11 @@ class TripModel:
             linky_s = math.log(share) / math.log(1 - WEIGHT)
         return min(linky_s, max(0.0, 1.0 - self._warmth) * self._main_s())
 
+    @property
+    def filtered_a(self) -> float:
+        """The current that has come through the meter's filter, A."""
+        return math.sqrt(self._filtered) * (self._limit_a or 0.0)
+
     def _pass(self, seconds: float) -> None:
         if self._limit_a is None:
             return

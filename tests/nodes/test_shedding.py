@@ -47,6 +47,30 @@ async def test_an_overload_is_shed_and_given_back(
     assert "phase 1: 11 restored, room again (8 A, limit 30 A)" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("peak", "expected"), [(2000, "agrees"), (4600, "readings lost"), (230, "is the limit right")]
+)
+async def test_each_day_is_held_against_the_meters_own_peak(
+    peak: float, expected: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    phase = {"Phase": 1, "Codifier": "S1", "Current": "I1", "Limit": 10, "Peak": "W2"}
+    network = house({"Bus": "unix:/nowhere"}, QUICK | {"Phases": [phase]})
+    probe = Probe("TI", network)
+    node = Shedding("SH", network)
+    async with living(probe, node):
+        await probe.until_heard("S1", 0)
+        for value in (500, 100):  # the day under way is not known from its beginning
+            probe.send(value, codifier="W2")
+        probe.send(9, codifier="I1")
+        phase_1 = node._policy._phases[1]
+        await probe.until(lambda: phase_1.seen.current_a == 9)
+        phase_1.peaks.take(9.0, 5.0)
+        for value in (peak, 0):
+            probe.send(value, codifier="W2")
+        await probe.until(lambda: expected in caplog.text)
+
+
 async def repeat(probe: Probe, codifier: str, value: float) -> None:
     while True:
         probe.send(value, codifier=codifier)
