@@ -128,6 +128,14 @@ function changes() {
   fill("changes", words.map(([when, value]) => line(moment(when), value)));
 }
 
+// A history of less than an hour is a dot on a day: the first time it is shown as an hour.
+function young() {
+  const curve = graph.data.curves.get(code);
+  if (!curve) return;
+  at("graph").removeEventListener("drawn", young);
+  if (graph.state.last === "24h" && curve.t.length && curve.now - curve.t[0] < SPANS.hour) choose("1h");
+}
+
 async function read() {
   if (document.hidden) return;
   await Promise.allSettled([messages(), statistics(), gaps()]);
@@ -135,6 +143,7 @@ async function read() {
 
 if (graph) {
   at("graph").addEventListener("drawn", changes);
+  if (!new URLSearchParams(location.search).size) at("graph").addEventListener("drawn", young);
   for (const button of at("lasts").children) button.addEventListener("click", () => choose(button.dataset.last));
   for (const button of at("widths").children) {
     button.addEventListener("click", () => {

@@ -196,10 +196,10 @@ export class Graph {
     plot.setScale("x", { min: this.view.from, max: this.view.to });
   }
 
-  // Shows another time with what is already here.
+  // Shows another time with what is already here. Parts of a ms would have uPlot mark 02:29:59.999.
   move(from, to) {
     this.live = false;
-    this.view = { from, to };
+    this.view = { from: Math.round(from), to: Math.round(to) };
     for (const plot of this.plots) this.scale(plot);
     this.tooltip.hide();
   }
