@@ -1,6 +1,9 @@
 """Fetches pictures over HTTP: blocking, for a thread. Never follows anything to elsewhere."""
 
+import contextlib
 import http.client
+import socket
+import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -12,7 +15,7 @@ from gateway.cameras.settings import Target
 TIMEOUT_S: Final = 5.0
 """How long the camera may be silent."""
 SLOWEST_S: Final = 15.0
-"""How long one picture may take to come."""
+"""How long one picture may take to come, and how long the head of an answer."""
 _CHUNK: Final = 64 * 1024
 _OK: Final = 200
 
@@ -27,11 +30,17 @@ def pictures(
     """
     connection = _connection(target, timeout_s)
     try:
-        with _asked(connection, target) as answer:
+        connection.connect()
+        line = connection.sock
+        with _in_time(line):
+            answer = _asked(connection, target)
+        with answer:
             _check(answer.status)
             boundary = boundary_of(answer.headers.get("content-type", ""))
             if boundary is None:
-                yield picture(_whole(answer, go_on))
+                with _in_time(line):
+                    content = _whole(answer, go_on)
+                yield picture(content)
             else:
                 yield from _stream(answer, Splitter(boundary), go_on)
     except TimeoutError as error:
@@ -45,6 +54,23 @@ def pictures(
 def _connection(target: Target, timeout_s: float) -> http.client.HTTPConnection:
     kind = http.client.HTTPSConnection if target.secure else http.client.HTTPConnection
     return kind(target.host, target.port, timeout=timeout_s)
+
+
+@contextlib.contextmanager
+def _in_time(line: socket.socket) -> Iterator[None]:
+    """Cut the line if the block does not end: what a library waits for may come byte by byte."""
+    limit = threading.Timer(SLOWEST_S, _cut, [line])
+    limit.daemon = True
+    limit.start()
+    try:
+        yield
+    finally:
+        limit.cancel()
+
+
+def _cut(line: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def _asked(connection: http.client.HTTPConnection, target: Target) -> http.client.HTTPResponse:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -281,6 +282,31 @@ async def test_a_camera_that_hangs_or_is_not_there(
     assert "no picture of camera CA" in caplog.text
     assert "hunter2" not in caplog.text
     assert str(fake.port) not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "said", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0"]
+)
+def test_a_camera_that_dawdles_for_ever_is_left(
+    fake: FakeCamera, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(fetch, "SLOWEST_S", 0.3)
+    over = threading.Event()
+
+    def drip(request: Any) -> None:
+        request.wfile.write(said)
+        while not over.wait(0.02):
+            request.wfile.write(b"0")
+
+    fake.answer = drip
+    target = CameraSettings(url=fake.url()).target("")
+    began_s = time.monotonic()
+    try:
+        with pytest.raises(NoPicture):
+            list(fetch.pictures(target, lambda: time.monotonic() < began_s + 5))
+    finally:
+        over.set()
+    assert time.monotonic() - began_s < 4
 
 
 @contextlib.asynccontextmanager
