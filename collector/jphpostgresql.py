@@ -55,6 +55,7 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
     """
 
     halts = False
+    hears_itself = True
     repairs = True
     settings: PostgresSettings
 

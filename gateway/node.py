@@ -64,6 +64,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
     """
 
     halts = False
+    hears_itself = True
     settings: GatewaySettings
     url = ""
     _hub: "Hub | None" = None

@@ -59,6 +59,10 @@ class Bus:
         """Hand what comes on `channel` to `receive`; call before the bus is opened."""
         self._listeners[channel] = receive
 
+    def ignore(self, epoch: int) -> None:
+        """Do not hear what carries `epoch`, as far as the system can; call before it is opened."""
+        self.control.own_epoch = self.data.own_epoch = epoch
+
     def listen_to_letters(self, receive: ReceiveLetters) -> None:
         """Hand what comes by unicast, to the sockets we send through, to `receive`."""
         self._receive_letters = receive

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from jph.blocks import Block
 from jph.config import Endpoint
+from jph.deaf import deafen
 from jph.errors import BusError
 from jph.udp import LINUX, Address, Batches, Receive, keep_on_link, prepare
 
@@ -43,6 +44,7 @@ class Channel:
         sent: datagrams that left.
         unsent: datagrams that could not leave (no network, or the kernel refused).
         receive_buffer: bytes that may wait to be read on each interface; 0 if nobody listens.
+        own_epoch: what carries it is not heard, if set before `open` and the system can (Linux).
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Channel:
     ) -> None:
         self.endpoint = endpoint
         self.sent = self.unsent = self.receive_buffer = 0
+        self.own_epoch: int | None = None
         self._interfaces = tuple(interfaces) or ("",)
         self.ttl = ttl
         self._family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
@@ -198,6 +201,8 @@ class Channel:
             self.receive_buffer = prepare(receiver)
             receiver.bind(self._socket_address(interface))
             self._join(receiver, interface)
+            if self.own_epoch is not None and LINUX:
+                self._batches.deaf = deafen(receiver, self.own_epoch)
         return receiver
 
     def _socket_address(self, interface: str) -> tuple[str, int] | tuple[str, int, int, int]:

@@ -39,6 +39,7 @@ class _Callbacks(NamedTuple):
 class _Script(Node):
     """A node whose hooks are a script's callbacks; `callbacks` is set when it runs."""
 
+    hears_itself = True  # as with the original library
     callbacks: _Callbacks | None = None
 
     def hears_data(self) -> bool:

@@ -31,6 +31,9 @@ class Hooks:
     """With `repairs`: whether `on_data` gets each source's readings in the order they were sent,
     as far as a bounded wait for the missing ones allows."""
 
+    hears_itself: ClassVar[bool] = False
+    """Whether it is handed what it sent itself, as whoever keeps or shows everything must be."""
+
     settings: Any
 
     def __init_subclass__(

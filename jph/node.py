@@ -246,6 +246,8 @@ class Node(Hooks):
         )
 
     def _listen(self) -> None:
+        if not self.hears_itself:
+            self.bus.ignore(self._outbox.epoch)
         self.bus.listen(self.bus.control, self._receive_control)
         self._post.elements = self.elements
         self._post.listen(self.bus, self._receiver if self.hears_data() else None)

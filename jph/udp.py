@@ -55,10 +55,13 @@ class Batches:
 
     Attributes:
         received: datagrams that came.
+        deaf: whether the sockets that are read do not hear what is sent here (`jph.deaf`).
     """
 
     def __init__(self, family: socket.AddressFamily, mtu: int = 1500) -> None:
         self.received = 0
+        self.deaf = False
+        self._calls = 0
         self._largest = mtu - _UDP_IP_HEADERS - 20 * (family == socket.AF_INET6)
         self._segments = LINUX
         self._drops: dict[int, int] = {}
@@ -76,6 +79,7 @@ class Batches:
         """Keep the count of drops of sockets that are closed now."""
         self._dropped_before = self.overflowed
         self._drops.clear()
+        self._calls = 0
 
     def send(
         self, outs: Sequence[socket.socket], datagrams: Sequence[bytes], to: Sequence[Any]
@@ -91,6 +95,7 @@ class Batches:
                 out.sendto(datagram, address)
             except OSError:
                 left = False
+        self._calls += left
         return left
 
     def send_blocks(
@@ -147,7 +152,10 @@ class Batches:
             if level == socket.IPPROTO_UDP and kind == _UDP_GRO:
                 (size,) = _INT.unpack_from(data)
             elif level == socket.SOL_SOCKET and kind == _SO_RXQ_OVFL:
-                (self._drops[readable.fileno()],) = _U32.unpack_from(data)
+                # The kernel counts there what a deaf socket was not to hear, too.
+                dropped = _U32.unpack_from(data)[0] - self._calls * self.deaf
+                which = readable.fileno()
+                self._drops[which] = max(self._drops.get(which, 0), dropped)
         return size
 
     def _send_group(
@@ -167,6 +175,7 @@ class Batches:
                     self._segments = False
                     return self._send_each(outs, Block(group, size), to)
                 return 0
+        self._calls += 1
         return len(group) // size if outs else 0
 
     def _send_each(self, outs: Sequence[socket.socket], block: Block, to: Sequence[Any]) -> int:

@@ -30,6 +30,7 @@ class ControlProgram(Node, type="ControlProgram"):
     """
 
     halts = False
+    hears_itself = True
     announces = False
     heard: Callable[[Control], None] | None = None
 

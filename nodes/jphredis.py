@@ -45,6 +45,7 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
     """
 
     halts = False
+    hears_itself = True
     settings: RedisSettings
 
     async def open(self) -> None:

@@ -76,6 +76,7 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
 
     settings: RecorderSettings
     halts = False
+    hears_itself = True
     tick_s: ClassVar[float] = 1.0
     """How often it looks for losses, and what a recording has grown by is written."""
 

@@ -29,6 +29,8 @@ class EarSettings(Settings, frozen=True):
 class Ear(Node, type="Ear", settings=EarSettings):
     """A node that keeps what it hears."""
 
+    hears_itself = True
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.heard: list[Control] = []
@@ -279,10 +281,27 @@ async def test_garbage_is_counted_and_told_once(
     assert 0 < len(told) <= 4
 
 
+async def test_a_node_does_not_hear_itself_unless_it_says_so(network: NetworkMaker) -> None:
+    class Inward(Ear, type="Inward"):
+        hears_itself = False
+
+    entries = [{"Codifier": "EA", "Type": "Inward"}, {"Codifier": "EB", "Type": "Ear"}]
+    net = network(*entries)
+    inward, ear = Inward("EA", net), Ear("EB", net)
+    async with running(inward, ear):
+        inward.send(1)
+        ear.send(2)
+        await until(lambda: inward.readings and len(ear.readings) > 3)
+        assert {reading.source for reading in inward.readings} == {"EB"}
+        assert {reading.source for reading in ear.readings} == {"EA", "EB"}
+
+
 async def test_a_kinds_mistakes_do_not_end_its_node(
     network: NetworkMaker, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Clumsy(Node, type="Clumsy"):
+        hears_itself = True
+
         async def on_timer(self, now_ms: int) -> None:
             self.send(1)
             raise ValueError("timer")

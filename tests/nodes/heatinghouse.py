@@ -57,6 +57,8 @@ def element(codifier: str, parent: str, control: str = "") -> Sensor:
 class Probe(Node):
     """Stands in for the meter, and for a person: hears everything and can wait for it."""
 
+    hears_itself = True
+
     async def open(self) -> None:
         self.heard: list[Reading] = []
         self.controls: list[Control] = []
