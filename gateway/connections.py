@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from typing import Any, Final
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from gateway.security.throttle import place_of
 from jph.logs import Throttle
 
 HEAD_LIMIT_S: Final = 10.0
@@ -22,7 +24,10 @@ _NO_FILES: Final = "socket.accept() out of system resource"  # asyncio's words
 
 
 class Connection(H11Protocol):
-    """One client. Beyond the limit, who has been asking for nothing for longest has to go."""
+    """One client. Beyond the limit, who has been asking for nothing for longest has to go.
+
+    If all are being answered it is one of the address that has most.
+    """
 
     _waits_since_s: float = 0.0
     _limit: asyncio.TimerHandle | None = None
@@ -88,9 +93,24 @@ class Connection(H11Protocol):
     def _make_room(self) -> None:
         idle = [c for c in self.connections if isinstance(c, Connection) and c._may_go]
         oldest = min(idle, key=lambda c: c._waits_since_s)  # at least we ourselves are idle
+        if oldest is self:
+            oldest = self._of_the_greediest()
         self.connections.discard(oldest)  # it is told only in the next turn of the loop
         oldest.transport.abort()
         self.logger.warning("more than %d connections: one dropped", MOST_CONNECTIONS)
+
+    @property
+    def _place(self) -> str:
+        return place_of(self.client[0]) if self.client else ""
+
+    def _of_the_greediest(self) -> "Connection":
+        """Return the oldest connection of the address that has most, ourselves if we are of it."""
+        everybody = [c for c in self.connections if isinstance(c, Connection)]
+        many = Counter(c._place for c in everybody)
+        (place, most), *_ = many.most_common(1)
+        if most <= many[self._place] + 1:
+            return self
+        return min((c for c in everybody if c._place == place), key=lambda c: c._waits_since_s)
 
 
 class ServerLog(logging.Filter):

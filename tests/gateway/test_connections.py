@@ -116,6 +116,27 @@ async def test_who_asks_for_nothing_makes_room(
     assert caplog.text.count("one dropped") == 1
 
 
+async def test_one_address_does_not_keep_out_the_others(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 4)
+    stream = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with contextlib.AsyncExitStack() as open_now:
+        watching = []
+        for _ in range(4):
+            reader, _ = await open_now.enter_async_context(client(gateway, stream))
+            await reader.readuntil(b"event: board")
+            watching.append(reader)
+        async with client(gateway, b"") as (reader, _):
+            assert await rest(reader) == b"", "another of the same address is dropped"
+        elsewhere = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+        async with httpx.AsyncClient(base_url=gateway.url, transport=elsewhere) as http:
+            assert (await http.get("/healthz")).status_code == 200
+        await rest(watching[0])
+        gateway.on_reload()
+        await watching[1].readuntil(b"event: board")
+
+
 async def test_files_that_run_out_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
     log = ServerLog(node_logger("CF", "Gateway", {}))
     log.start()
