@@ -33,6 +33,7 @@ def test_figure(number: float, text: str) -> None:
         ("12345678", "Wh", "integer", ("12\u202f345.7", "kWh")),
         ("20", "C", "float", ("20.0", "°C")),
         ("-3.25", "°C", "float", ("−3.2", "°C")),
+        ("1e300", "°C", "float", ("1e+300", "°C")),
         ("1843", "p/m", "integer", ("1\u202f843", "/min")),
         ("1", "", "bool", ("on", "")),
         ("0.0", "", "bool", ("off", "")),
