@@ -61,7 +61,8 @@ def shown(value: str, symbol: str, data_type: str = "") -> tuple[str, str]:
         return _text(value), ""
     if data_type == "bool":
         return ("on" if number else "off"), ""
-    if unit == "°C" and abs(number) < _TOO_LONG:  # a thermometer's second decimal is noise, and a missing one is restless
+    # A thermometer's second decimal is noise, and a missing one is restless.
+    if unit == "°C" and abs(number) < _TOO_LONG:
         return f"{number:.1f}".replace("-", _MINUS), unit
     if unit in _PREFIXED and abs(number) >= 10_000:
         number, unit = number / 1000, f"k{unit}"
