@@ -97,7 +97,8 @@ async def _checked(
     account = await accounts.run(users.find, name)
     kept = account.password if account else None
     if not await accounts.passwords.matches(kept, credentials.password) or account is None:
-        parts.audit(request, f"login as {name}", "refused")
+        # A name that nobody has may be a password in the wrong field: it is kept nowhere.
+        parts.audit(request, f"login as {account.name if account else 'nobody known'}", "refused")
         raise HTTPException(WRONG, status_code=401)
     throttle.right(address, name)
     parts.audit(request, f"login as {account.name}", "done")

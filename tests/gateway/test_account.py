@@ -7,6 +7,7 @@ import pytest
 
 from gateway.node import Gateway
 from gateway.security import passwords, tokens, users
+from gateway.security.audit import Auditor
 from gateway.security.roles import Role
 from jph.config import Network
 from jph.node import now_ms
@@ -209,13 +210,26 @@ async def test_every_command_is_kept_with_who_and_what_came_of_it(
 
 
 async def test_a_line_of_the_log_cannot_be_forged(
+    gateway: Gateway, http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert gateway._accounts is not None
+    auditor = Auditor(gateway._accounts, gateway.log)
+    with caplog.at_level("INFO"):
+        auditor.note("ann", "::1", "order x\nadmin: halt TI: done", "none")
+    assert "\nadmin: halt" not in caplog.text
+    (line,) = [line for line in (await http.get("/api/audit")).json() if "halt" in line["what"]]
+    assert line["what"] == "order x\\x0aadmin: halt TI: done"
+
+
+async def test_a_password_in_the_place_of_the_name_is_kept_nowhere(
     http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO"):
-        await http.post("/api/login", json={"name": "x\nadmin: halt TI: done", "password": "x"})
-    assert "\nadmin: halt" not in caplog.text
-    (line,) = [line for line in (await http.get("/api/audit")).json() if "halt" in line["what"]]
-    assert line["what"] == "login as x\\x0aadmin: halt TI: done"
+        await http.post("/api/login", json={"name": people.PASSWORD, "password": ""})
+        await http.post("/api/login", json={"name": "ADMIN", "password": "x"})
+    assert people.PASSWORD not in caplog.text
+    told = [(line["what"], line["answer"]) for line in (await http.get("/api/audit")).json()]
+    assert told == [("login as admin", "refused"), ("login as nobody known", "refused")]
 
 
 async def test_who_gets_in_first_is_told_in_the_log(
