@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from litestar import Response, get
 
-from gateway import page
+from gateway import language, page
 from gateway.api.sensors import known
 from gateway.board import Board
 from gateway.entries import entry_of
@@ -13,6 +13,7 @@ from gateway.history import keeps_history
 from gateway.pages.graphs import codifiers_of
 from gateway.parts import Parts
 from gateway.shell import WebRequest
+from heating.orders import Order
 from jph.config import Sensor
 
 _MOST_RELATED: Final = 40
@@ -25,11 +26,13 @@ def handlers(parts: Parts) -> list[Any]:
     def codifier(request: WebRequest) -> Response[str]:
         board = parts.hub.board
         code = known(parts, request.path_params["codifier"])
-        sensor = board.network.sensor(code)
+        sensor, heats = board.network.sensor(code), code in board.house.wiring.heaters
+        say = language.of(request).say
         facts = {
             "code": code,
             "codifiers": [each for each in codifiers_of(board) if each["code"] == code],
             "kept": keeps_history(board.network),
+            "orders": {str(int(o)): say(o.word) for o in Order} if heats else {},
         }
         return parts.shell.page(
             request,

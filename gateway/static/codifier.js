@@ -89,7 +89,8 @@ function moment(ms) {
 
 async function messages() {
   const stored = await ask("GET", `/api/codifier/${code}/messages?last=50`);
-  const words = ({ value }) => (own.unit && Number.isFinite(Number(value)) ? quantityText(Number(value), own.symbol) : value);
+  const number = (value) => (own.unit && Number.isFinite(Number(value)) ? quantityText(Number(value), own.symbol) : value);
+  const words = ({ value }) => facts.orders[value] ?? number(value);
   fill("messages", stored.map((each) => line(moment(each.t), [words(each), "right"], [String(each.sequence), "right"], each.quality ? t(each.quality) : "")));
 }
 

@@ -160,6 +160,12 @@ async def test_one_codifier_in_full(http: httpx.AsyncClient, filled: tuple[Netwo
     assert (await http.get("/api/codifier/RA/messages?last=0")).status_code == 400
 
 
+async def test_the_page_of_a_heater_has_the_words_of_orders(http: httpx.AsyncClient) -> None:
+    told = (await http.get("/codifier/11", headers={"accept-language": "fr"})).text
+    assert '"orders": {"0": "confort", "1": "arr\\u00eat"' in told
+    assert '"orders": {}' in (await http.get("/codifier/I1")).text
+
+
 async def test_a_page_of_a_codifier(http: httpx.AsyncClient) -> None:
     page = await http.get("/codifier/P1")
     assert page.status_code == 200
