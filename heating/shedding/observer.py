@@ -14,8 +14,15 @@ from heating.wiring import Heater
 LIKELY: Final = 0.7
 UNLIKELY: Final = 0.3
 NOTHING_TO_SEE: Final = 0.03
+UNKNOWN_STEP_A: Final = 2.0
+"""A step of a heater nothing is known of is hardly less."""
+
 SLOWEST_S: Final = 9.0
 """A heater that takes longer to obey than this is not waited for."""
+
+SLOW_SIGNS: Final = 3
+SLOW_SIGNS_S: Final = 1200.0
+"""So many late steps in so short a time are those of slow heaters; fewer may be chance."""
 
 PACE_READINGS: Final = 5
 PACES_OF_SILENCE: Final = 2.1
@@ -47,7 +54,8 @@ class Observer:
         """News for who compares phases; to be taken and cleared."""
         self._pending: list[Command] = []
         self._told_s = NEVER
-        self._late: deque[tuple[float, int]] = deque(maxlen=8)
+        self._slow: deque[tuple[float, float]] = deque(maxlen=SLOW_SIGNS)
+        self._late: deque[tuple[float, Command]] = deque(maxlen=8)
         self._gap_s = 0.0
         self._heard = 0
 
@@ -123,8 +131,8 @@ class Observer:
                     room.asking()
         for command in commands:
             self._learn_warmth(command, step, prior[command.bit])
-        if not told and step.change_a < 0:
-            self._learn_slowness(now_s, -step.change_a)
+        if not told:
+            self._learn_slowness(now_s, step.change_a)
 
     def _learn_amperes(self, step: Step, commands: Sequence[Command]) -> None:
         if len(commands) == 1:
@@ -144,14 +152,20 @@ class Observer:
             room.cold()
         elif drawn < UNLIKELY and command.on:
             room.warm()
+            self._late.append((self._told_s, command))
         elif drawn < UNLIKELY:
             room.not_cold()
-            if prior > 0.8:
-                self._late.append((self._told_s, command.bit))
+            if prior > 0.5:
+                self._late.append((self._told_s, command))
 
-    def _learn_slowness(self, now_s: float, drop_a: float) -> None:
-        """See a drop that comes when it was given up as that of a slow heater."""
-        for told_s, bit in self._late:
-            took_s = now_s - told_s
-            if took_s < SLOWEST_S + 2 and abs(drop_a - self.amperes.of[bit]) <= 1.0:
-                self.settle_s = min(SLOWEST_S, max(self.settle_s, took_s + 0.3))
+    def _learn_slowness(self, now_s: float, change_a: float) -> None:
+        """See a step that comes when it was given up as that of a slow heater."""
+        for told_s, (bit, on) in self._late:
+            took_s, step_a = now_s - told_s, change_a if on else -change_a
+            off_a = abs(step_a - self.amperes.of[bit])
+            like_it = off_a <= 1.0 or (not self.amperes.known(bit) and step_a >= UNKNOWN_STEP_A)
+            if took_s < SLOWEST_S + 2 and like_it:
+                self._slow.append((now_s, took_s))
+        if len(self._slow) == SLOW_SIGNS and now_s - self._slow[0][0] < SLOW_SIGNS_S:
+            longest_s = max(took_s for _, took_s in self._slow) + 0.3
+            self.settle_s = min(SLOWEST_S, max(self.settle_s, longest_s))

@@ -114,6 +114,15 @@ def test_watts_are_learned_and_used() -> None:
         assert abs(known[heater_.codifier] - amperes) < 0.7
 
 
+@pytest.mark.parametrize(("obey_s", "slow"), [(1.5, False), (6.0, True)])
+def test_heaters_that_obey_late_are_waited_for(obey_s: float, slow: bool) -> None:
+    house = ShedHouse(UNKNOWN, BIG, obey_s=obey_s)
+    house.base_a = 3.0
+    house.live(3600)
+    settle_s = house.policy._phases[1].seen.settle_s
+    assert settle_s > obey_s if slow else settle_s == Rules().settle_s
+
+
 def test_rooms_take_turns_when_heat_is_short() -> None:
     house = ShedHouse(UNKNOWN, BIG)
     house.base_a = 3.0
