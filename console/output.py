@@ -42,7 +42,7 @@ def show_value(value: Value | None, symbol: str = "") -> str:
         # What comes from the network must not command the terminal.
         text = "".join(c if c.isprintable() else "·" for c in str(value))
     if len(text) > _SHOWN_TEXT:
-        text = text[: _SHOWN_TEXT - 1] + "…"
+        return text[: _SHOWN_TEXT - 1] + "…"  # a unit behind half a text would be of nothing
     return f"{text} {symbol}".rstrip()
 
 

@@ -78,7 +78,7 @@ export class Picture {
 
   // On a narrow screen.
   upright(found, width) {
-    const [control, data, left] = [22, 58, 92];
+    const [control, data, left] = [22, 66, 98];
     const size = { width: width - left - 10, height: 52 };
     let y = 30;
     const nodes = found.members.map((each) => {
