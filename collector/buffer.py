@@ -94,6 +94,8 @@ class Buffer:
 
     def add(self, readings: Sequence[Reading]) -> None:
         """Take readings in."""
+        if not readings:
+            return
         self._open()
         self.bytes += self._parts.add(readings)
         self.rows += len(readings)
