@@ -22,7 +22,7 @@ run: $(VENV)/run.stamp
 	@exec $(BIN)/python control.py up --follow-parent
 
 test: $(VENV)/test.stamp $(VENV)/system.stamp
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 bench: $(VENV)/bench.stamp
 	@$(BIN)/python -m bench
