@@ -27,12 +27,13 @@ def handlers(parts: Parts) -> list[Any]:
         board = parts.hub.board
         code = known(parts, request.path_params["codifier"])
         sensor, heats = board.network.sensor(code), code in board.house.wiring.heaters
-        say = language.of(request).say
+        tongue = language.of(request)
+        value, unit = page.worded(board.row(code), tongue.say, tongue.code)
         facts = {
             "code": code,
             "codifiers": [each for each in codifiers_of(board) if each["code"] == code],
             "kept": keeps_history(board.network),
-            "orders": {str(int(o)): say(o.word) for o in Order} if heats else {},
+            "orders": {str(int(o)): tongue.say(o.word) for o in Order} if heats else {},
         }
         return parts.shell.page(
             request,
@@ -40,6 +41,8 @@ def handlers(parts: Parts) -> list[Any]:
             sensor=sensor,
             name=sensor.name or page.label(sensor),
             row=board.row(code),
+            value=value,
+            unit=unit,
             settings=entry_of(sensor),
             related=list(_related(board, sensor)),
             facts=facts,

@@ -1,7 +1,8 @@
 // The page of one codifier: live above, and what the history has of it.
 import { ask } from "./ask.js";
+import { worded } from "./board.js";
 import { at, make, put } from "./dom.js";
-import { decimal, figure, span } from "./figures.js";
+import { figure, span } from "./figures.js";
 import { Graph } from "./graphs/graph.js";
 import { format, parse } from "./graphs/state.js";
 import { hourMinute, hourSecond, fullDay, pointText, spanText } from "./graphs/times.js";
@@ -38,8 +39,9 @@ function choose(last) {
 
 // Puts a row of the stream above.
 function paint(row) {
-  put(at("value"), decimal(row.value ?? "–"));
-  put(at("unit"), row.unit ?? "");
+  const [value, unit] = worded(row);
+  put(at("value"), value);
+  put(at("unit"), unit);
   put(at("state"), t(row.state));
   at("now").dataset.state = row.state;
   put(at("aloud"), row.state === "alive" ? "" : `${code}: ${t(row.state)}`);
@@ -61,7 +63,7 @@ function heard(row) {
   const body = at("messages")?.querySelector("tbody");
   if (!body) return;
   const when = Date.now() - (performance.now() - born);
-  const value = `${decimal(row.value ?? "–")} ${row.unit ?? ""}`.trim();
+  const value = worded(row).join(" ").trim();
   body.prepend(line(moment(when), [value, "right"], ["", "right"], row.quality ? t(row.quality) : ""));
   body.firstElementChild.className = "heard";
   body.parentElement.hidden = false;
