@@ -7,4 +7,5 @@ bound     perfect knowledge: what nobody can do better
 scorer    integrals over the limit, trips, cold rooms
 day       one policy, one day
 figures   many days in a few numbers
+realtime  one house at the pace of the clock, and the programs that look after it
 """

@@ -16,7 +16,7 @@ NAMEPLATE_SPREAD: Final = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One winter day of one house.
+    """One winter day of one house, or some `hours` of it.
 
     `obey_s` is how long its heaters take to obey (from, to), `opens_at` the multiple of the
     contract at which the meter's breaker opens in the end.  A policy is told the `watts` on the
@@ -31,13 +31,22 @@ class Case:
     opens_at: float = OPENS_AT
     watts: bool = False
     hours: float = 24.0
+    start_s: float = 0.0
+    """When the power comes back, s since midnight."""
+    meter_s: float = 0.0
+    """So much later the meter begins its first frame."""
+
+    @property
+    def end_s(self) -> float:
+        """When it ends, s since midnight."""
+        return self.start_s + self.hours * 3600
 
     def house(self) -> HouseSpec:
         """Return the house of that day."""
         return generate(self.sizing, self.seed, obey_s=self.obey_s)
 
     def indoor_c(self) -> float:
-        """Return how warm the rooms are at midnight, when the power comes back."""
+        """Return how warm the rooms are when the power comes back."""
         return Random(f"indoor {self.seed}").uniform(*INDOOR_C)
 
 

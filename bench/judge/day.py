@@ -22,11 +22,11 @@ TIMER_S: Final = 1.0
 def judge(case: Case, make: Maker | None) -> DayScore:
     """Return what a policy makes of a day; without one, what perfect knowledge does."""
     spec = case.house()
-    house = House(spec, seed=case.seed, start_s=0.0, indoor_c=case.indoor_c())
+    house = House(spec, seed=case.seed, start_s=case.start_s, indoor_c=case.indoor_c())
     scorer = Scorer(house, Protection(spec.subscribed_a, opens_at=case.opens_at))
     started_s = time.process_time()
     if make is None:
-        Bound(scorer).run(case.hours * 3600)
+        Bound(scorer).run(case.end_s)
     else:
         table = wiring(spec, watts=case.watts, seed=case.seed)
         _Day(case, scorer, table, make(table)).run()
@@ -37,13 +37,14 @@ def judge(case: Case, make: Maker | None) -> DayScore:
 
 class _Day:
     def __init__(self, case: Case, scorer: Scorer, table: Wiring, policy: Policy) -> None:
-        self._end_s = case.hours * 3600
+        self._end_s = case.end_s
         self._scorer = scorer
         self._house = scorer.house
         self._table = table
         self._policy = policy
         self._faults = Faults(case.seed, case.hours) if case.faults else None
-        self._meter = Pace(self._house.spec.subscribed_a, self._house.time_s, case.mode)
+        begins_s = self._house.time_s + case.meter_s
+        self._meter = Pace(self._house.spec.subscribed_a, begins_s, case.mode)
         self._masks = dict.fromkeys(table.phases, 0)
         self._stepped_s = self._house.time_s
         self._switchings = 0

@@ -78,6 +78,7 @@ class Scorer:
     def finish(self) -> DayScore:
         """Close the books."""
         self.account()
+        self._look(self.house.time_s)
         for index, since_s in enumerate(self._over_since):
             self._end(index, since_s, self._time_s)
         self.score.cold = list(self._deficits.values())

@@ -1,0 +1,218 @@
+"""Do the live programs shed as well as the policy alone?  The same houses, both ways.
+
+In process, as `bench.heating` judges: the policy is called with what the meter says.  Live, in
+real time: `control.py run P1 P2 P3 TI SH` reads the meter from a pty at the line's pace, speaks
+over buses of its own on the loopback interface, and writes the chips over the I2C socket.  The
+same scorer keeps the books of both.
+
+    python -m bench.heating_live [--minutes 8] [--house tight]... [--seed N] [--houses 3]
+                                 [--hour 7] [--apart] [--json FILE]
+
+No two runs are the same: where in its frame the meter is when a heater wakes decides what is shed.
+So the policy alone is run many times, the meter's first frame beginning a little later each time.
+docs/bench/heating.md says what was found.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import fmean, pstdev
+from typing import Final
+
+from bench.footprint import program, spent
+from bench.judge.case import Case
+from bench.judge.day import judge
+from bench.judge.figures import quantile, summarise
+from bench.judge.policies import ours
+from bench.judge.realtime import NODES, JudgedHouse, configuration
+from bench.judge.scorer import DayScore
+from bench.report import Row, keep
+from sim.physics import Sizing
+
+MINUTES: Final = 8.0
+HOUR: Final = 7.0
+HOUSES: Final = 3
+PHASES: Final = 20
+"""So many times the policy alone is run on each stretch."""
+
+FRAME_S: Final = 1.9
+"""About the length of a long frame: the meter's first one begins anywhere in it."""
+
+AIM: Final = 0.05
+NAMES: Final = {
+    "trips": "trips",
+    "over_as": "A·s over the limit",
+    "longest_s": "longest over, s",
+    "median_s": "back under, p50, s",
+    "p99_s": "back under, p99, s",
+    "switchings": "switchings a heater",
+    "cold": "degree-hours, mean",
+    "coldest": "degree-hours, worst",
+    "energy_kwh": "heating, kWh",
+    "share": "share of the bound",
+}
+
+
+Scores = dict[Case, DayScore]
+
+
+@dataclass
+class Lived:
+    """What the live houses came to: scores, groups' lateness (s), CPU of the programs (s)."""
+
+    scores: Scores = field(default_factory=dict)
+    late_s: list[float] = field(default_factory=list)
+    cpu_s: float = 0.0
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Let the houses live, judge the same stretches in process, and print both."""
+    options = _options(arguments)
+    sizings = [Sizing[name.upper()] for name in options.house or ["tight"]]
+    seeds = range(options.seed, options.seed + options.houses)
+    cases = [
+        Case(
+            sizing=sizing,
+            seed=seed,
+            faults=False,
+            hours=options.minutes / 60,
+            start_s=options.hour * 3600,
+        )
+        for sizing in sizings
+        for seed in seeds
+    ]
+    lived = asyncio.run(live(cases, apart=options.apart))
+    rows = compare(cases, lived.scores)
+    show(rows)
+    late = sorted(lived.late_s)
+    print(
+        f"\n{options.houses} houses of each, {options.minutes:g} min from {options.hour:g} h; the "
+        f"meters' groups late by {1e3 * quantile(late, 0.5):.1f} ms (p50), "
+        f"{1e3 * quantile(late, 0.99):.1f} ms (p99), {1e3 * late[-1]:.0f} ms at most; the programs "
+        f"took {lived.cpu_s / len(cases) * 60 / options.minutes:.0f} CPU s an hour and house"
+    )
+    keep(options.json, "heating_live", rows)
+
+
+async def live(cases: Sequence[Case], *, apart: bool = False) -> Lived:
+    """Let all houses live at once, each with programs of its own; `apart` each node in its own."""
+    lived, starting = Lived(), asyncio.Lock()
+    with tempfile.TemporaryDirectory(prefix="jph-heating-") as directory:
+        async with asyncio.TaskGroup() as group:
+            for number, case in enumerate(cases):
+                place = Path(directory) / str(number)
+                group.create_task(_live(case, place, lived, starting, apart=apart))
+    return lived
+
+
+async def _live(
+    case: Case, directory: Path, lived: Lived, starting: asyncio.Lock, *, apart: bool
+) -> None:
+    house, config = _build(case, directory)
+    with contextlib.closing(house):
+        programs = contextlib.ExitStack()
+        try:
+            pids = []
+            async with starting:  # one after the other: starting is what takes a processor
+                for codes in [(code,) for code in NODES] if apart else [NODES]:
+                    begun = program(codes, config)
+                    pid, _ = await asyncio.to_thread(programs.enter_context, begun)
+                    pids.append(pid)
+            before_s = sum(spent(pid)[0] for pid in pids)
+            house.begin()
+            await house.run()
+            lived.cpu_s += sum(spent(pid)[0] for pid in pids) - before_s
+        finally:
+            await asyncio.to_thread(programs.close)
+    lived.scores[case] = house.scorer.finish()
+    lived.late_s += house.late_s
+
+
+def _build(case: Case, directory: Path) -> tuple[JudgedHouse, Path]:
+    directory.mkdir()
+    meter, i2c, config = (directory / name for name in ("meter", "i2c.sock", "config.json"))
+    config.write_text(json.dumps(configuration(case, meter, i2c)), encoding="utf-8")
+    house = JudgedHouse(case, directory)
+    house.open(meter, i2c)
+    return house, config
+
+
+def compare(cases: Sequence[Case], lived: Scores) -> list[Row]:
+    """Return each figure in process and live, by sizing and, of several, over all.
+
+    In process it is the mean of `PHASES` runs, `spread` their standard deviation.
+    """
+    bound = {case: judge(case, None) for case in cases}
+    shifts = [FRAME_S * number / PHASES for number in range(PHASES)]
+    alone = [{case: judge(replace(case, meter_s=s), ours) for case in cases} for s in shifts]
+    kinds = {sizing.name.lower(): [sizing] for sizing in Sizing}
+    kinds["all"] = list(Sizing)
+    rows: list[Row] = []
+    for kind, sizings in kinds.items():
+        some = [case for case in cases if case.sizing in sizings]
+        if some and (kind != "all" or len({case.sizing for case in cases}) > 1):
+            rows += _rows(kind, some, alone, lived, bound)
+    return rows
+
+
+def _rows(
+    kind: str, cases: Sequence[Case], alone: Sequence[Scores], lived: Scores, bound: Scores
+) -> Iterator[Row]:
+    def figures(scores: Scores) -> dict[str, float]:
+        days, best = ([each[case] for case in cases] for each in (scores, bound))
+        return summarise(days, best).as_dict()
+
+    ran, there = [figures(scores) for scores in alone], figures(lived)
+    for key, name in NAMES.items():
+        runs = [each[key] for each in ran]
+        yield (
+            {
+                "name": name,
+                "house": kind,
+                "overs": sum(len(lived[case].overs) for case in cases),
+                "in_process": fmean(runs),
+                "spread": pstdev(runs),
+                "lowest": min(runs),
+                "highest": max(runs),
+                "live": there[key],
+            }
+        )
+
+
+def show(rows: Sequence[Row]) -> None:
+    """Print the figures beside each other."""
+    heads = f"{'in process':>11}{'± (1σ)':>9}{'from – to':>20}{'live':>9}{'differs':>9}"
+    print(f"{'house':8}{'':22}{heads}")
+    for row in rows:
+        alone, there = row["in_process"], row["live"]
+        differs = f"{there / alone - 1:+.1%}" if alone else "–" if there else "0"
+        around = f"{_short(row['lowest'])} – {_short(row['highest'])}"
+        print(
+            f"{row['house']:8}{row['name']:22}{_short(alone):>11}{_short(row['spread']):>9}"
+            f"{around:>20}{_short(there):>9}{differs:>9}"
+        )
+
+
+def _short(number: float) -> str:
+    return f"{number:.{1 if number >= 100 else 2 if number >= 10 else 3}f}"
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench.heating_live")
+    parser.add_argument("--minutes", type=float, default=MINUTES)
+    parser.add_argument("--house", action="append", choices=[s.name.lower() for s in Sizing])
+    parser.add_argument("--seed", type=int, default=0, help="of the first house")
+    parser.add_argument("--houses", type=int, default=HOUSES, help="so many seeds, all at once")
+    parser.add_argument("--hour", type=float, default=HOUR, help="of the day, when it begins")
+    parser.add_argument("--apart", action="store_true", help="each node in a process of its own")
+    parser.add_argument("--json", type=Path)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""A house of the judge at the pace of the clock: the real programs read its meter, drive its chips.
+
+The house, the meter's line and the chips are those of `sim.live`; the books are the judge's.  It
+stands still until `begin`, so that the programs are there when its power comes back.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from bench.footprint import GROUP, free_port
+from bench.judge.case import Case, wiring
+from bench.judge.scorer import Scorer
+from heating.orders import WIRES
+from heating.wiring import Wiring
+from sim.blueprint import FIRST_ADDRESS, Blueprint
+from sim.chips.i2cbus import Outputs
+from sim.live import LONGEST_DELAY_S, METER_ADDRESS, LiveHouse
+from sim.meter.frames import with_parity
+from sim.meter.line import Line, duration_s
+from sim.meter.register import Register
+from sim.physics import House
+from sim.physics.protection import Protection
+from sim.physics.spec import PHASES
+
+CARDS: Final = ("P1", "P2", "P3")
+NODES: Final = (*CARDS, "TI", "SH")
+"""The programs of a house; the shedder last, it is to hear the meter soon."""
+
+NOT_BASE: Final = frozenset({"HCHP", "HHPHC"})
+"""What a meter of the base tariff does not say; the pace of the judge is that of such a meter."""
+
+Json = dict[str, Any]
+
+
+class BaseLine(Line):
+    """The line of a meter of the base tariff (HCHC stands for BASE, which is as long)."""
+
+    def _next_frame(self, now_s: float) -> tuple[str, ...]:
+        return tuple(label for label in super()._next_frame(now_s) if label not in NOT_BASE)
+
+
+class JudgedHouse(LiveHouse):
+    """A house of a case with the scorer's books, in a directory of its own.
+
+    `late_s` holds by how much each group of the meter left later than on a real line, s.
+    """
+
+    def __init__(self, case: Case, directory: Path) -> None:
+        spec = case.house()
+        state = directory / "state.json"
+        first = House(spec, seed=case.seed, start_s=case.start_s, indoor_c=case.indoor_c())
+        kept = {
+            "house": {**first.snapshot(), "heaters": {}},  # they wake one by one
+            "meter": Register(METER_ADDRESS, spec.subscribed_a).snapshot(),
+        }
+        state.write_text(json.dumps(kept), encoding="utf-8")
+        plan = Blueprint(spec, places(wiring(spec)))
+        log = logging.getLogger(__name__)
+        super().__init__(plan, state, seed=case.seed, thermal_speed=1.0, log=log)
+        self.late_s: list[float] = []
+        self._end_s = case.end_s
+        self._begun = False
+        self._switchings = 0
+        self.scorer = Scorer(self.house, Protection(spec.subscribed_a, opens_at=case.opens_at))
+        self.house.watch = self._changed
+
+    def begin(self) -> None:
+        """Let the power come back now."""
+        self._stepped_s = time.monotonic()
+        self._begun = True
+
+    async def run(self) -> None:
+        """Send group after group until the stretch is over, as `LiveHouse` does for ever."""
+        line = BaseLine(self.register)
+        due_s = time.monotonic()
+        while self.house.time_s < self._end_s:
+            self.advance()
+            now_s = time.monotonic()
+            characters = line.next(now_s)
+            due_s = max(due_s, now_s - LONGEST_DELAY_S) + duration_s(characters)
+            await asyncio.sleep(due_s - now_s)
+            self.late_s.append(time.monotonic() - due_s)
+            if self.scorer.dead_until_s is None:
+                self._port.write(with_parity(characters))
+        self.scorer.score.switchings = self._switchings / len(self.house.heaters)
+
+    def advance(self) -> None:
+        """Let the house live up to now, if it lives already, and keep its books."""
+        if not self._begun:
+            return
+        super().advance()
+        self.scorer.account()
+        dead_until_s = self.scorer.dead_until_s
+        if dead_until_s is not None and self.house.time_s >= dead_until_s:
+            self.scorer.rearm()
+
+    def _changed(self) -> bool:
+        self.scorer.account()
+        return False
+
+    def _obey(self, address: int, outputs: Outputs) -> None:
+        before = [heater.given for heater in self.house.heaters.values()]
+        super()._obey(address, outputs)
+        after = [heater.given for heater in self.house.heaters.values()]
+        self._switchings += sum(was is not now for was, now in zip(before, after, strict=True))
+
+
+def places(table: Wiring) -> dict[tuple[int, int], str]:
+    """Return which heater hangs on which wire of which chip: one card after the other is filled."""
+    return {
+        (FIRST_ADDRESS + index // WIRES, index % WIRES + 1): codifier
+        for index, codifier in enumerate(table.heaters)
+    }
+
+
+def configuration(case: Case, meter: Path, i2c: Path) -> Json:
+    """Return a configuration of meter, shedder and cards; they know what a policy is told."""
+    spec = case.house()
+    table = wiring(spec)
+    fields = {f"I{n}": f"CURRENT_{n}" for n in PHASES} | {f"W{n}": f"WARNING_{n}" for n in PHASES}
+    proxies = [{"Codifier": code, "Field": field} for code, field in fields.items()]
+    phases = [
+        {
+            "Phase": n,
+            "Codifier": f"S{n}",
+            "Current": f"I{n}",
+            "Warning": f"W{n}",
+            "Limit": spec.subscribed_a,
+        }
+        for n in PHASES
+    ]
+    nodes = [
+        _node("TI", "Teleinfo", 10, {"Device": str(meter), "Proxy": proxies}),
+        _node("SH", "Shedding", 1, {"Phases": phases}),
+    ]
+    parents = dict.fromkeys(fields, "TI") | {f"S{n}": "SH" for n in PHASES}
+    for number, card in enumerate(CARDS):
+        address = FIRST_ADDRESS + number
+        mine = {wire: c for (at, wire), c in places(table).items() if at == address}
+        nodes.append(_node(card, "PilotCard", 5, _card(table, address, mine, i2c)))
+        parents |= dict.fromkeys(mine.values(), card)
+    elements = [
+        {"Codifier": codifier, "Type": "Proxy", "Sensor": {"Codifier": parent}}
+        for codifier, parent in parents.items()
+    ]
+    multicast = {
+        "Control-Channel": {"Address": GROUP, "Port": free_port()},
+        "Data-Channel": {"Address": "239.255.77.2", "Port": free_port()},
+        "Interfaces": {"*": "lo"},
+        "TTL": 0,
+    }
+    logs = {"version": 1, "root": {"level": "WARNING"}}
+    return {"Multicast": multicast, "Logging": logs, "Sensors": [*nodes, *elements]}
+
+
+def _card(table: Wiring, address: int, wires: dict[int, str], i2c: Path) -> Json:
+    heaters = {wire: table.heaters[codifier] for wire, codifier in wires.items()}
+    phases = sorted({heater.phase for heater in heaters.values()})
+    return {
+        "Bus": f"unix:{i2c}",
+        "Address": address,
+        "Wires": [
+            {
+                "Codifier": heater.codifier,
+                "Wire": wire,
+                "Phase": heater.phase,
+                "Room": heater.room,
+                "Priority": heater.priority,
+            }
+            for wire, heater in heaters.items()
+        ],
+        "Shed": {str(phase): f"S{phase}" for phase in phases},
+        "Meter": {str(phase): f"I{phase}" for phase in phases},
+    }
+
+
+def _node(codifier: str, kind: str, interval_s: float, settings: Json) -> Json:
+    return {
+        "Codifier": codifier,
+        "Type": kind,
+        "KeepAliveInterval": 10,
+        "SensorInterval": interval_s,
+        "Sensor": settings,
+    }

@@ -1,0 +1,65 @@
+"""Do the pieces of the live comparison fit?  The same house and rules, and programs that shed."""
+
+import asyncio
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from bench.heating_live import NAMES, compare, live, show
+from bench.judge.case import Case
+from bench.judge.case import wiring as told
+from bench.judge.day import judge
+from bench.judge.policies import ours
+from bench.judge.realtime import configuration, places
+from heating.shedding import Rules
+from heating.wiring import wiring
+from jph import kinds
+from nodes.shedding import Shedding, SheddingSettings
+from sim.physics import HouseSpec, Sizing
+
+SECONDS = 8.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hurried(Case):
+    """A house whose heaters all wake within two seconds: too many."""
+
+    def house(self) -> HouseSpec:
+        spec = Case.house(self)
+        heaters = tuple(replace(heater, wake_s=heater.wake_s / 25) for heater in spec.heaters)
+        return replace(spec, heaters=heaters)
+
+
+CASE = Hurried(sizing=Sizing.BRUTAL, seed=3, faults=False, hours=SECONDS / 3600, start_s=7 * 3600.0)
+
+
+def test_the_nodes_are_told_what_the_policy_is(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(configuration(CASE, tmp_path / "meter", tmp_path / "i2c")))
+    network = kinds.load(str(path))
+    settings = Shedding.check_settings(network.sensor("SH"))
+    assert isinstance(settings, SheddingSettings)
+    assert settings.rules() == Rules()
+    assert {phase.limit for phase in settings.phases} == {CASE.house().subscribed_a}
+    nodes, alone = (
+        {h.codifier: h._replace(card="", wire=0) for h in table.heaters.values()}
+        for table in (wiring(network), told(CASE.house()))
+    )
+    assert nodes == alone
+    assert len(set(places(told(CASE.house())).values())) == len(alone)
+
+
+def test_live_programs_shed_a_house_and_the_books_tell(capsys: pytest.CaptureFixture[str]) -> None:
+    lived = asyncio.run(live([CASE]))
+    score, alone = lived.scores[CASE], judge(CASE, ours)
+    assert score.switchings > 0
+    assert score.over_as > 0
+    assert min(score.cold) > 0
+    assert score.energy_kwh == pytest.approx(alone.energy_kwh, rel=0.5)
+    assert lived.late_s
+    rows = compare([CASE], lived.scores)
+    assert [row["name"] for row in rows] == list(NAMES.values())
+    show(rows)
+    assert capsys.readouterr().out.count("\n") == 1 + len(NAMES)
