@@ -43,6 +43,7 @@ class Fact(NamedTuple):
 class Meter:
     """Turn a reader's events into facts, at once, except that the phases of a frame leave together.
 
+    A phase that has reached the subscribed current waits for no other: somebody may have to act.
     Times are monotonic seconds. ``phases`` is 1 or 3, None until a good frame has told.
     """
 
@@ -81,9 +82,11 @@ class Meter:
         phase = CURRENTS[group.label]
         if phase > 1:
             self.phases = 3
-        self._amperes[phase] = int(group.value)
+        self._amperes[phase] = amperes = int(group.value)
         self._held += _same(group)
-        if group.label == "IINST" or phase == (self.phases or 3):
+        contract_a = self._contract_a()
+        urgent = contract_a is not None and amperes >= contract_a
+        if urgent or group.label == "IINST" or phase == (self.phases or 3):
             self._release(facts)
 
     def _release(self, facts: list[Fact]) -> None:

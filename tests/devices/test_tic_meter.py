@@ -154,10 +154,21 @@ def test_facts(lines: tuple[Line, ...], expected: dict[str, object]) -> None:
 def test_the_phases_of_a_frame_leave_together_with_the_last() -> None:
     meter, reader = Meter(EXPIRY_S), FrameReader()
     meter.update(reader.feed(frame(HISTORIQUE_THREE)), 0.0)
-    begun = b"\x02\n" + line("IINST1", "031") + b"\r\n" + line("IINST2", "014") + b"\r\n"
+    begun = b"\x02\n" + line("IINST1", "019") + b"\r\n" + line("IINST2", "014") + b"\r\n"
     assert meter.update(reader.feed(begun), 1.0) == []
     last = meter.update(reader.feed(line("IINST3", "007") + b"\r"), 1.0)
-    assert [fact.value for fact in last if fact.field.startswith("CURRENT")] == [31, 14, 7]
+    assert [fact.value for fact in last if fact.field.startswith("CURRENT")] == [19, 14, 7]
+
+
+def test_a_phase_that_has_reached_the_contract_waits_for_no_other() -> None:
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+    meter.update(reader.feed(frame(HISTORIQUE_THREE)), 0.0)  # 20 A a phase
+    first = meter.update(reader.feed(b"\x02\n" + line("IINST1", "020") + b"\r"), 1.0)
+    assert first == [Fact("IINST1", 20), Fact("CURRENT_1", 20)]
+    second = meter.update(reader.feed(b"\n" + line("IINST2", "014") + b"\r"), 1.0)
+    assert second == []
+    last = meter.update(reader.feed(b"\n" + line("IINST3", "007") + b"\r"), 1.0)
+    assert [fact.value for fact in last if fact.field.startswith("CURRENT")] == [14, 7]
 
 
 def test_a_lost_last_phase_holds_the_others_no_longer_than_the_next_group() -> None:
