@@ -170,18 +170,16 @@ def _rows(
     ran, there = [figures(scores) for scores in alone], figures(lived)
     for key, name in NAMES.items():
         runs = [each[key] for each in ran]
-        yield (
-            {
-                "name": name,
-                "house": kind,
-                "overs": sum(len(lived[case].overs) for case in cases),
-                "in_process": fmean(runs),
-                "spread": pstdev(runs),
-                "lowest": min(runs),
-                "highest": max(runs),
-                "live": there[key],
-            }
-        )
+        yield {
+            "name": name,
+            "house": kind,
+            "overs": sum(len(lived[case].overs) for case in cases),
+            "in_process": fmean(runs),
+            "spread": pstdev(runs),
+            "lowest": min(runs),
+            "highest": max(runs),
+            "live": there[key],
+        }
 
 
 def show(rows: Sequence[Row]) -> None:

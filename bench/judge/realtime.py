@@ -74,7 +74,7 @@ class JudgedHouse(LiveHouse):
         self._begun = True
 
     async def run(self) -> None:
-        """Send group after group until the stretch is over, as `LiveHouse` does for ever."""
+        """Send group after group until the stretch is over; then the house stands still again."""
         line = BaseLine(self.register)
         due_s = time.monotonic()
         while self.house.time_s < self._end_s:
@@ -86,6 +86,7 @@ class JudgedHouse(LiveHouse):
             self.late_s.append(time.monotonic() - due_s)
             if self.scorer.dead_until_s is None:
                 self._port.write(with_parity(characters))
+        self._begun = False
         self.scorer.score.switchings = self._switchings / len(self.house.heaters)
 
     def advance(self) -> None:
