@@ -50,9 +50,11 @@ def main() -> None:
     names = parser.parse_args().names or list(BENCHES)
     if unknown := set(names) - BENCHES.keys():
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
-    found = {name: rows for name in names if (rows := run(name)) is not None}
-    results = merged(found)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        if (figures := run(name)) is not None:
+            found[name] = figures
+            RESULTS.write_text(json.dumps(merged(found), indent=1) + "\n")
     print(f"\nfigures: {RESULTS}")
     if "bus" in found:
         PICTURE.write_text(draw(found["bus"]["rows"]))
@@ -71,7 +73,7 @@ def run(name: str) -> dict[str, Any] | None:
         done = subprocess.run(command, cwd=HERE.parent, check=False)
         passed_s = time.monotonic() - began_s
         print(f"({passed_s:.0f} s)", flush=True)
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
             rows = json.loads(figures.read_text())["rows"]
             return {"date": now(), "seconds": round(passed_s), "rows": rounded(rows)}
         print(f"no figures; it ended with {done.returncode}")

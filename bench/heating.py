@@ -8,7 +8,6 @@ docs/bench/heating.md says what is measured and how.
 """
 
 import argparse
-import json
 import multiprocessing
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from bench.judge.day import judge
 from bench.judge.figures import Figures, summarise
 from bench.judge.policies import POLICIES
 from bench.judge.scorer import DayScore
+from bench.report import keep
 from sim.meter.pace import Mode
 from sim.physics import Sizing
 from sim.physics.protection import OPENS_AT
@@ -49,12 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table = run(jobs, options.processes)
     show(table)
     print(f"\n{options.days} days each, {time.monotonic() - started_s:.0f} s")
-    if options.json:
-        rows = [
-            {"policy": policy, "house": sizing.name.lower(), **figures.as_dict()}
-            for (policy, sizing), figures in table.items()
-        ]
-        options.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    rows = [
+        {"name": f"{policy}, {sizing.name.lower()}", **figures.as_dict()}
+        for (policy, sizing), figures in table.items()
+    ]
+    keep(options.json, "heating", rows)
 
 
 def run(jobs: Sequence[Job], processes: int = PROCESSES) -> Table:

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 import click
 
 from collector.connecting import connect
-from collector.place import dsn_of
+from collector.place import dsn_of, sql_of
 from console.context import App
+from jph.errors import StoreError
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -22,9 +23,15 @@ def reading(app: App, name: str) -> "AbstractContextManager[connection]":
     """Give a connection that reads, for the length of a block.
 
     Raises:
-        StoreError: PostgreSQL is away.
+        StoreError: PostgreSQL is away; says what to do.
     """
-    opened = connect(dsn_of(app.network), name, read_only=True)
+    try:
+        opened = connect(dsn_of(app.network), name, read_only=True)
+    except StoreError as error:
+        if sql_of(app.network) is None:  # ours, which runs with the house
+            hint = "the house's own PostgreSQL does not answer; control.py up runs it"
+            raise StoreError(f"{hint} ({error})") from error
+        raise
     opened.autocommit = True
     return closing(opened)
 

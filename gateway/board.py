@@ -98,10 +98,11 @@ class Board:
         self.cache_here = False
         self.history: History | None = LOOKING if keeps_history(network) else None
         self.history_version = self.version
-        self._unsettled = False
+        self._heard: set[str] = set()
         self._entries = {sensor.codifier: _Entry(sensor) for sensor in network.sensors}
         # An element's state hangs on its node's, so nodes are judged first.
-        self._nodes_first = sorted(self._entries.items(), key=lambda e: e[1].sensor.parent or "")
+        self._nodes_first = sorted(self._entries, key=lambda code: self._parent_of(code) or "")
+        self._hanging = _hanging(self.house)
         self._phase_of = {p.current: p for p in self.house.phases if p.current}
         self._mask_of = {p.number: p.mask for p in self.house.phases if p.mask}
         self._masks = {p.mask: p.number for p in self.house.phases if p.mask}
@@ -133,7 +134,7 @@ class Board:
             if entry.sign.read(stamp, wall_ms, now_s, old=old):
                 entry.active = is_active(fields)
                 entry.fresh = True
-        self.refresh(now_s)
+        self._judge_with_hanging(hashes.keys() & self._entries.keys(), now_s)
 
     def hear(
         self, codifier: str, active: bool, now_s: float, host: str = "", wire: int | None = None
@@ -149,13 +150,13 @@ class Board:
         entry.sign.hear(now_s)
         entry.active, entry.host, entry.wire = active, host, wire
         entry.fresh = True
-        self._unsettled = True
+        self._heard.add(codifier)
         return True
 
     def settle(self, now_s: float) -> None:
-        """Judge again if something was heard since that was done last."""
-        if self._unsettled:
-            self.refresh(now_s)
+        """Judge again what was heard since that was done last."""
+        heard, self._heard = self._heard, set()
+        self._judge_with_hanging(heard, now_s)
 
     def set_cache(self, here: bool) -> None:
         """Say whether the cache answers."""
@@ -172,8 +173,27 @@ class Board:
 
     def refresh(self, now_s: float) -> bool:
         """Judge everything again at `now_s` (monotonic); True if something is to be shown."""
-        changed = self._unsettled = False
-        for codifier, entry in self._nodes_first:
+        self._heard.clear()
+        return self._judge(self._nodes_first, now_s)
+
+    def _judge_with_hanging(self, codifiers: Iterable[str], now_s: float) -> None:
+        """Judge some again, and what hangs on them: many may change a little, seldom all."""
+        chosen = set(codifiers)
+        nodes = [code for code in chosen if self._parent_of(code) is None]
+        before = [self._entries[code].row.state for code in nodes]
+        self._judge(nodes, now_s)
+        below = chosen.difference(nodes)
+        for code, state in zip(nodes, before, strict=True):
+            if self._entries[code].row.state != state:
+                below.update(each.codifier for each in self.network.elements(code))
+        for code in chosen:
+            below.update(self._hanging.get(code, ()))
+        self._judge(below & self._entries.keys(), now_s)
+
+    def _judge(self, codifiers: Iterable[str], now_s: float) -> bool:
+        changed = False
+        for codifier in codifiers:
+            entry = self._entries[codifier]
             row = self._row(codifier, entry, now_s)
             if entry.fresh or _differ(row, entry.row):
                 entry.version = self.version + 1
@@ -183,6 +203,9 @@ class Board:
         if changed:
             self.version += 1
         return changed
+
+    def _parent_of(self, codifier: str) -> str | None:
+        return self._entries[codifier].sensor.parent
 
     def rows(self, since: int = -1) -> dict[str, Row]:
         """Return the rows that changed after version `since`; by default all."""
@@ -346,6 +369,17 @@ def _trip(fields: Mapping[str, str]) -> float | None:
     if trip is None or trip <= -1 or not stamp_of(fields, ("TTimestamp",)):
         return None
     return max(0.0, trip)
+
+
+def _hanging(house: House) -> dict[str, set[str]]:
+    """Return what is shown with each codifier's value: heaters by mask, currents by their limit."""
+    found: dict[str, set[str]] = {}
+    for phase in house.phases:
+        if phase.mask:
+            found.setdefault(phase.mask, set()).update(h.codifier for h in phase.heaters)
+        if phase.limited_by and phase.current:
+            found.setdefault(phase.limited_by, set()).add(phase.current)
+    return found
 
 
 def _differ(new: Row, old: Row) -> bool:

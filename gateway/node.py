@@ -213,13 +213,19 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
 
     async def _judge(self, hub: "Hub") -> None:
         """Show what was heard, merged, and find what became late: silence sends no message."""
+        next_s = time.monotonic()
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_JUDGE_EVERY_S):
+                async with asyncio.timeout(next_s - time.monotonic()):
                     await self._heard.wait()
-            heard = self._heard.is_set()  # whoever asked meanwhile has had it settled already
+            now_s, heard = time.monotonic(), self._heard.is_set()
             self._heard.clear()
-            if hub.board.refresh(time.monotonic()) or heard:
+            if now_s >= next_s:
+                next_s = now_s + _JUDGE_EVERY_S
+                heard |= hub.board.refresh(now_s)
+            else:
+                hub.board.settle(now_s)
+            if heard:  # whoever asked meanwhile may have had it settled already
                 hub.wake()
             await asyncio.sleep(MERGE_S)
 

@@ -177,6 +177,6 @@ def test_the_program_prints_a_table_and_writes_its_figures(tmp_path: Path) -> No
         check=True,
     )
     assert "bound" in done.stdout
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    assert {row["policy"] for row in rows} == {"none", "bound"}
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    assert {row["name"] for row in rows} == {"none, light", "bound, light"}
     assert rows[0]["trips"] == 0

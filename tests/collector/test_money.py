@@ -271,7 +271,7 @@ def test_what_readings_kept_no_longer_told_stays(base: connection, house: Networ
 def test_hours_of_which_readings_are_gone_are_never_spread_anew(
     base: connection, house: Network
 ) -> None:
-    """Neither by late readings nor by making everything anew; what comes after is as it would be."""
+    """Neither by late readings nor by making all anew; what comes after is as it would be."""
     moments = [n / 10 for n in range(60)]
     touched = store(base, "X1", ((at(h), round(100 * h + 3 * (h % 1))) for h in moments))
     touched += store(base, "I1", ((at(h), 20 + round(h)) for h in moments))

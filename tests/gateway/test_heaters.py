@@ -185,4 +185,4 @@ async def test_the_page_has_orders_for_who_may_give_them(
     assert "Hall" in page
     looking = (await viewer.get("/heaters")).text
     assert "data-give" not in looking
-    assert "log in as operator" in looking
+    assert "an admin can let you give orders" in looking
