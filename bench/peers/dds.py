@@ -7,7 +7,7 @@ from cyclonedds.idl.types import float64, uint32, uint64
 
 
 @dataclass
-class Message(IdlStruct, typename="Message"):
+class Message(IdlStruct, typename="Message"):  # type: ignore[call-arg]  # its types are not read
     """Identity, sequence, time and value."""
 
     sequence: uint32
