@@ -43,7 +43,9 @@ PHASES: Final = 20
 FRAME_S: Final = 1.9
 """About the length of a long frame: the meter's first one begins anywhere in it."""
 
-AIM: Final = 0.05
+HEARD_S: Final = 2.0
+"""After so long everybody has heard a frame."""
+
 NAMES: Final = {
     "trips": "trips",
     "over_as": "A·s over the limit",
@@ -116,6 +118,7 @@ async def _live(
     house, config = _build(case, directory)
     with contextlib.closing(house):
         programs = contextlib.ExitStack()
+        meter = asyncio.create_task(house.run())
         try:
             pids = []
             async with starting:  # one after the other: starting is what takes a processor
@@ -124,10 +127,12 @@ async def _live(
                     pid, _ = await asyncio.to_thread(programs.enter_context, begun)
                     pids.append(pid)
             before_s = sum(spent(pid)[0] for pid in pids)
+            await asyncio.sleep(HEARD_S)
             house.begin()
-            await house.run()
+            await meter
             lived.cpu_s += sum(spent(pid)[0] for pid in pids) - before_s
         finally:
+            meter.cancel()
             await asyncio.to_thread(programs.close)
     lived.scores[case] = house.scorer.finish()
     lived.late_s += house.late_s

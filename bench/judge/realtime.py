@@ -1,7 +1,8 @@
 """A house of the judge at the pace of the clock: the real programs read its meter, drive its chips.
 
 The house, the meter's line and the chips are those of `sim.live`; the books are the judge's.  It
-stands still until `begin`, so that the programs are there when its power comes back.
+stands still until `begin`: the programs are there, and have heard the meter, when its power comes
+back.
 """
 
 import asyncio
@@ -67,6 +68,7 @@ class JudgedHouse(LiveHouse):
         self._switchings = 0
         self.scorer = Scorer(self.house, Protection(spec.subscribed_a, opens_at=case.opens_at))
         self.house.watch = self._changed
+        self.register.observe(self.house.time_s, self.house.amps, 0.0)
 
     def begin(self) -> None:
         """Let the power come back now."""
@@ -135,7 +137,7 @@ def configuration(case: Case, meter: Path, i2c: Path) -> Json:
         for n in PHASES
     ]
     nodes = [
-        _node("TI", "Teleinfo", 10, {"Device": str(meter), "Proxy": proxies}),
+        _node("TI", "Teleinfo", 10, {"Device": str(meter), "Mode": "historique", "Proxy": proxies}),
         _node("SH", "Shedding", 1, {"Phases": phases}),
     ]
     parents = dict.fromkeys(fields, "TI") | {f"S{n}": "SH" for n in PHASES}
