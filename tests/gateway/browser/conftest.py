@@ -7,6 +7,7 @@
         await sound(page)
 """
 
+import asyncio
 import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +15,14 @@ from typing import Protocol
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import (
+    Browser,
+    FloatRect,
+    Locator,
+    Page,
+    async_playwright,
+    expect,
+)
 
 from gateway.node import Gateway
 from gateway.security.roles import Role
@@ -118,3 +126,16 @@ def sound() -> Sound:
             assert grave == [], f"{page.url}, {scheme}"
 
     return check
+
+
+async def standing(thing: Locator, limit_s: float = 10.0) -> FloatRect:
+    """Return where something is, once it is there and moves no more: pages may draw it anew."""
+    async with asyncio.timeout(limit_s):
+        before = None
+        while True:
+            await thing.wait_for()
+            place = await thing.bounding_box()
+            if place is not None and place == before:
+                return place
+            before = place
+            await thing.page.wait_for_timeout(50)

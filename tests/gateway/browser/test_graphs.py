@@ -14,7 +14,7 @@ from gateway.node import Gateway
 from gateway.security.roles import Role
 from jph.config import Network
 from tests.gateway import past
-from tests.gateway.browser.conftest import HEIGHT, Show, Sound, fits
+from tests.gateway.browser.conftest import HEIGHT, Show, Sound, fits, standing
 from tests.gateway.stage import RedisProcess, reading
 from tests.gateway.test_history_api import allow
 from tests.support import running
@@ -83,8 +83,7 @@ async def test_what_a_person_does(show: Show, sound: Sound, gateway: Gateway, wi
     await page.set_viewport_size({"width": width, "height": HEIGHT})
 
     over = page.locator(".u-over").first
-    box = await over.bounding_box()
-    assert box is not None
+    box = await standing(over)
     async with page.expect_response(is_history):
         await page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 90)
         await page.mouse.down()

@@ -101,7 +101,9 @@ async def test_all_heaters_answer_each_for_itself(show: Show) -> None:
 
 async def test_who_may_only_look_sees_no_buttons(show: Show) -> None:
     page = await show("/heaters", role=Role.VIEWER)
-    await expect(page.locator(".banner:visible")).to_contain_text("log in as operator")
+    await expect(page.locator(".banner:visible")).to_contain_text(
+        "an admin can let you give orders"
+    )
     assert await page.locator("[data-give], [data-ask]").count() == 0
     await page.locator(".heater button").first.click()
     await expect(page.get_by_role("dialog")).to_be_visible()

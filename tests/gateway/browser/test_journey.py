@@ -16,7 +16,7 @@ from gateway.security.roles import Role
 from jph.config import Network
 from nodes.jphredis import JphRedis
 from tests.gateway import past
-from tests.gateway.browser.conftest import Show
+from tests.gateway.browser.conftest import Show, standing
 from tests.gateway.houses import element, node
 from tests.gateway.people import PASSWORD, add
 from tests.gateway.stage import RedisProcess, alive, now_ms
@@ -113,8 +113,7 @@ async def _looks_at_yesterday(page: Page) -> None:
     last = page.locator('.legend tr[data-code="PA"] [data-part="last"]')
     await expect(last).to_contain_text("VA")
     over = page.locator(".u-over").first
-    where = await over.bounding_box()
-    assert where is not None
+    where = await standing(over)
     async with page.expect_response(is_history):
         await page.mouse.move(where["x"] + 0.6 * where["width"], where["y"] + 90)
         await page.mouse.down()
