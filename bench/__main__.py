@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import subprocess
@@ -89,11 +90,14 @@ def merged(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def rounded(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Keep four digits of each figure: there are no more in a measurement."""
-    return [
-        {key: float(f"{v:.4g}") if isinstance(v, float) else v for key, v in row.items()}
-        for row in rows
-    ]
+    """Keep four digits of each figure: there are no more in a measurement. None is none."""
+
+    def short(value: object) -> object:
+        if not isinstance(value, float):
+            return value
+        return float(f"{value:.4g}") if math.isfinite(value) else None
+
+    return [{key: short(value) for key, value in row.items()} for row in rows]
 
 
 def now() -> str:
@@ -112,7 +116,7 @@ def machine() -> dict[str, Any]:
         "processor": model or platform.machine(),
         "cores": os.cpu_count(),
         "memory_gb": round(memory / 2**30, 1),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
     }
 
 

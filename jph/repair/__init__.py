@@ -3,8 +3,9 @@
 Positions are sequences that never wrap: the sequence is a position modulo 2³¹.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class Cause(StrEnum):
@@ -20,8 +21,7 @@ class Cause(StrEnum):
     REFUSED = "refused"  # came, and no store can hold it
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
+class Hole(msgspec.Struct, frozen=True):
     """Readings of one source that are given up.
 
     `count` of them from sequence `first` on (0: how many is not known), between the timestamps of
@@ -37,8 +37,7 @@ class Hole:
     to_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """Up to where a receiver has the readings of one start of a source.
 
     All up to sequence `last` but `missing` (first, count) are kept; `last_ms` is the timestamp of

@@ -3,8 +3,9 @@
 Places are counted from the sequence that was asked first: it is place 0.
 """
 
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+import msgspec
 
 from jph.repair.journal import Journal
 from jph.repair.letters import Asked, Life
@@ -15,8 +16,7 @@ from jph.wire import SEQUENCE_LIMIT
 _HALF: Final = SEQUENCE_LIMIT // 2
 
 
-@dataclass(slots=True)
-class Found:
+class Found(msgspec.Struct):
     """An answer, or a part of one.
 
     Attributes:
@@ -26,8 +26,8 @@ class Found:
         rest: what is still to be looked up.
     """
 
-    datagrams: list[bytes] = field(default_factory=list)
-    gone: list[Asked] = field(default_factory=list)
+    datagrams: list[bytes] = []
+    gone: list[Asked] = []
     next: int | None = None
     rest: Asked | None = None
 

@@ -20,9 +20,10 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
+
+import msgspec
 
 from jph.errors import StoreError
 from jph.repair.letters import Life
@@ -53,16 +54,15 @@ class Run(NamedTuple):
     joined: bytes
 
 
-@dataclass(slots=True)
-class _Segment:
+class _Segment(msgspec.Struct):
     """One file: what it holds of each (codifier, epoch), and the journal's age at its end."""
 
     path: Path
     size: int = 0
     damaged: int = 0
     age_s: float = 0.0
-    held: dict[tuple[str, int], Ranges] = field(default_factory=dict)
-    began: dict[tuple[str, int], int] = field(default_factory=dict)
+    held: dict[tuple[str, int], Ranges] = {}
+    began: dict[tuple[str, int], int] = {}
 
     def note(self, codifier: str, epoch: int, first: int, count: int, flag: str) -> None:
         """Take note of a run; sequences are kept as they are, so a run that wraps is two."""
