@@ -6,11 +6,17 @@ The value is durable: `$JPH_STATE/setpoints/XX.json`, written before it is sent.
 import json
 import math
 import os
+import time
 from pathlib import Path
+from typing import Final
 
 from jph.config import Sensor, state_dir
+from jph.logs import Throttle
 from jph.node import Node, Settings
 from jph.wire import Control, Flag
+
+_TELL_EVERY_S: Final = 10.0
+"""A slider that is dragged, or a stranger's flood, is so many lines in the log and no more."""
 
 
 class SetpointSettings(Settings, frozen=True):
@@ -68,9 +74,11 @@ class Setpoint(Node, type=("Setpoint", "controlSensor"), settings=SetpointSettin
 
     settings: SetpointSettings
     value = 0.0
+    _untold = ""
 
     async def open(self) -> None:
         """Take up the value where the last run left it."""
+        self._telling = Throttle(_TELL_EVERY_S)
         stored = restore(self._path)
         self.value = bounded(
             float(self.settings.default) if stored is None else stored, self.settings
@@ -79,6 +87,7 @@ class Setpoint(Node, type=("Setpoint", "controlSensor"), settings=SetpointSettin
     async def on_timer(self, now_ms: int) -> None:
         """Say the value again, so that newcomers learn it."""
         self._say()
+        self._tell()
 
     def on_control(self, message: Control) -> None:
         """Obey `A` and `E`; other flags are the base class's."""
@@ -95,15 +104,24 @@ class Setpoint(Node, type=("Setpoint", "controlSensor"), settings=SetpointSettin
 
     def _take(self, wanted: float, source: str) -> None:
         if not math.isfinite(wanted):
-            self.log.warning("%s asks for %s, which is no value", source, wanted)
+            if self._telling.allow("no value", time.monotonic()):
+                self.log.warning("%s asks for %s, which is no value", source, wanted)
             return
         self.value = bounded(wanted, self.settings)
         try:
             store(self._path, self.value)
         except OSError as error:
-            self.log.error("the value will not survive a restart: %s", error)
-        self.log.info("%s sets %g", source, self.value)
+            if self._telling.allow("disk", time.monotonic()):
+                self.log.error("the value will not survive a restart: %s", error)
+        self._untold = source
+        self._tell()
         self._say()
+
+    def _tell(self) -> None:
+        """Log who set what: the first of many commands at once, where they end soon after."""
+        if self._untold and self._telling.allow("set", time.monotonic()):
+            self.log.info("%s sets %g", self._untold, self.value)
+            self._untold = ""
 
     @classmethod
     def taken(cls, entry: Sensor, wanted: float) -> float:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -151,6 +152,31 @@ async def test_a_full_disk_is_told_and_survived(
         async with running(Setpoint("SP", house)):
             assert await ear.order(Flag.SET, 22) == 22.0
     assert "will not survive a restart" in caplog.text
+
+
+async def test_a_dragged_slider_is_logged_where_it_begins_and_where_it_ends(
+    network: MakeNetwork, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO")
+    now_s = [100.0]
+    monkeypatch.setattr("nodes.setpoint.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    house = network(entry(), CONSOLE)
+    node = Setpoint("SP", house)
+
+    def told() -> list[str]:
+        return [message for message in caplog.messages if "sets" in message]
+
+    async with on_bus(ListeningProgram("CC", house)) as console:
+        ear = Ear(console)
+        async with running(node):
+            for number in range(10, 25):
+                await ear.order(Flag.SET, number)
+            await node.on_timer(0)
+            assert told() == ["CC sets 10"]
+            now_s[0] += 11
+            await node.on_timer(0)
+            await node.on_timer(0)
+    assert told() == ["CC sets 10", "CC sets 24"]
 
 
 @pytest.mark.parametrize(
