@@ -8,6 +8,7 @@ from litestar.params import Parameter
 
 from gateway.logbook import Entry, matching
 from gateway.parts import Parts
+from gateway.security.roles import Role
 from gateway.shell import WebRequest
 from jph.config import Network
 from jph.logbus import LEVELS
@@ -55,7 +56,7 @@ def handlers(parts: Parts) -> list[Any]:
         """Return at most 1000 lines after one, and wait up to `wait` s for the first.
 
         `level` is the least; `code` and `text` narrow further. Lines of the gateway tell of people
-        (who has logged in, who commanded what): who has no account does not see them.
+        (who has logged in, who commanded what): admins alone see them, as those of `/api/audit`.
         """
         if epoch not in ("", book.epoch):
             after = -1
@@ -63,7 +64,7 @@ def handlers(parts: Parts) -> list[Any]:
             await book.wait(after, wait)
         found = book.after(after, MOST)
         last = found[-1].id if found else min(after, book.next_id - 1)
-        if not request.user.known:
+        if request.user.role < Role.ADMIN:
             private = _gateways(parts.network())
             found = [entry for entry in found if entry.code not in private]
         levels = frozenset(LEVELS[LEVELS.index(level) :])

@@ -11,9 +11,11 @@ import pytest
 
 from gateway.logbook import MOST_A_SECOND, MOST_KEPT, Entry, Logbook, matching
 from gateway.node import Gateway
+from gateway.security.roles import Role
 from jph.config import Network
 from jph.logbus import LEVELS, LogBusHandler, LogLine, encode
 from tests.gateway.houses import house
+from tests.gateway.people import logged_in
 from tests.gateway.stage import RedisProcess
 from tests.support import running, until
 
@@ -164,13 +166,20 @@ def say(logged: Network) -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture
-async def http(logged: Network) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client, not logged in, of a gateway that hears the log channel."""
+async def page(logged: Network) -> AsyncIterator[Gateway]:
+    """Yield a gateway that hears the log channel."""
     page = Gateway("CF", logged)
-    async with running(page), httpx.AsyncClient(base_url=page.url, timeout=30) as client:
+    async with running(page):
         assert page._senses is not None
         book = page._senses.logbook
         await until(lambda: book.joined)
+        yield page
+
+
+@pytest.fixture
+async def http(page: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client of it, not logged in."""
+    async with httpx.AsyncClient(base_url=page.url, timeout=30) as client:
         yield client
 
 
@@ -211,15 +220,22 @@ async def test_a_request_waits_for_the_next_line(
     assert [line["text"] for line in found["lines"]] == ["at last"]
 
 
-async def test_lines_about_people_are_for_people_with_an_account(
-    http: httpx.AsyncClient, say: Callable[..., None]
+async def test_lines_about_people_are_for_admins(
+    http: httpx.AsyncClient, page: Gateway, say: Callable[..., None]
 ) -> None:
     say("ann from 10.0.0.7: halt TI", "CF")
     say("sunrise", "C1")
-    answer = (await http.get("/api/log?wait=10")).json()
-    while answer["last"] < 1:
-        answer = (await http.get("/api/log?wait=10")).json()
-    assert [line["code"] for line in answer["lines"]] == ["C1"]
+
+    async def seen(client: httpx.AsyncClient) -> list[str]:
+        answer = (await client.get("/api/log?wait=10")).json()
+        while answer["last"] < 1:
+            answer = (await client.get("/api/log?wait=10")).json()
+        return [line["code"] for line in answer["lines"]]
+
+    assert await seen(http) == ["C1"]
+    for role in (Role.VIEWER, Role.OPERATOR, Role.ADMIN):
+        async with logged_in(page, role) as client:
+            assert await seen(client) == (["CF", "C1"] if role is Role.ADMIN else ["C1"])
 
 
 @pytest.mark.parametrize(
