@@ -44,11 +44,17 @@ def make_shell(network: Callable[[], Network]) -> Shell:
 
 
 def build_app(
-    parts: Parts, hosts: Collection[str], *, public: bool = False, proxies: Iterable[str] = ()
+    parts: Parts,
+    hosts: Collection[str],
+    cookie: str,
+    *,
+    public: bool = False,
+    proxies: Iterable[str] = (),
 ) -> App:
     """Return the whole application, doors included.
 
-    `hosts` are our names. `public` lets everybody read. `proxies` are believed about clients.
+    `hosts` are our names, `cookie` is that of a session's. `public` lets everybody read.
+    `proxies` are believed about clients.
 
     Raises:
         ConfigError: `proxies` are no addresses or networks.
@@ -86,11 +92,11 @@ def build_app(
             backend="gzip", gzip_compress_level=6, exclude_opt_key="ready", exclude=["/events$"]
         ),
         request_max_body_size=MOST_BODY_BYTES,
-        openapi_config=_openapi(),
+        openapi_config=_openapi(cookie),
         logging_config=None,
         debug=False,
     )
-    inside = Entry(_heads_as_gets(app), parts.accounts, public=public)
+    inside = Entry(_heads_as_gets(app), parts.accounts, cookie, public=public)
     return Proxies(Guard(inside, hosts), networks_of(proxies))
 
 
@@ -127,11 +133,11 @@ def _as_too_deep(_: object, __: RecursionError) -> Response[Any]:
     return _said("that is nested too deeply", 400)
 
 
-def _openapi() -> OpenAPIConfig:
+def _openapi(cookie: str) -> OpenAPIConfig:
     """Describe the API; the description is for programs, at `/api/openapi.json`."""
     schemes: dict[str, SecurityScheme | Reference] = {
         "token": SecurityScheme(type="http", scheme="bearer"),
-        "session": SecurityScheme(type="apiKey", security_scheme_in="cookie", name="jph"),
+        "session": SecurityScheme(type="apiKey", security_scheme_in="cookie", name=cookie),
     }
     return OpenAPIConfig(
         title="jph gateway",

@@ -105,7 +105,8 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         wanted = self.settings
         tls = Tls.of(wanted.certificate, wanted.key)
         public = wanted.public == "read"
-        app = build_app(self._parts(), hosts, public=public, proxies=wanted.proxies)
+        cookie = f"jph-{self.codifier}"
+        app = build_app(self._parts(), hosts, cookie, public=public, proxies=wanted.proxies)
         listener = listen(wanted.address, port_of(wanted.port))
         self.url = url_of(listener, tls)
         self._web = WebServer(app, listener, self._web_ended, self.log, tls)

@@ -25,12 +25,15 @@ _PAD_BYTES: Final = 32
 
 
 class Cookies:
-    """The names and marks of our cookies: none leaves this site, none can be read by a script."""
+    """The names and marks of our cookies: none leaves this site, none can be read by a script.
 
-    def __init__(self, *, secure: bool) -> None:
+    A browser sends a host's cookies to all its ports: the name of each gateway's is its own.
+    """
+
+    def __init__(self, name: str, *, secure: bool) -> None:
         prefix = "__Host-" if secure else ""
-        self.session = f"{prefix}jph"
-        self.visitor = f"{prefix}jph-visitor"
+        self.session = f"{prefix}{name}"
+        self.visitor = f"{prefix}{name}-visitor"
         self._secure = secure
 
     def cookie(self, name: str, value: str, age_s: int | None = None) -> Cookie:
@@ -61,11 +64,15 @@ class Identity(NamedTuple):
 
 
 class Entry:
-    """An ASGI application around another: says who asks (`scope["user"]`, `scope["auth"]`)."""
+    """An ASGI application around another: says who asks (`scope["user"]`, `scope["auth"]`).
 
-    def __init__(self, app: App, accounts: Accounts, *, public: bool) -> None:
+    `cookie` is the name of the session's.
+    """
+
+    def __init__(self, app: App, accounts: Accounts, cookie: str, *, public: bool) -> None:
         self._app = app
         self._accounts = accounts
+        self._cookie = cookie
         self._nobody = PUBLIC if public else NOBODY
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,8 +81,9 @@ class Entry:
             await self._app(scope, receive, send)
             return
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        named = Cookies(self._cookie, secure=scope["scheme"] == "https")
         try:
-            identity = await self._identity(headers, Cookies(secure=scope["scheme"] == "https"))
+            identity = await self._identity(headers, named)
         except AccountsError:
             await refuse(Refusal(503, "the accounts cannot be read now"), send)
             return

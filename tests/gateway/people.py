@@ -13,7 +13,7 @@ from gateway.security.roles import Role
 from jph.node import now_ms
 
 PASSWORD = "correct horse"
-COOKIE = "jph"
+COOKIE = "jph-CF"
 
 
 async def add(gateway: Gateway, name: str, role: Role, kept: str = "no hash") -> users.Account:

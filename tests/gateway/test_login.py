@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import sqlite3
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import httpx
@@ -14,7 +15,11 @@ from gateway.security import passwords, sessions, tokens, users
 from gateway.security.database import accounts_path
 from gateway.security.roles import Role
 from gateway.security.throttle import OF_NAME
+from jph.config import Network
 from tests.gateway import people
+from tests.gateway.houses import house, node
+from tests.gateway.stage import RedisProcess
+from tests.support import running
 
 HASH = passwords.hash_of(people.PASSWORD)
 
@@ -56,15 +61,33 @@ async def test_a_login_is_a_session(browser: httpx.AsyncClient, ann: users.Accou
     assert (await browser.post("/sensormsg/TI/P")).json()["answered"] is True
 
 
+async def test_gateways_of_one_host_keep_to_their_own_cookies(
+    network: Callable[..., Network], redis: RedisProcess
+) -> None:
+    kinds = [node(code, "Gateway", Sensor={"Port": 0, "Public": "read"}) for code in ("CG", "CH")]
+    both = network(*house(), *kinds, Redis={"URL": redis.url})
+    one, other = Gateway("CG", both), Gateway("CH", both)
+    async with running(one, other), httpx.AsyncClient(timeout=10) as client:
+        await people.add(one, "ann", Role.OPERATOR, HASH)
+        for page in (one, other):
+            await open_page(client, f"{page.url}/login")
+            said = {"name": "ann", "password": people.PASSWORD}
+            (await client.post(f"{page.url}/api/login", json=said)).raise_for_status()
+        await open_page(client, f"{other.url}/")
+        (await client.post(f"{other.url}/api/logout")).raise_for_status()
+        names = [(await client.get(f"{page.url}/api/me")).json()["name"] for page in (one, other)]
+    assert names == ["ann", ""]
+
+
 async def test_a_logout_ends_it_on_the_server(
     browser: httpx.AsyncClient, ann: users.Account
 ) -> None:
     await log_in(browser)
-    kept = browser.cookies["jph"]
+    kept = browser.cookies[people.COOKIE]
     await open_page(browser, "/")
     assert (await browser.post("/api/logout")).status_code == 200
-    assert "jph" not in browser.cookies
-    browser.cookies.set("jph", kept, domain="127.0.0.1")
+    assert people.COOKIE not in browser.cookies
+    browser.cookies.set(people.COOKIE, kept, domain="127.0.0.1")
     assert (await browser.get("/api/me")).json()["name"] == ""
 
 
@@ -78,7 +101,7 @@ async def test_wrong_is_wrong_without_saying_what(
     answer = await log_in(browser, name, password)
     assert answer.status_code == 401
     assert answer.json() == {"error": "wrong name or password"}
-    assert "jph" not in browser.cookies
+    assert people.COOKIE not in browser.cookies
 
 
 async def test_nobody_learns_who_there_is_from_the_time(
@@ -127,15 +150,15 @@ async def test_a_login_comes_from_our_own_page(
 async def test_a_session_that_was_planted_is_not_taken(
     gateway: Gateway, browser: httpx.AsyncClient, ann: users.Account
 ) -> None:
-    browser.cookies.set("jph", "planted", domain="127.0.0.1")
+    browser.cookies.set(people.COOKIE, "planted", domain="127.0.0.1")
     await log_in(browser)
-    assert browser.cookies["jph"] != "planted"
+    assert browser.cookies[people.COOKIE] != "planted"
     await open_page(browser)
-    first = browser.cookies["jph"]
+    first = browser.cookies[people.COOKIE]
     assert (await log_in(browser)).status_code == 200
-    second = browser.cookies["jph"]
+    second = browser.cookies[people.COOKIE]
     assert first != second
-    async with httpx.AsyncClient(base_url=gateway.url, cookies={"jph": first}) as old:
+    async with httpx.AsyncClient(base_url=gateway.url, cookies={people.COOKIE: first}) as old:
         assert (await old.get("/api/me")).json()["name"] == "", "a new login ends the one before"
 
 
@@ -143,7 +166,7 @@ async def test_what_is_kept_of_a_session_does_not_log_in(
     gateway: Gateway, browser: httpx.AsyncClient, ann: users.Account
 ) -> None:
     await log_in(browser)
-    secret = browser.cookies["jph"]
+    secret = browser.cookies[people.COOKIE]
     assert gateway._accounts is not None
     rows = await gateway._accounts.run(
         lambda file: [tuple(row) for row in file.execute("SELECT * FROM sessions")]
@@ -195,7 +218,7 @@ async def test_cookies_of_other_programs_on_this_host_keep_nobody_out(
 ) -> None:
     secret = await people.session_of(gateway, Role.OPERATOR)
     async with httpx.AsyncClient(base_url=gateway.url) as client:
-        for cookies in (f"{other}; jph={secret}", f"jph={secret}; {other}"):
+        for cookies in (f"{other}; {people.COOKIE}={secret}", f"{people.COOKIE}={secret}; {other}"):
             answer = await client.get("/api/me", headers=[(b"cookie", cookies.encode())])
             assert answer.json()["name"] == "operator", cookies
 
@@ -213,7 +236,7 @@ async def test_a_disk_that_is_full_keeps_nobody_out(
         file.execute("PRAGMA query_only = ON")  # each write fails now, as on a full disk
 
     await run(full)
-    visitor.cookies.set("jph", secret)
+    visitor.cookies.set(people.COOKIE, secret)
     assert (await visitor.get("/api/me")).json()["name"] == "ann"
     answer = await visitor.get("/api/me", headers={"Authorization": f"Bearer {program}"})
     assert answer.json()["role"] == "viewer"

@@ -77,7 +77,7 @@ async def test_behind_a_proxy_with_tls(
             page = await client.get("/login", headers=told)
             assert page.headers["strict-transport-security"].startswith("max-age=")
             (cookie,) = page.headers.get_list("set-cookie")
-            assert cookie.startswith("__Host-jph-visitor=")
+            assert cookie.startswith("__Host-jph-CF-visitor=")
             assert "Secure" in cookie
             # A client drops secure cookies on plain HTTP; the proxy would have brought them.
             token = page.text.split('name="csrf" content="')[1].split('"')[0]
@@ -87,7 +87,7 @@ async def test_behind_a_proxy_with_tls(
                 headers={**told, "x-csrf-token": token, "cookie": cookie.split(";")[0]},
             )
             assert answer.status_code == 200
-            assert answer.headers["set-cookie"].startswith("__Host-jph=")
+            assert answer.headers["set-cookie"].startswith("__Host-jph-CF=")
         assert await audited(gateway) == ["192.0.2.7"]
 
 
@@ -148,7 +148,7 @@ async def test_tls_of_our_own(
         await people.add(gateway, "ann", Role.ADMIN, HASH)
         async with httpx.AsyncClient(base_url=gateway.url, verify=trust) as client:
             assert (await log_in(client)).status_code == 200
-            assert "__Host-jph" in client.cookies
+            assert "__Host-jph-CF" in client.cookies
             assert (await client.get("/api/me")).json()["name"] == "ann"
 
 
