@@ -6,6 +6,7 @@ next event, so a slow one costs no memory and slows nobody. One that takes nothi
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -49,16 +50,21 @@ class Hub:
         stall_s: float = STALL_S,
     ) -> None:
         self.board = board
-        self.clients = 0
         self.dropped = 0
         self._merge_s = merge_s
         self._keep_alive_s = keep_alive_s
         self._stall_s = stall_s
         self._changed = asyncio.Event()
         self._closed = False
+        self._places: dict[asyncio.Task[None], str] = {}
         self._made: dict[tuple[int, frozenset[str] | None], bytes] = {}
         self._made_for: tuple[int, float] = (-1, 0.0)
         self._summary = b""
+
+    @property
+    def clients(self) -> int:
+        """How many watch now."""
+        return len(self._places)
 
     def wake(self) -> None:
         """Tell all clients that the board has changed."""
@@ -77,31 +83,52 @@ class Hub:
         self.wake()
 
     async def serve(
-        self, receive: Receive, send: Send, last_id: str, codes: frozenset[str] | None = None
+        self,
+        receive: Receive,
+        send: Send,
+        last_id: str,
+        codes: frozenset[str] | None = None,
+        place: str = "",
     ) -> None:
-        """Stream to one client until it goes away, stalls, or the hub closes.
+        """Stream to one client until it goes away, stalls, makes room, or the hub closes.
 
         `last_id` is the id of the last event it has seen. `codes` are the codifiers it wants to
-        hear of; None for all, and what the history lacks.
+        hear of; None for all, and what the history lacks. `place` is where it is.
         """
-        if self._closed or self.clients >= MOST_CLIENTS:
+        if self._closed or not self._has_room(place):
             await send({"type": "http.response.start", "status": 503, "headers": []})
             await send({"type": "http.response.body", "body": b"too many browsers\n"})
             return
-        self.clients += 1
         gone = asyncio.ensure_future(_gone(receive))
-        stream = asyncio.ensure_future(self._stream(send, last_id, codes))
+        stream = asyncio.create_task(self._stream(send, last_id, codes))
+        self._places[stream] = place
         try:
             await asyncio.wait({gone, stream}, return_when=asyncio.FIRST_COMPLETED)
-            if stream.done():
+            if stream.done() and not stream.cancelled():
                 stream.result()
         except (TimeoutError, OSError):
             self.dropped += 1
         finally:
-            self.clients -= 1
+            self._places.pop(stream, None)
             for task in (gone, stream):
                 task.cancel()
             await asyncio.gather(gone, stream, return_exceptions=True)
+
+    def _has_room(self, place: str) -> bool:
+        """Whether one more may watch; where most watch, the oldest makes room for who is elsewhere.
+
+        So one address keeps out nobody, and many people behind one are not kept out for that.
+        """
+        if self.clients < MOST_CLIENTS:
+            return True
+        many = Counter(self._places.values())
+        ((greediest, most),) = many.most_common(1)
+        if most <= many[place] + 1:
+            return False
+        oldest = next(stream for stream, where in self._places.items() if where == greediest)
+        del self._places[oldest]
+        oldest.cancel()
+        return True
 
     async def _stream(self, send: Send, last_id: str, codes: frozenset[str] | None) -> None:
         await self._send(send, f"retry: {RETRY_MS}\n\n".encode(), start=True)

@@ -9,6 +9,7 @@ from litestar.exceptions import HTTPException
 
 from gateway.parts import Parts
 from gateway.security.entry import Identity, still_valid
+from gateway.security.throttle import place_of
 from jph.errors import JphError
 from jph.wire import is_codifier
 
@@ -27,7 +28,8 @@ def handlers(parts: Parts) -> list[Any]:
         headers = dict(scope["headers"])
         last_id = headers.get(b"last-event-id", b"").decode("latin-1")
         codes = codes_in(scope["query_string"])
-        serving = asyncio.ensure_future(parts.hub.serve(receive, send, last_id, codes))
+        place = place_of(scope["client"][0]) if scope["client"] else ""
+        serving = asyncio.ensure_future(parts.hub.serve(receive, send, last_id, codes, place))
         watching = asyncio.ensure_future(_until_logged_out(parts, scope["auth"]))
         try:
             await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,5 +1,6 @@
 """TLS, directly and by a proxy; who is believed about the client."""
 
+import contextlib
 import datetime
 import ipaddress
 import ssl
@@ -9,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway import stream
 from gateway.node import Gateway
 from gateway.proxies import client_of, networks_of
 from gateway.security import passwords
@@ -63,6 +65,23 @@ async def audited(gateway: Gateway) -> list[str]:
     return await gateway._accounts.run(
         lambda file: [row[0] for row in file.execute("SELECT address FROM audit ORDER BY id DESC")]
     )
+
+
+async def test_streams_behind_a_proxy_are_those_of_their_browsers(
+    network: Callable[..., Network], redis: RedisProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "MOST_CLIENTS", 2)
+    settings = {"Port": 0, "Public": "read", "Proxies": ["127.0.0.1"]}
+    gateway = Gateway("CF", network(*house(settings), Redis={"URL": redis.url}))
+    async with running(gateway), contextlib.AsyncExitStack() as opened:
+        client = await opened.enter_async_context(httpx.AsyncClient(base_url=gateway.url))
+
+        async def status(of: str) -> int:
+            asked = client.stream("GET", "/events", headers={"X-Forwarded-For": of})
+            return (await opened.enter_async_context(asked)).status_code
+
+        statuses = [await status(f"192.0.2.{last}") for last in (7, 7, 7, 8)]
+    assert statuses == [200, 200, 503, 200]
 
 
 async def test_behind_a_proxy_with_tls(

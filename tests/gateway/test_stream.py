@@ -18,14 +18,16 @@ from tests.support import LIMIT_S, until
 class Client:
     """One end of a stream, as an ASGI server shows it."""
 
-    def __init__(self, hub: Hub, last_id: str = "", codes: frozenset[str] | None = None) -> None:
+    def __init__(
+        self, hub: Hub, last_id: str = "", codes: frozenset[str] | None = None, place: str = ""
+    ) -> None:
         self.heard: list[bytes] = []
         self.takes = asyncio.Event()
         self.takes.set()
         self._gone = asyncio.Event()
         self.status = 0
         self.ended = False
-        self.task = asyncio.create_task(hub.serve(self._receive, self._send, last_id, codes))
+        self.task = asyncio.create_task(hub.serve(self._receive, self._send, last_id, codes, place))
 
     async def _receive(self) -> dict[str, Any]:
         await self._gone.wait()
@@ -173,6 +175,26 @@ async def test_the_number_of_clients_is_bounded(hub: Hub, monkeypatch: pytest.Mo
     await asyncio.wait_for(second.task, LIMIT_S)
     assert second.status == 503
     await first.leave()
+
+
+async def test_one_address_keeps_out_nobody_else(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "MOST_CLIENTS", 4)
+    greedy = [Client(hub, place="10.0.0.7") for _ in range(4)]
+    await until(lambda: all(client.events for client in greedy))
+    others = []
+    for _ in range(2):
+        others.append(Client(hub, place="10.0.0.8"))
+        await until(lambda: others[-1].events)
+    await until(lambda: greedy[0].task.done() and greedy[1].task.done())
+    assert not any(client.task.done() for client in greedy[2:])
+    late = [Client(hub, place=place) for place in ("10.0.0.7", "10.0.0.8")]
+    await until(lambda: all(client.status for client in late))
+    assert [client.status for client in late] == [503, 503]
+    put(hub, "I1", 17, 1)
+    await until(lambda: all(len(client.events) == 2 for client in (*greedy[2:], *others)))
+    for client in (*greedy[2:], *others):
+        await client.leave()
+    assert hub.clients == 0
 
 
 class TestFewCodifiers:
