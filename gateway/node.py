@@ -18,7 +18,7 @@ from gateway.security.database import AccountsError
 from gateway.senses import Senses
 from gateway.store import Hashes, Reader
 from gateway.stream import MERGE_S, Hub
-from jph.errors import JphError
+from jph.errors import ConfigError, JphError
 from jph.node import Node, Settings, now_ms
 from jph.outbox import ping_number
 from jph.stores import redis_url
@@ -167,10 +167,14 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         )
 
     async def on_timer(self, now_ms: int) -> None:
-        """Ask who is there now and then: where each node lives, and how long its answer takes."""
+        """Ask who is there now and then: where each node lives, and how long its answer takes.
+
+        And look whether there is another certificate.
+        """
         if self._hub is not None and time.monotonic() >= self._ask_s:
             self._ask_s = time.monotonic() + _ASK_EVERY_S
             self.send_control(Flag.PING, EVERYBODY, ping_number())
+            self._renew()
 
     def on_control(self, message: Control) -> None:
         """Take what nodes say of themselves, and their answers to our commands.
@@ -189,12 +193,21 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
 
         The socket stays as it is: a new port or address takes a restart.
         """
+        self._renew()
         if self._hub is not None:
             self._hub.use(Board(self.network))
             self._follow(self._hub.board)
             self._holes.show()
         if self._senses is not None:
             self._senses.follow(self.network, self.spawn)
+
+    def _renew(self) -> None:
+        """Go on with the certificate of today."""
+        try:
+            if self._web is not None and self._web.renew():
+                self.log.info("the certificate is a new one")
+        except ConfigError as error:
+            self.log.error("%s; the old certificate stays", error)
 
     def _follow(self, board: Board) -> None:
         """Follow the cache for `board`, and no other any more."""

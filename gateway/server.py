@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import uvicorn
@@ -102,13 +103,33 @@ class Tls(NamedTuple):
         if not certificate or not key:
             raise ConfigError("TLS needs both Certificate and Key in the gateway's settings")
         tls = cls(expand(certificate), expand(key))
+        tls.load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        return tls
+
+    def load(self, context: ssl.SSLContext) -> None:
+        """Have a context show this certificate from the next connection on.
+
+        Raises:
+            ConfigError: a file is missing, cannot be read, or does not fit the other.
+        """
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*tls)
+            context.load_cert_chain(*self)
         except (OSError, ssl.SSLError) as error:
             reason = error.strerror if error.strerror else "they do not fit"
-            message = f"cannot use Certificate {certificate} with Key {key}: {reason}"
+            message = f"cannot use Certificate {self.certificate} with Key {self.key}: {reason}"
             raise ConfigError(message) from error
-        return tls
+
+    def stamps(self) -> list[tuple[int, int]]:
+        """Return what is different once a file is; of one that is missing, what none has."""
+        found = []
+        for path in self:
+            try:
+                stat = Path(path).stat()
+            except OSError:
+                found.append((0, 0))
+            else:
+                found.append((stat.st_ino, stat.st_mtime_ns))
+        return found
 
 
 class WebServer:
@@ -126,6 +147,8 @@ class WebServer:
         tls: Tls | None = None,
     ) -> None:
         self._server = _server(app, tls)
+        self._tls = tls
+        self._stamps = tls.stamps() if tls else []
         self._log = ServerLog(log)
         self._log.start()
         self._listener = listener
@@ -133,6 +156,20 @@ class WebServer:
         # A task of its own: it must outlive the node's tasks to answer what is under way.
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="web server")
         self._task.add_done_callback(self._finish)
+
+    def renew(self) -> bool:
+        """Take a certificate whose files have changed; return whether they have.
+
+        Raises:
+            ConfigError: it cannot be used; the one before stays, until they change again.
+        """
+        context = self._server.config.ssl
+        if self._tls is None or context is None or self._tls.stamps() == self._stamps:
+            return False
+        self._stamps = self._tls.stamps()
+        self._tls.load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        self._tls.load(context)
+        return True
 
     async def stop(self) -> None:
         """Stop taking requests and wait a little for those under way."""

@@ -1,11 +1,13 @@
 """TLS, directly and by a proxy; who is believed about the client."""
 
+import asyncio
 import contextlib
 import datetime
 import ipaddress
 import ssl
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -125,8 +127,8 @@ async def test_without_proxies_nothing_is_believed(
         assert await audited(gateway) == ["127.0.0.1"]
 
 
-def certificate(directory: Path) -> tuple[Path, Path]:
-    """Make a certificate of this machine and its key."""
+def certificate(directory: Path, number: int = 1) -> tuple[Path, Path]:
+    """Make a certificate of this machine and its key, in place of those that are there."""
     x509 = pytest.importorskip("cryptography.x509", reason="makes the certificate of this test")
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -139,7 +141,7 @@ def certificate(directory: Path) -> tuple[Path, Path]:
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
-        .serial_number(1)
+        .serial_number(number)
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(
@@ -169,6 +171,38 @@ async def test_tls_of_our_own(
             assert (await log_in(client)).status_code == 200
             assert "__Host-jph-CF" in client.cookies
             assert (await client.get("/api/me")).json()["name"] == "ann"
+
+
+async def test_a_renewed_certificate_is_taken_and_a_broken_one_is_not(
+    network: Callable[..., Network],
+    redis: RedisProcess,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    x509 = pytest.importorskip("cryptography.x509", reason="makes the certificate of this test")
+    cert, key = certificate(tmp_path, 1)
+    settings = {"Port": 0, "Public": "read", "Certificate": str(cert), "Key": str(key)}
+    gateway = Gateway("CF", network(*house(settings), Redis={"URL": redis.url}))
+
+    async def shown() -> int:
+        """Return the number of the certificate that the next browser is shown."""
+        gateway.on_reload()
+        place = urlsplit(gateway.url)
+        assert place.hostname is not None
+        assert place.port is not None
+        where = (place.hostname, place.port)
+        text = await asyncio.to_thread(ssl.get_server_certificate, where, timeout=10)
+        return int(x509.load_pem_x509_certificate(text.encode()).serial_number)
+
+    async with running(gateway):
+        assert await shown() == 1
+        key.write_text("no key")
+        assert await shown() == 1
+        certificate(tmp_path, 2)
+        assert await shown() == 2
+        cert.unlink()
+        assert [await shown(), await shown()] == [2, 2]
+    assert caplog.text.count("the old certificate stays") == 2
 
 
 @pytest.mark.parametrize(
