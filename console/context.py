@@ -23,10 +23,14 @@ DEFAULT_CODE: Final = "CC"
 
 @dataclass
 class App:
-    """The global options; the configuration is loaded when a command first asks for it."""
+    """The global options; the configuration is loaded when a command first asks for it.
+
+    `patience` stretches every limit on how long nodes may take to answer.
+    """
 
     url: str
     code: str | None = None
+    patience: float = 1.0
 
     @cached_property
     def network(self) -> Network:

@@ -110,11 +110,12 @@ def drill(
 
 
 async def _drill(app: App, order: Drill, wanted: set[str]) -> int:
+    limit_s = ANSWER_LIMIT_S * app.patience
     async with on_bus(app.make_console()) as console:
-        found = await _find(console, wanted or app.expected_nodes, wanted)
+        found = await _find(console, wanted or app.expected_nodes, wanted, limit_s)
     with socket.socket(_family(found), socket.SOCK_DGRAM) as line:
         line.setblocking(False)
-        heard = await _tell(line, order, found)
+        heard = await _tell(line, order, found, limit_s)
     drilled = sorted(code for code, hears in heard.items() if hears)
     if drilled:
         click.echo(f"{' '.join(drilled)}: for {order.seconds:g} s, seed {order.seed}")
@@ -132,7 +133,7 @@ async def _drill(app: App, order: Drill, wanted: set[str]) -> int:
 
 
 async def _find(
-    console: ControlProgram, expected: set[str], wanted: set[str]
+    console: ControlProgram, expected: set[str], wanted: set[str], limit_s: float
 ) -> dict[str, Address]:
     """Ping everybody; return where the answers came from, those of `wanted` if it names any."""
     found: dict[str, Address] = {}
@@ -149,15 +150,17 @@ async def _find(
     console.heard = heard
     console.send_control(Flag.PING, EVERYBODY, number)
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(everybody.wait(), ANSWER_LIMIT_S)
+        await asyncio.wait_for(everybody.wait(), limit_s)
     return found
 
 
-async def _tell(line: socket.socket, order: Drill, found: dict[str, Address]) -> dict[str, bool]:
+async def _tell(
+    line: socket.socket, order: Drill, found: dict[str, Address], limit_s: float
+) -> dict[str, bool]:
     """Write to each node until it answers; return who did, and whether it receives readings."""
     heard: dict[str, bool] = {}
     loop = asyncio.get_running_loop()
-    end_s = time.monotonic() + ANSWER_LIMIT_S
+    end_s = time.monotonic() + limit_s
     while (left := found.keys() - heard.keys()) and time.monotonic() < end_s:
         for code in left:
             await loop.sock_sendto(line, encode_letter(order._replace(to=code)), found[code])

@@ -124,11 +124,19 @@ def _forget_output() -> None:
     help="Speak as this codifier (JPH_SENSOR).  "
     "[default: the config's first ControlProgram, or CC]",
 )
+@click.option(
+    "--patience",
+    envvar="JPH_PATIENCE",
+    type=click.FloatRange(0, 1000, min_open=True),
+    default=1.0,
+    metavar="FACTOR",
+    help="Wait so many times longer for answers, where machines are slow (JPH_PATIENCE).",
+)
 @click.version_option(__version__, prog_name="control.py")
 @click.pass_context
-def cli(ctx: click.Context, url: str, code: str | None) -> None:
+def cli(ctx: click.Context, url: str, code: str | None, patience: float) -> None:
     """Keep the global options for the command that follows."""
-    ctx.obj = App(url=url, code=code)
+    ctx.obj = App(url=url, code=code, patience=patience)
 
 
 def main() -> None:

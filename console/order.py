@@ -109,7 +109,7 @@ async def _give(app: App, heaters: list[Heater], wanted: Order, number: float) -
             for heater in answers.waiting():
                 console.send_control(Flag.SET, heater.codifier, number)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(patience_s):
+                async with asyncio.timeout(patience_s * app.patience):
                     await answers.complete.wait()
             if answers.complete.is_set():
                 break

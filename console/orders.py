@@ -54,8 +54,9 @@ def reload(app: App, code: str, as_json: bool) -> None:
         click.echo(f"{' '.join(sorted(renewed))} read the configuration again")
     if not renewed or not nodes <= renewed:
         who = " ".join(sorted(nodes)) or "anybody"
+        limit_s = RELOAD_LIMIT_S * app.patience
         raise JphError(
-            f"no sign within {RELOAD_LIMIT_S:g} s that {who} took the configuration: "
+            f"no sign within {limit_s:g} s that {who} took the configuration: "
             "it is away, or has refused it (its log says why)"
         )
 
@@ -78,7 +79,7 @@ def _switch(app: App, code: str, flag: Flag, wanted: bool, as_json: bool) -> Non
 async def _order_and_ask(app: App, node: str, flag: Flag) -> list[Answer]:
     """Send `flag`, then ask by ping what state that has led to (in order: one sender, one bus)."""
     async with on_bus(app.make_console()) as console:
-        pinger = Pinger(console)
+        pinger = Pinger(console, app.patience)
         console.send_control(flag, node)
         if node != EVERYBODY:
             answer = await pinger.ping(node)
@@ -101,6 +102,6 @@ async def _reload(app: App, nodes: set[str]) -> set[str]:
         console.heard = heard
         console.send_control(Flag.RELOAD, nodes.copy().pop() if nodes else EVERYBODY)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RELOAD_LIMIT_S):
+            async with asyncio.timeout(RELOAD_LIMIT_S * app.patience):
                 await done.wait()
     return renewed

@@ -32,8 +32,9 @@ class Answer(NamedTuple):
 class Pinger:
     """Sends pings through a console and collects the answers to its own."""
 
-    def __init__(self, console: ControlProgram) -> None:
+    def __init__(self, console: ControlProgram, patience: float = 1.0) -> None:
         self._console = console
+        self._patience = patience
         self._asked: dict[float, tuple[float, float]] = {}
         self._heard: Callable[[Answer], None] = lambda _: None
         console.heard = self._take
@@ -48,7 +49,7 @@ class Pinger:
 
         self._ask(code, heard)
         try:
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(limit_s * self._patience):
                 return await answered
         except TimeoutError:
             return None
@@ -69,7 +70,7 @@ class Pinger:
 
         self._ask(EVERYBODY, heard)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(limit_s * self._patience):
                 await everybody.wait()
         return sorted(answers.values())
 
@@ -124,7 +125,7 @@ def ping(app: App, code: str, count: int, interval: float, as_json: bool) -> Non
 
 async def _ask_everybody(app: App) -> list[Answer]:
     async with on_bus(app.make_console()) as console:
-        return await Pinger(console).ping_all(app.expected_nodes)
+        return await Pinger(console, app.patience).ping_all(app.expected_nodes)
 
 
 def _show_everybody(app: App, answers: list[Answer], as_json: bool) -> None:
@@ -156,14 +157,14 @@ async def _ping_one(app: App, node: Sensor, count: int, interval: float, as_json
     sent = 0
     try:
         async with on_bus(app.make_console()) as console:
-            pinger = Pinger(console)
+            pinger = Pinger(console, app.patience)
             for turn in itertools.count(1):
                 began_s = time.monotonic()
                 answer = await pinger.ping(node.codifier)
                 sent += 1
                 answers += [answer] if answer else []
                 if not as_json:
-                    _show_one(node, answer)
+                    _show_one(node, answer, ANSWER_LIMIT_S * app.patience)
                 if turn == count:
                     break
                 await asyncio.sleep(max(0.0, began_s + interval - time.monotonic()))
@@ -173,10 +174,10 @@ async def _ping_one(app: App, node: Sensor, count: int, interval: float, as_json
     return 0 if answers else 1
 
 
-def _show_one(node: Sensor, answer: Answer | None) -> None:
+def _show_one(node: Sensor, answer: Answer | None, limit_s: float) -> None:
     what = f"{node.codifier} ({node.name or node.type})"
     if answer is None:
-        click.echo(f"{what} does not answer within {ANSWER_LIMIT_S:g} s", err=True)
+        click.echo(f"{what} does not answer within {limit_s:g} s", err=True)
         return
     halted = "" if answer.active else "  (halted)"
     click.echo(f"{what}: {answer.round_trip_ms:.2f} ms, clock {answer.offset_ms:+.1f} ms{halted}")

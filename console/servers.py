@@ -32,7 +32,7 @@ class Server:
     name: ClassVar[str]
     stop_signals: ClassVar[tuple[signal.Signals, ...]]
     """What to send to end it, from the gentlest to the surest; SIGKILL comes by itself."""
-    lock_limit_s: ClassVar[float] = 5.0
+    lock_limit_s: ClassVar[float] = 20.0
     """How long to wait for what remains of a killed server on the same state."""
 
     def __init__(self, state: Path | None = None) -> None:

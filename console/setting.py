@@ -123,14 +123,15 @@ async def _order_and_hear(app: App, wish: _Wish) -> _Outcome:
         console.read = read
         console.send_control(wish.flag, wish.sensor.codifier, wish.number)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LIMIT_S):
+            async with asyncio.timeout(LIMIT_S * app.patience):
                 await first.wait()
-                async with asyncio.timeout(_SETTLE_S if wish.flag == Flag.STEP else None):
+                settle_s = _SETTLE_S * app.patience if wish.flag == Flag.STEP else None
+                async with asyncio.timeout(settle_s):
                     await done.wait()
         if said:
             return _Outcome(said[-1], None)
         node = app.node_of(wish.sensor.codifier).codifier
-        return _Outcome(None, await Pinger(console).ping(node))
+        return _Outcome(None, await Pinger(console, app.patience).ping(node))
 
 
 def _tell(wish: _Wish, reading: Reading, as_json: bool) -> None:

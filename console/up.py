@@ -126,7 +126,9 @@ class House:
         console = self._app.make_console()
         async with on_bus(console):
             if not takes_over:
-                await refuse_another(Pinger(console), {part.codifier for part in self._parts})
+                pinger = Pinger(console, self._app.patience)
+                codes = {part.codifier for part in self._parts}
+                await refuse_another(pinger, codes, limit_s=LEAVE_LIMIT_S * self._app.patience)
             console.heard = self._supervisor.hear
             for store in self._stores:
                 store.start()
@@ -141,7 +143,7 @@ class House:
     async def _settle(self) -> None:
         """Wait for parts, stores and page; what is not there in time is named."""
         try:
-            async with asyncio.timeout(SETTLE_LIMIT_S):
+            async with asyncio.timeout(SETTLE_LIMIT_S * self._app.patience):
                 for store in self._stores:
                     await store.settled.wait()
                 while self._supervisor.pending:

@@ -49,7 +49,7 @@ def why(app: App, what: tuple[str, ...], wait_s: float | None, as_json: bool) ->
     evidence = Evidence(app.network)
     chosen = choose(evidence, " ".join(what))
     if wait_s is None:
-        wait_s = _patience(app.network, evidence, chosen)
+        wait_s = _patience(app.network, evidence, chosen) * app.patience
     run_async(_listen(app, evidence, chosen, wait_s))
     if not evidence.heard:
         raise JphError(f"nobody says anything of heaters and phases within {wait_s:g} s")

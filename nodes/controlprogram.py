@@ -5,7 +5,6 @@ commands of control.py use it as their ear and mouth.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
@@ -79,10 +78,11 @@ async def on_bus(console: ConsoleT) -> AsyncIterator[ConsoleT]:
 
 
 async def _joined(console: ControlProgram, life: asyncio.Task[None]) -> None:
-    until_s = time.monotonic() + JOIN_LIMIT_S
+    looks = round(JOIN_LIMIT_S / _LOOK_S)  # counted: a machine that stood still has not looked
     while not console.bus.control.is_open:
-        if time.monotonic() > until_s:
+        if not looks:
             raise BusError("the network is not there; is the interface up?")
+        looks -= 1
         await asyncio.wait([life], timeout=_LOOK_S)
         if life.done():
             life.result()

@@ -1,9 +1,7 @@
 """What every test may use: a loopback network of its own, and running nodes on it."""
 
-import contextlib
 import json
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import pytest
 
 from jph import config
 from jph.config import Network
+from tests.support import udp_port
 
 pytest_plugins = ("tests.stores_fixtures",)
 
@@ -27,7 +26,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give each test a state directory of its own, and no settings from the environment."""
-    for name in ("CONFIG", "SENSOR", "DEBUG", "SILENT", "INTERFACE", "PORT"):
+    for name in ("CONFIG", "SENSOR", "DEBUG", "SILENT", "INTERFACE", "PATIENCE", "PORT"):
         monkeypatch.delenv(f"JPH_{name}", raising=False)
     directory = tmp_path / "state"
     monkeypatch.setenv("JPH_STATE", str(directory))
@@ -37,15 +36,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def ports() -> Iterator[tuple[int, int]]:
     """Yield two UDP ports that no other test uses while this one runs."""
-    with contextlib.ExitStack() as held:
-        numbers = []
-        for _ in range(2):
-            probe = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            probe.bind(("127.0.0.1", 0))
-            # Only now, so that the kernel chose a free port and a bus may share it.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            numbers.append(probe.getsockname()[1])
-        yield numbers[0], numbers[1]
+    with udp_port() as control, udp_port() as data:
+        yield control, data
 
 
 @pytest.fixture

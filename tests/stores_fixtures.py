@@ -15,6 +15,7 @@ import redis
 
 from console.servers import PostgresServer, RedisServer
 from jph.stores import DATABASE, redis_socket, socket_directory
+from tests.support import LIMIT_S
 
 S = TypeVar("S", RedisServer, PostgresServer)
 _numbers = itertools.count()
@@ -37,7 +38,7 @@ def _served(server: S) -> Iterator[S]:
 
         async def start() -> None:
             await server.start()
-            await server.wait_ready()
+            await server.wait_ready(LIMIT_S)
 
         runner.run(start())
         try:

@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -13,8 +14,8 @@ import pytest
 
 from jph.node import Node
 
-LIMIT_S = 10.0
-"""How long a test waits for what must come."""
+LIMIT_S = 60.0
+"""How long a test waits for what must come; only one that fails waits so long."""
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 """Captures that some checkouts have beside them; tests that use them skip without."""
@@ -42,6 +43,38 @@ async def until(condition: Callable[[], object], limit_s: float = LIMIT_S) -> No
 
 
 @contextlib.contextmanager
+def udp_port() -> Iterator[int]:
+    """Yield a UDP port that no other test gets, of this process or another, until the end."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
+        held.bind(("127.0.0.1", 0))
+        # Only now, so that the kernel chose a free port and a bus may share it.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        yield held.getsockname()[1]
+
+
+@contextlib.contextmanager
+def tcp_port() -> Iterator[int]:
+    """Yield a TCP port on 127.0.0.1 for a server that is told its port, until the end.
+
+    The kernel gives none of these to anybody by itself, and the UDP port of the same number, held
+    meanwhile, tells other tests that it is taken.
+    """
+    for number in range(20_000, 32_000):
+        with contextlib.ExitStack() as held:
+            try:
+                claim = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                claim.bind(("127.0.0.1", number))
+                with socket.socket() as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind(("127.0.0.1", number))
+            except OSError:
+                continue
+            yield number
+            return
+    raise AssertionError("no TCP port is free")
+
+
+@contextlib.contextmanager
 def network_namespace() -> Iterator[None]:
     """Put this thread into a new, empty network with only a loopback interface; skip if it cannot.
 
@@ -61,6 +94,20 @@ def network_namespace() -> Iterator[None]:
             libc.setns(home, 0)
     finally:
         os.close(home)
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes whose parent is `pid`: none that lives is left out.
+
+    /proc/PID/task/PID/children may leave some out while others end.
+    """
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, _, rest = stat.read_text().rpartition(")")
+            if int(rest.split()[1]) == pid:
+                found.append(int(name.split()[0]))
+    return found
 
 
 def ip(*arguments: str) -> None:

@@ -111,7 +111,7 @@ async def test_postgresql_may_come_late_go_and_come_back(
         source.send(0)
         try:
             await server.start()
-            await server.wait_ready()
+            await server.wait_ready(LIMIT_S)
             await stores(sql, ["0"])
             if gently:
                 await server.stop()
@@ -163,7 +163,7 @@ async def test_what_was_spooled_survives_the_collector(
             await until(lambda: collector.keeper.buffer.rows)
         assert list((store_state / "spool" / "Q1").iterdir())
         await server.start()
-        await server.wait_ready()
+        await server.wait_ready(LIMIT_S)
         async with house(network(COLLECTOR, SOURCE)) as (collector, source):
             await stores(sql, ["1", "2"])
             await until(lambda: not list((store_state / "spool" / "Q1").iterdir()))
@@ -177,7 +177,7 @@ async def test_a_commit_that_postgresql_forgot_is_made_again(
         never = {"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
         server.settings = {**server.settings, **never}  # type: ignore[misc]
         await server.start()
-        await server.wait_ready()
+        await server.wait_ready(LIMIT_S)
         async with house(network(COLLECTOR, SOURCE)) as (collector, source):
             source.send(0)
             await stores(sql, ["0"])
@@ -188,7 +188,7 @@ async def test_a_commit_that_postgresql_forgot_is_made_again(
             os.kill(server.pid or 0, signal.SIGKILL)
             await server.wait()
             await server.start()
-            await server.wait_ready()
+            await server.wait_ready(LIMIT_S)
             await stores(sql, [str(number) for number in range(50)])
 
 

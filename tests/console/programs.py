@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.support import LIMIT_S, REPOSITORY
+from tests.support import LIMIT_S, REPOSITORY, children
 
 Document = dict[str, Any]
 
@@ -48,14 +48,16 @@ def command(config: Path, *words: str) -> list[str]:
     return [sys.executable, str(REPOSITORY / "control.py"), "--config", str(config), *words]
 
 
-def control(config: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+def control(
+    config: Path, *words: str, patience: float = 10, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; with less `patience` where nobody is to answer."""
     return subprocess.run(
         command(config, *words),
         capture_output=True,
         text=True,
         timeout=LIMIT_S,
-        env={**os.environ, **environment},
+        env={**os.environ, "JPH_PATIENCE": str(patience), **environment},
     )
 
 
@@ -107,12 +109,11 @@ class Program:
 
     def children(self) -> dict[str, int]:
         """Return the process ids of the parts it has started, by codifier."""
-        pid = self.process.pid
         found = {}
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        for child in children(self.process.pid):
             words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
             if "run" in words:
-                found[words[-2]] = int(child)
+                found[words[-2]] = child
         return found
 
     def _read(self) -> None:
@@ -123,9 +124,9 @@ class Program:
         self._new.put(None)
 
 
-def gone(pids: list[int], limit_s: float) -> bool:
+def gone(pids: list[int]) -> bool:
     """Wait until none of `pids` runs; tell whether that came about in time."""
-    until_s = time.monotonic() + limit_s
+    until_s = time.monotonic() + LIMIT_S
     while any(_runs(pid) for pid in pids):
         if time.monotonic() > until_s:
             return False

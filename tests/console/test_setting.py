@@ -54,10 +54,10 @@ def running(config: Path) -> Iterator[Program]:
 def test_an_order_is_taken_or_refused(running: Program, config: Path) -> None:
     done = control(config, "set", "11", "3")
     assert (done.returncode, done.stdout) == (0, "11 (Heater): 3\n"), done.stderr
-    done = control(config, "set", "11", "7")
+    done = control(config, "set", "11", "7", patience=3)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "control.py: 11 refuses 7: it says 3\n"
-    done = control(config, "set", "--json", "11", "7")
+    done = control(config, "set", "--json", "11", "7", patience=3)
     told = json.loads(done.stdout)
     assert (done.returncode, told["value"], told["done"]) == (1, 3, False)
 
@@ -67,8 +67,8 @@ def test_a_chip_that_does_not_answer_is_told(config_file: WriteConfig, tmp_path:
     with Program(*command(config, "run", "P1")):
         heard = control(config, "watch", "--from", "11", "--flag", "i", "--count", "1")
         assert "(stale)" in heard.stdout
-        done = control(config, "set", "11", "2")
+        done = control(config, "set", "11", "2", patience=3)
         assert done.returncode == 1
         assert "the chip does not answer: the order is kept, the wire not set" in done.stderr
-        table = control(config, "status", "--wait", "0.5").stdout
+        table = control(config, "status", "--wait", "4").stdout
         assert "stale" in next(line for line in table.splitlines() if "Heater" in line)

@@ -4,7 +4,7 @@ import asyncio
 
 from console.storekeeper import StoreKeeper
 from jph.errors import StoreError
-from tests.support import until
+from tests.support import LIMIT_S, until
 
 
 class Server:
@@ -39,7 +39,7 @@ async def test_a_server_that_dies_is_started_again() -> None:
     server, said = Server(), list[str]()
     keeper = StoreKeeper(server, said.append)
     keeper.start()
-    await asyncio.wait_for(keeper.settled.wait(), 5)
+    await asyncio.wait_for(keeper.settled.wait(), LIMIT_S)
     server.death.set_result(-9)
     await until(lambda: server.starts == 2 and len(said) == 3)
     assert "ready in" in said[0]
@@ -54,7 +54,7 @@ async def test_a_server_that_cannot_start_holds_nobody_up() -> None:
     server.refuses = 1
     keeper = StoreKeeper(server, said.append)
     keeper.start()
-    await asyncio.wait_for(keeper.settled.wait(), 5)
+    await asyncio.wait_for(keeper.settled.wait(), LIMIT_S)
     await until(lambda: said)
     assert said == ["redis      redis-server is not installed; again in 0.2 s"]
     await until(lambda: server.starts == 2)

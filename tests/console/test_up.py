@@ -4,18 +4,17 @@ import errno
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from console.part import Part
-from console.supervisor import Supervisor
-from console.up import can_run
+from console.supervisor import TERM_GRACE_S, Supervisor
+from console.up import END_LIMIT_S, can_run
 from jph.config import Sensor, load
 from tests.console.programs import CONSOLE, Program, command, control, gone, setpoint
-from tests.support import LIMIT_S, REPOSITORY, until
+from tests.support import LIMIT_S, REPOSITORY, children, until
 
 WriteConfig = Callable[..., Path]
 CODES = ("S1", "S2", "S3")
@@ -41,13 +40,11 @@ def test_each_part_is_told_and_answers(house: Program, config: Path, state: Path
     assert {path.name for path in (state / "log").iterdir()} == {f"{c}.log" for c in CODES}
 
 
-def test_a_killed_part_is_back_in_three_seconds_and_alone(house: Program, config: Path) -> None:
+def test_a_killed_part_is_back_at_once_and_alone(house: Program, config: Path) -> None:
     before = house.children()
-    began_s = time.monotonic()
     os.kill(before["S2"], signal.SIGKILL)
     house.expect("S2         ended by SIGKILL; again in 0.2 s")
     house.expect("S2         ready again")
-    assert time.monotonic() - began_s < 3
     after = house.children()
     assert after["S2"] != before["S2"]
     assert {**after, "S2": 0} == {**before, "S2": 0}
@@ -97,7 +94,7 @@ def test_a_newer_house_takes_all(house: Program, config: Path, tmp_path: Path) -
 def test_another_house_on_the_same_groups_is_left_alone(
     house: Program, config: Path, tmp_path: Path
 ) -> None:
-    done = control(config, "up", JPH_STATE=str(tmp_path / "other"))
+    done = control(config, "up", patience=2, JPH_STATE=str(tmp_path / "other"))
     assert done.returncode == 1
     assert done.stderr.startswith("control.py: S1 S2 S3 live already: another house runs")
     assert "--take-over" in done.stderr
@@ -110,7 +107,7 @@ def test_a_killed_house_is_followed_by_another_at_once(config: Path) -> None:
         house.expect("ready: 3 parts")
         house.process.kill()
         house.process.wait(LIMIT_S)
-        with Program(*command(config, "up")) as newer:
+        with Program(*command(config, "up"), JPH_PATIENCE="4") as newer:
             newer.expect("ready: 3 parts")
 
 
@@ -155,28 +152,28 @@ def test_what_is_not_installed_is_said_once_and_left_out(
 def test_a_signal_ends_everything(house: Program, ending: signal.Signals) -> None:
     pids = list(house.children().values())
     assert len(pids) == 3
-    began_s = time.monotonic()
     house.process.send_signal(ending)
     assert house.process.wait(LIMIT_S) == 0
-    assert time.monotonic() - began_s < 5
-    assert gone(pids, 0.5)
+    assert gone(pids)
 
 
 def test_a_part_that_does_not_listen_is_killed(house: Program) -> None:
     pids = house.children()
     os.kill(pids["S1"], signal.SIGSTOP)
-    began_s = time.monotonic()
     house.process.terminate()
     assert house.process.wait(LIMIT_S) == 0
-    assert time.monotonic() - began_s < 5
     house.expect("S1         does not end; killed")
-    assert gone(list(pids.values()), 0.5)
+    assert gone(list(pids.values()))
+
+
+def test_an_end_takes_less_than_five_seconds() -> None:
+    assert TERM_GRACE_S + 1.0 < END_LIMIT_S < 5.0
 
 
 def test_nothing_outlives_a_killed_supervisor(house: Program) -> None:
     pids = list(house.children().values())
     house.process.kill()
-    assert gone(pids, 5)
+    assert gone(pids)
 
 
 def test_a_second_up_on_the_same_state_is_refused(house: Program, config: Path) -> None:
@@ -209,10 +206,9 @@ def test_a_signal_to_make_alone_ends_everything(
     makefile.write_text(f"run:\n\t@exec {words}\n", encoding="utf-8")
     with Program("make", "-f", str(makefile), "-C", str(REPOSITORY), "run") as make:
         make.expect("ready: 3 parts")
-        pid = make.process.pid
-        (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        parts = Path(f"/proc/{child}/task/{child}/children").read_text().split()
+        (child,) = children(make.process.pid)
+        parts = children(child)
         assert len(parts) == 3
         make.process.send_signal(ending)
-        assert gone([int(child), *map(int, parts)], 5)
+        assert gone([child, *parts])
         assert make.process.wait(LIMIT_S) != 0

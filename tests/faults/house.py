@@ -13,6 +13,7 @@ from jph.stores import DATABASE
 from tests.faults.lan import Host, Lan, Program
 from tests.faults.tally import Tally, sent, settled, wait_for
 from tests.stores_fixtures import connect
+from tests.support import LIMIT_S
 
 FULL = os.environ.get("JPH_FAULTS") == "full"
 """The lengths that were asked for; the suite has to do with less."""
@@ -41,7 +42,7 @@ class Server:
     def start(self) -> None:
         async def start() -> None:
             await self._server.start()
-            await self._server.wait_ready()
+            await self._server.wait_ready(LIMIT_S)
 
         self._runner.run(start())
 

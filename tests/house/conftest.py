@@ -1,9 +1,9 @@
 """One whole demonstration house, started as a user would, for all tests of this folder."""
 
+import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,10 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support import REPOSITORY
-
-START_LIMIT_S = 60.0
-LIMIT_S = 20.0
+from tests.support import LIMIT_S, REPOSITORY, children, tcp_port, udp_port
 
 
 class House(NamedTuple):
@@ -29,12 +26,12 @@ class House(NamedTuple):
     port: int
     output: list[str]
 
-    def control(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def control(self, *words: str, patience: float = 10) -> subprocess.CompletedProcess[str]:
         """Run `control.py` as a person in another terminal would."""
         return subprocess.run(
             [sys.executable, "control.py", "--config", str(self.config), *words],
             cwd=REPOSITORY,
-            env=self.environment,
+            env={**self.environment, "JPH_PATIENCE": str(patience)},
             capture_output=True,
             text=True,
             timeout=LIMIT_S,
@@ -42,7 +39,8 @@ class House(NamedTuple):
 
     def get(self, path: str) -> Any:
         """Return the JSON behind a path of the page."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+        url = f"http://127.0.0.1:{self.port}{path}"
+        with urllib.request.urlopen(url, timeout=LIMIT_S) as answer:
             return json.load(answer)
 
     def hash(self, codifier: str) -> dict[str, Any]:
@@ -53,7 +51,9 @@ class House(NamedTuple):
     def pid(self, part: str) -> int:
         """Return the process of a node (its codifier) or store (its program's name)."""
         for pid in descendants(self.process.pid):
-            words = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
+            words = [""]
+            with contextlib.suppress(OSError):  # it has ended
+                words = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
             if part == words[-1] or words[0].partition(" ")[0].endswith(part):
                 return pid
         raise LookupError(f"{part} does not run")
@@ -61,9 +61,9 @@ class House(NamedTuple):
 
 def descendants(pid: int) -> Iterator[int]:
     """Yield the processes below one, nearest first."""
-    children = [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    yield from children
-    for child in children:
+    below = children(pid)
+    yield from below
+    for child in below:
         yield from descendants(child)
 
 
@@ -87,6 +87,7 @@ def start(config: Path, state: Path, port: int) -> House:
         **os.environ,
         "JPH_STATE": str(state),
         "JPH_PORT": str(port),
+        "JPH_PATIENCE": "4",
         "PYTHONUNBUFFERED": "1",
     }
     process = subprocess.Popen(
@@ -107,30 +108,26 @@ def start(config: Path, state: Path, port: int) -> House:
     raise AssertionError("the house never got ready:\n" + "\n".join(output))
 
 
-def free_port(kind: socket.SocketKind) -> int:
-    """Return a port nobody uses now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def demonstration(directory: Path) -> Path:
-    """Write the demonstration's config with ports of its own; return its path."""
+@contextlib.contextmanager
+def demonstration(directory: Path) -> Iterator[tuple[Path, int]]:
+    """Write the demonstration's config with ports of its own; yield its path, and a page's port."""
     document = json.loads((REPOSITORY / "static" / "config.json").read_text(encoding="utf-8"))
-    for channel in ("Control-Channel", "Data-Channel"):
-        document["Multicast"][channel]["Port"] = free_port(socket.SOCK_DGRAM)
     elsewhere = {"Codifier": "N1", "Name": "A program of another kind", "Type": "NestReader"}
     document["Sensors"].append(elsewhere)
     path = directory / "config.json"
-    path.write_text(json.dumps(document), encoding="utf-8")
-    return path
+    with contextlib.ExitStack() as held:
+        for channel in ("Control-Channel", "Data-Channel", "Log-Channel"):
+            document["Multicast"][channel]["Port"] = held.enter_context(udp_port())
+        page = held.enter_context(tcp_port())
+        path.write_text(json.dumps(document), encoding="utf-8")
+        yield path, page
 
 
 @pytest.fixture(scope="package")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     directory = tmp_path_factory.mktemp("house")
-    port = free_port(socket.SOCK_STREAM)
-    running = start(demonstration(directory), directory / "state", port)
-    yield running
-    running.process.send_signal(signal.SIGTERM)
-    running.process.communicate(timeout=LIMIT_S)
+    with demonstration(directory) as (path, port):
+        running = start(path, directory / "state", port)
+        yield running
+        running.process.send_signal(signal.SIGTERM)
+        running.process.communicate(timeout=LIMIT_S)
