@@ -6,6 +6,8 @@ import socket
 import threading
 from pathlib import Path
 
+from tests.support import LIMIT_S
+
 NO_SUCH_CHIP = errno.EREMOTEIO
 
 
@@ -54,7 +56,7 @@ class I2CServer:
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(LIMIT_S)
         assert not any(thread.is_alive() for thread in self._threads)
 
     def _accept(self) -> None:

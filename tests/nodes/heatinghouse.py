@@ -1,22 +1,28 @@
 """A small house for the heating nodes: real loopback multicast, and a chip on a Unix socket."""
 
 import asyncio
-import socket
+import atexit
+import functools
+import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
+from types import ModuleType
 from typing import Any
+
+import pytest
 
 from jph.config import Endpoint, Multicast, Network, Sensor
 from jph.node import Node
 from jph.wire import Control, Quality, Reading
+from tests.support import LIMIT_S, udp_port
 
-LIMIT_S = 5.0
 
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@functools.cache
+def ports() -> tuple[int, int]:
+    """Return two UDP ports for the houses of this process, one after the other; held to its end."""
+    held = ExitStack()
+    atexit.register(held.close)
+    return held.enter_context(udp_port()), held.enter_context(udp_port())
 
 
 def wire(number: int, phase: int, **more: Any) -> dict[str, Any]:
@@ -41,9 +47,10 @@ def house(card: dict[str, Any], shedding: dict[str, Any] | None = None) -> Netwo
         *(element(f"1{number}", "P1", "enabled") for number in range(1, 9)),
         *(element(code, "SH") for code in ("S1", "S2")),
     ]
+    control, data = ports()
     multicast = Multicast(
-        control=Endpoint(address="239.255.77.1", port=free_port()),
-        data=Endpoint(address="239.255.77.2", port=free_port()),
+        control=Endpoint(address="239.255.77.1", port=control),
+        data=Endpoint(address="239.255.77.2", port=data),
         interfaces={"*": "lo"},
         ttl=0,
     )
@@ -90,6 +97,18 @@ class Probe(Node):
         self, codifier: str, value: float, quality: Quality = Quality.GOOD
     ) -> None:
         await self.until(lambda: self.says(codifier, value, quality))
+
+
+class Clock:
+    """Stands in for the module `time` of a node's: monotonic time passes when the test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
+        self.now_s = time.monotonic()
+        self.time_ns = time.time_ns
+        monkeypatch.setattr(module, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now_s
 
 
 @asynccontextmanager

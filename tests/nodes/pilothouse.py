@@ -10,6 +10,7 @@ from jph.config import Network
 from nodes import pilotcard
 from tests.i2cserver import I2CServer
 from tests.nodes.heatinghouse import Probe, element, house, wire
+from tests.support import LIMIT_S, until
 
 
 class PilotCard(pilotcard.PilotCard):
@@ -17,6 +18,16 @@ class PilotCard(pilotcard.PilotCard):
 
     tick_s = 0.02
     settle_s = 0.005
+    turns = 0
+
+    async def tended(self) -> None:
+        """Wait until the card has looked after its chip, all of it, once more."""
+        began = self.turns
+        await until(lambda: self.turns > began + 1)
+
+    def _tell_state(self, now_s: float) -> None:
+        super()._tell_state(now_s)
+        self.turns += 1
 
 
 def full_house(chip: I2CServer, *tables: dict[str, Any], **settings: Any) -> Network:
@@ -50,7 +61,7 @@ async def chip_shows(chip: I2CServer, condition: Callable[[], object]) -> None:
 
     def wait() -> bool:
         with chip.changed:
-            return bool(chip.changed.wait_for(condition, 5))
+            return bool(chip.changed.wait_for(condition, LIMIT_S))
 
     assert await asyncio.to_thread(wait)
 

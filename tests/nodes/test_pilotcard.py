@@ -13,10 +13,13 @@ from heating.holds import number_of
 from heating.orders import Order
 from jph.config import Network
 from jph.errors import ConfigError
+from jph.node import now_ms
 from jph.wire import Quality
+from nodes import pilotcard
 from tests.i2cserver import I2CServer
-from tests.nodes.heatinghouse import Probe, house, living
+from tests.nodes.heatinghouse import Clock, Probe, house, living
 from tests.nodes.pilothouse import PilotCard, chip_shows, orders_file
+from tests.support import LIMIT_S, until
 
 
 @pytest.fixture(autouse=True)
@@ -187,19 +190,26 @@ async def test_what_is_no_mask_changes_nothing(
     assert "S1 is no mask" in caplog.text
 
 
-async def test_a_silent_shedder_is_held_and_then_released(chip: I2CServer) -> None:
-    network = house({"Bus": chip.bus, "Hold": 0.3, "ReleaseInterval": 0.1, "Share": 1})
-    probe = Probe("TI", network)
-    async with living(probe, PilotCard("P1", network)):
+async def test_a_silent_shedder_is_held_and_then_released(
+    chip: I2CServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch, pilotcard)
+    network = house({"Bus": chip.bus, "Hold": 30, "ReleaseInterval": 10, "Share": 1})
+    probe, card = Probe("TI", network), PilotCard("P1", network)
+    async with living(probe, card):
         await probe.until_heard("11", 0)
-        start = time.monotonic()
         probe.send(0b0111, codifier="S1")
         await chip_shows(chip, lambda: chip.latches == (0b01_01_01, 0))
-        await chip_shows(chip, lambda: chip.latches == (0b01_01_00, 0))
-        assert time.monotonic() - start >= 0.3
-        await chip_shows(chip, lambda: chip.latches == (0b01_00_00, 0))
-        await chip_shows(chip, lambda: chip.latches == (0, 0))
-        assert time.monotonic() - start >= 0.5
+        for later_s, before, after in (
+            (30, 0b01_01_01, 0b01_01_00),
+            (10, 0b01_01_00, 0b01_00_00),
+            (10, 0b01_00_00, 0),
+        ):
+            clock.now_s += later_s - 1
+            await card.tended()
+            assert chip.latches == (before, 0)
+            clock.now_s += 1
+            await chip_shows(chip, lambda latches=(after, 0): chip.latches == latches)
 
 
 async def test_a_restarted_card_does_not_let_everything_back(chip: I2CServer) -> None:
@@ -326,7 +336,7 @@ class SlowDisk:
 
     def save(self, path: Path, content: Mapping[str, object]) -> None:
         self.busy.set()
-        assert self.go_on.wait(5)
+        assert self.go_on.wait(LIMIT_S)
         self._save(path, content)
 
 
@@ -349,10 +359,10 @@ async def test_a_reload_loses_no_order_that_waits_for_the_disk(
         await probe.until((state / "orders" / "P1.json").exists)
         disk = SlowDisk(monkeypatch)
         probe.send_control("A", "11", 3)  # is being saved when the reload comes
-        assert await asyncio.to_thread(disk.busy.wait, 5)
+        assert await asyncio.to_thread(disk.busy.wait, LIMIT_S)
         probe.send_control("A", "12", 2)  # waits behind it
         probe.send_control("C", "P1")
-        await asyncio.wait_for(reloaded.wait(), 5)
+        await asyncio.wait_for(reloaded.wait(), LIMIT_S)
         disk.go_on.set()
         await probe.until_heard("11", 3)
         await probe.until_heard("12", 2)
@@ -387,18 +397,23 @@ def test_settings_that_are_wrong(settings: dict[str, Any], expected: str) -> Non
 
 class TestHolds:
     async def test_an_order_with_an_end_goes_back_by_itself(
-        self, chip: I2CServer, network: Network, state: Path
+        self, chip: I2CServer, state: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        clock = Clock(monkeypatch, pilotcard)
+        network = house({"Bus": chip.bus, "Hold": 9000, "MeterHold": 9000})
         probe, card = Probe("TI", network), PilotCard("P1", network)
         async with living(probe, card):
             probe.send_control("A", "11", 3)
             await probe.until_heard("11", 3)
-            probe.send_control("A", "11", number_of(Order.OFF, 1000 * time.time() + 1999))
+            probe.send_control("A", "11", number_of(Order.OFF, now_ms() + 3_600_000))
             await probe.until_heard("11", 1)
             assert chip.latches == (0b01, 0)
-            await probe.until(lambda: probe.says("11", 3))
+            monkeypatch.setattr(pilotcard, "now_ms", lambda: now_ms() + 3_600_000)
+            clock.now_s += 3600
+            await probe.until_heard("11", 3)
             assert chip.latches == (0b11, 0)
-            assert "before" not in json.loads((state / "orders" / "P1.json").read_text())["11"]
+            path = state / "orders" / "P1.json"
+            await until(lambda: "before" not in json.loads(path.read_text())["11"])
 
     async def test_it_ends_though_the_card_was_away(
         self, chip: I2CServer, network: Network, state: Path

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from heating import orders
-from heating.orders import Order
 from jph.wire import Quality
+from nodes import pilotcard
 from tests.i2cserver import I2CServer
-from tests.nodes.heatinghouse import Probe, living
+from tests.nodes.heatinghouse import Clock, Probe, living
 from tests.nodes.pilothouse import PilotCard, chip_shows, full_house, orders_file, state_of
 
 
@@ -106,22 +105,24 @@ async def test_who_pings_the_card_is_told_everything(chip: I2CServer) -> None:
 async def test_comfort_minus_one_is_timed_by_the_node(
     chip: I2CServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orders, "_PULSES_S", {Order.COMFORT_1: 0.3})
-    monkeypatch.setattr(orders, "PULSE_PERIOD_S", 0.7)
-    probe = Probe("TI", full_house(chip))
-    async with living(probe, PilotCard("P1", probe.network)):
+    clock = Clock(monkeypatch, pilotcard)
+    probe = Probe("TI", full_house(chip, Hold=9000, MeterHold=9000))
+    card = PilotCard("P1", probe.network)
+    async with living(probe, card):
         await probe.until_heard("11", 0)
         probe.send_control("A", "11", 4)
-        edges = []
-        for latches in ((0b11, 0), (0, 0)) * 2:
-            await chip_shows(chip, lambda latches=latches: chip.latches == latches)
-            edges.append(time.monotonic())
+        await chip_shows(chip, lambda: chip.latches == (0b11, 0))
+        for later_s, before, after in ((3, 0b11, 0), (297, 0, 0b11), (3, 0b11, 0)):
+            clock.now_s += later_s - 0.1
+            await card.tended()
+            assert chip.latches == (before, 0)
+            clock.now_s += 0.2
+            await chip_shows(chip, lambda latches=(after, 0): chip.latches == latches)
+            clock.now_s -= 0.1
+        clock.now_s += 1
         for code in ("11", "A1", "V1"):
             await probe.until_heard(code, 4)
         await probe.until_heard("P1", 0)
-    assert edges[1] - edges[0] == pytest.approx(0.3, abs=0.15)
-    assert edges[2] - edges[0] == pytest.approx(0.7, abs=0.15)
-    assert edges[3] - edges[2] == pytest.approx(0.3, abs=0.15)
 
 
 async def test_a_relay_is_spared_and_who_asked_is_told(
@@ -177,33 +178,48 @@ async def test_an_order_counts_more_than_a_power_on_order(chip: I2CServer) -> No
 
 
 async def test_without_masks_a_safe_share_goes_on_and_masks_bring_all_back(
-    chip: I2CServer,
+    chip: I2CServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network = full_house(chip, {}, {"Priority": 2}, {"Priority": 3}, Hold=0.3, ReleaseInterval=0.2)
+    clock = Clock(monkeypatch, pilotcard)
+    network = full_house(chip, {}, {"Priority": 2}, {"Priority": 3}, Hold=60, ReleaseInterval=20)
     network.sensor("P1").sensor["Shed"] = {"1": "S1", "2": "S2"}
-    probe = Probe("TI", network)
-    async with living(probe, PilotCard("P1", network)):
+    probe, card = Probe("TI", network), PilotCard("P1", network)
+    async with living(probe, card):
+        await probe.until_heard("11", 0)
+        clock.now_s += 60
         # 12 and 13 on phase 1, 15 and 16 on phase 2
         await chip_shows(chip, lambda: chip.latches == (0b01_00_00_01, 0b01_01_00_00))
+        clock.now_s += 1
         await state_of(probe, "14", shed=True, applied=1)
         assert json.loads(str(probe.last("K1").value))["leases"]["1"] == "share"  # type: ignore[union-attr]
-        since = time.monotonic()
         probe.send(0, codifier="S1")
         await chip_shows(chip, lambda: chip.latches[0] == 0b01_00_00_00)
-        probe.send(0, codifier="S1")
+        clock.now_s += 19
+        await card.tended()
+        assert chip.latches[0] == 0b01_00_00_00
+        clock.now_s += 1
         await chip_shows(chip, lambda: chip.latches[0] == 0)
-        assert time.monotonic() - since >= 0.19
         assert chip.latches[1] == 0b01_01_00_00  # phase 2 has heard nothing
 
 
-async def test_a_shedder_without_a_meter_is_not_enough(chip: I2CServer) -> None:
-    network = full_house(chip, Meter={"1": "I1"}, MeterHold=0.3, Hold=60, Then="orders")
-    probe = Probe("TI", network)
-    async with living(probe, PilotCard("P1", network)):
+async def test_a_shedder_without_a_meter_is_not_enough(
+    chip: I2CServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch, pilotcard)
+    network = full_house(chip, Meter={"1": "I1"}, MeterHold=30, Hold=60, Then="orders")
+    probe, card = Probe("TI", network), PilotCard("P1", network)
+    async with living(probe, card):
+        await probe.until_heard("11", 0)
+        clock.now_s += 29
         probe.send(0, codifier="S1")
+        await card.tended()
+        assert chip.latches[0] == 0
+        clock.now_s += 1
         await chip_shows(chip, lambda: chip.latches[0] == 0b01_01_00_00)
-        probe.send(0, codifier="S1")
         probe.send(5, codifier="I1", quality=Quality.STALE)
+        probe.send(0, codifier="S1")
+        clock.now_s += 1
         await state_of(probe, "13", shed=True)
+        assert chip.latches[0] == 0b01_01_00_00
         probe.send(5, codifier="I1")
         await chip_shows(chip, lambda: chip.latches[0] == 0b01_00_00_00)
