@@ -139,9 +139,8 @@ def _show(network: Network, evidence: Evidence, chosen: list[Heater], asked: boo
     for number in sorted({h.phase for h in chosen} if asked else evidence.wiring.phases):
         phase = evidence.phase(number)
         if phase.shedder and phase.shed is None:
-            click.echo(
-                f"What is shed on phase {number} is not known: {phase.shedder} says nothing."
-            )
+            shedder = names.get(phase.shedder) or phase.shedder
+            click.echo(f"What is shed on phase {number} is not known: {shedder} says nothing.")
         click.echo(explain_phase(phase))
 
 

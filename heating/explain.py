@@ -32,7 +32,7 @@ def explain(
     say: Say = english,
     zone: tzinfo | None = None,
 ) -> list[str]:
-    """Return the sentences about one heater; `names` are those of codifiers, for who ordered.
+    """Return the sentences about one heater; `names` are those of codifiers.
 
     `with_phase` adds the sentence about its phase, which is the same for all heaters of one.
     Times of day are those of `zone`, without it of this machine.
@@ -41,10 +41,11 @@ def explain(
     def when(timestamp_ms: float) -> str:
         return clock(timestamp_ms, now_ms, say, zone)
 
+    facts = _with_names(facts, names or {})
     sentences = [_headline(facts, say), _ordered(facts, now_ms, names or {}, say, when)]
     sentences.append(_ends(facts, say, when))
     if facts.shed:
-        sentences += why_shed(facts, now_ms, say, zone)
+        sentences += why_shed(facts, now_ms, say=say, zone=zone)
     if with_phase:
         sentences.append(explain_phase(facts.phase, say))
     sentences += [_watts(facts, say), _fallback(facts, say), _carried(facts, say)]
@@ -107,9 +108,15 @@ def span(seconds: float, say: Say = english) -> str:
 
 
 def why_shed(
-    facts: HeaterFacts, now_ms: float, say: Say = english, zone: tzinfo | None = None
+    facts: HeaterFacts,
+    now_ms: float,
+    names: Mapping[str, str] | None = None,
+    *,
+    say: Say = english,
+    zone: tzinfo | None = None,
 ) -> list[str]:
     """Return why a heater that is shed is so, and when it comes back."""
+    facts = _with_names(facts, names or {})
     shedder, cause = facts.phase.shedder or say("the shedder"), facts.cause
     if cause is None:
         text = "Why, and until when, is not known: {shedder} does not tell."
@@ -120,8 +127,15 @@ def why_shed(
         if cause.since_ms <= now_ms:
             since += say(", for {time}", time=span((now_ms - cause.since_ms) / 1000, say))
     because = _because(facts.phase.phase, cause, say)
-    held = say("{shedder} holds it off", shedder=facts.phase.shedder)
+    held = say("{shedder} holds it off", shedder=shedder)
     return [f"{held}{since}{because}.", _back(cause, say)]
+
+
+def _with_names(facts: HeaterFacts, names: Mapping[str, str]) -> HeaterFacts:
+    """Return the facts with the names of card and shedder in place of their codifiers."""
+    shedder = names.get(facts.phase.shedder) or facts.phase.shedder
+    card = names.get(facts.card) or facts.card
+    return facts._replace(card=card, phase=facts.phase._replace(shedder=shedder))
 
 
 def _headline(facts: HeaterFacts, say: Say) -> str:

@@ -132,7 +132,7 @@ def _heater(
         then=_word(facts.then),
         watts=facts.watts,
         rated_watts=facts.rated_watts,
-        reason=" ".join(why_shed(facts, at_ms, say, zone)) if facts.shed else "",
+        reason=" ".join(why_shed(facts, at_ms, names, say=say, zone=zone)) if facts.shed else "",
         why=explain(facts, at_ms, names, say=say, zone=zone),
     )
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heating.explain import clock, explain, explain_phase, order_name, span
+from heating.explain import clock, explain, explain_phase, order_name, span, why_shed
 from heating.facts import Evidence
 from jph.wire import Json, Value
 from tests.heating.tellinghouse import ledger, story, telling_house
@@ -67,6 +67,15 @@ def test_times_of_day_are_those_of_who_asks() -> None:
     told = explain(facts, 1_795_160_000_000, zone=ZoneInfo("Asia/Tokyo"))
     assert told[1] == "The order is from CC, at 16:13:20, 20 min ago."
     assert told[2].startswith("SH holds it off since 16:30:20, for 3 min")
+
+
+def test_programs_have_the_names_that_people_gave_them() -> None:
+    names = {"SH": "Load shedding", "P1": "Card of phase 1"}
+    heard = evidence(w11=0, S1=1, E1=story(-1, LEARNED), K1=ledger(w11={**WIRE, "verified": 0}))
+    told = explain(heard.heater("11"), NOW_MS, names)
+    assert told[2].startswith("Load shedding holds it off since")
+    assert told[2] == why_shed(heard.heater("11"), NOW_MS, names)[0]
+    assert told[-1].startswith("Card of phase 1 set off but reads back comfort")
 
 
 def test_another_language() -> None:
