@@ -10,10 +10,9 @@ from gateway.api.sensors import known
 from gateway.board import Board
 from gateway.entries import entry_of
 from gateway.history import keeps_history
-from gateway.pages.graphs import codifiers_of
+from gateway.pages.graphs import codifiers_of, orders_in
 from gateway.parts import Parts
 from gateway.shell import WebRequest
-from heating.orders import Order
 from jph.config import Sensor
 
 _MOST_RELATED: Final = 40
@@ -26,14 +25,13 @@ def handlers(parts: Parts) -> list[Any]:
     def codifier(request: WebRequest) -> Response[str]:
         board = parts.hub.board
         code = known(parts, request.path_params["codifier"])
-        sensor, heats = board.network.sensor(code), code in board.house.wiring.heaters
-        tongue = language.of(request)
+        sensor, tongue = board.network.sensor(code), language.of(request)
         value, unit = page.worded(board.row(code), tongue.say, tongue.code)
         facts = {
             "code": code,
             "codifiers": [each for each in codifiers_of(board) if each["code"] == code],
             "kept": keeps_history(board.network),
-            "orders": {str(int(o)): tongue.say(o.word) for o in Order} if heats else {},
+            "orders": orders_in(tongue),
         }
         return parts.shell.page(
             request,

@@ -4,12 +4,14 @@ from typing import Any, Final
 
 from litestar import Response, get
 
-from gateway import page
+from gateway import language, page
 from gateway.board import Board
 from gateway.figures import unit_of
 from gateway.history import keeps_history
+from gateway.language import Language
 from gateway.parts import Parts
 from gateway.shell import Link, WebRequest
+from heating.orders import Order
 from jph.config import Sensor
 
 LINKS: Final = [Link("/graphs", "Graphs", 40, shown=keeps_history)]
@@ -23,6 +25,7 @@ def handlers(parts: Parts) -> list[Any]:
         board = parts.hub.board
         facts = {
             "codifiers": codifiers_of(board),
+            "orders": orders_in(language.of(request)),
             "ideas": _ideas(board),
             "known": request.user.known,
         }
@@ -33,16 +36,23 @@ def handlers(parts: Parts) -> list[Any]:
     return [graphs]
 
 
-def codifiers_of(board: Board) -> list[dict[str, str]]:
+def orders_in(tongue: Language) -> dict[str, str]:
+    """Return the words for orders by their numbers."""
+    return {str(int(order)): tongue.say(order.word) for order in Order}
+
+
+def codifiers_of(board: Board) -> list[dict[str, Any]]:
     """Return what there is to draw, elements behind their nodes: what a person searches by."""
+    heaters = board.house.wiring.heaters.values()
+    orders = {code for h in heaters for code in (h.codifier, h.applied, h.verified)}
     return [
-        _codifier(sensor)
+        _codifier(sensor, is_order=sensor.codifier in orders)
         for node in board.network.nodes()
         for sensor in (node, *board.network.elements(node.codifier))
     ]
 
 
-def _codifier(sensor: Sensor) -> dict[str, str]:
+def _codifier(sensor: Sensor, *, is_order: bool) -> dict[str, Any]:
     return {
         "code": sensor.codifier,
         "name": sensor.name or page.label(sensor),
@@ -50,6 +60,7 @@ def _codifier(sensor: Sensor) -> dict[str, str]:
         "unit": unit_of(sensor.symbol),
         "symbol": sensor.symbol,
         "kind": sensor.type,
+        "order": is_order,
     }
 
 

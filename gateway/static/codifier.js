@@ -20,6 +20,7 @@ const { code } = facts;
 const [own] = facts.codifiers;
 const graph = facts.kept ? new Graph(at("graph"), {
   codifiers: new Map([[code, own]]),
+  orders: facts.orders,
   height: () => (innerWidth < 600 ? 260 : 320),
   changed: show,
 }) : null;
@@ -92,7 +93,7 @@ function moment(ms) {
 async function messages() {
   const stored = await ask("GET", `/api/codifier/${code}/messages?last=50`);
   const number = (value) => (own.unit && Number.isFinite(Number(value)) ? quantityText(Number(value), own.symbol) : value);
-  const words = ({ value }) => facts.orders[value] ?? number(value);
+  const words = ({ value }) => (own.order ? facts.orders[value] ?? value : number(value));
   fill("messages", stored.map((each) => line(moment(each.t), [words(each), "right"], [String(each.sequence), "right"], each.quality ? t(each.quality) : "")));
 }
 

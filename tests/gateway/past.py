@@ -51,6 +51,8 @@ def fill(sql: Document, network: Network, *, hours: int = 26) -> int:
     store.write(
         Batch([_reading("TP", n, moments[n], f"H{'CP'[n % 2]}..") for n in range(4)]), end_ms
     )
+    orders = [_reading("11", n, moments[-1] - 60_000 * (9 - n), n % 4) for n in range(9)]
+    store.write(Batch(orders, []), end_ms)
     store.close()
     with contextlib.closing(Calculator(dsn, "Q2", zone_of(network))) as calculator:
         calculator.expect({"I1": 30.0, "RA": 30.0, "PA": 30.0}, 0)
@@ -69,5 +71,5 @@ def _readings(code: str, moments: range, value: Callable[[int], float]) -> list[
 
 
 def _reading(code: str, number: int, at_ms: int, value: Value) -> Reading:
-    flag = "s" if isinstance(value, str) else "d"
+    flag = {str: "s", int: "i"}.get(type(value), "d")
     return Reading(number, 7, at_ms, flag, code, "@@", 1, Quality.GOOD, value)

@@ -13,6 +13,7 @@ from gateway.node import Gateway
 from gateway.security.roles import Role
 from jph.config import Sensor
 from tests.gateway.people import logged_in
+from tests.support import LIMIT_S
 
 QUERY = "codes=I1,I2&last=7d"
 
@@ -89,6 +90,8 @@ async def test_the_page_tells_what_there_is(http: httpx.AsyncClient) -> None:
     codifiers = {each["code"]: each for each in told["codifiers"]}
     assert codifiers["RA"]["unit"] == "°C"
     assert codifiers["I1"]["short"] == "IINST1"
+    assert [code for code, each in codifiers.items() if each["order"]] == ["11", "12", "21"]
+    assert told["orders"]["3"] == "eco"
     assert {idea["name"]: idea["codes"] for idea in told["ideas"]} == {
         "Currents of the phases": ["I1", "I2"],
         "Temperatures": ["RA", "C1"],
@@ -142,7 +145,7 @@ async def test_a_token_that_reads_changes_no_graph(
     mine = f"/api/graphs/{(await save(viewer))['id']}"
     made = await viewer.post("/api/tokens", json={"name": "wall", "role": "viewer"})
     head = {"Authorization": f"Bearer {made.json()['secret']}"}
-    async with httpx.AsyncClient(base_url=gateway.url, headers=head) as program:
+    async with httpx.AsyncClient(base_url=gateway.url, headers=head, timeout=LIMIT_S) as program:
         assert [each["name"] for each in (await program.get("/api/graphs")).json()] == ["Mine"]
         assert (await program.delete(mine)).status_code == 403
         assert (await program.put(mine, json={"shared": True})).status_code == 403

@@ -17,10 +17,11 @@ const NARROW = 560; // px; three axes leave no room for the lines then
 let made = 0;
 
 export class Graph {
-  // `codifiers` are what may be drawn, by code; `changed(state, how)` is told of every new state,
-  // `how` being "time" or "lines"; `removable` gives lines a button to take them away.
-  constructor(root, { codifiers, changed, removable = false, height = () => 380 }) {
-    Object.assign(this, { root, codifiers, changed, height });
+  // `codifiers` are what may be drawn, by code; `orders` are the words of orders, by number;
+  // `changed(state, how)` is told of every new state, `how` being "time" or "lines"; `removable`
+  // gives lines a button to take them away.
+  constructor(root, { codifiers, orders, changed, removable = false, height = () => 380 }) {
+    Object.assign(this, { root, codifiers, orders, changed, height });
     this.sync = `graph ${++made}`;
     this.plots = [];
     this.offset = 0; // of the gateway's clock to the browser's, ms
@@ -115,7 +116,9 @@ export class Graph {
 
   line(code, at, more) {
     const known = this.codifiers.get(code) ?? { short: code, unit: "", symbol: "" };
-    return { code, tone: at % TONES, label: known.short, unit: known.unit, symbol: known.symbol, stepped: known.unit === "", ...more };
+    const words = known.order ? this.orders : null;
+    const unit = words ? "order" : known.unit; // an axis of their own
+    return { code, tone: at % TONES, label: known.short, unit, symbol: known.symbol, words, stepped: Boolean(words) || !unit, ...more };
   }
 
   build() {

@@ -2,7 +2,7 @@
 import { make, put } from "../dom.js";
 import { t } from "../words.js";
 import { summary } from "./series.js";
-import { quantityText } from "./tooltip.js";
+import { valueText } from "./tooltip.js";
 
 const PARTS = ["last", "least", "mean", "most"];
 
@@ -56,7 +56,8 @@ export class Legend {
       const cells = this.rows?.get(line.code);
       if (!cells || line.dashed || !line.curve) continue;
       const found = summary(line.curve, from, to);
-      for (const part of PARTS) put(cells[part], found ? quantityText(found[part], line.symbol) : "–");
+      const none = (part) => !found || (line.words && part === "mean");
+      for (const part of PARTS) put(cells[part], none(part) ? "–" : valueText(found[part], line));
     }
   }
 }

@@ -13,7 +13,7 @@ import { fillTable } from "./table.js";
 const facts = JSON.parse(at("facts").textContent);
 const codifiers = new Map(facts.codifiers.map((each) => [each.code, each]));
 const graph = new Graph(at("graph"), {
-  codifiers, removable: true, height,
+  codifiers, orders: facts.orders, removable: true, height,
   changed: (state, how) => {
     write(state, how === "time");
     told(state);

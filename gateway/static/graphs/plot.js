@@ -17,7 +17,7 @@ export function colours() {
   };
 }
 
-// Makes a panel in `host` for lines {code, unit, symbol, tone, stepped, dashed, band, shown}.
+// Makes a panel in `host` for lines {code, unit, symbol, words, tone, stepped, dashed, band, shown}.
 // `view()` is what is seen: {from, to}. `hooks`: select(from, to), cursor(plot), drawn(), marks().
 export function makePlot(host, lines, { width, height, view, paint, sync, hooks }) {
   const units = [...new Set(lines.map((line) => line.unit))];
@@ -123,13 +123,15 @@ function timeAxis({ soft, line }) {
 
 function valueAxis(unit, at, lines, { soft, line, tones }, width) {
   const own = lines.filter((each) => each.unit === unit && !each.dashed);
+  const { words } = own[0];
   return {
     scale: scaleOf(unit), side: at % 2 ? 1 : 3,
     stroke: own.length === 1 && at > 0 ? tones[own[0].tone] : soft,
     font: AXIS_FONT, grid: { show: at === 0, stroke: line, width: 1 }, ticks: { stroke: line, width: 1, size: 4 },
     space: 34, gap: 4,
     size: (plot, values) => axisSize(plot, values, width),
-    values: (plot, splits) => labels(splits, symbolOf(lines, unit)),
+    values: (plot, splits) => words ? splits.map((value) => words[value]) : labels(splits, symbolOf(lines, unit)),
+    ...(words && { splits: (plot, axis, least, most) => Object.keys(words).map(Number).filter((value) => value >= least && value <= most) }),
   };
 }
 

@@ -3,7 +3,7 @@ import { make } from "../dom.js";
 import { t } from "../words.js";
 import { below } from "./series.js";
 import { pointText } from "./times.js";
-import { quantityText } from "./tooltip.js";
+import { valueTexts } from "./tooltip.js";
 
 const MOST = 300;
 
@@ -31,8 +31,7 @@ export function fillTable(place, graph) {
     make("tbody", {}, ...rows)));
 }
 
-function text({ curve, symbol }, at) {
-  const value = quantityText(curve.v[at], symbol);
-  if (curve.lo[at] === curve.hi[at]) return value;
-  return `${value} (${quantityText(curve.lo[at], symbol)} … ${quantityText(curve.hi[at], symbol)})`;
+function text(line, at) {
+  const [value, range] = valueTexts(line, at);
+  return range ? `${value} (${range})` : value;
 }

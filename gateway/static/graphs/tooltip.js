@@ -35,7 +35,7 @@ export class Tooltip {
 }
 
 function rowOf(line, at) {
-  const { curve, tone, label, symbol } = line;
+  const { curve, tone, label } = line;
   if (!curve) return null;
   const moment = at - (line.shift ?? 0);
   const place = nearest(curve, moment);
@@ -45,14 +45,27 @@ function rowOf(line, at) {
   if (place < 0 && !gap) return null;
   const words = [];
   if (place >= 0) {
-    const { v, lo, hi } = curve;
-    words.push(make("strong", {}, quantityText(v[place], symbol)));
-    const differ = lo[place] !== hi[place];
-    if (differ) words.push(make("small", {}, `${quantityText(lo[place], symbol)} … ${quantityText(hi[place], symbol)}`));
+    const [value, range] = valueTexts(line, place);
+    words.push(make("strong", {}, value));
+    if (range) words.push(make("small", {}, range));
   }
   if (gap) words.push(make("small.lost", {}, lostText(gap)));
   const element = make("li", {}, swatch, name, make("span.numbers", {}, ...words));
   return place < 0 ? { element } : { element, at: curve.t[place] + (line.shift ?? 0), step: curve.step };
+}
+
+// Returns a value of a line: the word of an order, else the number with its unit.
+export function valueText(value, { words, symbol }) {
+  return words?.[value] ?? quantityText(value, symbol);
+}
+
+// Returns a point of a line: its value, and from least to most if it stands for several. What lies
+// between two orders is none.
+export function valueTexts(line, at) {
+  const { v, lo, hi } = line.curve;
+  if (lo[at] === hi[at]) return [valueText(v[at], line), ""];
+  const range = `${valueText(lo[at], line)} … ${valueText(hi[at], line)}`;
+  return line.words ? [range, ""] : [valueText(v[at], line), range];
 }
 
 // Returns a value with its unit; of a mean, four digits say enough.

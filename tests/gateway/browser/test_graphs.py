@@ -218,6 +218,19 @@ async def test_a_codifier(show: Show, sound: Sound, redis: RedisProcess, width: 
     await page.wait_for_url(re.compile(r"/graphs\?codes=I1&last=7d"))
 
 
+async def test_orders_are_words(show: Show) -> None:
+    page = await show("/graphs?codes=11,I1&last=1h")
+    await drawn(page)
+    last, least, _, most = await page.locator('.legend tr[data-code="11"] td.right').all()
+    for cell, text in ((last, "comfort"), (least, "comfort"), (most, "eco")):
+        await expect(cell).to_have_text(text)
+    await page.locator("#numbers summary").click()
+    await expect(page.locator("#table")).to_contain_text("frost")
+    orders, currents = await page.evaluate(_AXES)
+    assert orders == ["hors-gel", "éco"]
+    assert currents[-1] == "3.0"
+
+
 async def test_words_have_their_changes(show: Show) -> None:
     page = await show("/codifier/TP?last=7d", language="fr")
     await expect(page.locator("#changes tbody tr")).to_have_count(4)
@@ -244,6 +257,24 @@ async def test_columns_are_joined_cut_and_counted(show: Show) -> None:
         "shift": 25 * HOUR_MS,
     }
 
+
+_AXES = """
+async () => {
+  const { colours, makePlot } = await import("/static/graphs/plot.js");
+  const place = document.createElement("div");
+  document.body.append(place);
+  const words = { 0: "confort", 1: "arrêt", 2: "hors-gel", 3: "éco" };
+  const lines = [{ key: "11", unit: "order", words }, { key: "I1", unit: "A", symbol: "A" }];
+  const shown = lines.map((line, at) => ({ ...line, code: line.key, tone: at, shown: true }));
+  const plot = makePlot(place, shown, {
+    width: 600, height: 300, view: () => ({ from: 0, to: 10 }), paint: colours(), sync: "test",
+    hooks: { select() {}, cursor() {}, drawn() {}, marks: () => [] },
+  });
+  plot.setData([[0, 5, 10], [2, 3, 2], [0, 3, 0]]);
+  await new Promise(requestAnimationFrame);
+  return plot.axes.slice(1).map((axis) => axis._values);
+}
+"""
 
 _PURE = """
 async () => {
