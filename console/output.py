@@ -63,6 +63,14 @@ def show_clock(timestamp_ms: int) -> str:
     return f"{clock:%H:%M:%S}.{timestamp_ms % 1000:03d}"
 
 
+def show_day(timestamp_ms: int) -> str:
+    """Return the local day and the name of its time; question marks where there is no such day."""
+    try:
+        return f"{datetime.fromtimestamp(timestamp_ms / 1000).astimezone():%Y-%m-%d %Z}"
+    except (ValueError, OverflowError, OSError):
+        return "????-??-??"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: str = "") -> list[str]:
     """Lay out `rows` under `head`; columns whose heading is in `right` (spaced) align right."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]

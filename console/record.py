@@ -184,12 +184,13 @@ class _Replay:
         if self._as_json:
             _show_heard_json(heard, message)
         else:
-            self._printer.show(message)
+            self._printer.show(message, heard.arrival_us // 1000)
 
     def _show_event(self, event: Event) -> None:
         if self._as_json:
             echo_json({"event": event.kind, "arrival_us": event.arrival_us, "text": event.text})
             return
+        self._printer.tell_day(event.arrival_us // 1000)
         kind, text = _harmless(event.kind), _harmless(event.text)
         click.echo(f"{show_clock(event.arrival_us // 1000)} ━━━ {kind}: {text} ━━━")
 

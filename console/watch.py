@@ -8,8 +8,9 @@ from typing import Any, Final
 import click
 
 from console.context import App, codifier_or_all, json_option, run_async
-from console.output import echo_json, show_clock, show_quality, show_value
+from console.output import echo_json, show_clock, show_day, show_quality, show_value
 from jph.config import Network
+from jph.outbox import now_ms
 from jph.wire import Control, Reading
 from nodes.controlprogram import on_bus
 
@@ -105,7 +106,7 @@ async def _watch(
     wanted: Filter,
     bus: str | None,
     count: int | None,
-    show: Callable[[Control | Reading], None],
+    show: Callable[[Control | Reading, int], None],
 ) -> None:
     end = asyncio.get_running_loop().create_future()
     shown = 0
@@ -115,7 +116,7 @@ async def _watch(
         if end.done() or not wanted.passes(message):
             return
         try:
-            show(message)
+            show(message, now_ms())
         except OSError as error:  # who reads us has gone; a hook of a node's must not raise
             end.set_exception(error)
             return
@@ -138,21 +139,34 @@ async def _watch(
             return
 
 
-def show_json(message: Control | Reading) -> None:
+def show_json(message: Control | Reading, _arrival_ms: int) -> None:
     """Print `message` as one JSON object."""
     fields = message._asdict()
     echo_json({"bus": "control" if isinstance(message, Control) else "data", **fields})
 
 
 class Printer:
-    """Prints a message on one line."""
+    """Prints a message on one line, and before the first of a day the day."""
 
     def __init__(self, network: Network) -> None:
         self._symbols = {sensor.codifier: sensor.symbol for sensor in network.sensors}
         self._names = {s.codifier: s.short_name or s.name for s in network.sensors}
+        self._day = ""
 
-    def show(self, message: Control | Reading) -> None:
-        """Print `message`: local time, bus, flag, from, to, sequence, content."""
+    def tell_day(self, now_ms: int) -> None:
+        """Print which day it is, and the name of its local time, unless it is the one before's."""
+        if (day := show_day(now_ms)) != self._day:
+            self._day = day
+            click.echo(day)
+
+    def show(self, message: Control | Reading, arrival_ms: int) -> None:
+        """Print `message`: its sender's time as local time, bus, flag, from, to, sequence, content.
+
+        The day stands with it if it is not that of `arrival_ms`.
+        """
+        self.tell_day(arrival_ms)
+        day = show_day(message.timestamp_ms)
+        clock = show_clock(message.timestamp_ms)
         if isinstance(message, Control):
             content = f"{message.number:.10g}{'' if message.active else '  (halted)'}"
         else:
@@ -160,7 +174,7 @@ class Printer:
             content += f"  ({show_quality(message.quality)})" if message.quality else ""
         bus = "C" if isinstance(message, Control) else "D"
         words = (
-            f"{show_clock(message.timestamp_ms)} {bus} {message.flag}",
+            f"{clock if day == self._day else f'{day[:10]} {clock}'} {bus} {message.flag}",
             f"{message.source}→{message.to} {message.sequence:>10} ",
             f"{content:<24}",
             self._names.get(message.source, ""),

@@ -84,7 +84,7 @@ def order_name(order: int, say: Say = english) -> str:
 def clock(
     timestamp_ms: float, now_ms: float, say: Say = english, zone: tzinfo | None = None
 ) -> str:
-    """Return the time of day in `zone`, without one where this machine is.
+    """Return the time of day in `zone`; without one where this machine is, and by what name.
 
     The date is with it where it is not within 12 hours.
     """
@@ -93,7 +93,8 @@ def clock(
     except (ValueError, OverflowError, OSError):
         return say("a time that cannot be")
     near = abs(now_ms - timestamp_ms) < _DAY_S * 500
-    return f"{then:%H:%M:%S}" if near else f"{then:%Y-%m-%d %H:%M:%S}"
+    text = f"{then:%H:%M:%S}" if near else f"{then:%Y-%m-%d %H:%M:%S}"
+    return text if zone else f"{text} {then:%Z}"
 
 
 def span(seconds: float, say: Say = english) -> str:

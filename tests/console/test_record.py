@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from console.main import cli
+from console.output import show_day
 from jph.wire import Control, Reading, encode_control, encode_data
 from recorder import store
 from recorder.frames import END, Event, Heard, pack_event, pack_heard
@@ -52,7 +53,9 @@ def run(tmp_path: Path, *words: str) -> Result:
 def test_the_newest_is_replayed_with_its_event_marked(directory: Path, tmp_path: Path) -> None:
     done = run(tmp_path, "show")
     assert (done.exit_code, done.stderr) == (0, "")
-    lines = [line.split(maxsplit=1)[1] for line in done.stdout.splitlines()]
+    day, *rest = done.stdout.splitlines()
+    assert day == show_day(AT_MS)
+    lines = [line.split(maxsplit=1)[1] for line in rest]
     assert lines == [
         "D d I1→@@          5  36",
         "C A CC→11          9  3                        Console",
@@ -63,7 +66,7 @@ def test_the_newest_is_replayed_with_its_event_marked(directory: Path, tmp_path:
 
 def test_filters_are_those_of_watch(directory: Path, tmp_path: Path) -> None:
     def shown(*words: str) -> list[str]:
-        lines = run(tmp_path, "show", *words).stdout.splitlines()
+        _, *lines = run(tmp_path, "show", *words).stdout.splitlines()
         return [line.split()[3] for line in lines if "━━━" not in line]
 
     assert shown("--from", "i1") == ["I1→@@", "I1→@@"]
@@ -97,7 +100,7 @@ def test_damage_is_told_and_the_rest_shown(directory: Path, tmp_path: Path) -> N
     path.write_bytes(content)
     done = run(tmp_path, "show")
     assert done.exit_code == 1
-    assert len(done.stdout.splitlines()) == 3
+    assert len(done.stdout.splitlines()) == 1 + 3
     size = len(PARTS[0])
     assert f"{path.name}: {size} bytes from byte 8 on are damaged and left out" in done.stderr
 
@@ -108,7 +111,7 @@ def test_a_file_cut_by_a_power_cut(directory: Path, tmp_path: Path) -> None:
     path.write_bytes(whole[: -len(END) - 5])
     done = run(tmp_path, "show")
     assert done.exit_code == 1
-    assert len(done.stdout.splitlines()) == 3
+    assert len(done.stdout.splitlines()) == 1 + 3
     assert "it ends without its end" in done.stderr
     path.write_bytes(whole[: -len(END)])  # between two frames: nothing is missing but the end
     done = run(tmp_path, "show")
@@ -133,7 +136,7 @@ def test_a_message_of_a_later_version_is_counted(state: Path, tmp_path: Path) ->
     done = run(tmp_path, "show")
     assert done.exit_code == 1
     assert "messages that this version cannot read: 1" in done.stderr
-    assert len(done.stdout.splitlines()) == 4
+    assert len(done.stdout.splitlines()) == 1 + 4
 
 
 def test_what_a_file_says_does_not_command_the_terminal(state: Path, tmp_path: Path) -> None:
