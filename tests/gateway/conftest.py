@@ -6,13 +6,15 @@ import httpx
 import pytest
 
 from gateway.node import Gateway
+from gateway.ordering import Orderer
 from gateway.security.roles import Role
+from gateway.setting import Setter
 from jph.config import Network, Sensor
 from jph.node import Node, Settings
 from tests.gateway.houses import house
 from tests.gateway.people import logged_in
 from tests.gateway.stage import RedisProcess
-from tests.support import running
+from tests.support import LIMIT_S, running
 
 
 class Plain(Node):
@@ -39,6 +41,17 @@ def redis(redis_process: RedisProcess) -> RedisProcess:
     with redis_process.client() as client:
         client.flushall()
     return redis_process
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a gateway that is made after this wait for answers: a disk may be slow, or a processor.
+
+    Not for tests in which nobody answers.
+    """
+    monkeypatch.setattr(Orderer.__init__, "__defaults__", ((LIMIT_S,),))
+    limits = {**(Setter.__init__.__kwdefaults__ or {}), "limit_s": LIMIT_S}
+    monkeypatch.setattr(Setter.__init__, "__kwdefaults__", limits)
 
 
 @pytest.fixture
@@ -85,5 +98,5 @@ async def viewer(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def visitor(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
     """Yield an HTTP client that has not logged in."""
-    async with httpx.AsyncClient(base_url=gateway.url, timeout=5) as client:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as client:
         yield client

@@ -11,6 +11,7 @@ from gateway.security import sessions, users
 from gateway.security.entry import CSRF, masked
 from gateway.security.roles import Role
 from jph.node import now_ms
+from tests.support import LIMIT_S
 
 PASSWORD = "correct horse"
 COOKIE = "jph-CF"
@@ -42,7 +43,7 @@ async def logged_in(
     secret = await session_of(gateway, role, name)
     async with httpx.AsyncClient(
         base_url=gateway.url,
-        timeout=5,
+        timeout=LIMIT_S,
         cookies={COOKIE: secret},
         headers={CSRF: masked(sessions.csrf_of(secret))},
     ) as client:

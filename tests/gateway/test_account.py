@@ -15,13 +15,13 @@ from tests.gateway import people
 from tests.gateway.houses import house
 from tests.gateway.people import logged_in
 from tests.gateway.stage import RedisProcess
-from tests.support import running, until
+from tests.support import LIMIT_S, running, until
 
 HASH = passwords.hash_of(people.PASSWORD)
 
 
 async def bearer(gateway: Gateway, secret: str, method: str, path: str) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=gateway.url) as client:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as client:
         return await client.request(method, path, headers={"Authorization": f"Bearer {secret}"})
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -28,7 +29,7 @@ from tests.gateway.fakecamera import JPEG, OTHER, FakeCamera, camera, snapshot, 
 from tests.gateway.houses import node
 from tests.gateway.people import logged_in
 from tests.gateway.stage import RedisProcess
-from tests.support import running, until
+from tests.support import LIMIT_S, running, until
 
 MakeNetwork = Callable[..., Network]
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 50
@@ -156,7 +157,7 @@ async def opened(house: Network) -> AsyncIterator[tuple[Gateway, httpx.AsyncClie
     """Give a gateway and a client of it that may look at cameras."""
     page = Gateway("CF", house)
     async with running(page), logged_in(page, Role.VIEWER) as client:
-        client.timeout = httpx.Timeout(20)
+        client.timeout = httpx.Timeout(LIMIT_S)
         yield page, client
 
 
@@ -269,14 +270,14 @@ async def test_a_camera_that_hangs_or_is_not_there(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     over = threading.Event()
-    fake.answer = lambda request: over.wait(10) and None
+    fake.answer = lambda request: over.wait(LIMIT_S) and None
     monkeypatch.setattr(fetch.pictures, "__kwdefaults__", {"timeout_s": 0.2})
     async with opened(home(network, redis, URL=fake.url(who="ann:hunter2@"))) as (_, client):
         assert "in time" in await trouble(client)
         over.set()
         fake.answer = snapshot()
         monkeypatch.setattr(feed, "RETRY_S", 0.05)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_S):
             while (await client.get("/api/camera/CA")).status_code != 200:
                 pass
     assert "no picture of camera CA" in caplog.text
@@ -295,7 +296,8 @@ def test_a_camera_that_dawdles_for_ever_is_left(
 
     def drip(request: Any) -> None:
         request.wfile.write(said)
-        while not over.wait(0.02):
+        until_s = time.monotonic() + LIMIT_S
+        while not over.wait(0.02) and time.monotonic() < until_s:
             request.wfile.write(b"0")
 
     fake.answer = drip
@@ -303,17 +305,17 @@ def test_a_camera_that_dawdles_for_ever_is_left(
     began_s = time.monotonic()
     try:
         with pytest.raises(NoPicture):
-            list(fetch.pictures(target, lambda: time.monotonic() < began_s + 5))
+            list(fetch.pictures(target, lambda: time.monotonic() < began_s + LIMIT_S))
     finally:
         over.set()
-    assert time.monotonic() - began_s < 4
+    assert time.monotonic() - began_s < LIMIT_S
 
 
 @contextlib.asynccontextmanager
 async def visited(house: Network) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client that has not logged in."""
     page = Gateway("CF", house)
-    async with running(page), httpx.AsyncClient(base_url=page.url, timeout=20) as client:
+    async with running(page), httpx.AsyncClient(base_url=page.url, timeout=LIMIT_S) as client:
         yield client
 
 
@@ -341,13 +343,16 @@ async def test_nobody_looks_nobody_asks(
     fake: FakeCamera,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(feed, "WATCHED_S", 0.2)
+    ahead_s = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead_s[0], sleep=time.sleep)
+    monkeypatch.setattr(feed, "time", clock)
     settings = {"URL": fake.url(), "Mode": "snapshot", "Interval": 0.1}
     async with opened(home(network, redis, **settings)) as (page, client):
         assert page._senses is not None
         watched = page._senses.cameras["CA"]
         assert fake.asked == []
         await client.get("/api/camera/CA")
+        ahead_s[0] = feed.WATCHED_S
         await until(lambda: watched._thread is not None and not watched._thread.is_alive())
         asked = len(fake.asked)
         assert (await client.get("/api/camera/CA")).status_code == 200

@@ -13,7 +13,7 @@ from tests.gateway.conftest import Plain
 from tests.gateway.houses import house
 from tests.gateway.people import COOKIE, logged_in, session_of
 from tests.gateway.stage import RedisProcess
-from tests.support import running
+from tests.support import LIMIT_S, running
 
 COMMANDS = [
     ("POST", "/sensormsg/TI/H"),
@@ -77,7 +77,7 @@ async def test_an_operator_keeps_no_accounts(
 
 @pytest.mark.parametrize("path", READING)
 async def test_nothing_is_read_without_a_login(closed: Gateway, path: str) -> None:
-    async with httpx.AsyncClient(base_url=closed.url) as visitor:
+    async with httpx.AsyncClient(base_url=closed.url, timeout=LIMIT_S) as visitor:
         assert (await visitor.get(path)).status_code == 401
         page = await visitor.get(path, headers={"Accept": "text/html"})
         assert page.status_code == 303
@@ -85,7 +85,7 @@ async def test_nothing_is_read_without_a_login(closed: Gateway, path: str) -> No
 
 
 async def test_what_a_login_needs_is_open(closed: Gateway) -> None:
-    async with httpx.AsyncClient(base_url=closed.url) as visitor:
+    async with httpx.AsyncClient(base_url=closed.url, timeout=LIMIT_S) as visitor:
         page = await visitor.get("/login")
         assert page.status_code == 200
         for name in page.text.split('"/static/')[1:]:
@@ -97,7 +97,7 @@ async def test_what_a_login_needs_is_open(closed: Gateway) -> None:
 
 
 async def test_where_one_wanted_to_go_is_kept(closed: Gateway) -> None:
-    async with httpx.AsyncClient(base_url=closed.url) as visitor:
+    async with httpx.AsyncClient(base_url=closed.url, timeout=LIMIT_S) as visitor:
         html = {"Accept": "text/html"}
         page = await visitor.get("/graphs?codes=I1&x=%2F", headers=html)
         assert page.headers["location"] == "/login?next=%2Fgraphs%3Fcodes%3DI1%26x%3D%252F"
@@ -109,7 +109,9 @@ class TestCsrf:
         self, gateway: Gateway, meter: Plain, token: str | None
     ) -> None:
         secret = await session_of(gateway, Role.OPERATOR)
-        async with httpx.AsyncClient(base_url=gateway.url, cookies={COOKIE: secret}) as client:
+        async with httpx.AsyncClient(
+            base_url=gateway.url, cookies={COOKIE: secret}, timeout=LIMIT_S
+        ) as client:
             headers = {} if token is None else {"x-csrf-token": token.encode()}
             answer = await client.post("/sensormsg/TI/H", headers=headers)
         assert answer.status_code == 403

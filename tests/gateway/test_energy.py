@@ -22,7 +22,7 @@ from tests.console.programs import control
 from tests.gateway.houses import card, element, node, shedder
 from tests.gateway.stage import RedisProcess
 from tests.stores_fixtures import connect
-from tests.support import running
+from tests.support import LIMIT_S, running
 
 Document = dict[str, Any]
 MakeNetwork = Callable[..., Network]
@@ -101,7 +101,7 @@ def history(sql: Document) -> Document:
 async def opened(network: Network) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client, not logged in, of a gateway of its own."""
     page = Gateway("CF", network)
-    async with running(page), httpx.AsyncClient(base_url=page.url, timeout=20) as client:
+    async with running(page), httpx.AsyncClient(base_url=page.url, timeout=LIMIT_S) as client:
         yield client
 
 

@@ -183,7 +183,7 @@ async def test_the_table_is_read_shown_and_followed(
     store(sql, Hole("I1", 7, 1, 4, Cause.OVERFLOW, NOON_MS, NOON_MS + 5000))
     home = network(*house(), node("Q1", "jphPostgreSQL"), SQL=sql, Redis={"URL": redis.url})
     gateway = Gateway("CF", home)
-    async with running(gateway), httpx.AsyncClient(base_url=gateway.url, timeout=5) as http:
+    async with running(gateway), httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as http:
         (record,) = await told(http)
         assert datetime.fromisoformat(record.pop("Noticed"))
         assert record == {
@@ -228,7 +228,7 @@ async def test_a_store_that_is_away_keeps_nobody_waiting(
     nowhere = {"Host": "/nowhere", "Database": "secret", "User": "jph"}
     home = network(*house(), SQL=nowhere, Redis={"URL": redis.url})
     gateway = Gateway("CF", home)
-    async with running(gateway), httpx.AsyncClient(base_url=gateway.url, timeout=5) as http:
+    async with running(gateway), httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as http:
         page = await http.get("/")
         assert page.status_code == 200
         assert UNREADABLE.said in page.text
@@ -254,14 +254,16 @@ async def test_it_looks_seldom_and_only_for_somebody(
         return Gaps([], {})
 
     monkeypatch.setattr("gateway.holes.read_gaps", found)
+    watching = [0]
+    monkeypatch.setattr(Hub, "clients", property(lambda _: watching[0]))
     hub = Hub(Board(collecting))
     reader = HoleReader(hub, LOG, every_s=0.2)
     task = asyncio.create_task(reader.run())
     await asyncio.gather(*(reader.fresh() for _ in range(20)))
     assert len(asked) == 1
-    hub.clients = 1
+    watching[0] = 1
     await until(lambda: len(asked) == 4)
-    hub.clients = 0
+    watching[0] = 0
     assert all(later - before >= 0.19 for before, later in pairwise(asked))
     await cancelled(task)
 
@@ -280,7 +282,7 @@ async def test_a_reading_that_hangs_is_told_and_its_end_awaited(
     reader = HoleReader(hub, LOG, patience_s=0.01)
     task = asyncio.create_task(reader.run())
     await reader.fresh()
-    assert hub.board.history == UNREADABLE
+    await until(lambda: hub.board.history == UNREADABLE)
     free.set()
     await until(lambda: hub.board.history != UNREADABLE)
     assert hub.board.history == history_of(Gaps([], {}), collecting)

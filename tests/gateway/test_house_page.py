@@ -21,7 +21,7 @@ from jph.wire import Reading
 from tests.gateway.houses import element, house, node
 from tests.gateway.stage import RedisProcess, reading
 from tests.stores_fixtures import connect
-from tests.support import running
+from tests.support import LIMIT_S, running
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -59,7 +59,7 @@ async def test_a_house_without_anything_says_so(
         Redis={"URL": redis.url},
     )
     gateway = Gateway("CF", bare)
-    async with running(gateway), httpx.AsyncClient(base_url=gateway.url) as http:
+    async with running(gateway), httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as http:
         page = (await http.get("/")).text
         assert "Nothing of a house yet" in page
         assert "No heaters" in (await http.get("/heaters")).text
@@ -73,7 +73,7 @@ async def away(
     """Give a client of a house whose PostgreSQL is not there."""
     sql = {"Database": "nowhere", "User": "nobody", "Host": "127.0.0.1", "Port": 1}
     gateway = Gateway("CF", network(*house(), Redis={"URL": redis.url}, SQL=sql))
-    async with running(gateway), httpx.AsyncClient(base_url=gateway.url, timeout=10) as http:
+    async with running(gateway), httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as http:
         yield http
 
 
@@ -145,7 +145,7 @@ async def test_today_beside_yesterday_from_a_real_history(
     midnight = datetime(now.year, now.month, now.day, tzinfo=zone)
     fill(sql, home, midnight, now)
     gateway = Gateway("CF", home)
-    async with running(gateway), httpx.AsyncClient(base_url=gateway.url, timeout=10) as http:
+    async with running(gateway), httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as http:
         content = (await http.get("/api/house")).json()
     energy = content["glance"]["energy"]
     assert content["history"] == "there"

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gateway.node import Gateway
-from gateway.security import passwords, sessions, tokens, users
+from gateway.security import database, passwords, sessions, tokens, users
 from gateway.security.database import accounts_path
 from gateway.security.roles import Role
 from gateway.security.throttle import OF_NAME
@@ -19,7 +19,7 @@ from jph.config import Network
 from tests.gateway import people
 from tests.gateway.houses import house, node
 from tests.gateway.stage import RedisProcess
-from tests.support import running
+from tests.support import LIMIT_S, running
 
 HASH = passwords.hash_of(people.PASSWORD)
 
@@ -67,7 +67,7 @@ async def test_gateways_of_one_host_keep_to_their_own_cookies(
     kinds = [node(code, "Gateway", Sensor={"Port": 0, "Public": "read"}) for code in ("CG", "CH")]
     both = network(*house(), *kinds, Redis={"URL": redis.url})
     one, other = Gateway("CG", both), Gateway("CH", both)
-    async with running(one, other), httpx.AsyncClient(timeout=10) as client:
+    async with running(one, other), httpx.AsyncClient(timeout=LIMIT_S) as client:
         await people.add(one, "ann", Role.OPERATOR, HASH)
         for page in (one, other):
             await open_page(client, f"{page.url}/login")
@@ -110,9 +110,9 @@ async def test_nobody_learns_who_there_is_from_the_time(
     passwords.matches(None, "warm")
 
     async def took(name: str) -> float:
-        began = time.perf_counter()
+        began = time.process_time()  # what other programs take is not counted
         assert (await log_in(browser, name, "wrong horse")).status_code == 401
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     there = min([await took("ann") for _ in range(3)])
     nowhere = min([await took(f"nobody{n}") for n in range(3)])
@@ -158,7 +158,9 @@ async def test_a_session_that_was_planted_is_not_taken(
     assert (await log_in(browser)).status_code == 200
     second = browser.cookies[people.COOKIE]
     assert first != second
-    async with httpx.AsyncClient(base_url=gateway.url, cookies={people.COOKIE: first}) as old:
+    async with httpx.AsyncClient(
+        base_url=gateway.url, cookies={people.COOKIE: first}, timeout=LIMIT_S
+    ) as old:
         assert (await old.get("/api/me")).json()["name"] == "", "a new login ends the one before"
 
 
@@ -217,7 +219,7 @@ async def test_cookies_of_other_programs_on_this_host_keep_nobody_out(
     gateway: Gateway, other: str
 ) -> None:
     secret = await people.session_of(gateway, Role.OPERATOR)
-    async with httpx.AsyncClient(base_url=gateway.url) as client:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as client:
         for cookies in (f"{other}; {people.COOKIE}={secret}", f"{people.COOKIE}={secret}; {other}"):
             answer = await client.get("/api/me", headers=[(b"cookie", cookies.encode())])
             assert answer.json()["name"] == "operator", cookies
@@ -243,17 +245,19 @@ async def test_a_disk_that_is_full_keeps_nobody_out(
 
 
 async def test_a_file_that_another_program_writes_keeps_nobody_waiting(
-    gateway: Gateway, ann: users.Account
+    gateway: Gateway, ann: users.Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert gateway._accounts is not None
     run = gateway._accounts.run
     secret, begun = await run(sessions.begin, ann.user, "::1", "test", 0)
+    # Who waited for the other program would wait longer than this test.
+    monkeypatch.setattr(database, "_WAIT_S", 10 * LIMIT_S)
+    await run(lambda file: file.execute(f"PRAGMA busy_timeout = {round(10_000 * LIMIT_S)}"))
     with contextlib.closing(sqlite3.connect(accounts_path(), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        began_s = time.monotonic()
-        assert await run(sessions.find, secret, 3_600_000)
-        assert await run(sessions.exists, begun.id, 3_600_000)
-        assert time.monotonic() - began_s < 2
+        async with asyncio.timeout(LIMIT_S):
+            assert await run(sessions.find, secret, 3_600_000)
+            assert await run(sessions.exists, begun.id, 3_600_000)
         other.execute("ROLLBACK")
     assert await run(sessions.exists, begun.id, 3_600_000)
     (listed,) = await run(sessions.listed, ann.id, 3_600_000)

@@ -94,6 +94,7 @@ async def test_a_reload_is_answered_by_the_node(
     assert "it is away, or has refused it" in gone["text"]
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_number_is_set_and_the_reading_is_the_answer(
     operator: httpx.AsyncClient, setpoint: Setpoint
 ) -> None:
@@ -112,6 +113,7 @@ async def test_a_number_is_set_and_the_reading_is_the_answer(
     assert stepped["value"] == 27.5
 
 
+@pytest.mark.usefixtures("patient")
 async def test_redis_away_is_no_reason_not_to_hear_the_answer(
     operator: httpx.AsyncClient, setpoint: Setpoint, redis: RedisProcess
 ) -> None:

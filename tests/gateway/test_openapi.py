@@ -21,7 +21,7 @@ from tests.gateway.conftest import Plain
 from tests.gateway.houses import house
 from tests.gateway.people import logged_in
 from tests.gateway.stage import RedisProcess
-from tests.support import running
+from tests.support import LIMIT_S, running
 
 Document = dict[str, Any]
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -98,7 +98,7 @@ async def api(
     home = network(*house(), Redis={"URL": redis.url})
     gateway = Gateway("CF", home)
     async with running(gateway, Plain("TI", home)):
-        async with httpx.AsyncClient(base_url=gateway.url) as client:
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as client:
             document = (await client.get("/api/openapi.json")).raise_for_status().json()
         yield gateway, document
 
@@ -175,7 +175,7 @@ async def test_nothing_that_is_sent_is_our_fault(
     statuses: set[int] = set()
     for method, path, operation in found:
         async with logged_in(gateway, Role.ADMIN) as client:  # it may have ended its own session
-            client.timeout = httpx.Timeout(30)
+            client.timeout = httpx.Timeout(LIMIT_S)
             for sent in examples(requests(method, path, operation, document), REQUESTS):
                 statuses.add(await status_of(client, sent))
     assert "the gateway failed" not in caplog.text

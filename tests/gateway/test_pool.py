@@ -20,7 +20,7 @@ from nodes.pool import Pool
 from tests.gateway.houses import element, node
 from tests.gateway.people import logged_in
 from tests.gateway.stage import RedisProcess, alive, reading
-from tests.support import running
+from tests.support import LIMIT_S, running
 
 Document = dict[str, Any]
 MakeNetwork = Callable[..., Network]
@@ -114,7 +114,7 @@ async def gateway(home: Network) -> AsyncIterator[Gateway]:
 
 async def test_the_pool_of_the_cache(gateway: Gateway, redis: RedisProcess) -> None:
     redis.write({"PO": reading(1), "PS": reading(json.dumps(SAID))})
-    async with httpx.AsyncClient(base_url=gateway.url) as visitor:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as visitor:
 
         async def told() -> Document:
             (pool,) = (await visitor.get("/api/pool")).json()
@@ -128,6 +128,7 @@ async def test_the_pool_of_the_cache(gateway: Gateway, redis: RedisProcess) -> N
         assert "data-mode" not in page
 
 
+@pytest.mark.usefixtures("patient")
 async def test_the_switch_is_for_operators(gateway: Gateway) -> None:
     async with logged_in(gateway, Role.VIEWER) as viewer:
         assert (await viewer.post("/sensormsg/PM/A/1")).status_code == 403
@@ -146,7 +147,7 @@ async def test_without_a_pool_there_is_no_page_in_the_navigation(
         node("CF", "Gateway", Sensor={"Port": 0, "Public": "read"}), Redis={"URL": redis.url}
     )
     page = Gateway("CF", bare)
-    async with running(page), httpx.AsyncClient(base_url=page.url) as visitor:
+    async with running(page), httpx.AsyncClient(base_url=page.url, timeout=LIMIT_S) as visitor:
         shown = (await visitor.get("/pool")).text
         assert "No pool is configured." in shown
         assert 'href="/pool"' not in shown

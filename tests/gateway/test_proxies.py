@@ -22,7 +22,7 @@ from jph.errors import ConfigError
 from tests.gateway import people
 from tests.gateway.houses import house
 from tests.gateway.stage import RedisProcess
-from tests.support import running
+from tests.support import LIMIT_S, running
 
 OURS = networks_of(["127.0.0.1", "10.0.0.0/24", "fd00::/64"])
 HASH = passwords.hash_of(people.PASSWORD)
@@ -76,7 +76,9 @@ async def test_streams_behind_a_proxy_are_those_of_their_browsers(
     settings = {"Port": 0, "Public": "read", "Proxies": ["127.0.0.1"]}
     gateway = Gateway("CF", network(*house(settings), Redis={"URL": redis.url}))
     async with running(gateway), contextlib.AsyncExitStack() as opened:
-        client = await opened.enter_async_context(httpx.AsyncClient(base_url=gateway.url))
+        client = await opened.enter_async_context(
+            httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S)
+        )
 
         async def status(of: str) -> int:
             asked = client.stream("GET", "/events", headers={"X-Forwarded-For": of})
@@ -94,7 +96,7 @@ async def test_behind_a_proxy_with_tls(
     told = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"}
     async with running(gateway):
         await people.add(gateway, "ann", Role.ADMIN, HASH)
-        async with httpx.AsyncClient(base_url=gateway.url) as client:
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as client:
             page = await client.get("/login", headers=told)
             assert page.headers["strict-transport-security"].startswith("max-age=")
             (cookie,) = page.headers.get_list("set-cookie")
@@ -118,7 +120,7 @@ async def test_without_proxies_nothing_is_believed(
     gateway = Gateway("CF", network(*house(), Redis={"URL": redis.url}))
     async with running(gateway):
         await people.add(gateway, "ann", Role.ADMIN, HASH)
-        async with httpx.AsyncClient(base_url=gateway.url) as client:
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as client:
             told = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"}
             answer = await log_in(client, **told)
             assert answer.status_code == 200
@@ -167,7 +169,7 @@ async def test_tls_of_our_own(
     async with running(gateway):
         assert gateway.url.startswith("https://127.0.0.1:")
         await people.add(gateway, "ann", Role.ADMIN, HASH)
-        async with httpx.AsyncClient(base_url=gateway.url, verify=trust) as client:
+        async with httpx.AsyncClient(base_url=gateway.url, verify=trust, timeout=LIMIT_S) as client:
             assert (await log_in(client)).status_code == 200
             assert "__Host-jph-CF" in client.cookies
             assert (await client.get("/api/me")).json()["name"] == "ann"
@@ -191,7 +193,7 @@ async def test_a_renewed_certificate_is_taken_and_a_broken_one_is_not(
         assert place.hostname is not None
         assert place.port is not None
         where = (place.hostname, place.port)
-        text = await asyncio.to_thread(ssl.get_server_certificate, where, timeout=10)
+        text = await asyncio.to_thread(ssl.get_server_certificate, where, timeout=LIMIT_S)
         return int(x509.load_pem_x509_certificate(text.encode()).serial_number)
 
     async with running(gateway):

@@ -9,7 +9,7 @@ from gateway.node import Gateway
 from jph.config import Network
 from tests.gateway import past
 from tests.gateway.stage import RedisProcess
-from tests.support import running
+from tests.support import LIMIT_S, running
 
 
 async def test_a_series_of_several(
@@ -18,7 +18,7 @@ async def test_a_series_of_several(
     home = past.home(network, sql, redis.url)
     end_ms = past.fill(sql, home)
     page = Gateway("CF", home)
-    async with running(page), httpx.AsyncClient(base_url=page.url, timeout=10) as client:
+    async with running(page), httpx.AsyncClient(base_url=page.url, timeout=LIMIT_S) as client:
         times = {"from": end_ms - 3_600_000, "to": end_ms}
         answer = await client.get("/sensorts/I1,RA", params=times)
         current, room = answer.raise_for_status().json()

@@ -27,7 +27,9 @@ from playwright.async_api import (
 from gateway.node import Gateway
 from gateway.security.roles import Role
 from tests.gateway.people import cookie_of
+from tests.support import LIMIT_S
 
+expect.set_options(timeout=1000 * LIMIT_S)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HEIGHT = 900
 _AWAY = re.compile(r"ERR_|status of 503")
@@ -88,6 +90,7 @@ async def show(browser: Browser, gateway: Gateway) -> AsyncIterator[Show]:
         )
         if role is not Role.NOBODY:
             await context.add_cookies([await cookie_of(gateway, role)])
+        context.set_default_timeout(1000 * LIMIT_S)
         page = await context.new_page()
         page.on("console", lambda message: said.append(f"{path}: {message.text}"))
         page.on("pageerror", lambda error: said.append(f"{path}: {error}"))
@@ -128,7 +131,7 @@ def sound() -> Sound:
     return check
 
 
-async def standing(thing: Locator, limit_s: float = 10.0) -> FloatRect:
+async def standing(thing: Locator, limit_s: float = LIMIT_S) -> FloatRect:
     """Return where something is, once it is there and moves no more: pages may draw it anew."""
     async with asyncio.timeout(limit_s):
         before = None

@@ -45,7 +45,7 @@ def room(page: Page, name: str) -> Locator:
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.usefixtures("card")
+@pytest.mark.usefixtures("patient", "card")
 async def test_a_room_is_turned_to_eco(show: Show, chip: I2CServer, width: int) -> None:
     page = await show("/heaters", width=width, role=Role.OPERATOR)
     hall = room(page, "Hall")
@@ -57,7 +57,7 @@ async def test_a_room_is_turned_to_eco(show: Show, chip: I2CServer, width: int) 
     assert chip.latches[0] >> 2 & 0b11 == 0b11
 
 
-@pytest.mark.usefixtures("card")
+@pytest.mark.usefixtures("patient", "card")
 async def test_a_boost_with_an_end_and_back_again(show: Show) -> None:
     page = await show("/heaters", width=390, role=Role.OPERATOR)
     line = page.locator('.heater[data-code="11"]')
@@ -85,7 +85,7 @@ async def test_a_card_that_is_away_is_told(show: Show) -> None:
     await expect(hall.locator(".answer")).to_have_attribute("data-mood", "bad")
 
 
-@pytest.mark.usefixtures("card")
+@pytest.mark.usefixtures("patient", "card")
 async def test_all_heaters_answer_each_for_itself(show: Show) -> None:
     page = await show("/heaters", role=Role.OPERATOR)
     await page.get_by_role("button", name="Phase 1").click()

@@ -64,6 +64,7 @@ async def go(page: Page, name: str) -> None:
     await expect(page.locator("#link")).to_have_attribute("data-mood", "good")
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("width", [390, 1280])
 async def test_an_evening(show: Show, chip: I2CServer, width: int) -> None:
     page = await show("/", width=width)

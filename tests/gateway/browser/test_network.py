@@ -126,6 +126,7 @@ async def test_all_are_asked_at_once(show: Show) -> None:
     await expect(dialog).to_contain_text("P1 did not answer within 1 s")
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_value_is_set_by_a_slider_and_the_answer_shown(
     show: Show, setpoint: Setpoint
 ) -> None:

@@ -172,6 +172,7 @@ async def test_a_camera_shows_and_says_when_it_does_not(
     await expect(said).to_have_text("")
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("width", WIDTHS)
 async def test_the_pool_and_its_switch(
     show: Show, sound: Sound, gateway: Gateway, width: int
@@ -215,7 +216,7 @@ async def test_a_gateway_that_goes_is_told_and_found_again(show: Show) -> None:
     for path in ("/log", "/diagram", "/pool"):
         page = await show(path)
         await page.context.set_offline(True)
-        await expect(page.locator("#link")).to_have_attribute("data-mood", "bad", timeout=15_000)
+        await expect(page.locator("#link")).to_have_attribute("data-mood", "bad")
         await page.context.set_offline(False)
-        await expect(page.locator("#link")).to_have_attribute("data-mood", "good", timeout=15_000)
+        await expect(page.locator("#link")).to_have_attribute("data-mood", "good")
         await page.close()
