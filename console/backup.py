@@ -1,10 +1,18 @@
-"""`backup` and `restore`: the whole history in one file, by PostgreSQL's own programs."""
+"""`backup` and `restore`: history and accounts in one file.
+
+It is a zip, nothing in it compressed by it: the history as PostgreSQL's own program writes it, and
+the file of the accounts.
+"""
 
 import asyncio
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import click
 
@@ -14,7 +22,11 @@ from collector.roles import HIDE_PASSWORDS
 from console.context import App
 from console.pgprograms import find_programs, pour, run, target
 from console.servers import PostgresServer
+from gateway.security.database import accounts_path, copy_accounts, open_accounts
 from jph.errors import StoreError
+
+_HISTORY: Final = "history.dump"
+_ACCOUNTS: Final = "accounts.sqlite"
 
 _OTHERS: Final = """
     SELECT DISTINCT application_name FROM pg_stat_activity
@@ -54,26 +66,30 @@ _CLEAR: Final = """
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @click.pass_obj
 def backup(app: App, file: Path, force: bool) -> None:
-    """Write the whole history into FILE, while everything goes on running.
+    """Write the whole history and the accounts into FILE, while everything goes on running.
 
-    It is an archive of pg_dump: what was committed when it began, compressed. The embedded server
-    is started for it if it does not run.
+    FILE is a zip with an archive of pg_dump (what was committed when it began, compressed) and, if
+    this machine has the accounts of the page, these: users, tokens, saved graphs; without sessions.
+    The embedded server is started for it if it does not run.
     """
     if file.exists() and not force:
         raise click.UsageError(f"{file} is there already; --force replaces it")
+    accounts = accounts_path()
     part = file.with_name(f".{file.name}.part")
     with _served(app) as dsn:
-        there = target(dsn)
-        dump = find_programs(_server_version(dsn)) / "pg_dump"
-        options = ["--format=custom", *_NOBODYS, f"--file={part}", f"--dbname={there.dsn}"]
         try:
-            run([dump, *options], there)
+            with _private(part) as opened, ZipFile(opened, "w") as archive:
+                if accounts.exists():
+                    _add_accounts(archive, accounts)
+                with archive.open(_HISTORY, "w", force_zip64=True) as member:
+                    _dump(dsn, member)
             part.replace(file)
         except OSError as error:
             raise StoreError(f"cannot write {file}: {error}") from error
         finally:
             part.unlink(missing_ok=True)
-    click.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+    what = "history and accounts" if accounts.exists() else "history; no accounts are here"
+    click.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, {what}")
 
 
 @click.command()
@@ -81,23 +97,77 @@ def backup(app: App, file: Path, force: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def restore(app: App, file: Path, yes: bool) -> None:
-    """Put back what `backup` wrote into FILE, in place of the history that is there; asks first.
+    """Put back what `backup` wrote into FILE, in place of what is there; asks first.
 
-    All of it or, if anything fails, nothing. Whatever uses the history must be ended before.
+    All of the history or, if anything fails, nothing; then the accounts, if FILE has them. Whatever
+    uses the history must be ended before. Everybody has to log in again.
     """
-    with _served(app) as dsn:
-        there = target(dsn)
-        programs = find_programs(_server_version(dsn))
-        run([programs / "pg_restore", "--list", file], there)  # whether it is an archive at all
+    with _opened(file) as (archive, accounts), _served(app) as dsn:
+        what = "history and accounts" if accounts else "history"
         if not yes:
-            click.confirm("Replace the history that is there?", abort=True)
+            click.confirm(f"Replace what is there by the {what} of {file}?", abort=True)
         if others := [name for (name,) in _ask(dsn, _OTHERS)]:
             raise StoreError(f"{', '.join(others)}: in use; end what uses the history first")
-        reader: list[str | Path] = [programs / "pg_restore", *_NOBODYS, "--file=-", file]
-        psql: list[str | Path] = [programs / "psql", "--no-psqlrc", "--quiet"]
-        psql += ["--set=ON_ERROR_STOP=1", f"--dbname={there.dsn}"]
-        pour(reader, psql, there, _CLEAR, _RIGHTS)
-    click.echo(f"restored {file}")
+        _pour(dsn, archive)
+        if accounts:
+            copy_accounts(accounts, accounts_path())
+    click.echo(f"restored {what} from {file}")
+
+
+def _dump(dsn: str, into: IO[bytes]) -> None:
+    there = target(dsn)
+    dump = find_programs(_server_version(dsn)) / "pg_dump"
+    run([dump, "--format=custom", *_NOBODYS, f"--dbname={there.dsn}"], there, into)
+
+
+def _pour(dsn: str, archive: IO[bytes]) -> None:
+    there = target(dsn)
+    programs = find_programs(_server_version(dsn))
+    reader: list[str | Path] = [programs / "pg_restore", *_NOBODYS, "--file=-"]
+    psql: list[str | Path] = [programs / "psql", "--no-psqlrc", "--quiet"]
+    psql += ["--set=ON_ERROR_STOP=1", f"--dbname={there.dsn}"]
+    pour(archive, reader, psql, there, _CLEAR, _RIGHTS)
+
+
+def _private(path: Path) -> IO[bytes]:
+    """Open a new file that is its owner's alone: passwords' hashes are among what it gets."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b")
+
+
+def _add_accounts(archive: ZipFile, accounts: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=accounts.parent) as directory:
+        copy = Path(directory) / _ACCOUNTS
+        copy_accounts(accounts, copy)
+        archive.write(copy, _ACCOUNTS)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[tuple[IO[bytes], Path | None]]:
+    """Give what pg_dump wrote, and the accounts beside it; what pg_dump wrote alone will do too.
+
+    Raises:
+        StoreError: the file is damaged, or no backup.
+    """
+    if not is_zipfile(file):
+        with file.open("rb") as history:
+            yield history, None
+        return
+    with tempfile.TemporaryDirectory() as directory, ZipFile(file) as archive:
+        try:
+            whole = archive.testzip() is None and _HISTORY in archive.namelist()
+        except BadZipFile:
+            whole = False
+        if not whole:
+            raise StoreError(f"{file} is damaged, or no backup")
+        accounts = None
+        if _ACCOUNTS in archive.namelist():
+            accounts = Path(directory) / _ACCOUNTS
+            with archive.open(_ACCOUNTS) as kept, _private(accounts) as copy:
+                shutil.copyfileobj(kept, copy)
+            open_accounts(accounts).close()  # whether they can be used, before anything is changed
+        with archive.open(_HISTORY) as history:
+            yield history, accounts
 
 
 def _server_version(dsn: str) -> int:

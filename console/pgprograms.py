@@ -6,8 +6,10 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from subprocess import PIPE
 from typing import IO, Any, Final, NamedTuple
 
 from console.servers import PostgresServer
@@ -64,26 +66,29 @@ def version(directory: Path) -> int:
     return int(match[1]) if match else 0
 
 
-def run(command: Sequence[str | Path], target: Target) -> None:
-    """Run a program to its end.
+def run(command: Sequence[str | Path], target: Target, into: IO[bytes]) -> None:
+    """Run a program to its end; what it writes goes into a file.
 
     Raises:
         StoreError: it failed; with its words.
     """
     with tempfile.TemporaryFile() as words:
-        with _started(command, target, stdin=subprocess.DEVNULL, stderr=words) as process:
-            process.communicate()
+        streams = {"stdin": subprocess.DEVNULL, "stdout": PIPE, "stderr": words}
+        with _started(command, target, **streams) as process:
+            assert process.stdout is not None
+            shutil.copyfileobj(process.stdout, into)
         _check(process, words)
 
 
 def pour(
+    archive: IO[bytes],
     source: Sequence[str | Path],
     sink: Sequence[str | Path],
     target: Target,
     before: str,
     after: str,
 ) -> None:
-    """Run in `sink`, as one transaction, what `source` writes, with SQL before and after.
+    """Run in `sink`, as one transaction, what `source` makes of a file, with SQL before and after.
 
     It is committed only once `source` has come to a good end.
 
@@ -92,9 +97,11 @@ def pour(
     """
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as answered:
         with (
-            _started(source, target, stdout=subprocess.PIPE, stderr=said) as giving,
-            _started(sink, target, stdin=subprocess.PIPE, stderr=answered) as taking,
+            _started(source, target, stdin=PIPE, stdout=PIPE, stderr=said) as giving,
+            _started(sink, target, stdin=PIPE, stderr=answered) as taking,
         ):
+            feeding = threading.Thread(target=_feed, args=(archive, giving.stdin))
+            feeding.start()
             assert giving.stdout is not None
             assert taking.stdin is not None
             with contextlib.suppress(BrokenPipeError):  # `sink` has failed, and says why
@@ -105,8 +112,15 @@ def pour(
             giving.stdout.close()
             with contextlib.suppress(BrokenPipeError):
                 taking.stdin.close()
+            feeding.join()
         _check(taking, answered)
         _check(giving, said)
+
+
+def _feed(archive: IO[bytes], stdin: IO[bytes]) -> None:
+    """Give a program all of a file, or as much as it wants; cut short it fails by itself."""
+    with contextlib.suppress(BrokenPipeError), stdin:
+        shutil.copyfileobj(archive, stdin)
 
 
 def _started(command: Sequence[str | Path], target: Target, **streams: Any) -> Process:  # noqa: ANN401

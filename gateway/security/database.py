@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -78,6 +79,23 @@ def note(accounts: sqlite3.Connection, statement: str, *values: object) -> None:
         pass  # what is asked for was read already, and the next request tries again
     finally:
         accounts.execute(f"PRAGMA busy_timeout = {round(1000 * _WAIT_S)}")
+
+
+def copy_accounts(source: Path, target: Path) -> None:
+    """Put the accounts of one file in place of those of another, while both are in use.
+
+    Sessions stay behind: whoever has logged out since is not let in by a copy.
+
+    Raises:
+        AccountsError: one of them cannot be had; the target is as it was then.
+    """
+    with closing(open_accounts(source)) as one, closing(open_accounts(target)) as other:
+        try:
+            one.backup(other)
+            other.execute("DELETE FROM sessions")
+        except sqlite3.Error as error:
+            message = f"the accounts in {source} cannot be copied to {target}: {error}"
+            raise AccountsError(message) from error
 
 
 def open_accounts(path: Path) -> sqlite3.Connection:

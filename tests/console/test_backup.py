@@ -2,6 +2,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import psycopg2
 import pytest
@@ -9,6 +10,9 @@ import pytest
 from collector.buckets import HOUR_US, MINUTE_US
 from console import pgprograms
 from console.pgprograms import find_programs, target
+from gateway.security import sessions, tokens, users
+from gateway.security.database import open_accounts
+from gateway.security.roles import Role
 from jph.errors import StoreError
 from tests.collector.test_calculator import CHANGE, House, reading
 from tests.collector.test_store import query
@@ -55,6 +59,56 @@ def test_what_was_backed_up_comes_back_whatever_happened_since(
         assert len(again.raw()) == 100
 
 
+def test_the_accounts_go_with_it_while_the_page_runs(
+    config: Path, house: House, state: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "house.zip"
+    with contextlib.closing(open_accounts(state / "accounts.sqlite")) as page:
+        ann = users.add(page, "ann", Role.ADMIN, "hash", 1)
+        token, _ = tokens.add(page, ann.user, "cron", Role.VIEWER, None, 1)
+        page.execute(
+            "INSERT INTO graphs (user, name, query, changed_ms) VALUES (?, 'Mine', 'codes=I1', 1)",
+            (ann.id,),
+        )
+        secret, _ = sessions.begin(page, ann.user, "127.0.0.1", "test", 1)
+        done = control(config, "backup", str(archive))
+        assert "history and accounts" in done.stdout
+        assert archive.stat().st_mode & 0o777 == 0o600
+        users.add(page, "eve", Role.ADMIN, "hash", 2)
+        users.remove(page, ann.id)
+        house.close()
+        done = control(config, "restore", str(archive), "--yes")
+        assert (done.returncode, "accounts" in done.stdout) == (0, True), done.stderr
+        assert [account.name for account in users.listed(page)] == ["ann"]
+        assert tokens.find(page, token, 3) is not None
+        assert [row["name"] for row in page.execute("SELECT name FROM graphs")] == ["Mine"]
+        assert sessions.find(page, secret, 3) is None
+
+
+def test_without_accounts_those_that_are_there_stay(
+    config: Path, house: House, state: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "house.zip"
+    assert "no accounts are here" in control(config, "backup", str(archive)).stdout
+    house.close()
+    with contextlib.closing(open_accounts(state / "accounts.sqlite")) as page:
+        users.add(page, "ann", Role.ADMIN, "hash", 1)
+        assert control(config, "restore", str(archive), "--yes").returncode == 0
+        assert [account.name for account in users.listed(page)] == ["ann"]
+
+
+def test_what_pg_dump_wrote_alone_is_taken_too(config: Path, house: House, tmp_path: Path) -> None:
+    archive, alone = tmp_path / "house.zip", tmp_path / "house.dump"
+    assert control(config, "backup", str(archive)).returncode == 0
+    with ZipFile(archive) as opened:
+        alone.write_bytes(opened.read("history.dump"))
+    raw = house.raw()
+    query(house.sql, "DELETE FROM reading")
+    house.close()
+    assert control(config, "restore", str(alone), "--yes").returncode == 0
+    assert house.raw() == raw
+
+
 def test_the_roles_keep_their_rights_and_passwords_their_secrecy(
     config: Path, house: House, tmp_path: Path
 ) -> None:
@@ -73,13 +127,15 @@ def test_the_roles_keep_their_rights_and_passwords_their_secrecy(
 def test_a_restore_that_fails_changes_nothing(config: Path, house: House, tmp_path: Path) -> None:
     archive = tmp_path / "house.dump"
     assert control(config, "backup", str(archive)).returncode == 0
-    cut = tmp_path / "cut.dump"
-    cut.write_bytes(archive.read_bytes()[:-2000])
+    cut, damaged = tmp_path / "cut.dump", tmp_path / "damaged.dump"
+    whole = archive.read_bytes()
+    cut.write_bytes(whole[:-2000])
+    damaged.write_bytes(whole[:3000] + bytes([whole[3000] ^ 1]) + whole[3001:])
     before, raw = house.bytes(), house.raw()
     house.close()
-    for bad in (cut, config):
+    for bad, told in ((cut, "failed"), (config, "failed"), (damaged, "is damaged, or no backup")):
         done = control(config, "restore", str(bad), "--yes")
-        assert (done.returncode, "failed" in done.stderr) == (1, True), done.stderr
+        assert (done.returncode, told in done.stderr) == (1, True), done.stderr
         assert (house.bytes(), house.raw()) == (before, raw)
 
 
