@@ -1,6 +1,6 @@
 // One's own password, sessions and tokens.
 import { ask } from "./ask.js";
-import { at, make, toast } from "./dom.js";
+import { arrived, at, make, toast } from "./dom.js";
 import { t } from "./words.js";
 import { moment } from "./moment.js";
 
@@ -80,4 +80,4 @@ form("token", async ({ name, role, days }) => {
   await showTokens();
 });
 
-Promise.all([showSessions(), showTokens()]).catch((error) => toast(error.message, "bad"));
+Promise.all([showSessions(), showTokens()]).catch((error) => toast(error.message, "bad")).then(arrived);

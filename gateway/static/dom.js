@@ -34,6 +34,11 @@ export function write(element, text, mood) {
   mark(element, "mood", mood);
 }
 
+// Shows a page that waited for its contents, so that nothing jumps when they come.
+export function arrived() {
+  delete document.body.dataset.waiting;
+}
+
 // Says something for some seconds in the corner of the page.
 export function toast(text, mood) {
   const told = make("p.toast", { dataset: mood ? { mood } : {} }, text);

@@ -1,6 +1,6 @@
 // Everybody's accounts, and who commanded what.
 import { ask } from "./ask.js";
-import { at, confirm, make, toast } from "./dom.js";
+import { arrived, at, confirm, make, toast } from "./dom.js";
 import { moment } from "./moment.js";
 import { t } from "./words.js";
 
@@ -120,4 +120,4 @@ at("change-form").addEventListener("submit", (event) => {
   });
 });
 at("older").addEventListener("click", () => attempt(showAudit));
-attempt(() => Promise.all([showUsers(), showAudit()]));
+attempt(() => Promise.all([showUsers(), showAudit()])).then(arrived);

@@ -1,6 +1,6 @@
 // The living picture of the network: asked for every two seconds while it is looked at.
 import { ask } from "../ask.js";
-import { at, make, mark, put, write } from "../dom.js";
+import { arrived, at, make, mark, put, write } from "../dom.js";
 import { figure } from "../figures.js";
 import { t } from "../words.js";
 import { Picture } from "./picture.js";
@@ -37,6 +37,7 @@ async function load() {
     online(false, error.message);
     wait = RETRY_MS;
   }
+  arrived();
   if (!document.hidden) timer = setTimeout(load, wait);
 }
 

@@ -1,0 +1,50 @@
+"""Nothing that somebody reads or is about to touch jumps while a page loads."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from gateway.node import Gateway
+from gateway.security.roles import Role
+from jph.config import Network
+from tests.gateway import past
+from tests.gateway.browser.conftest import Show
+from tests.gateway.stage import RedisProcess
+from tests.support import running
+
+_MOST = 0.02
+"""Of the browser's own measure; 0.1 is what is called good."""
+_SHIFTS = """
+() => new Promise((done) => new PerformanceObserver((list) => {
+  done(list.getEntries().reduce((sum, each) => sum + each.value, 0));
+}).observe({ type: "layout-shift", buffered: true }) || setTimeout(() => done(0), 500))
+"""
+
+
+@pytest.fixture
+async def gateway(
+    network: Callable[..., Network], sql: dict[str, Any], redis: RedisProcess
+) -> AsyncIterator[Gateway]:
+    """Yield a gateway of a house with a history, so that every part of its pages is there."""
+    home = past.home(network, sql, redis.url)
+    past.fill(sql, home, hours=2)
+    page = Gateway("CF", home)
+    async with running(page):
+        yield page
+
+
+@pytest.mark.parametrize(
+    ("path", "last"),
+    [
+        ("/", "#today [data-part=versus]:has-text('today')"),
+        ("/users", "#users tr"),
+        ("/account", "#sessions tr"),
+        ("/diagram", "#list tbody tr >> nth=0"),
+    ],
+)
+async def test_a_page_stands_still_on_a_telephone(show: Show, path: str, last: str) -> None:
+    page = await show(path, width=390, role=Role.ADMIN, live=path in ("/", "/diagram"))
+    await expect(page.locator(last)).to_be_visible()
+    assert await page.evaluate(_SHIFTS) < _MOST
