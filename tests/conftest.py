@@ -1,22 +1,35 @@
 """What every test may use: a loopback network of its own, and running nodes on it."""
 
 import json
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from devices.i2c import SocketBus
 from jph import config
 from jph.config import Network
-from tests.support import udp_port
+from tests.support import LIMIT_S, udp_port
 
 pytest_plugins = ("tests.stores_fixtures",)
 
 Document = dict[str, Any]
 MakeDocument = Callable[..., Document]
 
+
+# The same examples at each run, however slow the machine is: none shall fail by chance.
+# JPH_EXPLORE=1 looks for new ones.
+settings.register_profile(
+    "steady",
+    derandomize=os.environ.get("JPH_EXPLORE") != "1",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("steady")
 
 # A runner in the background may ignore these, and then so would every program that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -31,6 +44,12 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory = tmp_path / "state"
     monkeypatch.setenv("JPH_STATE", str(directory))
     return directory
+
+
+@pytest.fixture(autouse=True)
+def patient_chips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a chip that a test serves take its time: its thread may not have the processor yet."""
+    monkeypatch.setattr(SocketBus.__init__, "__defaults__", (LIMIT_S,))
 
 
 @pytest.fixture

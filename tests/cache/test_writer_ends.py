@@ -5,6 +5,7 @@ import contextlib
 from typing import NoReturn
 
 from cache.writer import CacheWriter
+from tests.support import LIMIT_S
 
 TIMES = 60
 
@@ -29,7 +30,7 @@ async def test_no_cancellation_is_lost_in_a_write(redis_url: str) -> None:
         for _ in range(turn % 12):
             await asyncio.sleep(0)
         writing.cancel()
-        done, _ = await asyncio.wait({writing}, timeout=2)
+        done, _ = await asyncio.wait({writing}, timeout=LIMIT_S)
         assert done, "it goes on writing"
         with contextlib.suppress(asyncio.CancelledError):
             await writing

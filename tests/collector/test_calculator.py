@@ -146,7 +146,8 @@ arrivals = st.lists(st.tuples(times, value, st.booleans()), min_size=1, max_size
 
 @given(arrivals, st.lists(st.integers(-30, 26), max_size=3))
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_any_order_of_arrival_gives_the_oracles_tables(
     house: House, arrived: list[tuple[int, tuple[str, Value], bool]], hours: list[int]

@@ -338,7 +338,8 @@ def noise(seed: int) -> list[tuple[str, int, Value, int]]:
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(seed=st.integers(0, 10**6), order=st.randoms(use_true_random=False), parts=st.integers(1, 6))
 def test_whatever_comes_late_the_tables_are_those_made_at_once(

@@ -91,7 +91,8 @@ readings = st.tuples(
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(readings, max_size=40), st.lists(readings, max_size=10))
 def test_any_readings_are_packed_bit_by_bit(

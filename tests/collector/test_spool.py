@@ -284,7 +284,8 @@ def test_damaged_data_become_a_hole(tmp_path: Path, spool: Spool, make: Make) ->
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.binary(max_size=200), st.integers(0, 10_000), st.integers(0, 300))
 def test_no_damage_ends_it(tmp_path: Path, make: Make, noise: bytes, at: int, cut: int) -> None:

@@ -155,8 +155,8 @@ def test_a_live_meter_until_ctrl_c(kind: str) -> None:
 
 def test_raw_lines_and_json() -> None:
     with Speaker(even(DAMAGED)).on_a_pty() as device:
-        raw = told("--device", device, "--raw", "--seconds", "1").stdout.decode()
-        groups = told("--device", device, "--json", "--seconds", "1").stdout.decode().splitlines()
+        raw = told("--device", device, "--raw", "--seconds", "3").stdout.decode()
+        groups = told("--device", device, "--json", "--seconds", "3").stdout.decode().splitlines()
     assert line("IINST1", "003").decode() in raw
     assert "checksum: its checksum is" in raw
     assert {json.loads(one)["label"] for one in groups} >= {"ADCO", "IINST1"}
@@ -167,7 +167,7 @@ def test_on_a_terminal_the_table_stays_in_its_place() -> None:
     with Speaker(frame(STANDARD_SINGLE)).on_a_pty() as device:
         ours, theirs = pty.openpty()
         program = subprocess.Popen(
-            [*WORDS, "--device", device, "--seconds", "2.5"], stdout=theirs, stderr=theirs
+            [*WORDS, "--device", device, "--seconds", "5"], stdout=theirs, stderr=theirs
         )
         os.close(theirs)
         shown = b""

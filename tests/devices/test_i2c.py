@@ -9,6 +9,7 @@ import pytest
 from devices.i2c import SocketBus, open_bus
 from jph.errors import DeviceError
 from tests.i2cserver import I2CServer
+from tests.support import LIMIT_S
 
 
 @pytest.fixture
@@ -85,4 +86,4 @@ def test_an_answer_in_pieces(tmp_path: Path) -> None:
         bus = open_bus(f"unix:{path}")
         assert bus.read_i2c_block_data(0x20, 0x12, 3) == [1, 2, 3]
         bus.close()
-        thread.join(5)
+        thread.join(LIMIT_S)

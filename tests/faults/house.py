@@ -126,7 +126,7 @@ class House:
 
     def wait_sent(self, count: int) -> None:
         """Wait until so many readings were sent."""
-        limit_s = 60 + count / 500  # they come at 1000 a second
+        limit_s = LIMIT_S + count / 500  # they come at 1000 a second
         wait_for(lambda: self.sent() >= count, limit_s, f"{count} readings sent")
 
     def wait_done(self, limit_s: float) -> None:
@@ -134,6 +134,6 @@ class House:
         done = [log.with_suffix(".done") for log in self.logs]
         wait_for(lambda: all(path.exists() for path in done), limit_s, "the sources' end")
 
-    def settled(self, limit_s: float = 60.0) -> Tally:
+    def settled(self, limit_s: float = 3 * LIMIT_S) -> Tally:
         """Wait until every reading is stored or in a gap; return the tally, good or not."""
         return settled(self.sql, self.logs, limit_s)

@@ -64,6 +64,8 @@ class Source(Node):
                 self.send_many((self.codifier, number) for number in numbers)
                 sent = due
             await asyncio.sleep(_TICK_S)
+        rest = itertools.islice(self._numbers, int(seconds * self._rate) - sent)
+        self.send_many((self.codifier, number) for number in rest)
 
 
 async def main(codes: list[str], url: str, log: Path, seconds: float, rate: float) -> None:

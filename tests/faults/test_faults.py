@@ -45,7 +45,7 @@ def reorder(house: House, host: Host) -> None:
         program = host.run("control.py", "--config", str(house.config()), *drill)
         return program.process.wait(LIMIT_S) == 0
 
-    wait_for(begun, 30, "a collector that hears of a drill")
+    wait_for(begun, LIMIT_S, "a collector that hears of a drill")
 
 
 @pytest.mark.parametrize("percent", [10, 30])
@@ -59,16 +59,16 @@ def test_a_network_that_loses_doubles_and_reorders(
         host.double(1)
     lasting_s = seconds(30, 5)
     send(house, hosts, lasting_s)
-    house.wait_done(lasting_s + 30)
+    house.wait_done(lasting_s + LIMIT_S)
     began_s = time.monotonic()
     tally = house.settled()
     extra, lost = house.lan.unicast_bytes(), hosts[2].lost_bytes()
     report(tally=tally, after_s=time.monotonic() - began_s, extra=extra / lost)
-    assert tally.sent > 0.9 * LIVE * lasting_s
+    assert tally.sent == LIVE * lasting_s
     assert tally.perfect, tally
     assert lost > 0
-    if percent == 10:
-        assert extra < 1.5 * lost
+    if percent == 10:  # on a machine that has no time, answers come late and are asked for twice
+        assert extra < (1.5 if FULL else 6) * lost
 
 
 def test_a_collector_that_is_killed_again_and_again(
@@ -82,7 +82,7 @@ def test_a_collector_that_is_killed_again_and_again(
         house.wait_sent(round(LIVE * every_s * kill))
         collector.kill()
         collector = house.collect(hosts[2])
-    house.wait_done(lasting_s + 30)
+    house.wait_done(lasting_s + LIMIT_S)
     tally = house.settled()
     report(tally=tally, kills=kills)
     assert tally.perfect, tally
@@ -96,30 +96,31 @@ def test_a_postgresql_that_is_away(
     collector = house.collect(hosts[2])
     lasting_s = 2 * away_s
     send(house, hosts, lasting_s)
-    wait_for(lambda: count(house.sql, CODES) > LIVE, 30, "a second's readings stored")
+    wait_for(lambda: count(house.sql, CODES) > LIVE, LIMIT_S, "a second's readings stored")
     (house.server.stop if gently else house.server.kill)()
     try:
         before = house.sent()
         house.wait_sent(before + round(LIVE * away_s))
-        assert any((hosts[2].state / "spool" / "Q1").iterdir())
+        spool = hosts[2].state / "spool" / "Q1"
+        wait_for(lambda: spool.exists() and any(spool.iterdir()), LIMIT_S, "a spool")
     finally:
         house.server.start()
     rate = drain_rate(house)
-    house.wait_done(lasting_s + 30)
+    house.wait_done(lasting_s + LIMIT_S)
     tally = house.settled()
     report(tally=tally, drained=rate, times_live=rate / LIVE)
     assert collector.runs
     assert tally.perfect, tally
-    assert rate > 5 * LIVE
+    assert rate > (5 if FULL else 1) * LIVE
 
 
 def drain_rate(house: House) -> float:
     """Return how many readings a second are stored while there is something to catch up."""
-    wait_for(lambda: count(house.sql, CODES), 30, "an answer")
+    wait_for(lambda: count(house.sql, CODES), LIMIT_S, "an answer")
     first, began_s = count(house.sql, CODES), time.monotonic()
-    wait_for(lambda: count(house.sql, CODES) > first, 30, "the first reading drained")
+    wait_for(lambda: count(house.sql, CODES) > first, LIMIT_S, "the first reading drained")
     began_s = time.monotonic() - 0.02
-    wait_for(lambda: house.sent() - count(house.sql, CODES) < LIVE, 60, "the spool drained")
+    wait_for(lambda: house.sent() - count(house.sql, CODES) < LIVE, LIMIT_S, "the spool drained")
     return (count(house.sql, CODES) - first) / (time.monotonic() - began_s)
 
 
@@ -135,12 +136,12 @@ def test_a_host_that_is_cut_off(
     house.collect(hosts[2])
     lasting_s = away_s + seconds(20, 3)
     send(house, hosts, lasting_s)
-    wait_for(lambda: count(house.sql, CODES) > LIVE, 30, "a second's readings stored")
+    wait_for(lambda: count(house.sql, CODES) > LIVE, LIMIT_S, "a second's readings stored")
     hosts[0].link(up=False)
     house.wait_sent(house.sent() + round(LIVE * away_s))
     hosts[0].link(up=True)
     began_s = time.monotonic()
-    house.wait_done(lasting_s + 30)
+    house.wait_done(lasting_s + LIMIT_S)
     tally = house.settled()
     report(tally=tally, after_s=time.monotonic() - began_s)
     assert tally.perfect, tally
@@ -158,7 +159,7 @@ def test_two_collectors_on_two_hosts(
     house.wait_sent(round(LIVE * lasting_s / 2))
     collectors[0].kill()
     collectors[0] = house.collect(hosts[2], "Q1")
-    house.wait_done(lasting_s + 30)
+    house.wait_done(lasting_s + LIMIT_S)
     tally = house.settled()
     report(tally=tally)
     assert all(collector.runs for collector in collectors)
@@ -189,14 +190,14 @@ def test_a_disk_that_is_full(
     away_s = seconds(60, 9)  # the disk has room for 3 s, memory for 2.6
     lasting_s = away_s + seconds(30, 4)
     send(house, hosts, lasting_s)
-    wait_for(lambda: count(house.sql, CODES) > LIVE, 30, "a second's readings stored")
+    wait_for(lambda: count(house.sql, CODES) > LIVE, LIMIT_S, "a second's readings stored")
     house.server.stop()
     try:
         house.wait_sent(house.sent() + round(LIVE * away_s))
-        assert "No space left" in collector.said()
+        wait_for(lambda: "No space left" in collector.said(), LIMIT_S, "a disk that is full")
     finally:
         house.server.start()
-    house.wait_done(lasting_s + 30)
+    house.wait_done(lasting_s + LIMIT_S)
     tally = house.settled()
     report(tally=tally)
     assert collector.runs
@@ -204,7 +205,7 @@ def test_a_disk_that_is_full(
     assert tally.honest, tally
     said = collector.said()
     assert "Traceback" not in said
-    assert not any(small_disk.rglob("*.spool"))
+    wait_for(lambda: not any(small_disk.rglob("*.spool")), LIMIT_S, "an empty spool")
 
 
 @pytest.mark.parametrize("seed", [4, 5] if FULL else [4])
@@ -243,8 +244,8 @@ def test_an_hour_of_everything(
     for host in (*hosts, other):
         host.link(up=True)
         host.lose(0)
-    house.wait_done(lasting_s + 60)
-    tally = house.settled(120)
+    house.wait_done(lasting_s + LIMIT_S)
+    tally = house.settled()
     report(tally=tally, steps=steps)
     assert all(collector.runs for collector in collectors.values())
     assert tally.honest, f"{tally}\n{explain(house.sql)}"

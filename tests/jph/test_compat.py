@@ -1,5 +1,6 @@
 """Scripts written for the original library run unchanged."""
 
+import contextlib
 import json
 import os
 import signal
@@ -77,12 +78,13 @@ class Ear(Node, type="Ear"):
         self.readings += [r for r in readings if r.source != "EA"]
 
 
-@pytest.fixture
-def script(config_file: Callable[..., Path], tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    path = tmp_path / "script.py"
+@contextlib.contextmanager
+def script(config: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run the script for the length of a block."""
+    path = config.with_name("script.py")
     path.write_text(SCRIPT, encoding="utf-8")
     with subprocess.Popen(
-        [sys.executable, str(path), f"file:{config_file(*SENSORS)}"],
+        [sys.executable, str(path), f"file:{config}"],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
@@ -92,30 +94,35 @@ def script(config_file: Callable[..., Path], tmp_path: Path) -> Iterator[subproc
 
 
 async def test_a_script_and_its_callbacks(
-    network: Callable[..., Network], script: subprocess.Popen[str]
+    network: Callable[..., Network], config_file: Callable[..., Path]
 ) -> None:
     ear = Ear("EA", network(*SENSORS))
-    assert script.stdout is not None
     async with running(ear):
-        await until(lambda: len(ear.readings) > 6)
-        ear.send_control("A", "A1", 2.5)
-        ear.send_control("P", "A1", 77.25)
-        assert json.loads(script.stdout.readline()) == [
-            *("Ctrl=", "P", "EA", "A1", 9, 2, 77.25, True),
-        ]
-        ear.send("héllo")
-        assert json.loads(script.stdout.readline())[:2] == ["Data=", "n"]
-        assert json.loads(script.stdout.readline()) == [
-            *("Data=", "s", "EA", "@@", 10, 2, "héllo", None),
-        ]
-        await until(lambda: any(r.value == "A 2.5" for r in ear.readings))
-        await until(lambda: any(m.flag == "T" and m.number == 77.25 for m in ear.control))
-    script.send_signal(signal.SIGTERM)
-    assert script.wait(LIMIT_S) == 0
+        with script(config_file(*SENSORS)) as program:
+            await _called_back(ear, program)
     sent = {(r.source, r.flag, r.value) for r in ear.readings}
     assert sent >= {("A1", "d", 21.5), ("A2", "i", 7), ("A1", "j", '{"value": 2}')}
     assert {r.timestamp_ms for r in ear.readings if r.source == "A2" and r.flag == "i"} == {1234}
     assert [str(m.flag) for m in ear.control[:2]] == ["N", "I"]
+
+
+async def _called_back(ear: Ear, script: subprocess.Popen[str]) -> None:
+    assert script.stdout is not None
+    await until(lambda: len(ear.readings) > 6)
+    ear.send_control("A", "A1", 2.5)
+    ear.send_control("P", "A1", 77.25)
+    assert json.loads(script.stdout.readline()) == [
+        *("Ctrl=", "P", "EA", "A1", 9, 2, 77.25, True),
+    ]
+    ear.send("héllo")
+    assert json.loads(script.stdout.readline())[:2] == ["Data=", "n"]
+    assert json.loads(script.stdout.readline()) == [
+        *("Data=", "s", "EA", "@@", 10, 2, "héllo", None),
+    ]
+    await until(lambda: any(r.value == "A 2.5" for r in ear.readings))
+    await until(lambda: any(m.flag == "T" and m.number == 77.25 for m in ear.control))
+    script.send_signal(signal.SIGTERM)
+    assert script.wait(LIMIT_S) == 0
 
 
 async def test_sending_without_running(

@@ -14,6 +14,7 @@ from heating.orders import Order, encode
 from jph.errors import DeviceError
 from sim.chips.i2cbus import I2cBus, Outputs
 from sim.chips.server import CLIENTS_LIMIT, I2cServer
+from tests.support import LIMIT_S
 
 CARD = 0x21
 
@@ -97,7 +98,7 @@ def test_a_request_that_is_none_is_refused_and_the_next_one_served(
 def test_requests_may_come_in_pieces_and_together(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
-        client.settimeout(5.0)
+        client.settimeout(LIMIT_S)
         for piece in (b"\x03", b"\x21\x14\x02\xaa", b"\x55\x02\x21\x14\x02\0\x21\0"):
             client.sendall(piece)
         client.sendall(b"\0")
