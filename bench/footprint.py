@@ -45,10 +45,11 @@ DEMO: Final = ROOT / "static" / "config.json"
 GROUP: Final = "239.255.77.1"
 STARTS: Final = 5
 SECONDS: Final = 20.0
-START_LIMIT_S: Final = 30.0
+START_LIMIT_S: Final = 120.0
 FRAME_EVERY_S: Final = 2.0
 CHARACTER_S: Final = 10 / 1200
 _TICKS_PER_S: Final = 1e9
+_HELD: Final[list[socket.socket]] = []
 
 KINDS: Final = ("TI", "P1", "SH", "SP", "C1", "FR", "R1", "Q1", "Q2", "CF")
 TOGETHER: Final = (("TI", "SH", "P1", "P2"), ("TI", "SH", "P1", "P2", "P3", "SP", "FR"))
@@ -187,7 +188,7 @@ def program(codes: Sequence[str], config: Path) -> Iterator[tuple[int, float]]:
             yield child.pid, 1000 * (heard(ear, set(codes)) - begin)
         finally:
             child.send_signal(signal.SIGTERM)
-            child.wait(10)
+            child.wait(START_LIMIT_S)
 
 
 def start_bare() -> float:
@@ -319,10 +320,13 @@ def configuration(device: str) -> dict[str, Any]:
 
 
 def free_port() -> int:
-    """Return a UDP port that nobody uses now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a UDP port for a bus; no other program gets it until this one ends."""
+    held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    held.bind(("127.0.0.1", 0))
+    # Only now, so that the kernel chose a free port and a bus may share it.
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _HELD.append(held)
+    return int(held.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from jph import kinds
 from nodes.shedding import Shedding, SheddingSettings
 from sim.physics import HouseSpec, Sizing
 
-SECONDS = 8.0
+SECONDS = 12.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
