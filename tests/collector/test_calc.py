@@ -123,6 +123,6 @@ async def test_tariffs_with_mistakes_stop_no_statistics(
     assert PostgresCalcHandler.check_network(broken) != ()
     async with calculating(broken):
         await until(lambda: "energy is not counted" in caplog.text)
-        assert rows(sql, "SELECT count FROM statistic_day") == [(3,)]
+        await until(lambda: rows(sql, "SELECT count FROM statistic_day") == [(3,)])
         write(sql, 4)
         await until(lambda: rows(sql, "SELECT count FROM statistic_day") == [(4,)])

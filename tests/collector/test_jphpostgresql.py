@@ -10,6 +10,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from collector import keeper
 from collector.jphpostgresql import JphPostgreSQL, PostgresSettings, SpoolSettings
 from collector.worker import Worker
 from console.servers import PostgresServer
@@ -84,7 +85,10 @@ async def test_it_tells_how_much_it_stores(network: MakeNetwork, sql: dict[str, 
                     await asyncio.sleep(0.01)
 
 
-async def test_what_is_left_is_stored_at_the_end(network: MakeNetwork, sql: dict[str, Any]) -> None:
+async def test_what_is_left_is_stored_at_the_end(
+    network: MakeNetwork, sql: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "_LAST_FLUSH_S", LIMIT_S)
     slow = {**COLLECTOR, "Sensor": {"BatchInterval": 60}}
     async with house(network(slow, SOURCE, SQL=sql)) as (collector, source):
         source.send(1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from console.entry import Plain, plain
-from tests.support import REPOSITORY
+from tests.support import LIMIT_S, REPOSITORY
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ except SystemExit as end:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=LIMIT_S,
         check=True,
     )
     assert done.stdout == "2 []\n"

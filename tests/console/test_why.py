@@ -19,6 +19,7 @@ from jph.errors import ConfigError
 from jph.node import Node
 from jph.wire import Value
 from tests.heating.tellinghouse import ledger, story, telling_house
+from tests.support import LIMIT_S
 
 WIRE = {"ordered": 0, "by": "CC", "at_ms": 1_795_000_000_000, "applied": 1, "verified": 1}
 CAUSE = {"since_ms": 1_795_000_000_000, "current": 36, "limit": 30, "reason": "overrun"}
@@ -50,11 +51,11 @@ def speaking(network: Network, values: Mapping[str, Value]) -> Iterator[None]:
     thread = threading.Thread(target=lambda: loop.run_until_complete(node.run()))
     thread.start()
     try:
-        assert spoke.wait(5)
+        assert spoke.wait(LIMIT_S)
         yield
     finally:
         loop.call_soon_threadsafe(node.stop)
-        thread.join(10)
+        thread.join(LIMIT_S)
         loop.close()
 
 
@@ -66,7 +67,7 @@ def network() -> Network:
 def ask(network: Network, tmp_path: Path, *words: str) -> Result:
     path = tmp_path / "config.json"
     path.write_bytes(msgspec.json.encode(network))
-    return CliRunner().invoke(cli, ["--config", str(path), "why", *words])
+    return CliRunner().invoke(cli, ["--config", str(path), "--patience", "20", "why", *words])
 
 
 def test_a_heater_is_explained(network: Network, tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_a_heater_is_explained(network: Network, tmp_path: Path) -> None:
 
 def test_older_programs_are_explained_too(network: Network, tmp_path: Path) -> None:
     with speaking(network, OLD):
-        done = ask(network, tmp_path, "--wait", "0.3", "11")
+        done = ask(network, tmp_path, "--wait", "3", "11")
     assert done.exit_code == 0, done.output
     assert "Phase 1 draws 28 A now, its limit is 30 A" in done.stdout
     assert "SH does not tell" in done.stdout
@@ -121,7 +122,7 @@ def test_nothing_shed_is_said(network: Network, tmp_path: Path) -> None:
 
 def test_a_silent_shedder_is_said(network: Network, tmp_path: Path) -> None:
     with speaking(network, {"11": 0}):
-        lines = ask(network, tmp_path, "--wait", "0.2").stdout.splitlines()
+        lines = ask(network, tmp_path, "--wait", "2").stdout.splitlines()
     assert "What is shed on phase 1 is not known: SH says nothing." in lines
 
 

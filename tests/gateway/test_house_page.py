@@ -1,5 +1,6 @@
 """The page of the house over HTTP, its API, and what it tells of today from a real history."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta
@@ -28,11 +29,11 @@ PARIS = ZoneInfo("Europe/Paris")
 
 async def test_phases_in_words_and_numbers(http: httpx.AsyncClient, redis: RedisProcess) -> None:
     redis.write({"I1": reading(29), "IS": reading(30), "11": reading(3), "S1": reading(1)})
-    content = (await http.get("/api/house")).json()
-    for _ in range(500):
-        content = (await http.get("/api/house")).json()
-        if content["phases"][0]["current"] == 29 and content["heaters"][0]["shed"]:
-            break
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            content = (await http.get("/api/house")).json()
+            if content["phases"][0]["current"] == 29 and content["heaters"][0]["shed"]:
+                break
     phase = content["phases"][0]
     assert phase["limit"] == 30
     assert phase["shed"] == ["11"]

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.support import REPOSITORY
+from tests.support import LIMIT_S, REPOSITORY
 
 
 def _python(script: str) -> str:
@@ -12,7 +12,7 @@ def _python(script: str) -> str:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=LIMIT_S,
         check=True,
     )
     return done.stdout
