@@ -3,6 +3,7 @@
 from typing import Any
 
 Document = dict[str, Any]
+LATE_MS = 900_000
 
 
 def node(codifier: str, kind: str, name: str = "", **more: Any) -> Document:
@@ -26,7 +27,8 @@ def element(codifier: str, parent: str, name: str = "", symbol: str = "", **more
 def meter(*fields: tuple[str, str]) -> list[Document]:
     """Return a meter that publishes (codifier, label) and its elements."""
     proxies = [{"Codifier": code, "Field": label} for code, label in fields]
-    entry = node("TI", "Teleinfo", "Meter", Sensor={"Device": "/dev/null", "Proxy": proxies})
+    settings = {"Device": "/dev/null", "Proxy": proxies}
+    entry = node("TI", "Teleinfo", "Meter", KeepAliveInterval=1, Sensor=settings)
     return [entry, *(element(code, "TI", label, "A") for code, label in fields)]
 
 
@@ -47,6 +49,13 @@ def shedder(*phases: int) -> list[Document]:
     table = [{"Phase": n, "Codifier": f"S{n}", "Current": f"I{n}"} for n in phases]
     entry = node("SH", "Shedding", Sensor={"Phases": table, "Subscribed": "IS"})
     return [entry, *(element(f"S{n}", "SH", f"Shed {n}") for n in phases)]
+
+
+def with_a_late_card(entries: list[Document]) -> list[Document]:
+    """Return them with a card P2 that is late, not dead, for a quarter of an hour more."""
+    return [
+        each | {"TimeoutWarning": 600} if each["Codifier"] == "P2" else each for each in entries
+    ]
 
 
 def house(gateway: Document | None = None) -> list[Document]:

@@ -10,7 +10,7 @@ from gateway.history import History, Lack
 from gateway.node import Gateway
 from jph.config import Network
 from tests.gateway.browser.conftest import Show, Sound, fits
-from tests.gateway.houses import house
+from tests.gateway.houses import LATE_MS, house, with_a_late_card
 from tests.gateway.stage import RedisProcess, alive, now_ms, reading
 from tests.support import running
 
@@ -18,8 +18,8 @@ from tests.support import running
 @pytest.fixture
 def home(network: Callable[..., Network], redis: RedisProcess) -> Network:
     """Return the house; card P2 has been late for a while when the gateway starts."""
-    redis.write({"P2": alive(at_ms=now_ms() - 15_000), "P1": alive(), "SH": alive()})
-    return network(*house(), Redis={"URL": redis.url})
+    redis.write({"P2": alive(at_ms=now_ms() - LATE_MS), "P1": alive(), "SH": alive()})
+    return network(*with_a_late_card(house()), Redis={"URL": redis.url})
 
 
 def heater(page: Page, code: str) -> Locator:
@@ -49,7 +49,7 @@ async def test_the_late_node_is_found_in_plain_words(show: Show) -> None:
     page = await show(width=390)
     line = page.locator("#troubles li", has_text="Card 2 (P2)")
     await expect(line).to_have_text(
-        re.compile(r"Card 2 \(P2\) is late: no sign of life for \d+\ss, expected every 10 s")
+        re.compile(r"Card 2 \(P2\) is late: no sign of life for \d+\smin, expected every 600 s")
     )
     await expect(page.locator("#nodes")).to_contain_text("need a look")
     await line.get_by_role("link").click()

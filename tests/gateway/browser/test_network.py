@@ -12,6 +12,7 @@ from jph.config import Network
 from nodes.setpoint import Setpoint
 from tests.gateway.browser.conftest import Show, Sound, fits
 from tests.gateway.conftest import Plain
+from tests.gateway.houses import LATE_MS, with_a_late_card
 from tests.gateway.stage import RedisProcess, alive, now_ms, reading
 from tests.gateway.warmhouse import warm_house
 from tests.i2cserver import I2CServer
@@ -28,8 +29,8 @@ def chip(tmp_path: Path) -> Iterator[I2CServer]:
 @pytest.fixture
 def home(network: Callable[..., Network], redis: RedisProcess, chip: I2CServer) -> Network:
     """Return a house with something to set; card P2 has been late for a while."""
-    redis.write({"P2": alive(at_ms=now_ms() - 15_000), "P1": alive(), "SH": alive()})
-    return network(*warm_house(chip), Redis={"URL": redis.url})
+    redis.write({"P2": alive(at_ms=now_ms() - LATE_MS), "P1": alive(), "SH": alive()})
+    return network(*with_a_late_card(warm_house(chip)), Redis={"URL": redis.url})
 
 
 @pytest.fixture
