@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from collector.ledger import Account, Gap, Key, Parts, Run, Settlement, doubtful, settle
 from collector.rows import LAST_MS
-from jph.repair import Hole
+from jph.repair import Cause, Hole
+from jph.repair.ranges import Ranges
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
@@ -39,6 +40,10 @@ _GAPS: Final = """
         (extract(epoch FROM from_time) * 1000)::bigint,
         (extract(epoch FROM to_time) * 1000)::bigint, cause
     FROM gap WHERE codifier = %s AND epoch = %s AND first < %s AND first + messages > %s
+"""
+_RESTORED: Final = """
+    SELECT codifier, epoch, first, first + messages FROM gap
+    WHERE cause = %s AND messages IS NOT NULL
 """
 _LOSE: Final = """
     INSERT INTO gap (codifier, epoch, first, messages, from_time, to_time, cause)
@@ -98,10 +103,16 @@ def post(cursor: "cursor", settled: Mapping[Key, Settlement]) -> None:
 
 
 def load(cursor: "cursor") -> dict[Key, Account]:
-    """Return every account."""
+    """Return every account, what a backup that was restored lacks being missing: it may be had."""
     cursor.execute(f"SELECT {_FIELDS} FROM source WHERE last IS NOT NULL")
     found = map(_account, cursor.fetchall())
-    return {key: account for key, account in found if account is not None}
+    accounts = {key: account for key, account in found if account is not None}
+    cursor.execute(_RESTORED, (Cause.RESTORED,))
+    for codifier, epoch, first, stop in cursor.fetchall():
+        if account := accounts.get((codifier, epoch)):
+            missing = tuple(Ranges([*account.missing, (first, stop)]))
+            accounts[codifier, epoch] = account._replace(missing=missing)
+    return accounts
 
 
 def _account(

@@ -222,6 +222,8 @@ def settle(
     lost = [
         _gap(start, stop, hole) for part, hole in given_up for start, stop in wanted.remove(*part)
     ]
+    if not lost and not (account and account.missing):
+        uncounted = []  # what is counted was lost before
     healed, rest = _heal(gaps, heard, base)
     stored = _minus(_common(came, known), [(gap.first, gap.stop) for gap in gaps])
     for run in heard:

@@ -18,6 +18,7 @@ import click
 
 from collector.connecting import connect, query
 from collector.place import dsn_of, sql_of
+from collector.restoring import RECORD, REMEMBER
 from collector.roles import HIDE_PASSWORDS
 from console.context import App
 from console.pgprograms import find_programs, pour, run, target
@@ -126,7 +127,7 @@ def _pour(dsn: str, archive: IO[bytes]) -> None:
     reader: list[str | Path] = [programs / "pg_restore", *_NOBODYS, "--file=-"]
     psql: list[str | Path] = [programs / "psql", "--no-psqlrc", "--quiet"]
     psql += ["--set=ON_ERROR_STOP=1", f"--dbname={there.dsn}"]
-    pour(archive, reader, psql, there, _CLEAR, _RIGHTS)
+    pour(archive, reader, psql, there, REMEMBER + _CLEAR, _RIGHTS + RECORD)
 
 
 def _private(path: Path) -> IO[bytes]:

@@ -44,7 +44,8 @@ def gaps(app: App, code: str | None, since: str | None, as_json: bool) -> None:
     """Show which readings the history lacks, of CODE or of all: from, to, how many, why.
 
     Causes: network, overflow (this machine was too slow), gone (the source kept it no longer),
-    source gone, spool full, disk full, damaged, refused. A gap lies between the times shown.
+    source gone, spool full, disk full, damaged, refused, restored (by an older backup). A gap lies
+    between the times shown.
     """
     if code is not None:
         app.network.sensor(code)

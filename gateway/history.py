@@ -24,6 +24,7 @@ WHY: Final[dict[str, str]] = {
     Cause.DISK_FULL: "PostgreSQL was away and the disk was full",
     Cause.DAMAGED: "damaged on the disk",
     Cause.REFUSED: "could not be stored",
+    Cause.RESTORED: "an older backup was restored",
 }
 
 

@@ -19,6 +19,7 @@ class Cause(StrEnum):
     DISK_FULL = "disk full"  # the same, because the disk took no more
     DAMAGED = "damaged"  # came, and was damaged on the disk
     REFUSED = "refused"  # came, and no store can hold it
+    RESTORED = "restored"  # was stored, and an older backup took its place
 
 
 class Hole(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ import pytest
 
 from collector import keeper
 from collector.jphpostgresql import JphPostgreSQL, PostgresSettings, SpoolSettings
+from collector.restoring import RECORD, REMEMBER
 from collector.worker import Worker
 from console.servers import PostgresServer
 from jph import config
@@ -228,6 +229,31 @@ async def test_holes_are_stored_as_gaps(network: MakeNetwork, sql: dict[str, Any
                     found = cursor.fetchall()
                     await asyncio.sleep(0.01)
     assert found == [("HO", 7, 3, "overflow")]
+
+
+async def test_what_a_backup_lacks_is_asked_for_again(
+    network: MakeNetwork, sql: dict[str, Any]
+) -> None:
+    home, numbers = network(COLLECTOR, SOURCE, SQL=sql), [str(number) for number in range(10)]
+    source = Source("TI", home)
+    async with running(source):
+        async with running(JphPostgreSQL("Q1", home)):
+            for number in range(10):
+                source.send(number)
+            await stores(sql, numbers)
+        with contextlib.closing(connect(sql)) as connection, connection, connection.cursor() as db:
+            db.execute(REMEMBER)
+            db.execute("DELETE FROM reading WHERE codifier = 'TI' AND value_integer > 5")
+            db.execute("UPDATE source SET last = last - 4 WHERE codifier = 'TI'")
+            db.execute(RECORD)
+            db.execute("SELECT messages, cause FROM gap WHERE codifier = 'TI'")
+            assert db.fetchall() == [(4, "restored")]
+        async with running(JphPostgreSQL("Q1", home)):
+            source.send(10)
+            await stores(sql, [*numbers, "10"])
+    with contextlib.closing(connect(sql)) as connection, connection.cursor() as db:
+        db.execute("SELECT FROM gap WHERE codifier = 'TI'")
+        assert db.rowcount == 0
 
 
 def test_settings_of_the_original_are_taken(network: MakeNetwork) -> None:

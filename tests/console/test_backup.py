@@ -14,6 +14,7 @@ from gateway.security import sessions, tokens, users
 from gateway.security.database import open_accounts
 from gateway.security.roles import Role
 from jph.errors import StoreError
+from jph.repair import Cause, Hole
 from tests.collector.test_calculator import CHANGE, House, reading
 from tests.collector.test_store import query
 from tests.console.programs import control
@@ -54,9 +55,46 @@ def test_what_was_backed_up_comes_back_whatever_happened_since(
     assert (house.bytes(), house.raw()) == (before, raw)
     assert query(house.sql, "SELECT FROM pg_class WHERE relname = 'later'") == []
     with contextlib.closing(House(house.sql)) as again:  # it goes on where it was
+        assert gaps(house) == [("I1", 7, 90, 110, 89, 199, "restored")]
+        account = again.store.accounts()["I1", 7]
+        assert (account.last, account.missing) == (199, ((90, 200),))
         again.write(*(reading(n, CHANGE + n * MINUTE_US, 0.0) for n in range(80, 100)))
         again.work()
         assert len(again.raw()) == 100
+        assert gaps(house) == [("I1", 7, 100, 100, 99, 199, "restored")]
+        given_up = Hole("I1", 7, 100, 100, Cause.SOURCE_GONE, 0, 0)
+        ended = Hole("I1", 7, 200, 0, Cause.SOURCE_GONE, 1, 0)
+        again.write(holes=(given_up, ended))
+        assert gaps(house) == [("I1", 7, 100, 100, 99, 199, "restored")]
+
+
+def test_starts_that_the_backup_does_not_know_are_gaps_too(
+    config: Path, house: House, tmp_path: Path
+) -> None:
+    archive = tmp_path / "house.zip"
+    house.write(reading(3, CHANGE + 50 * MINUTE_US, source="XX", epoch=0))
+    assert control(config, "backup", str(archive)).returncode == 0
+    house.write(*(reading(n, CHANGE + n * MINUTE_US, epoch=8) for n in range(100, 110)))
+    house.write(*(reading(n, CHANGE + n * MINUTE_US, epoch=9) for n in range(120, 130)))
+    house.write(reading(5, CHANGE + 140 * MINUTE_US, source="XX", epoch=0))
+    house.close()
+    for _ in range(2):  # the second time nothing is lost that is not known to be
+        assert control(config, "restore", str(archive), "--yes").returncode == 0
+        assert gaps(house) == [
+            ("I1", 8, 100, 10, 89, 109, "restored"),
+            ("I1", 9, 120, 10, 109, 129, "restored"),
+            ("XX", 0, 4, None, 50, 140, "restored"),
+        ]
+
+
+def gaps(house: House) -> list[tuple[Any, ...]]:
+    """Return the gaps, with minutes since the beginning for times."""
+    start = f"to_timestamp({CHANGE // 1_000_000})"
+    times = ", ".join(
+        f"(extract(epoch FROM {name} - {start}) / 60)::integer" for name in ("from_time", "to_time")
+    )
+    columns = f"codifier, epoch, first, messages, {times}, cause"
+    return query(house.sql, f"SELECT {columns} FROM gap ORDER BY 1, 2, 3")
 
 
 def test_the_accounts_go_with_it_while_the_page_runs(
