@@ -199,13 +199,20 @@ def settle(
     if account is not None and (new := _continued(key, account, heard, holes)):
         return Settlement(new, account, (), (), ())
     uncounted = [_gap(hole.first, hole.first, hole) for hole in holes if not hole.count]
-    if len(uncounted) == len(holes) and not (account and account.missing):
-        uncounted = []
-    holes = coalesce(hole for hole in holes if hole.count)
-    if not heard and not holes:
-        return Settlement(account, account, (), tuple(uncounted), ())
-    if key[1] == 0:
-        return _settle_original(account, heard, holes, gaps)
+    counted = coalesce(hole for hole in holes if hole.count)
+    if not heard and not counted:
+        settled = Settlement(account, account, (), (), ())
+    else:
+        settle_these = _settle_positions if key[1] else _settle_original
+        settled = settle_these(account, heard, counted, gaps)
+    if settled.lost or (account and account.missing):
+        return settled._replace(lost=(*uncounted, *settled.lost))
+    return settled
+
+
+def _settle_positions(
+    account: Account | None, heard: Sequence[Run], holes: Sequence[Hole], gaps: Sequence[Gap]
+) -> Settlement:
     base = account.last if account else (heard[0] if heard else holes[0]).first
     came = _positions(heard, base)
     given_up = [(_hole(hole, base), hole) for hole in holes]
@@ -222,8 +229,6 @@ def settle(
     lost = [
         _gap(start, stop, hole) for part, hole in given_up for start, stop in wanted.remove(*part)
     ]
-    if not lost and not (account and account.missing):
-        uncounted = []  # what is counted was lost before
     healed, rest = _heal(gaps, heard, base)
     stored = _minus(_common(came, known), [(gap.first, gap.stop) for gap in gaps])
     for run in heard:
@@ -231,7 +236,7 @@ def settle(
             newest = run.to_ms
     settled = Account(first, last, newest, tuple(wanted))
     lost, grown = _grow([gap for gap in gaps if gap.row not in healed], [*lost, *rest])
-    return Settlement(settled, account, stored, (*uncounted, *lost), (*healed, *grown))
+    return Settlement(settled, account, stored, tuple(lost), (*healed, *grown))
 
 
 def _continued(

@@ -80,12 +80,11 @@ def history(
     with reading(app, "history") as connection:
         if sensor.data_type in _TEXT:
             changes = read_changes(connection, wanted, most)
-        else:
-            level = None if every is None else Level(every)
-            found = read_history(connection, wanted, most, level, zone)
-    if sensor.data_type in _TEXT:
-        _echo_changes(changes, as_csv=as_csv, as_json=as_json, zone=zone)
-    elif as_json:
+            _echo_changes(changes, as_csv=as_csv, as_json=as_json, zone=zone)
+            return
+        level = None if every is None else Level(every)
+        found = read_history(connection, wanted, most, level, zone)
+    if as_json:
         echo_json({"every": found.level, "points": [point._asdict() for point in found.points]})
     elif as_csv:
         _echo_csv(Point._fields, found.points)

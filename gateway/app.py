@@ -59,6 +59,26 @@ def build_app(
     Raises:
         ConfigError: `proxies` are no addresses or networks.
     """
+    app = Litestar(
+        [
+            *(handler for subject in _subjects() for handler in subject.handlers(parts)),
+            *parts.shell.assets.handlers(),
+        ],
+        exception_handlers=_answers_to_errors(parts),
+        compression_config=CompressionConfig(
+            backend="gzip", gzip_compress_level=6, exclude_opt_key="ready", exclude=["/events$"]
+        ),
+        request_max_body_size=MOST_BODY_BYTES,
+        openapi_config=_openapi(cookie),
+        logging_config=None,
+        debug=False,
+    )
+    inside = Entry(_heads_as_gets(app), parts.accounts, cookie, public=public)
+    return Proxies(Guard(inside, hosts), networks_of(proxies))
+
+
+def _answers_to_errors(parts: Parts) -> dict[int | type[Exception], Any]:
+    """Return what is answered where something is refused or fails."""
 
     def as_fault(_: object, error: Exception) -> Response[dict[str, str]]:
         """Log a bug with its traceback and tell the browser only that there is one."""
@@ -75,29 +95,14 @@ def build_app(
             return parts.shell.page(request, "error.html", status_code=error.status_code, **told)
         return _said(error.detail, error.status_code, error.headers)
 
-    app = Litestar(
-        [
-            *(handler for subject in _subjects() for handler in subject.handlers(parts)),
-            *parts.shell.assets.handlers(),
-        ],
-        exception_handlers={
-            HTTPException: as_refusal,
-            UserError: _as_conflict,
-            TooManyLogins: _as_busy,
-            AccountsError: _as_away,
-            RecursionError: _as_too_deep,
-            Exception: as_fault,
-        },
-        compression_config=CompressionConfig(
-            backend="gzip", gzip_compress_level=6, exclude_opt_key="ready", exclude=["/events$"]
-        ),
-        request_max_body_size=MOST_BODY_BYTES,
-        openapi_config=_openapi(cookie),
-        logging_config=None,
-        debug=False,
-    )
-    inside = Entry(_heads_as_gets(app), parts.accounts, cookie, public=public)
-    return Proxies(Guard(inside, hosts), networks_of(proxies))
+    return {
+        HTTPException: as_refusal,
+        UserError: _as_conflict,
+        TooManyLogins: _as_busy,
+        AccountsError: _as_away,
+        RecursionError: _as_too_deep,
+        Exception: as_fault,
+    }
 
 
 def _subjects() -> Iterator[ModuleType]:
