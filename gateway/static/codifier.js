@@ -14,6 +14,7 @@ const SPANS = { "10min": 600e3, hour: 3600e3, day: 86400e3 };
 const LAST = { "10min": 36, hour: 48, day: 31 };
 const MOST_HEARD = 20;
 const AGAIN_MS = 60e3;
+const ROUNDED_MS = 200; // ages come in tenths of a second
 
 const facts = JSON.parse(at("facts").textContent);
 const { code } = facts;
@@ -67,6 +68,7 @@ function heard(row) {
   const value = worded(row).join(" ").trim();
   body.prepend(line(moment(when), [value, "right"], ["", "right"], row.quality ? t(row.quality) : ""));
   body.firstElementChild.className = "heard";
+  Object.assign(body.firstElementChild.dataset, { at: when, came: performance.now() });
   body.parentElement.hidden = false;
   at("messages").querySelector(".empty").hidden = true;
   for (const old of [...body.querySelectorAll(".heard")].slice(MOST_HEARD)) old.remove();
@@ -90,11 +92,19 @@ function moment(ms) {
   return today ? hourSecond(ms) : `${fullDay(ms)} ${hourSecond(ms)}`;
 }
 
+// What came while the answer was on its way may not be stored yet: it stays above.
+function unstored(asked, newest) {
+  const rows = [...at("messages").querySelectorAll(".heard")];
+  return rows.filter(({ dataset }) => Number(dataset.came) > asked && Number(dataset.at) > newest + ROUNDED_MS);
+}
+
 async function messages() {
+  const asked = performance.now();
   const stored = await ask("GET", `/api/codifier/${code}/messages?last=50`);
   const number = (value) => (own.unit && Number.isFinite(Number(value)) ? quantityText(Number(value), own.symbol) : value);
   const words = ({ value }) => (own.order ? facts.orders[value] ?? value : number(value));
-  fill("messages", stored.map((each) => line(moment(each.t), [words(each), "right"], [String(each.sequence), "right"], each.quality ? t(each.quality) : "")));
+  const rows = stored.map((each) => line(moment(each.t), [words(each), "right"], [String(each.sequence), "right"], each.quality ? t(each.quality) : ""));
+  fill("messages", [...unstored(asked, stored[0]?.t ?? 0), ...rows]);
 }
 
 async function statistics() {

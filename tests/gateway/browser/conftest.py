@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import contextlib
 import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,6 +24,7 @@ from playwright.async_api import (
     async_playwright,
     expect,
 )
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from gateway.node import Gateway
 from gateway.security.roles import Role
@@ -33,6 +35,7 @@ expect.set_options(timeout=1000 * LIMIT_S)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HEIGHT = 900
 _AWAY = re.compile(r"ERR_|status of 503")
+_WIDE = "document.documentElement.scrollWidth - innerWidth"
 GRAVE = frozenset({"serious", "critical"})
 
 Sound = Callable[[Page], Awaitable[None]]
@@ -107,7 +110,9 @@ async def fits(page: Page) -> None:
     """Make sure that nothing scrolls sideways, from a small telephone to a wall screen."""
     for width in (320, 390, 768, 1280, 1920):
         await page.set_viewport_size({"width": width, "height": HEIGHT})
-        wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        with contextlib.suppress(PlaywrightTimeout):  # what is drawn follows the width
+            await page.wait_for_function(f"{_WIDE} <= 0")
+        wide = await page.evaluate(_WIDE)
         assert wide <= 0, f"{page.url} is {wide} px too wide at {width}"
 
 

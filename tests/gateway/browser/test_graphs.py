@@ -1,5 +1,6 @@
 """Graphs as a person uses them: lines added, zoomed, compared, exported, saved, found again."""
 
+import asyncio
 import csv
 import io
 import re
@@ -8,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.async_api import Page, Response, expect
+from playwright.async_api import Page, Response, Route, expect
 
 from gateway.node import Gateway
 from gateway.security.roles import Role
@@ -17,7 +18,7 @@ from tests.gateway import past
 from tests.gateway.browser.conftest import HEIGHT, Show, Sound, fits, standing
 from tests.gateway.stage import RedisProcess, reading
 from tests.gateway.test_history_api import allow
-from tests.support import running
+from tests.support import LIMIT_S, running
 
 HOUR_MS = 3_600_000
 WIDTHS = [390, 1280]
@@ -35,9 +36,21 @@ async def gateway(
         yield page
 
 
-def state(page: Page) -> dict[str, str]:
-    """Return what the address says."""
-    return {key: values[0] for key, values in parse_qs(urlsplit(page.url).query).items()}
+State = dict[str, str]
+
+
+async def state(page: Page) -> State:
+    """Return what the address says: asked of the page itself, `page.url` may be behind it."""
+    query = await page.evaluate("location.search")
+    return {key: values[0] for key, values in parse_qs(query.removeprefix("?")).items()}
+
+
+async def says(page: Page, condition: Callable[[State], object]) -> State:
+    """Wait until the address is as wanted; return what it says then."""
+    async with asyncio.timeout(LIMIT_S):
+        while not condition(said := await state(page)):
+            await page.wait_for_timeout(50)
+    return said
 
 
 def is_history(response: Response) -> bool:
@@ -75,7 +88,7 @@ async def test_what_a_person_does(show: Show, sound: Sound, gateway: Gateway, wi
     await add(page, "kitch", "RA")
     await add(page, "i1", "I1")
     await add(page, "va", "PA")
-    assert state(page) == {"codes": "RA,I1,PA", "last": "24h"}
+    await says(page, lambda said: said == {"codes": "RA,I1,PA", "last": "24h"})
     await drawn(page)
     await expect(page.locator('.legend tr[data-code="I1"] [data-part="most"]')).to_have_text("40 A")
     await sound(page)
@@ -90,8 +103,7 @@ async def test_what_a_person_does(show: Show, sound: Sound, gateway: Gateway, wi
         await page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 90, steps=5)
         await page.mouse.up()
     await expect(page.locator("#range-text")).to_contain_text("–")
-    zoomed = state(page)
-    assert zoomed.keys() == {"codes", "from", "to"}
+    zoomed = await says(page, lambda said: said.keys() == {"codes", "from", "to"})
 
     await choose(page, "options")
     async with page.expect_response(is_history) as asked:
@@ -101,7 +113,7 @@ async def test_what_a_person_does(show: Show, sound: Sound, gateway: Gateway, wi
     await expect(page.locator(".panel")).to_have_count(3)
     await page.keyboard.press("Escape")
     await expect(page.locator("#options")).not_to_be_visible()
-    assert state(page) == {**zoomed, "against": "day", "split": "yes"}
+    await says(page, lambda said: said == {**zoomed, "against": "day", "split": "yes"})
 
     await _exports(page)
     await _saves(page)
@@ -125,7 +137,7 @@ async def _exports(page: Page) -> None:
 
 
 async def _saves(page: Page) -> None:
-    wanted = state(page)
+    wanted = await state(page)
     await choose(page, "saves")
     name = page.get_by_role("textbox", name="Name")
     await name.fill("Cold morning")
@@ -143,7 +155,7 @@ async def _saves(page: Page) -> None:
     await page.get_by_role("link", name="Warm evening").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Warm evening")
     await expect(page.locator(".panel")).to_have_count(3)
-    again = state(page)
+    again = await says(page, lambda said: "kept" in said)
     again.pop("kept")
     assert again == wanted
     await choose(page, "saves")
@@ -159,14 +171,11 @@ async def test_keys_move_and_undo(show: Show) -> None:
     await page.locator(".plots").focus()
     await page.keyboard.press("+")
     await expect(page.locator("#range-text")).to_contain_text("–")
-    closer = state(page)
+    closer = await says(page, lambda said: "from" in said)
     await page.keyboard.press("ArrowLeft")
-    before = f"?{urlsplit(page.url).query}"
-    await page.wait_for_function("(before) => location.search !== before", arg=before)
-    earlier = state(page)
-    assert earlier["from"] < closer["from"]
+    await says(page, lambda said: said["from"] < closer["from"])
     await page.keyboard.press("Escape")
-    assert state(page)["from"] == closer["from"]
+    await says(page, lambda said: said["from"] == closer["from"])
     await page.keyboard.press("Escape")
     await expect(page.locator("#range-text")).to_have_text("Last 6 hours")
     await page.get_by_text("The values as a table").click()
@@ -216,6 +225,28 @@ async def test_a_codifier(show: Show, sound: Sound, redis: RedisProcess, width: 
     await sound(page)
     await page.get_by_role("link", name="Open in graphs").click()
     await page.wait_for_url(re.compile(r"/graphs\?codes=I1&last=7d"))
+
+
+async def test_what_comes_while_messages_are_asked_for_stays(
+    show: Show, redis: RedisProcess
+) -> None:
+    page = await show("/codifier/I1")
+    slow = asyncio.Event()
+
+    async def later(route: Route) -> None:
+        await slow.wait()
+        await route.continue_()
+
+    await page.route("**/messages?*", later)
+    await page.reload()
+    await expect(page.locator("#link")).to_have_attribute("data-mood", "good")
+    redis.write({"I1": reading("17.5")})
+    live = page.locator("#messages tr.heard")
+    await expect(live.first).to_contain_text("17.5 A")
+    many = await live.count()
+    slow.set()
+    await expect(page.locator("#messages tbody tr").nth(20)).to_be_attached()
+    await expect(live).to_have_count(many)
 
 
 async def test_orders_are_words(show: Show) -> None:
