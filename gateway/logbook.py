@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from gateway.ear import Ear
+from jph.allowance import Allowance
 from jph.channel import Address
 from jph.config import Multicast
 from jph.errors import DecodeError
@@ -56,7 +57,7 @@ class Logbook:
         self._clock = clock
         self._entries: deque[Entry] = deque(maxlen=MOST_KEPT)
         self._next = 0
-        self._left, self._filled_s = _BURST, clock()
+        self._allowance = Allowance(MOST_A_SECOND, _BURST)
         self._counts: dict[Address, int] = {}
         self._came = asyncio.Event()
         self._closed = False
@@ -82,7 +83,7 @@ class Logbook:
     def receive(self, batch: memoryview, size: int, sender: Address) -> None:
         """Take datagrams, `size` bytes each; the last may be shorter."""
         for start in range(0, len(batch), size or 1):
-            if not self._allowed():
+            if not self._allowance.take(self._clock()):
                 self.surplus += 1
                 continue
             try:
@@ -129,15 +130,6 @@ class Logbook:
         self._counts[sender] = count
         gap = 0 if before is None else count - before - 1
         return gap if 0 < gap < _STRANGE_GAP else 0
-
-    def _allowed(self) -> bool:
-        now_s = self._clock()
-        self._left = min(_BURST, self._left + (now_s - self._filled_s) * MOST_A_SECOND)
-        self._filled_s = now_s
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
 
     def _wake(self) -> None:
         event, self._came = self._came, asyncio.Event()

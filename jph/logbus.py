@@ -19,6 +19,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from jph.allowance import Allowance
 from jph.channel import Channel, interfaces_from_environment
 from jph.config import Multicast
 from jph.errors import BusError, DecodeError
@@ -138,8 +139,7 @@ class LogBusHandler(logging.Handler):
         interfaces = interfaces_from_environment() or multicast.interfaces_of(host)
         self._channel = Channel(multicast.log, interfaces, multicast.ttl, multicast.mtu)
         self._host = host[:_LONGEST_HOST]
-        self._rate, self._burst = rate, burst
-        self._left, self._filled_s = burst, time.monotonic()
+        self._allowance = Allowance(rate, burst)
         self._tried_s: float | None = None
         self._count = 0
         self.held = 0
@@ -147,7 +147,7 @@ class LogBusHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Send a record, or count it as held."""
         try:
-            sent = self._allowed() and self._send(record)
+            sent = self._allowance.take(time.monotonic()) and self._send(record)
         except Exception:  # whatever is wrong with a line, its node goes on
             sent = False
         self.held = 0 if sent else self.held + 1
@@ -156,15 +156,6 @@ class LogBusHandler(logging.Handler):
         """Close the sockets."""
         self._channel.close()
         super().close()
-
-    def _allowed(self) -> bool:
-        now_s = time.monotonic()
-        self._left = min(self._burst, self._left + (now_s - self._filled_s) * self._rate)
-        self._filled_s = now_s
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
 
     def _send(self, record: logging.LogRecord) -> bool:
         if not self._open():

@@ -30,7 +30,7 @@ SHELLS_OF_REPAIR = {"journal", "history", "answering"}
 PURE = [
     *(
         REPOSITORY / "jph" / f"{name}.py"
-        for name in ("errors", "wire", "blocks", "readings", "sequence", "validate")
+        for name in ("allowance", "errors", "wire", "blocks", "readings", "sequence", "validate")
     ),
     *(
         path

@@ -23,8 +23,6 @@ _FIRST_ASK_S: Final = (0.002, 0.020)
 """Random, so that many receivers do not ask at once; and what is only late may come by itself."""
 _RETRY_S: Final = 0.040
 _LAST_RETRY_S: Final = 30.0
-_ASKS_A_SECOND: Final = 2.0
-_ASKS_AT_ONCE: Final = 4.0
 _LOOK_S: Final = 1.0
 _MARKS_S: Final = 1.0
 """How long the marks of the past may take, before all that a new source keeps is asked for."""
@@ -277,7 +275,6 @@ class Repairer:
 
     def _begin(self, source: str, epoch: int, sequence: int, now_s: float) -> Stream:
         stream = Stream(source, epoch, sequence, now_s)
-        stream.tokens, stream.tokens_s = _ASKS_AT_ONCE, now_s
         self._streams[source, epoch] = stream
         others = self._of.setdefault(source, [])
         others.append(stream)
@@ -322,7 +319,7 @@ class Repairer:
         if stream.needs() and self._answerable(stream):
             soon_s = now_s + wait_s + self._random.uniform(*_FIRST_ASK_S)
             self._busy[stream] = None
-            stream.due_s = min(stream.due_s, max(soon_s, self._token_s(stream, now_s)))
+            stream.due_s = min(stream.due_s, max(soon_s, stream.allowance.free_s))
             self.due_s = min(self.due_s, stream.due_s)
 
     def _answerable(self, stream: Stream) -> bool:
@@ -346,9 +343,9 @@ class Repairer:
         self._busy[stream] = None
         if stream.chunk_done():
             stream.due_s = now_s
-            stream.tokens += 1.0  # the next part of the same request
+            stream.allowance.give_back()  # the next part of the same request
         else:
-            stream.due_s = max(now_s + _RETRY_S, self._token_s(stream, now_s))
+            stream.due_s = max(now_s + _RETRY_S, stream.allowance.free_s)
         self.due_s = min(self.due_s, stream.due_s)
 
     def _ask(self, stream: Stream, now_s: float) -> Ask | None:
@@ -361,11 +358,10 @@ class Repairer:
         if not stream.needs():
             self._rest(stream)
             return None
-        stream.tokens = self._tokens(stream, now_s) - 1.0
-        stream.tokens_s = now_s
+        stream.allowance.spend(now_s)
         retry_s = min(_RETRY_S * 2 ** min(stream.tries - 1, 20), _LAST_RETRY_S)
         retry_s *= self._random.uniform(0.75, 1.25)
-        stream.due_s = max(now_s + retry_s, self._token_s(stream, now_s))
+        stream.due_s = max(now_s + retry_s, stream.allowance.free_s)
         if address is None:
             return None
         return Ask(stream.source, stream.epoch, stream.ask(), address)
@@ -374,14 +370,6 @@ class Repairer:
         """Return where a source was heard last."""
         streams = sorted(self._of.get(source, ()), key=lambda stream: stream.heard_s, reverse=True)
         return next((stream.address for stream in streams if stream.address), None)
-
-    def _tokens(self, stream: Stream, now_s: float) -> float:
-        earned = (now_s - stream.tokens_s) * _ASKS_A_SECOND
-        return min(_ASKS_AT_ONCE, stream.tokens + earned)
-
-    def _token_s(self, stream: Stream, now_s: float) -> float:
-        """Return when the stream may be asked again."""
-        return now_s + max(0.0, 1.0 - self._tokens(stream, now_s)) / _ASKS_A_SECOND
 
     # Once a second
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from jph.allowance import Allowance
 from jph.repair import Cause, Hole, Mark
 from jph.repair.letters import Asked
 from jph.repair.ranges import Range, Ranges
@@ -22,6 +23,8 @@ _CHUNK: Final = 2_000
 _ASKED_RANGES: Final = 300
 """They fit a usual datagram: a range takes two or three bytes."""
 _MOST_RANGES: Final = 20_000
+_ASKS_A_SECOND: Final = 2.0
+_ASKS_AT_ONCE: Final = 4.0
 
 
 class _Gap(NamedTuple):
@@ -50,10 +53,10 @@ class Stream:
     """
 
     __slots__ = (
-        "_gaps", "_more", "address", "asked_end", "claimed", "due_s", "ended", "epoch", "floor",
-        "heard_s", "interval_s", "latest_ms", "listed", "look_back", "looked", "lowest",
-        "probed_s", "resumed", "signed_s", "source", "superseded_s", "tail", "tokens", "tokens_s",
-        "top", "tries", "wanted",
+        "_gaps", "_more", "address", "allowance", "asked_end", "claimed", "due_s", "ended",
+        "epoch", "floor", "heard_s", "interval_s", "latest_ms", "listed", "look_back", "looked",
+        "lowest", "probed_s", "resumed", "signed_s", "source", "superseded_s", "tail", "top",
+        "tries", "wanted",
     )  # fmt: skip
 
     def __init__(self, source: str, epoch: int, sequence: int, now_s: float) -> None:
@@ -72,7 +75,7 @@ class Stream:
         self.probed_s = self.superseded_s = -1.0
         self.due_s = float("inf")
         self.tries = 0
-        self.tokens, self.tokens_s = 0.0, 0.0
+        self.allowance = Allowance(_ASKS_A_SECOND, _ASKS_AT_ONCE)
         self._gaps: list[_Gap] = []
         self.asked_end = 0
         self._more = False

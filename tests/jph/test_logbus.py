@@ -90,7 +90,7 @@ def test_too_many_lines_are_held_and_counted(log_network: Network, listener: soc
         handler.handle(record(str(number)))
     assert [decode(listener.recv(LARGEST)).text for _ in range(3)] == ["0", "1", "2"]
     assert handler.held == 7
-    handler._left = 1.0
+    handler._allowance.give_back()
     handler.handle(record("after"))
     assert decode(listener.recv(LARGEST)).held == 7
     assert handler.held == 0
