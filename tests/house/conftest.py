@@ -87,7 +87,7 @@ def start(config: Path, state: Path, port: int) -> House:
         **os.environ,
         "JPH_STATE": str(state),
         "JPH_PORT": str(port),
-        "JPH_PATIENCE": "4",
+        "JPH_PATIENCE": "8",
         "PYTHONUNBUFFERED": "1",
     }
     process = subprocess.Popen(
