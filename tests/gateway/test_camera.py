@@ -167,6 +167,13 @@ async def trouble(client: httpx.AsyncClient) -> str:
     return answer.headers["x-trouble"]
 
 
+@pytest.fixture(autouse=True)
+def patient_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a camera be silent for as long as a slow machine makes it."""
+    monkeypatch.setattr(fetch.pictures, "__kwdefaults__", {"timeout_s": LIMIT_S})
+    monkeypatch.setattr(feed, "WATCHED_S", LIMIT_S)
+
+
 @pytest.fixture
 def fake() -> Any:
     with camera(snapshot()) as running_camera:

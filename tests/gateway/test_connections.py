@@ -100,6 +100,7 @@ async def test_who_asks_for_nothing_makes_room(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(connections, "MOST_CONNECTIONS", 4)
+    monkeypatch.setattr(connections, "HEAD_LIMIT_S", LIMIT_S)
     stream = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
     async with contextlib.AsyncExitStack() as open_now:
         enter = open_now.enter_async_context
