@@ -141,9 +141,9 @@ def _line(board: Board, sensor: Sensor) -> Line:
 
 
 def troubles_of(board: Board) -> list[Line]:
-    """Return the nodes that are late, dead, silent or halted."""
+    """Return the nodes that are late, dead, silent or halted, by their codifiers."""
     states = {State.LATE, State.DEAD, State.SILENT, State.HALTED}
-    nodes = (_line(board, board.network.sensor(code)) for code in watched_of(board))
+    nodes = (_line(board, board.network.sensor(code)) for code in sorted(watched_of(board)))
     return [line for line in nodes if line.row.state in states]
 
 

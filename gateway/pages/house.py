@@ -11,6 +11,7 @@ from gateway.language import Language
 from gateway.parts import Parts
 from gateway.shell import Link, WebRequest
 from gateway.stream import Hub
+from heating.explain import span
 
 LINKS: Final = [Link("/", "House", 10)]
 
@@ -46,6 +47,7 @@ def _context(hub: Hub, tongue: Language) -> dict[str, Any]:
         "history": board.history,
         "worded": lambda row: page.worded(row, tongue.say, tongue.code),
         "counted": lambda text: page.counted(text, tongue.say),
+        "lasted": lambda seconds: span(seconds or 0, tongue.say),
         "decimal": lambda text: decimal(text, tongue.code),
     }
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from gateway.today import day_earlier, drawn_by, usual_end
 from jph.config import Network
 from jph.wire import Reading
 from tests.gateway.houses import element, house, node
-from tests.gateway.stage import RedisProcess, reading
+from tests.gateway.stage import RedisProcess, alive, now_ms, reading
 from tests.stores_fixtures import connect
 from tests.support import LIMIT_S, running
 
@@ -50,6 +51,33 @@ async def test_the_page_in_two_languages(http: httpx.AsyncClient, redis: RedisPr
     assert '<html lang="fr"' in french
     assert ">Pièces<" in french
     assert ">Rooms<" not in french
+
+
+async def test_who_needs_a_look_is_told_before_any_script_runs(
+    home: Network, redis: RedisProcess
+) -> None:
+    now = now_ms()
+    redis.write({"P1": alive(at_ms=now - 12_000), "P2": alive(at_ms=now - 7_200_000)})
+    redis.write({"SH": alive(active=False)})
+    gateway = Gateway("CF", home)
+    async with (
+        running(gateway),
+        httpx.AsyncClient(base_url=gateway.url) as http,
+        asyncio.timeout(LIMIT_S),
+    ):
+        page = ""
+        while "is halted" not in page:
+            page = (await http.get("/")).text
+    told = [each.partition("<")[0] for each in page.split('<li><a href="/network#')[1:]]
+    assert [each.partition(">")[2] for each in told if each[:2] != "P1"] == [
+        "Processor (C1) has never been heard",
+        "Card 2 (P2) is dead: no sign of life for 2 h, expected every 10 s",
+        "Cache (R1) has never been heard",
+        "Shedding (SH) is halted: it sends no values",
+        "Meter (TI) has never been heard",
+    ]
+    assert "Card 1 (P1) is late: no sign of life for " in page
+    assert re.search(r'id="nodes"[^>]*>6 nodes of \d need a look</p>', page)
 
 
 async def test_a_house_without_anything_says_so(
