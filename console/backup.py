@@ -8,6 +8,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -34,6 +35,8 @@ _OTHERS: Final = """
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'jph %'
     ORDER BY 1
 """
+_ENDING_S: Final = 3.0
+_LOOK_S: Final = 0.1
 _NOBODYS: Final = ("--no-owner", "--no-privileges")
 """A file knows no roles: they may have other names, or none, where it is restored."""
 # The rights of the roles come with the tables (`sql database` sees to that); one goes too far.
@@ -107,12 +110,26 @@ def restore(app: App, file: Path, yes: bool) -> None:
         what = "history and accounts" if accounts else "history"
         if not yes:
             click.confirm(f"Replace what is there by the {what} of {file}?", abort=True)
-        if others := [name for (name,) in _ask(dsn, _OTHERS)]:
+        if others := _others(dsn, _ENDING_S * app.patience):
             raise StoreError(f"{', '.join(others)}: in use; end what uses the history first")
         _pour(dsn, archive)
         if accounts:
             copy_accounts(accounts, accounts_path())
     click.echo(f"restored {what} from {file}")
+
+
+def _others(dsn: str, limit_s: float) -> list[str]:
+    """Return which programs of ours use the history; one that is just ending is waited for.
+
+    PostgreSQL lists a connection for a moment after it was closed, one of ours too.
+    """
+    until_s = time.monotonic() + limit_s
+    with closing(connect(dsn, "backup", read_only=True)) as connection:
+        while others := [str(name) for (name,) in query(connection, _OTHERS)]:
+            if time.monotonic() > until_s:
+                break
+            time.sleep(_LOOK_S)
+    return others
 
 
 def _dump(dsn: str, into: IO[bytes]) -> None:

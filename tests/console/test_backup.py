@@ -17,8 +17,9 @@ from jph.errors import StoreError
 from jph.repair import Cause, Hole
 from tests.collector.test_calculator import CHANGE, House, reading
 from tests.collector.test_store import query
-from tests.console.programs import control
+from tests.console.programs import Program, command, control
 from tests.console.test_sql import answered
+from tests.support import LIMIT_S
 
 WriteConfig = Callable[..., Path]
 METER = {"Codifier": "I1", "Type": "Setpoint", "Sensor": {"Default": "1"}}
@@ -46,7 +47,7 @@ def test_what_was_backed_up_comes_back_whatever_happened_since(
     assert control(config, "backup", str(archive)).returncode == 2  # it is there already
     house.write(*(reading(n, CHANGE + n * MINUTE_US, 0.0) for n in range(100, 200)))
     query(house.sql, "DELETE FROM statistic_day; CREATE TABLE later (mine integer)")
-    used = control(config, "restore", str(archive), "--yes")
+    used = control(config, "restore", str(archive), "--yes", patience=1)
     assert (used.returncode, "jph Q1, jph Q2: in use" in used.stderr) == (1, True), used.stderr
     house.close()
     assert answered(config, "n\n", "restore", str(archive)).returncode == 1
@@ -66,6 +67,19 @@ def test_what_was_backed_up_comes_back_whatever_happened_since(
         ended = Hole("I1", 7, 200, 0, Cause.SOURCE_GONE, 1, 0)
         again.write(holes=(given_up, ended))
         assert gaps(house) == [("I1", 7, 100, 100, 99, 199, "restored")]
+
+
+def test_who_is_just_ending_is_waited_for(config: Path, house: House, tmp_path: Path) -> None:
+    archive = tmp_path / "house.zip"
+    assert control(config, "backup", str(archive)).returncode == 0
+    words = command(config, "--patience", "10", "restore", str(archive), "--yes")
+    asks = f"SELECT 1 FROM pg_stat_activity WHERE datname = '{house.sql['Database']}' "
+    with Program(*words) as restoring:
+        while not query(house.sql, f"{asks} AND query LIKE '%DISTINCT application_name%jph %%'"):
+            assert restoring.process.poll() is None, restoring.lines
+        house.close()
+        assert restoring.process.wait(LIMIT_S) == 0
+    assert any("restored" in line for line in restoring.lines)
 
 
 def test_starts_that_the_backup_does_not_know_are_gaps_too(
