@@ -19,7 +19,6 @@ RELIEF_MARGIN_A: Final = 1.0
 
 SHOWN_A: Final = 0.5
 CALM_S: Final = 2.0
-LONG_SILENCE_S: Final = 12.0
 BLIND_INTERVAL_S: Final = 10.0
 STANDS_IN_S: Final = 5.0
 """After so long without a current the meter's warnings count in its place."""
@@ -144,8 +143,8 @@ class Phase:
 
     def overdue(self, now_s: float) -> list[Heater]:
         """Return the heaters that are shed for longer than they should be, though wanted."""
-        bits = self._overdue(now_s)
-        return [heater for bit, heater in enumerate(self.heaters) if bits >> bit & 1]
+        late = _bits(self._overdue(now_s))
+        return [self.heaters[bit] for bit in late if self.seen.rooms[bit].short_s > 0]
 
     def report(self, now_s: float) -> Report:
         """Return the phase as it is now."""
@@ -229,8 +228,7 @@ class Phase:
             if self.seen.current_a is None or not self.seen.silent(now_s, self.rules.silence_s):
                 return []
             expected_a = max(self.seen.belief.base_a, self.seen.surge.expected_a(now_s))
-            long = silent_s > LONG_SILENCE_S
-            chosen = self._planner.caution(on, limit_a, expected_a, long)
+            chosen = self._planner.caution(on, limit_a, expected_a)
             return [self._off(now_s, bit, cause) for bit in _bits(chosen)]
         if self.seen.current_a is not None:
             self.seen.forget()
@@ -257,8 +255,7 @@ class Phase:
         return self._recent(now_s, self.rules.minimum_on_s) & ~self.mask
 
     def _overdue(self, now_s: float) -> int:
-        late = self.mask & ~self._recent(now_s, self.rules.maximum_off_s) & ~self._cold
-        return sum(1 << bit for bit in _bits(late) if self.seen.rooms[bit].short_s > 0)
+        return self.mask & ~self._recent(now_s, self.rules.maximum_off_s) & ~self._cold
 
     def _back_s(self, now_s: float, bit: int) -> float:
         """Return when a shed heater may be back: rested, and its room asking."""

@@ -15,6 +15,9 @@ MOST_WEIGHT: Final = 4.0
 OVERDUE_WEIGHT: Final = 8.0
 LEAST_DRAWING: Final = 0.05
 
+CURIOSITY: Final = 0.5
+"""A heater that was never switched alone is switched first: only then its current is known."""
+
 YOUNG_WORTH: Final = 30.0
 """A heater within its minimum on time is shed only where nothing else is enough."""
 
@@ -23,7 +26,6 @@ UNPROVEN: Final = 0.7
 """What a heater that nothing is known of is counted for when it must bring relief."""
 
 MAY_DRAW: Final = 0.1
-IDLE: Final = 0.2
 
 NEED_S: Final = 300.0
 """A room is to be warm in about this time; what would heat it sooner is not needed."""
@@ -50,7 +52,8 @@ class Planner:
         """Return what it is worth that each heater may draw: its amperes, weighted.
 
         A room that is shorter of heat than the others weighs more, and so does a higher priority.
-        A heater that would not draw is worth next to nothing.
+        A heater that would not draw is worth next to nothing, unless it is `overdue`: what is
+        believed of a room may be wrong, and only a heater that is let can tell.
         """
         rules, amperes = self._rules, self._seen.amperes.of
         rooms = self._seen.rooms
@@ -61,15 +64,20 @@ class Planner:
             short_s = rooms[bit].short_s
             above_s = short_s - mean_s + (heater.priority - least) * rules.priority_s
             weight = min(MOST_WEIGHT, max(LEAST_WEIGHT, 1.0 + above_s / rules.rotate_s))
-            wanted = min(1.0, max(0.0, short_s / rules.want_s))
             if shed >> bit & 1:
+                wanted = min(1.0, max(0.0, short_s / rules.want_s))
                 weight = OVERDUE_WEIGHT if overdue >> bit & 1 else weight
             else:
-                wanted = max(LEAST_DRAWING, self._seen.belief.chance[bit], wanted)
+                wanted = max(LEAST_DRAWING, self._seen.belief.chance[bit])
             worths.append(amperes[bit] * weight * wanted)
         for bits in self._shared:
             self._diminish(worths, bits, shed)
-        return worths
+        for bit in _bits(overdue):
+            worths[bit] = max(worths[bit], amperes[bit])
+        return [
+            worth if self._seen.amperes.known(bit) else worth * CURIOSITY
+            for bit, worth in enumerate(worths)
+        ]
 
     def _diminish(self, worths: list[float], bits: Sequence[int], shed: int) -> None:
         """Count heaters of one room beyond what it needs for little: they would come and go.
@@ -161,29 +169,20 @@ class Planner:
                 fits.append(bit)
         return max(fits, key=lambda bit: (worths[bit], -bit), default=None)
 
-    def caution(self, on: int, limit_a: float, expected_a: float, long: bool) -> int:
+    def caution(self, on: int, limit_a: float, expected_a: float) -> int:
         """Return the heaters to shed because nobody can see what happens next.
 
-        Every heater that is on may come back by itself, and people may switch something on; when
-        it takes `long`, both.
+        Every heater that is on may come back by itself, and people may switch something on.
         """
-        belief, amperes = self._seen.belief, self._seen.amperes.of
-        surprise_a = self._rules.surprise_a
-        full_a = limit_a - expected_a - sum(amperes[bit] for bit in _bits(on))
-        drawn_a = sum(amperes[bit] * belief.chance[bit] for bit in _bits(on))
-        likely_a = limit_a - belief.base_a - surprise_a - drawn_a
-        if long:
-            full_a = likely_a = full_a - surprise_a
-        worths = self.worths(0)
+        amperes, worths = self._seen.amperes.of, self.worths(0)
+        room_a = limit_a - expected_a - self._rules.surprise_a
+        room_a -= sum(amperes[bit] for bit in _bits(on))
         chosen = 0
         for bit in sorted(_bits(on), key=lambda bit: worths[bit] / amperes[bit]):
-            if full_a >= 0 and likely_a >= 0:
+            if room_a >= 0:
                 break
-            if full_a >= 0 and belief.chance[bit] < IDLE:
-                continue
             chosen |= 1 << bit
-            full_a += amperes[bit]
-            likely_a += amperes[bit] * (1.0 if long else belief.chance[bit])
+            room_a += amperes[bit]
         return chosen
 
     def share(self, room_a: float) -> int:

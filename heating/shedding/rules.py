@@ -37,7 +37,7 @@ class Rules:
     priority_s: float = 200.0
     rotate_s: float = 600.0
     want_s: float = 90.0
-    cost_a: float = 0.4
+    cost_a: float = 0.8
     reserve: float = 1.0
     eco_first: bool = False
 
