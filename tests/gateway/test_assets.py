@@ -106,3 +106,15 @@ def test_no_script_or_style_is_inline_and_nothing_comes_from_outside() -> None:
         assert "innerHTML" not in text, path
         assert "insertAdjacentHTML" not in text, path
         assert "eval(" not in text, path
+
+
+def test_no_password_could_get_into_an_address() -> None:
+    """Before its script runs a form is sent by the browser alone: with GET, in the address."""
+    forms = [
+        form
+        for path in (REPOSITORY / "gateway" / "templates").rglob("*.html")
+        for form in re.findall(r"<form\b.*?</form>", path.read_text(), re.S)
+        if 'type="password"' in form
+    ]
+    assert forms
+    assert [form[:60] for form in forms if 'method="post"' not in form.partition(">")[0]] == []

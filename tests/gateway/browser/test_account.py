@@ -30,6 +30,7 @@ async def test_in_and_out(show: Show, sound: Sound, ann: users.Account, width: i
     page = await show("/login?next=/network", width=width, live=False)
     await sound(page)
     await log_in(page)
+    await page.wait_for_url("**/network")  # and until its scripts have run
     await expect(page.get_by_role("heading", level=1)).to_have_text("Network")
     await page.get_by_role("button", name="Display and account").click()
     await expect(page.locator("#sheet")).to_contain_text("ann")

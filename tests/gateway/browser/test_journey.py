@@ -79,10 +79,12 @@ async def test_an_evening(show: Show, chip: I2CServer, width: int) -> None:
 async def _logs_in(page: Page) -> None:
     await page.get_by_role("button", name="Display and account").click()
     await page.get_by_role("link", name="Log in").click()
+    await page.wait_for_url(re.compile("/login"))  # and until its scripts have run
     await page.get_by_label("Name").fill("ann")
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Log in").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("House")
+    await expect(page.locator("#link")).to_have_attribute("data-mood", "good")
 
 
 async def _finds_the_late_node(page: Page) -> None:
