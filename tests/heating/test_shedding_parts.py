@@ -10,10 +10,14 @@ from hypothesis import strategies as st
 from heating.shedding.amperes import Amperes
 from heating.shedding.belief import Belief, Command
 from heating.shedding.choose import Item, cheapest, fill, greedily
+from heating.shedding.observer import Observer
 from heating.shedding.peaks import Peaks
+from heating.shedding.planner import Planner
 from heating.shedding.rooms import BAND_S, DRAWING_S, MOST_SHORT_S, Room
+from heating.shedding.rules import Rules
 from heating.shedding.surge import Surge
 from heating.shedding.trip import TripModel
+from heating.wiring import Heater
 
 AMPS = (3.0, 5.0, 8.0)
 
@@ -289,3 +293,34 @@ def test_what_came_through_the_filter_follows_the_current() -> None:
         model.take(float(second), 36.0, 30.0)
         assert 0.0 <= model.filtered_a <= 36.0
     assert model.filtered_a == pytest.approx(36.0, rel=0.01)
+
+
+def planner(*watts: float | None) -> Planner:
+    """Return the planner of heaters in rooms of their own, all warm."""
+    heaters = [
+        Heater(f"1{bit}", "P1", bit + 1, 1, bit, f"Room {bit}", "", each, 1)
+        for bit, each in enumerate(watts)
+    ]
+    rooms = [Room() for _ in heaters]
+    for room in rooms:
+        room.satisfied()
+    return Planner(heaters, Observer(heaters, rooms, Rules()), Rules())
+
+
+def test_a_heater_that_was_off_too_long_has_its_turn_though_its_room_seems_warm() -> None:
+    plan = planner(1150.0, 1150.0)
+    assert plan.worths(0b11)[0] == 0
+    assert plan.worths(0b11, overdue=0b01) == [pytest.approx(5.0), 0]
+
+
+def test_of_two_alike_the_one_that_was_never_seen_alone_is_switched_first() -> None:
+    plan = planner(None, 1150.0)
+    unknown, known = plan.worths(0)
+    assert unknown == pytest.approx(known / 2)
+
+
+def test_in_a_silence_all_may_ask_while_somebody_switches_something_on() -> None:
+    plan = planner(1150.0, 1150.0)  # 5 A each, and a surprise of 12 A
+    assert plan.caution(0b11, limit_a=30.0, expected_a=7.9) == 0
+    assert plan.caution(0b11, limit_a=30.0, expected_a=8.1).bit_count() == 1
+    assert plan.caution(0b11, limit_a=30.0, expected_a=13.1) == 0b11
