@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speak to the nodes of a house and run them: `control.py --help`."""
 
-from console.entry import main
+from jph.cli.entry import main
 
 if __name__ == "__main__":
     main()

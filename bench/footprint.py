@@ -34,11 +34,11 @@ from typing import Any, Final, NamedTuple
 
 from bench import report
 from jph.errors import DecodeError
-from jph.wire import decode_control
-from sim.chips.i2cbus import I2cBus
-from sim.chips.server import I2cServer
-from sim.meter.frames import ETX, LONG_FRAME, STX, group, with_parity
-from sim.meter.register import Register
+from jph.sim.chips.i2cbus import I2cBus
+from jph.sim.chips.server import I2cServer
+from jph.sim.meter.frames import ETX, LONG_FRAME, STX, group, with_parity
+from jph.sim.meter.register import Register
+from jph.wire.codec import decode_control
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DEMO: Final = ROOT / "static" / "config.json"

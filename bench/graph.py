@@ -31,8 +31,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench.lab.servers import ROOT, postgres, program, short_directory
 from bench.report import Row, keep
-from collector.connecting import query
-from collector.schema import create_months, migrate
+from collector.db.connecting import query
+from collector.db.schema import create_months, migrate
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection

@@ -20,9 +20,9 @@ from bench.judge.figures import Figures, summarise
 from bench.judge.policies import POLICIES
 from bench.judge.scorer import DayScore
 from bench.report import keep
-from sim.meter.pace import Mode
-from sim.physics import Sizing
-from sim.physics.protection import OPENS_AT
+from jph.sim.meter.pace import Mode
+from jph.sim.physics import Sizing
+from jph.sim.physics.protection import OPENS_AT
 
 DAYS: Final = 20
 PROCESSES: Final = 2

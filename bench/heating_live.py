@@ -32,7 +32,7 @@ from bench.judge.policies import ours
 from bench.judge.realtime import NODES, JudgedHouse, configuration
 from bench.judge.scorer import DayScore
 from bench.report import Row, keep
-from sim.physics import Sizing
+from jph.sim.physics import Sizing
 
 MINUTES: Final = 8.0
 HOUR: Final = 7.0

@@ -3,8 +3,8 @@
 Three currents, a reading a second each, in a PostgreSQL started for this; all but the last two days
 are packed, as the calculator packs them (some are, to see how fast; the others are made so by SQL).
 Their statistics are computed by the calculator. Then the function that pages ask,
-`collector.reading_back.read_history`, for a day, a month and a year up to now, in turns with a
-plain SELECT of as many readings by the key of `reading`; with one year stored, and with five.
+`collector.history.reading_back.read_history`, for a day, a month and a year up to now, in turns
+with a plain SELECT of as many readings by the key of `reading`; with one year stored, and five.
 
     python -m bench.history [--days 10 | --full] [--json FILE]
 
@@ -27,13 +27,13 @@ from zoneinfo import ZoneInfo
 
 from bench import report
 from bench.lab.servers import postgres, short_directory
-from collector.buckets import to_us
-from collector.calculator import Calculator
-from collector.connecting import connect, query, transaction
-from collector.packed_schema import CHUNK
-from collector.packing import pack_day, vacuum
-from collector.reading_back import Range, read_history
-from collector.schema import create_months, create_packed, migrate
+from collector.db.connecting import connect, query, transaction
+from collector.db.packed_schema import CHUNK
+from collector.db.schema import create_months, create_packed, migrate
+from collector.history.packing import pack_day, vacuum
+from collector.history.reading_back import Range, read_history
+from collector.statistics.buckets import to_us
+from collector.statistics.calculator import Calculator
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection

@@ -31,11 +31,11 @@ from redis.asyncio import Redis
 
 from bench.lab.servers import program, served, short_directory
 from bench.report import Row, keep
-from cache.writer import CHANNEL
-from console.servers import RedisServer
-from jph import kinds
-from jph.node import Node
-from jph.stores import redis_socket
+from jph.cache.writer import CHANNEL
+from jph.cli.supervise.servers import RedisServer
+from jph.config.stores import redis_socket
+from jph.node import kinds
+from jph.node.node import Node
 
 DEMO: Final = Path(__file__).resolve().parent.parent / "static" / "config.json"
 SOURCE: Final = "TI"

@@ -36,7 +36,7 @@ from typing import Any, Final
 
 from bench.footprint import free_port
 from bench.report import Row, keep
-from sim.meter.frames import ETX, STX, group, with_parity
+from jph.sim.meter.frames import ETX, STX, group, with_parity
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 NODES: Final = ("TI", "SH", "P1")

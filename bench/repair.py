@@ -28,14 +28,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.report import Row, keep
-from jph.config import Endpoint, Multicast, Network, Sensor
-from jph.node import Node
-from jph.outbox import Outbox
-from jph.receiver import RepairingReceiver
-from jph.repair import Hole
-from jph.repair.letters import Drill
-from jph.repair.ring import Ring
-from jph.wire import Dialect, Quality, Reading
+from jph.config.model import Endpoint, Multicast, Network, Sensor
+from jph.node.node import Node
+from jph.node.outbox import Outbox
+from jph.node.receiver import RepairingReceiver
+from jph.retransmit import Hole
+from jph.retransmit.messages import Drill
+from jph.retransmit.resend_buffer import Ring
+from jph.wire.codec import Dialect, Quality, Reading
 
 SOURCES: Final = ("S1", "S2", "S3", "S4", "S5")
 RATE: Final = 200

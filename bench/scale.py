@@ -49,8 +49,8 @@ from bench.lab.watching import (
     Pinger,
     Stores,
 )
-from jph import config
-from jph.stores import redis_socket
+from jph.config import model as config
+from jph.config.stores import redis_socket
 
 SECONDS: Final = 8.0
 RATES: Final = "1,10,100"

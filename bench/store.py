@@ -29,14 +29,14 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from bench.lab.servers import postgres, short_directory
-from collector.buffer import Buffer
-from collector.calculator import Calculator
-from collector.packing import pack_day
-from collector.rows import COLUMNS
-from collector.store import Store
-from console.pgprograms import find_programs
-from jph.readings import decode_readings
-from jph.wire import Quality, Reading, encode_data
+from collector.history.packing import pack_day
+from collector.ingest.buffer import Buffer
+from collector.ingest.rows import COLUMNS
+from collector.ingest.writer import Store
+from collector.statistics.calculator import Calculator
+from jph.cli.supervise.pgprograms import find_programs
+from jph.wire.codec import Quality, Reading, encode_data
+from jph.wire.readings import decode_readings
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection

@@ -8,19 +8,19 @@ from typing import Final
 
 import msgspec
 
-from collector import tariff
-from collector.buckets import DEFAULT_ZONE, find_zone
-from collector.calculator import Calculator
-from collector.housekeeping import Housekeeper
-from collector.packing import DEFAULT_AFTER_DAYS
-from collector.retention import RetentionSettings, check
-from collector.views import sync_views
-from collector.worker import Worker
-from jph.config import Network, Sql
+from collector.db.views import sync_views
+from collector.energy import tariff
+from collector.history.housekeeping import Housekeeper
+from collector.history.packing import DEFAULT_AFTER_DAYS
+from collector.history.retention import RetentionSettings, check
+from collector.statistics.buckets import DEFAULT_ZONE, find_zone
+from collector.statistics.calculator import Calculator
+from jph.config.model import Network, Sql
+from jph.config.stores import postgres_dsn
 from jph.errors import ConfigError, Problem, StoreError
-from jph.logs import Throttle
-from jph.node import Node, Settings, now_ms
-from jph.stores import postgres_dsn
+from jph.node.node import Node, Settings, now_ms
+from jph.util.logs import Throttle
+from jph.util.worker import Worker
 
 _RETRY_S: Final = 5.0
 _MOST_DAYS: Final = 3650

@@ -7,12 +7,12 @@ from typing import Literal
 
 import msgspec
 
-from collector.keeper import Keeper
-from jph.config import Sql, state_dir
-from jph.node import Node, Settings
-from jph.repair import Hole
-from jph.stores import postgres_dsn
-from jph.wire import Reading
+from collector.ingest.keeper import Keeper
+from jph.config.model import Sql, state_dir
+from jph.config.stores import postgres_dsn
+from jph.node.node import Node, Settings
+from jph.retransmit import Hole
+from jph.wire.codec import Reading
 
 Commit = Literal["on", "off", "local", "remote_write", "remote_apply"]
 

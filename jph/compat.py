@@ -21,11 +21,12 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from jph import config, logs
-from jph.node import Node
-from jph.outbox import now_ms
-from jph.program import default_url, run_nodes
-from jph.wire import EVERYBODY, Control, Flag, Json, Reading
+from jph.config import model as config
+from jph.node.node import Node
+from jph.node.outbox import now_ms
+from jph.node.program import default_url, run_nodes
+from jph.util import logs
+from jph.wire.codec import EVERYBODY, Control, Flag, Json, Reading
 
 Callback = Callable[..., Any]
 

@@ -11,10 +11,10 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from jph.config import Network, Sensor
+from jph.config.model import Network, Sensor
 from jph.errors import BusError
-from jph.node import Node
-from jph.wire import Control, Reading
+from jph.node.node import Node
+from jph.wire.codec import Control, Reading
 
 ConsoleT = TypeVar("ConsoleT", bound="ControlProgram")
 JOIN_LIMIT_S: Final = 2.0

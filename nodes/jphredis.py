@@ -11,13 +11,13 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from cache.state import CacheState
-from cache.writer import CacheWriter
+from jph.cache.state import CacheState
+from jph.cache.writer import CacheWriter
+from jph.config.stores import redis_url
 from jph.errors import StoreError
-from jph.logs import Throttle
-from jph.node import Node, Settings
-from jph.stores import redis_url
-from jph.wire import Control, Reading
+from jph.node.node import Node, Settings
+from jph.util.logs import Throttle
+from jph.wire.codec import Control, Reading
 
 _CHECK_INTERVAL_S: Final = 1.0
 """How often a quiet cache asks whether Redis still holds what it was given."""

@@ -12,21 +12,21 @@ from typing import ClassVar, Final, Literal
 
 import msgspec
 
-from devices.i2c import open_bus
-from devices.mcp23017 import Mcp23017, ReadBack
-from heating import durable
-from heating.card import Card
-from heating.holds import Ends, asked
-from heating.leases import Fallback, Stage
-from heating.orderbook import Given, from_stored, to_stored
-from heating.orders import Order, decode
-from heating.report import Report
-from heating.wiring import MASK_LIMIT, Wire, wiring
-from jph.config import Network, expand, state_dir
+from jph.config.model import Network, expand, state_dir
+from jph.devices.i2c import open_bus
+from jph.devices.mcp23017 import Mcp23017, ReadBack
 from jph.errors import ConfigError, DeviceError, Problem, StoreError
-from jph.logs import Throttle
-from jph.node import Node, Settings, now_ms
-from jph.wire import Control, Json, Quality, Reading
+from jph.heating.card import Card
+from jph.heating.holds import Ends, asked
+from jph.heating.leases import Fallback, Stage
+from jph.heating.orderbook import Given, from_stored, to_stored
+from jph.heating.orders import Order, decode
+from jph.heating.report import Report
+from jph.heating.wiring import MASK_LIMIT, Wire, wiring
+from jph.node.node import Node, Settings, now_ms
+from jph.util import durable
+from jph.util.logs import Throttle
+from jph.wire.codec import Control, Json, Quality, Reading
 
 LONGEST_DELAY_S: Final = 60.0
 STATE_INTERVAL_S: Final = 30.0
@@ -38,7 +38,7 @@ class PilotCardSettings(Settings, frozen=True):
 
     `shed` maps a phase to the codifier of its shed mask, `meter` to that of its current; `state`
     is the element that tells everything about every wire.  The others are the fallback's, see
-    `heating.leases`.
+    `jph.heating.leases`.
     """
 
     bus: int | str
@@ -173,7 +173,8 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
     def on_control(self, message: Control) -> None:
         """Take an order for a heater: `A` sets it, `E` steps from what was last asked for.
 
-        What `A` sets may have an end, see `heating.holds`. A ping to the card brings its `State`.
+        What `A` sets may have an end, see `jph.heating.holds`. A ping to the card brings its
+        `State`.
         """
         codifier = message.to
         if message.flag == "P" and codifier == self.codifier:

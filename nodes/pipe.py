@@ -11,10 +11,10 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final
 
-from jph.config import expand
-from jph.logs import Throttle
-from jph.node import Node, Settings
-from jph.wire import Value
+from jph.config.model import expand
+from jph.node.node import Node, Settings
+from jph.util.logs import Throttle
+from jph.wire.codec import Value
 
 MAX_BYTES: Final = 65_536
 """What is read at most at once: the capacity of a pipe, and far more than any value needs."""

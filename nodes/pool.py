@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from devices.filtration import DAY_H, Filtration, Memory, Plan, Rule
-from jph.config import Network, state_dir
+from jph.config.model import Network, state_dir
+from jph.devices.filtration import DAY_H, Filtration, Memory, Plan, Rule
 from jph.errors import Problem
-from jph.node import Node, Settings, now_ms
-from jph.wire import Control, Flag, Json, Quality, Reading, Value
+from jph.node.node import Node, Settings, now_ms
+from jph.wire.codec import Control, Flag, Json, Quality, Reading, Value
 
 SAVE_EVERY_S: Final = 300.0
 _MOST_TICK_S: Final = 600.0

@@ -11,17 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Final, TypeVar
 
-from heating.facts import Evidence, quantity
-from jph.config import state_dir
+from jph.config.model import state_dir
 from jph.errors import ConfigError, StoreError
-from jph.logs import Throttle
-from jph.node import Node, Settings, now_ms
-from jph.wire import Control, Quality, Reading, encode_control, encode_data
-from recorder import store
-from recorder.frames import END, Event, Heard, pack_event, pack_heard
-from recorder.overruns import Overrun, Overruns, to_line
-from recorder.ring import Ring
-from recorder.triggers import Lookout, Trigger
+from jph.heating.facts import Evidence, quantity
+from jph.node.node import Node, Settings, now_ms
+from jph.recorder import store
+from jph.recorder.frames import END, Event, Heard, pack_event, pack_heard
+from jph.recorder.overruns import Overrun, Overruns, to_line
+from jph.recorder.recent_frames import Ring
+from jph.recorder.triggers import Lookout, Trigger
+from jph.util.logs import Throttle
+from jph.wire.codec import Control, Quality, Reading, encode_control, encode_data
 
 T = TypeVar("T")
 

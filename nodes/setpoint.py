@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import Final
 
-from jph.config import Sensor, state_dir
-from jph.logs import Throttle
-from jph.node import Node, Settings
-from jph.wire import Control, Flag
+from jph.config.model import Sensor, state_dir
+from jph.node.node import Node, Settings
+from jph.util.logs import Throttle
+from jph.wire.codec import Control, Flag
 
 _TELL_EVERY_S: Final = 10.0
 """A slider that is dragged, or a stranger's flood, is so many lines in the log and no more."""

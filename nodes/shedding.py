@@ -8,17 +8,17 @@ from typing import Final
 
 import msgspec
 
-from heating import durable
-from heating.orders import Order
-from heating.shedding import Decision, Readings, Report, Rules, SheddingPolicy
-from heating.shedding.peaks import TOLERANCE
-from heating.shedding.trip import CURVE
-from heating.wiring import wiring
-from jph.config import state_dir
+from jph.config.model import state_dir
 from jph.errors import ConfigError, StoreError
-from jph.logs import Throttle
-from jph.node import Node, Settings, now_ms
-from jph.wire import Json, Quality, Reading
+from jph.heating.orders import Order
+from jph.heating.shedding import Decision, Readings, Report, Rules, SheddingPolicy
+from jph.heating.shedding.peaks import TOLERANCE
+from jph.heating.shedding.trip import CURVE
+from jph.heating.wiring import wiring
+from jph.node.node import Node, Settings, now_ms
+from jph.util import durable
+from jph.util.logs import Throttle
+from jph.wire.codec import Json, Quality, Reading
 
 TRUSTED: Final = frozenset({Quality.GOOD, Quality.ESTIMATED, Quality.SIMULATED})
 

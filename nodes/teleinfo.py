@@ -6,15 +6,15 @@ from typing import Final, Literal
 
 import msgspec
 
-from devices.tic.fields import CANONICAL, CURRENTS, is_field
-from devices.tic.labels import Mode
-from devices.tic.line import Cause, causes
-from devices.tic.link import MeterLine, SerialLink
-from devices.tic.meter import Fact, Meter
-from devices.tic.reader import Event, FrameReader
-from jph.config import expand
-from jph.node import Node, Settings
-from jph.wire import Quality, Value
+from jph.config.model import expand
+from jph.devices.tic.fields import CANONICAL, CURRENTS, is_field
+from jph.devices.tic.labels import Mode
+from jph.devices.tic.line import Cause, causes
+from jph.devices.tic.link import MeterLine, SerialLink
+from jph.devices.tic.meter import Fact, Meter
+from jph.devices.tic.reader import Event, FrameReader
+from jph.node.node import Node, Settings
+from jph.wire.codec import Quality, Value
 
 EVERY_FRAME: Final = frozenset(name for label in CURRENTS for name in (label, CANONICAL[label]))
 """Fields sent each time they are heard: whoever sheds load lives on their freshness."""

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from devices.i2c import SocketBus
-from jph import config
-from jph.config import Network
+from jph.config import model as config
+from jph.config.model import Network
+from jph.devices.i2c import SocketBus
 from tests.support import LIMIT_S, udp_port
 
 pytest_plugins = ("tests.stores_fixtures",)

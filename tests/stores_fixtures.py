@@ -13,8 +13,8 @@ import psycopg2
 import pytest
 import redis
 
-from console.servers import PostgresServer, RedisServer
-from jph.stores import DATABASE, redis_socket, socket_directory
+from jph.cli.supervise.servers import PostgresServer, RedisServer
+from jph.config.stores import DATABASE, redis_socket, socket_directory
 from tests.support import LIMIT_S
 
 S = TypeVar("S", RedisServer, PostgresServer)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jph.node import Node
+from jph.node.node import Node
 
 LIMIT_S = 60.0
 """How long a test waits for what must come; only one that fails waits so long."""

@@ -12,40 +12,68 @@ import jph
 from tests.support import REPOSITORY
 
 BELOW: dict[str, set[str]] = {
-    "jph": set(),
-    "devices": {"jph"},
-    "heating": {"jph"},
-    "cache": {"jph"},
-    "recorder": {"jph", "heating"},
-    "nodes": {"jph", "devices", "heating", "cache", "recorder"},
-    "collector": {"jph", "devices", "heating"},
-    "gateway": {"jph", "collector", "heating"},
-    "console": {"jph", "nodes", "collector", "heating", "devices", "recorder"},
-    "sim": {"jph", "heating"},
+    "jph.errors": set(),
+    "jph.util": {"jph.errors"},
+    "jph.wire": {"jph.errors"},
+    "jph.config": {"jph.errors", "jph.util", "jph.wire"},
+    "jph.retransmit": {"jph.errors", "jph.util", "jph.wire"},
+    "jph.net": {"jph.config", "jph.errors", "jph.retransmit", "jph.util", "jph.wire"},
 }
-"""What each package may import beside itself."""
-SHARED = {"console": "gateway.security."}
-"""What a package may import of one above: `control.py user` keeps the gateway's accounts."""
-SHELLS_OF_REPAIR = {"journal", "history", "answering"}
+"""What the lower packages of `jph` may import beside themselves, from the bottom up."""
+BELOW["jph.node"] = {*BELOW, "jph"}
+BASE = {*BELOW, "jph", "jph.compat"}
+BELOW |= {
+    "jph": {"jph.compat"},
+    "jph.compat": BASE,
+    "jph.heating": BASE,
+    "jph.devices": {"jph.errors", "jph.util"},
+    "jph.cache": {"jph.errors", "jph.wire"},
+    "jph.recorder": {*BASE, "jph.heating"},
+    "jph.sim": {*BASE, "jph.heating"},
+}
+LIBRARIES = {"jph.heating", "jph.devices", "jph.cache", "jph.recorder"}
+BELOW |= {
+    "nodes": BASE | LIBRARIES,
+    "collector": BASE | LIBRARIES,
+    "jph.gateway": {*BASE, *LIBRARIES, "collector"},
+    "jph.cli": {*BASE, *LIBRARIES, "nodes", "collector"},
+}
+SHARED = {"jph.cli": "jph.gateway.accounts."}
+"""What a package may import of one beside it: `control.py user` keeps the gateway's accounts."""
+JPH = REPOSITORY / "jph"
 PURE = [
+    JPH / "errors.py",
+    JPH / "config" / "validation.py",
+    JPH / "util" / "token_bucket.py",
+    JPH / "cache" / "state.py",
+    JPH / "devices" / "filtration.py",
+    *(JPH / "wire").glob("*.py"),
+    *(JPH / "heating").rglob("*.py"),
+    *(p for p in (JPH / "devices" / "tic").glob("*.py") if p.stem != "link"),
+    *(p for p in (JPH / "recorder").glob("*.py") if p.stem != "store"),
     *(
-        REPOSITORY / "jph" / f"{name}.py"
-        for name in ("allowance", "errors", "wire", "blocks", "readings", "sequence", "validate")
+        p
+        for p in (JPH / "retransmit").glob("*.py")
+        if p.stem not in {"resend_log", "resend_history", "responder"}
     ),
-    *(
-        path
-        for path in (REPOSITORY / "jph" / "repair").glob("*.py")
-        if path.stem not in SHELLS_OF_REPAIR
-    ),
-    *(path for path in (REPOSITORY / "heating").rglob("*.py") if path.stem != "durable"),
-    *(path for path in (REPOSITORY / "devices" / "tic").glob("*.py") if path.stem != "link"),
-    *(path for path in (REPOSITORY / "recorder").glob("*.py") if path.stem != "store"),
-    REPOSITORY / "cache" / "state.py",
-    REPOSITORY / "devices" / "filtration.py",
 ]
 """No socket, clock or loop in these."""
 IMPURE = {"socket", "asyncio", "time", "logging", "threading", "select", "serial", "redis"}
-MODULES = sorted(path for package in BELOW for path in (REPOSITORY / package).rglob("*.py"))
+TOP = ("jph", "nodes", "collector")
+MODULES = sorted(path for package in TOP for path in (REPOSITORY / package).rglob("*.py"))
+
+
+def unit(name: str) -> str:
+    """Return the package of `BELOW` that a module belongs to."""
+    parts = name.split(".")
+    short = ".".join(parts[:2])
+    return short if parts[0] == "jph" and short in BELOW else parts[0]
+
+
+def name_of(path: Path) -> str:
+    """Return the module name of a file."""
+    name = ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
+    return name.removesuffix(".__init__")
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
@@ -60,12 +88,12 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(REPOSITORY)))
 def test_imports_point_down(path: Path) -> None:
-    package = path.relative_to(REPOSITORY).parts[0]
-    forbidden = set(BELOW) - BELOW[package] - {package}
+    package = unit(name_of(path))
     wrong = [
         (line, name)
         for line, name in imports(path)
-        if name.split(".")[0] in forbidden
+        if name.split(".")[0] in TOP
+        and unit(name) not in BELOW[package] | {package}
         and not name.startswith(SHARED.get(package, "nothing shared"))
     ]
     assert wrong == [], f"{package} may import {sorted(BELOW[package])} only"
@@ -88,17 +116,17 @@ def test_only_the_channel_opens_multicast_sockets() -> None:
         for path in MODULES
         if "IP_ADD_MEMBERSHIP" in path.read_text(encoding="utf-8")
     ]
-    assert opening == ["jph/channel.py"]
+    assert opening == ["jph/net/channel.py"]
 
 
 def test_each_module_can_be_imported_alone() -> None:
-    names = [".".join(p.relative_to(REPOSITORY).with_suffix("").parts) for p in MODULES]
+    names = [name_of(path) for path in MODULES]
     code = "import importlib, sys\nfor n in sys.argv[1:]:\n" + (
         "    [sys.modules.pop(m) for m in list(sys.modules) if m.split('.')[0] in "
-        f"{sorted(BELOW)!r}]\n    importlib.import_module(n)"
+        f"{TOP!r}]\n    importlib.import_module(n)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *(n.removesuffix(".__init__") for n in names)],
+        [sys.executable, "-c", code, *names],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
@@ -110,7 +138,7 @@ def test_kind_modules_import_light() -> None:
     """`config check` imports every kind; a Pi Zero runs one."""
     heavy = {"serial", "smbus2", "psycopg2", "redis", "litestar", "uvicorn", "jinja2"}
     code = (
-        "import sys\nfrom jph import kinds\n[kinds.find(t) for t in kinds.table()]\n"
+        "import sys\nfrom jph.node import kinds\n[kinds.find(t) for t in kinds.table()]\n"
         f"print(sorted({heavy!r} & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -7,8 +7,8 @@ fits, so that as long as anybody calls the phase is full.
 """
 
 from bench.judge.scorer import Scorer
-from sim.physics.house import Heater
-from sim.physics.spec import PHASES, VOLTS
+from jph.sim.physics.house import Heater
+from jph.sim.physics.spec import PHASES, VOLTS
 
 
 class Bound:

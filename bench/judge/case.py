@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from heating.wiring import Heater, Wiring
-from sim.meter.pace import Mode
-from sim.physics import HouseSpec, Sizing, generate
-from sim.physics.protection import OPENS_AT
+from jph.heating.wiring import Heater, Wiring
+from jph.sim.meter.pace import Mode
+from jph.sim.physics import HouseSpec, Sizing, generate
+from jph.sim.physics.protection import OPENS_AT
 
 INDOOR_C: Final = (19.0, 20.0)
 NAMEPLATE_SPREAD: Final = 0.05

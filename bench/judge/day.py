@@ -8,12 +8,12 @@ from bench.judge.case import Case, wiring
 from bench.judge.faults import Faults
 from bench.judge.policies import Maker, Policy
 from bench.judge.scorer import DayScore, Scorer
-from heating.orders import Order
-from heating.shedding import Readings
-from heating.wiring import Wiring
-from sim.meter.pace import Pace
-from sim.physics import House
-from sim.physics.protection import Protection
+from jph.heating.orders import Order
+from jph.heating.shedding import Readings
+from jph.heating.wiring import Wiring
+from jph.sim.meter.pace import Pace
+from jph.sim.physics import House
+from jph.sim.physics.protection import Protection
 
 TIMER_S: Final = 1.0
 """A policy that hears nothing is called this often."""

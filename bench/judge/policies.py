@@ -6,8 +6,8 @@ Whoever wants another judged writes a class with `step` and an entry in `POLICIE
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from heating.shedding import Decision, Readings, SheddingPolicy
-from heating.wiring import Heater, Wiring
+from jph.heating.shedding import Decision, Readings, SheddingPolicy
+from jph.heating.wiring import Heater, Wiring
 
 
 class Policy(Protocol):

@@ -1,7 +1,7 @@
 """A house of the judge at the pace of the clock: the real programs read its meter, drive its chips.
 
-The house, the meter's line and the chips are those of `sim.live`; the books are the judge's.  It
-stands still until `begin`: the programs are there, and have heard the meter, when its power comes
+The house, the meter's line and the chips are those of `jph.sim.live`; the books are the judge's.
+It stands still until `begin`: the programs run and have heard the meter when its power comes
 back.
 """
 
@@ -15,17 +15,17 @@ from typing import Any, Final
 from bench.footprint import GROUP, free_port
 from bench.judge.case import Case, wiring
 from bench.judge.scorer import Scorer
-from heating.orders import WIRES
-from heating.wiring import Wiring
-from sim.blueprint import FIRST_ADDRESS, Blueprint
-from sim.chips.i2cbus import Outputs
-from sim.live import LONGEST_DELAY_S, METER_ADDRESS, LiveHouse
-from sim.meter.frames import with_parity
-from sim.meter.line import Line, duration_s
-from sim.meter.register import Register
-from sim.physics import House
-from sim.physics.protection import Protection
-from sim.physics.spec import PHASES
+from jph.heating.orders import WIRES
+from jph.heating.wiring import Wiring
+from jph.sim.blueprint import FIRST_ADDRESS, Blueprint
+from jph.sim.chips.i2cbus import Outputs
+from jph.sim.live import LONGEST_DELAY_S, METER_ADDRESS, LiveHouse
+from jph.sim.meter.frames import with_parity
+from jph.sim.meter.line import Line, duration_s
+from jph.sim.meter.register import Register
+from jph.sim.physics import House
+from jph.sim.physics.protection import Protection
+from jph.sim.physics.spec import PHASES
 
 CARDS: Final = ("P1", "P2", "P3")
 NODES: Final = (*CARDS, "TI", "SH")

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from sim.physics import House
-from sim.physics.protection import Protection
-from sim.physics.weather import HOUR_S
+from jph.sim.physics import House
+from jph.sim.physics.protection import Protection
+from jph.sim.physics.weather import HOUR_S
 
 OUTAGE_S: Final = 180.0
 """How long it takes people to find the breaker and close it."""

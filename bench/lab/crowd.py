@@ -14,9 +14,9 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Final
 
-from jph import config
-from jph.config import Network
-from jph.node import Node
+from jph.config import model as config
+from jph.config.model import Network
+from jph.node.node import Node
 
 if TYPE_CHECKING:
     import subprocess

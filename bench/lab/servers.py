@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from console.servers import PostgresServer, RedisServer, Server
-from jph.stores import DATABASE
+from jph.cli.supervise.servers import PostgresServer, RedisServer, Server
+from jph.config.stores import DATABASE
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 _END_LIMIT_S: Final = 20.0

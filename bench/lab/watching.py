@@ -5,10 +5,10 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from jph.config import Network
-from jph.node import Node
-from jph.stores import DATABASE
-from jph.wire import Control, Flag
+from jph.config.model import Network
+from jph.config.stores import DATABASE
+from jph.node.node import Node
+from jph.wire.codec import Control, Flag
 
 CACHE, COLLECTOR, GATEWAY, CONSOLE = "R1", "Q1", "W0", "CC"
 NODES: Final = (CACHE, COLLECTOR, GATEWAY, CONSOLE)

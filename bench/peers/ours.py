@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from bench.peers import CHUNK, FIRST_S, IDLE_S, Heard, Link, Peer, paced
-from jph.config import Network
-from jph.node import Node
-from jph.readings import Readings
-from jph.wire import Json, Reading, Value
+from jph.config.model import Network
+from jph.node.node import Node
+from jph.wire.codec import Json, Reading, Value
+from jph.wire.readings import Readings
 
 _SOURCES = tuple(f"{row}{column}" for row in "BCDGHIJKLM" for column in digits + ascii_uppercase)
 

@@ -14,11 +14,11 @@ from bench.judge.faults import Faults
 from bench.judge.figures import quantile, summarise
 from bench.judge.policies import POLICIES, CommercialRule, Nothing, RadiatorRule
 from bench.judge.scorer import OUTAGE_S, DayScore, Scorer
-from heating.shedding import Decision, Readings
-from heating.wiring import Wiring
-from sim.meter.pace import Mode
-from sim.physics import House, Sizing, generate
-from sim.physics.protection import Protection
+from jph.heating.shedding import Decision, Readings
+from jph.heating.wiring import Wiring
+from jph.sim.meter.pace import Mode
+from jph.sim.physics import House, Sizing, generate
+from jph.sim.physics.protection import Protection
 from tests.support import REPOSITORY
 
 MORNING = Case(sizing=Sizing.BRUTAL, seed=3, hours=2.0, faults=False)

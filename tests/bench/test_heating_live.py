@@ -13,11 +13,11 @@ from bench.judge.case import wiring as told
 from bench.judge.day import judge
 from bench.judge.policies import ours
 from bench.judge.realtime import configuration, places
-from heating.shedding import Rules
-from heating.wiring import wiring
-from jph import kinds
+from jph.heating.shedding import Rules
+from jph.heating.wiring import wiring
+from jph.node import kinds
+from jph.sim.physics import HouseSpec, Sizing
 from nodes.shedding import Shedding, SheddingSettings
-from sim.physics import HouseSpec, Sizing
 
 SECONDS = 12.0
 

@@ -7,14 +7,14 @@ from typing import Any
 import psycopg2
 import pytest
 
-from collector.buffer import Batch
 from collector.calc import PostgresCalcHandler
-from collector.store import Store
-from jph import kinds
-from jph.config import Network
+from collector.ingest.buffer import Batch
+from collector.ingest.writer import Store
+from jph.config.model import Network
 from jph.errors import ConfigError
-from tests.collector.test_calculator import CHANGE
-from tests.collector.test_store import batch, dsn, query
+from jph.node import kinds
+from tests.collector.ingest.test_writer import batch, dsn, query
+from tests.collector.statistics.test_calculator import CHANGE
 from tests.support import running, until
 
 MakeNetwork = Callable[..., Network]

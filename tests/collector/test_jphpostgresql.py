@@ -10,17 +10,17 @@ from typing import Any
 import psycopg2
 import pytest
 
-from collector import keeper
+from collector.ingest import keeper
+from collector.ingest.restoring import RECORD, REMEMBER
 from collector.jphpostgresql import JphPostgreSQL, PostgresSettings, SpoolSettings
-from collector.restoring import RECORD, REMEMBER
-from collector.worker import Worker
-from console.servers import PostgresServer
-from jph import config
-from jph.config import Network
+from jph.cli.supervise.servers import PostgresServer
+from jph.config import model as config
+from jph.config.model import Network
 from jph.errors import ConfigError
-from jph.node import Node
-from jph.repair import Cause, Hole
-from jph.wire import Json
+from jph.node.node import Node
+from jph.retransmit import Cause, Hole
+from jph.util.worker import Worker
+from jph.wire.codec import Json
 from tests.stores_fixtures import connect
 from tests.support import LIMIT_S, running, until
 

@@ -8,8 +8,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from console.servers import PostgresServer
-from jph.stores import DATABASE
+from jph.cli.supervise.servers import PostgresServer
+from jph.config.stores import DATABASE
 from tests.faults.lan import Host, Lan, Program
 from tests.faults.tally import Tally, sent, settled, wait_for
 from tests.stores_fixtures import connect

@@ -15,11 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from jph import kinds, logs, program
-from jph.blocks import Block
-from jph.config import Network
-from jph.node import Node
-from jph.wire import decode_data
+from jph.config.model import Network
+from jph.node import kinds, program
+from jph.node.node import Node
+from jph.util import logs
+from jph.wire.blocks import Block
+from jph.wire.codec import decode_data
 
 RECORD: Final = struct.Struct("<2sIIq")
 """Codifier, epoch, sequence, value."""

@@ -13,8 +13,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from collector.buffer import Batch, Buffer
-from collector.ledger import (
+from collector.ingest.buffer import Batch, Buffer
+from collector.ingest.ledger import (
     Account,
     Gap,
     Key,
@@ -26,17 +26,17 @@ from collector.ledger import (
     runs,
     settle,
 )
-from collector.spool import Spool
-from collector.unsure import Unsure
-from jph.blocks import Block
+from collector.ingest.spool import Spool
+from collector.ingest.unflushed import Unsure
 from jph.errors import StoreError
-from jph.outbox import Outbox
-from jph.repair import Cause, Mark
-from jph.repair.history import History
-from jph.repair.letters import Repair
-from jph.repair.repairer import Repairer
-from jph.repair.ring import Ring
-from jph.wire import SEQUENCE_LIMIT, Dialect, Quality, Reading, decode_data
+from jph.node.outbox import Outbox
+from jph.retransmit import Cause, Mark
+from jph.retransmit.messages import Repair
+from jph.retransmit.repairer import Repairer
+from jph.retransmit.resend_buffer import Ring
+from jph.retransmit.resend_history import History
+from jph.wire.blocks import Block
+from jph.wire.codec import SEQUENCE_LIMIT, Dialect, Quality, Reading, decode_data
 
 HERE = ("192.0.2.1", 4)
 STEP_S = 0.25

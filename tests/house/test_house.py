@@ -12,7 +12,8 @@ import psycopg2
 import pytest
 import redis
 
-from jph import config, stores
+from jph.config import model as config
+from jph.config import stores
 from tests.house.conftest import House, demonstration, eventually, start
 from tests.support import LIMIT_S, REPOSITORY
 

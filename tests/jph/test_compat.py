@@ -14,10 +14,10 @@ import pytest
 
 import jph
 from jph import compat
-from jph.config import Network
+from jph.config.model import Network
 from jph.errors import ConfigError
-from jph.node import Node
-from jph.wire import Control, Reading
+from jph.node.node import Node
+from jph.wire.codec import Control, Reading
 from tests.support import LIMIT_S, REPOSITORY, running, until
 
 SENSORS = [

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from jph.config import Endpoint, Multicast, Network, Sensor
-from jph.node import Node
-from jph.wire import Control, Quality, Reading
+from jph.config.model import Endpoint, Multicast, Network, Sensor
+from jph.node.node import Node
+from jph.wire.codec import Control, Quality, Reading
 from tests.support import LIMIT_S, udp_port
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jph.config import Network
+from jph.config.model import Network
 from nodes import pilotcard
 from tests.i2cserver import I2CServer
 from tests.nodes.heatinghouse import Probe, element, house, wire

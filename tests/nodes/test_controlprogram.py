@@ -5,9 +5,9 @@ from functools import partial
 
 import pytest
 
-from jph.config import Network, Sensor
+from jph.config.model import Network, Sensor
 from jph.errors import BusError
-from jph.wire import Control, Flag, Reading
+from jph.wire.codec import Control, Flag, Reading
 from nodes import controlprogram
 from nodes.controlprogram import ControlProgram, ListeningProgram, on_bus, with_console
 from nodes.setpoint import Setpoint

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from heating import durable
-from heating.holds import number_of
-from heating.orders import Order
-from jph.config import Network
+from jph.config.model import Network
 from jph.errors import ConfigError
-from jph.node import now_ms
-from jph.wire import Quality
+from jph.heating.holds import number_of
+from jph.heating.orders import Order
+from jph.node.node import now_ms
+from jph.util import durable
+from jph.wire.codec import Quality
 from nodes import pilotcard
 from tests.i2cserver import I2CServer
 from tests.nodes.heatinghouse import Clock, Probe, house, living

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jph.wire import Quality
+from jph.wire.codec import Quality
 from nodes import pilotcard
 from tests.i2cserver import I2CServer
 from tests.nodes.heatinghouse import Clock, Probe, living

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from jph.config import Network
+from jph.config.model import Network
 from jph.errors import ConfigError
-from jph.wire import Reading, Value
+from jph.wire.codec import Reading, Value
 from nodes.controlprogram import ListeningProgram, on_bus
 from nodes.pipe import MAX_BYTES, LastLine, Pipe, parse
 from tests.support import running, until

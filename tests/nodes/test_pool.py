@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from devices.filtration import Memory, Run
-from jph import kinds
-from jph.config import Network
+from jph.config.model import Network
+from jph.devices.filtration import Memory, Run
 from jph.errors import ConfigError
-from jph.wire import Flag, Quality, Reading
+from jph.node import kinds
+from jph.wire.codec import Flag, Quality, Reading
 from nodes.controlprogram import ListeningProgram, on_bus
 from nodes.pool import Kept, Mode, Pool, PoolSettings, restore, store
 from tests.support import running, until

@@ -7,13 +7,13 @@ import pytest
 from msgspec.structs import replace
 
 import nodes.recorder
-from jph.config import Network
+from jph.config.model import Network
 from jph.errors import ConfigError, StoreError
+from jph.recorder import store
+from jph.recorder.frames import Damage, End, Entry, Event, Heard, unpack
+from jph.recorder.overruns import Overrun, from_lines
 from nodes.recorder import Recorder
-from recorder import store
-from recorder.frames import Damage, End, Entry, Event, Heard, unpack
-from recorder.overruns import Overrun, from_lines
-from tests.heating.tellinghouse import story, telling_house
+from tests.jph.heating.tellinghouse import story, telling_house
 from tests.nodes.heatinghouse import Clock, Probe, living
 from tests.support import LIMIT_S, until
 

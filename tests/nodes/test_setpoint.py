@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from jph.config import Network
+from jph.config.model import Network
 from jph.errors import ConfigError
-from jph.node import Node
-from jph.wire import Flag, Reading, Value
+from jph.node.node import Node
+from jph.wire.codec import Flag, Reading, Value
 from nodes.controlprogram import ListeningProgram, on_bus
 from nodes.setpoint import Setpoint, SetpointSettings, bounded, restore, store
 from tests.support import running, until

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from jph.config import Network, Sensor
+from jph.config.model import Network, Sensor
 from jph.errors import ConfigError
-from jph.wire import Quality
+from jph.wire.codec import Quality
 from nodes import shedding
 from nodes.pilotcard import PilotCard
 from nodes.shedding import Shedding

@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
-from devices.tic.fields import STATISTICS
-from devices.tic.labels import HISTORIQUE, STANDARD
-from devices.tic.link import SerialLink
-from devices.tic.meter import Meter
-from devices.tic.reader import FrameReader
-from jph.config import Network, load
+from jph.config.model import Network, load
+from jph.devices.tic.fields import STATISTICS
+from jph.devices.tic.labels import HISTORIQUE, STANDARD
+from jph.devices.tic.link import SerialLink
+from jph.devices.tic.meter import Meter
+from jph.devices.tic.reader import FrameReader
 from jph.errors import ConfigError
-from jph.node import Node
-from jph.wire import Quality, Reading
+from jph.node.node import Node
+from jph.sim.meter.frames import LONG_FRAME, group
+from jph.sim.meter.register import Register
+from jph.wire.codec import Quality, Reading
 from nodes.teleinfo import Teleinfo
-from sim.meter.frames import LONG_FRAME, group
-from sim.meter.register import Register
-from tests.devices.tic_frames import (
+from tests.jph.devices.tic_frames import (
     HISTORIQUE_SINGLE,
     HISTORIQUE_THREE,
     SHORT,

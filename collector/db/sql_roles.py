@@ -1,0 +1,126 @@
+"""Roles, database and passwords, as SQL. Pure.
+
+`jph_writer` may add and change what is in the tables, `jph_reader` may look at all of it but the
+passwords of the page's users. They have no password of their own: they are granted to whoever logs
+in, the config's user first.
+"""
+
+import base64
+import hashlib
+import hmac
+import unicodedata
+from typing import Final
+
+from jph.config.model import Sql
+
+WRITER: Final = "jph_writer"
+READER: Final = "jph_reader"
+_ITERATIONS: Final = 4096
+_SCRYPT: Final = {"n": 2**14, "r": 8, "p": 1}
+HIDE_PASSWORDS: Final = f"""
+    DO $$ BEGIN
+        IF to_regclass('web_user') IS NOT NULL
+            AND EXISTS (SELECT FROM pg_roles WHERE rolname = '{READER}')
+        THEN
+            REVOKE ALL ON web_user FROM {READER};
+        END IF;
+    END $$;
+"""
+WEB_USERS: Final = f"""
+    -- who may log in to the page
+    CREATE TABLE web_user (
+        name      text PRIMARY KEY,
+        password  text NOT NULL,  -- scrypt$N$r$p$salt$hash, base64
+        created   timestamptz NOT NULL DEFAULT now()
+    );
+    {HIDE_PASSWORDS.strip()}
+"""
+
+
+def create_database(sql: Sql, password: str, salt: bytes, *, drop: bool = False) -> list[str]:
+    """Return the statements that make roles and database, for a superuser, one after the other."""
+    user, database = identifier(sql.user), identifier(sql.database)
+    login = f"LOGIN PASSWORD {literal(scram(password, salt))}" if password else "LOGIN"
+    return [
+        *([f"DROP DATABASE IF EXISTS {database}"] if drop else []),
+        *(_role(name, "NOLOGIN") for name in (WRITER, READER)),
+        _role(sql.user, login),
+        f"GRANT {WRITER} TO {user}",
+        f"CREATE DATABASE {database} OWNER {user} ENCODING 'UTF8' TEMPLATE template0",
+    ]
+
+
+def grant_all(sql: Sql) -> list[str]:
+    """Return the statements that give the roles their rights, in the database, now and later."""
+    database, user = identifier(sql.database), identifier(sql.user)
+    later = f"ALTER DEFAULT PRIVILEGES FOR ROLE {user} IN SCHEMA public GRANT"
+    write = "SELECT, INSERT, UPDATE, DELETE"
+    return [
+        f"GRANT CONNECT ON DATABASE {database} TO {WRITER}, {READER}",
+        f"GRANT USAGE ON SCHEMA public TO {WRITER}, {READER}",
+        f"GRANT CREATE ON SCHEMA public TO {user}",
+        f"GRANT {write} ON ALL TABLES IN SCHEMA public TO {WRITER}",
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {READER}",
+        f"{later} {write} ON TABLES TO {WRITER}",
+        f"{later} SELECT ON TABLES TO {READER}",
+        HIDE_PASSWORDS.strip().rstrip(";"),
+    ]
+
+
+def add_web_user(name: str, password: str, salt: bytes) -> str:
+    """Return the statement that lets `name` log in to the page, or changes the password."""
+    return (
+        f"INSERT INTO web_user (name, password) VALUES "
+        f"({literal(name)}, {literal(scrypt(password, salt))}) "
+        "ON CONFLICT (name) DO UPDATE SET password = excluded.password"
+    )
+
+
+def scrypt(password: str, salt: bytes) -> str:
+    """Return what is kept of a password of the page (RFC 7914)."""
+    found = hashlib.scrypt(_normal(password), salt=salt, dklen=32, **_SCRYPT)
+    return f"scrypt${'$'.join(map(str, _SCRYPT.values()))}${_text(salt)}${_text(found)}"
+
+
+def is_password(password: str, kept: str) -> bool:
+    """Whether `password` is the one of which `kept` was made."""
+    try:
+        name, _, _, _, salt, _ = kept.split("$")
+        found = scrypt(password, base64.b64decode(salt, validate=True))
+    except ValueError:
+        return False
+    return name == "scrypt" and hmac.compare_digest(found, kept)
+
+
+def scram(password: str, salt: bytes) -> str:
+    """Return PostgreSQL's SCRAM-SHA-256 verifier (RFC 5803), so that no password is ever shown."""
+    salted = hashlib.pbkdf2_hmac("sha256", _normal(password), salt, _ITERATIONS)
+    client = hmac.digest(salted, b"Client Key", "sha256")
+    stored = hashlib.sha256(client).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    return f"SCRAM-SHA-256${_ITERATIONS}:{_text(salt)}${_text(stored)}:{_text(server)}"
+
+
+def identifier(name: str) -> str:
+    """Quote a name."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Quote a text."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _role(name: str, options: str) -> str:
+    return (
+        f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(name)}) THEN "
+        f"CREATE ROLE {identifier(name)} {options}; END IF; END $$"
+    )
+
+
+def _normal(password: str) -> bytes:
+    return unicodedata.normalize("NFKC", password).encode()
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode()

@@ -1,0 +1,203 @@
+"""Energy, sheds and overruns kept up to date in PostgreSQL, and read back for bills."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from collector.energy import energy_table, hour_table, tariff
+from collector.energy.energy_table import MILLISECONDS, Touched, moment
+from collector.energy.meters import INJECTED, TOTAL, indexes, phases
+from collector.statistics.buckets import DEFAULT_ZONE, find_zone
+from collector.statistics.local_days import ONE_DAY, LocalDays
+from collector.statistics.touched import read_retired
+from jph.config.model import Network
+from jph.errors import ConfigError
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor
+
+CALCULATOR: Final = "postgresCalcHandler"
+_WORK: Final = f"""
+    DELETE FROM energy_touched
+    RETURNING codifier, {MILLISECONDS.replace("timestamp", "from_time")},
+        {MILLISECONDS.replace("timestamp", "to_time")}
+"""
+_LOCK: Final = 0x6A706803
+"""Advisory lock of a transaction: one makes the tables at a time."""
+_ENERGY: Final = """
+    SELECT day, period, sum(wh)::bigint, sum(estimated_wh)::bigint
+    FROM energy_hour
+    WHERE meter = %(meter)s AND day >= %(first)s AND day < %(after)s AND period <> %(injected)s
+    GROUP BY day, period ORDER BY day, period
+"""
+_HOURS: Final = """
+    SELECT timestamp, max(known_s),
+        -- the last value that was believed by the end of the hour
+        to_timestamp(max((state -> 0 ->> 0)::bigint) / 1000.0)
+    FROM energy_hour LEFT JOIN energy_state USING (codifier, timestamp)
+    WHERE meter = %(meter)s AND day >= %(first)s AND day < %(after)s AND period <> %(injected)s
+    GROUP BY timestamp ORDER BY timestamp
+"""
+_WHOLE_S: Final = 3600.0
+
+
+class Drawn(NamedTuple):
+    """What a meter measured on some days: Wh by day and period.
+
+    `estimated` of them were interpolated; `since` and `until` are when the first and the last
+    of it was drawn, None if nothing was.
+    """
+
+    energy: dict[date, dict[str, int]]
+    estimated: int
+    since: datetime | None
+    until: datetime | None
+
+    def within(self, zone: tzinfo) -> "Drawn":
+        """Return the same with its times in a zone."""
+        since, until = (each and each.astimezone(zone) for each in (self.since, self.until))
+        return self._replace(since=since, until=until)
+
+
+def local_days(network: Network) -> LocalDays:
+    """Return the local days of the network: those of its calculator's `TimeZone`.
+
+    Raises:
+        ConfigError: there is no such zone.
+    """
+    for sensor in network.sensors:
+        if sensor.type == CALCULATOR:
+            try:
+                return LocalDays(find_zone(str(sensor.sensor.get("TimeZone", DEFAULT_ZONE))))
+            except ValueError as error:
+                raise ConfigError(f"Sensors[{sensor.codifier}].Sensor.{error}") from error
+    return LocalDays(find_zone(DEFAULT_ZONE))
+
+
+def update(cursor: "cursor", network: Network, touched: Iterable[Touched], until_ms: int) -> None:
+    """Do again what was touched, in the cursor's transaction.
+
+    Readings after `until_ms`, now, are left for later: a clock may have been ahead by years.
+
+    Raises:
+        ConfigError: the time zone or the tariffs have mistakes.
+    """
+    touched, days = list(touched), local_days(network)
+    tariffs, floors = tariff.read(network.tariffs), _Floors(cursor, days)
+    for index in indexes(network):
+        floor_ms = floors.of((index.codifier, index.address))
+        energy_table.update_index(cursor, index, days, tariffs, touched, until_ms, floor_ms)
+    for phase in phases(network):
+        floor_ms = floors.of(phase.codifiers)
+        hour_table.update_phase(cursor, network, days, phase, touched, until_ms, floor_ms)
+
+
+def note(cursor: "cursor", codifier: str, first_ms: int, last_ms: int) -> None:
+    """Have `work` do what readings of a codifier between two moments touch."""
+    cursor.execute(
+        "INSERT INTO energy_touched VALUES (%s, %s, %s)",
+        (codifier, moment(first_ms), moment(last_ms)),
+    )
+
+
+def work(cursor: "cursor", network: Network, until_ms: int) -> bool:
+    """Do what was noted, in the cursor's transaction; return whether there was anything.
+
+    Readings after `until_ms`, now, are left for later.
+
+    Raises:
+        ConfigError: the time zone or the tariffs have mistakes.
+    """
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    cursor.execute(_WORK)
+    touched = [Touched(*row) for row in cursor.fetchall()]
+    update(cursor, network, touched, until_ms)
+    return bool(touched)
+
+
+def codifiers(network: Network) -> set[str]:
+    """Return every codifier that the tables are made of."""
+    found = {code for phase in phases(network) for code in phase.codifiers}
+    found |= {code for each in indexes(network) for code in (each.codifier, each.address)}
+    return found - {""}
+
+
+def rebuild(cursor: "cursor", network: Network, until_ms: int) -> None:
+    """Make the tables anew as far as the readings are kept, in the cursor's transaction.
+
+    Readings after `until_ms`, now, are left out. What was made of readings that are kept no
+    longer stays as it is.
+
+    Raises:
+        ConfigError: the time zone or the tariffs have mistakes.
+    """
+    cursor.execute("SET LOCAL statement_timeout = 0")
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    days, tariffs = local_days(network), tariff.read(network.tariffs)
+    floors = _Floors(cursor, days)
+    kept = {code: _kept(cursor, code, days, until_ms) for code in sorted(codifiers(network))}
+    for index in indexes(network):
+        touched = [*kept[index.codifier], *kept.get(index.address, ())]
+        floor_ms = floors.of((index.codifier, index.address))
+        if touched:
+            start_ms = max(floor_ms, days.hour_of(touched[0].first_ms).start_ms)
+            energy_table.forget(cursor, index, start_ms)
+            energy_table.update_index(cursor, index, days, tariffs, touched, until_ms, start_ms)
+    for phase in phases(network):
+        of_phase = [kept[code] for code in phase.codifiers if kept.get(code)]
+        # before the last of these something may be missing that is kept no longer
+        since_ms = max((each[0].first_ms for each in of_phase), default=0)
+        again = [day for each in of_phase for day in each if day.last_ms >= since_ms]
+        again = [day._replace(first_ms=max(since_ms, day.first_ms)) for day in again]
+        floor_ms = floors.of(phase.codifiers)
+        hour_table.update_phase(cursor, network, days, phase, again, until_ms, floor_ms)
+
+
+class _Floors:
+    """Up to when readings are kept no longer: what was made of them stays as it is."""
+
+    def __init__(self, cursor: "cursor", days: LocalDays) -> None:
+        self._retired = read_retired(cursor)
+        self._days = days
+
+    def of(self, codifiers: Iterable[str]) -> int:
+        """Return the end of the last hour of which not all readings are kept, ms; 0 if all are."""
+        last = max((self._retired.get(code, 0) for code in codifiers), default=0)
+        return self._days.hour_of(last // 1000).end_ms if last else 0
+
+
+def _kept(cursor: "cursor", codifier: str, days: LocalDays, until_ms: int) -> list[Touched]:
+    """Return the days of which readings of a codifier are kept, each from its first reading on."""
+    found: list[Touched] = []
+    after_ms = -1
+    while (first_ms := energy_table.next_reading(cursor, codifier, after_ms, until_ms)) is not None:
+        after_ms = min(until_ms, days.midnight_ms(days.day_of(first_ms) + ONE_DAY))
+        found.append(Touched(codifier, first_ms, after_ms))
+    return found
+
+
+def read_energy(cursor: "cursor", meter: str, first: date, after: date, *, total: bool) -> Drawn:
+    """Return what a meter measured from one day to before another.
+
+    `total` takes the index of all periods together, else those of each period.
+    """
+    wanted = {"meter": meter, "first": first, "after": after, "injected": INJECTED}
+    cursor.execute(_ENERGY, wanted)
+    rows = [row for row in cursor.fetchall() if (row[1] == TOTAL) == total]
+    energy: dict[date, dict[str, int]] = {}
+    for day, period, wh, _ in rows:
+        energy.setdefault(day, {})["BASE" if total else period] = wh
+    cursor.execute(_HOURS, wanted)
+    since, until = _ends(cursor.fetchall())
+    return Drawn(energy, sum(row[3] for row in rows), since, until)
+
+
+def _ends(
+    hours: Sequence[tuple[datetime, float, datetime | None]],
+) -> tuple[datetime | None, datetime | None]:
+    """Return from when to when hours are known; the first and the last may be in part."""
+    if not hours:
+        return None, None
+    (first, first_s, _), (last, last_s, believed) = hours[0], hours[-1]
+    until = last if last_s >= _WHOLE_S or believed is None else believed
+    return min(first, until) - timedelta(seconds=first_s), until

@@ -1,0 +1,153 @@
+"""The accounts of the ledger in PostgreSQL: read and written in the transaction of the readings.
+
+A transaction locks the accounts it settles, in one order for all, before it writes anything: two
+collectors take turns source by source and never contradict each other.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from collector.ingest.ledger import Account, Gap, Key, Parts, Run, Settlement, doubtful, settle
+from collector.ingest.rows import LAST_MS
+from jph.retransmit import Cause, Hole
+from jph.retransmit.gaps import Ranges
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor
+
+_KEYS: Final = "unnest(%s::text[], %s::bigint[]) AS wanted (codifier, epoch)"
+_OPEN: Final = f"""
+    INSERT INTO source (codifier, epoch) SELECT codifier, epoch FROM {_KEYS}
+    ORDER BY codifier, epoch ON CONFLICT DO NOTHING
+"""
+_FIELDS: Final = (
+    "codifier, epoch, first, last, (extract(epoch FROM timestamp) * 1000)::bigint, missing::text"
+)
+_LOCK: Final = f"""
+    SELECT {_FIELDS} FROM source JOIN {_KEYS} USING (codifier, epoch)
+    ORDER BY codifier, epoch FOR UPDATE OF source
+"""
+_WRITE: Final = """
+    UPDATE source SET first = new.first, last = new.last, missing = new.missing::int8multirange,
+        timestamp = to_timestamp(new.ms / 1000.0)
+    FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[])
+        AS new (codifier, epoch, first, last, ms, missing)
+    WHERE source.codifier = new.codifier AND source.epoch = new.epoch
+"""
+_GAPS: Final = """
+    SELECT id, first, first + messages,
+        (extract(epoch FROM from_time) * 1000)::bigint,
+        (extract(epoch FROM to_time) * 1000)::bigint, cause
+    FROM gap WHERE codifier = %s AND epoch = %s AND first < %s AND first + messages > %s
+"""
+_RESTORED: Final = """
+    SELECT codifier, epoch, first, first + messages FROM gap
+    WHERE cause = %s AND messages IS NOT NULL
+"""
+_LOSE: Final = """
+    INSERT INTO gap (codifier, epoch, first, messages, from_time, to_time, cause)
+    VALUES (%s, %s, %s, %s, to_timestamp(%s / 1000.0), to_timestamp(%s / 1000.0), %s)
+"""
+# told again by each collector, and at each start
+_LOSE_UNCOUNTED: Final = """
+    INSERT INTO gap (codifier, epoch, first, from_time, to_time, cause)
+    SELECT new.* FROM (VALUES (%s, %s, %s, to_timestamp(%s / 1000.0), to_timestamp(%s / 1000.0),
+        %s)) AS new (codifier, epoch, first, from_time, to_time, cause)
+    WHERE NOT EXISTS (SELECT FROM gap WHERE gap.codifier = new.codifier AND gap.epoch = new.epoch
+        AND gap.messages IS NULL AND gap.cause = new.cause)
+"""
+
+
+def settle_all(
+    cursor: "cursor",
+    heard: Mapping[Key, Sequence[Run]],
+    holes: Mapping[Key, Sequence[Hole]],
+) -> dict[Key, Settlement]:
+    """Lock the accounts of whoever was heard or lost, and settle with them."""
+    keys = sorted({*heard, *holes})
+    columns = [source for source, _ in keys], [epoch for _, epoch in keys]
+    cursor.execute(_LOCK, columns)
+    accounts = dict(map(_account, cursor.fetchall()))
+    if len(accounts) < len(keys):
+        cursor.execute(_OPEN, columns)
+        cursor.execute(_LOCK, columns)
+        accounts = dict(map(_account, cursor.fetchall()))
+    settled = {}
+    for key in keys:
+        account, came, given_up = accounts[key], heard.get(key, ()), holes.get(key, ())
+        gaps = _gaps(cursor, key, doubtful(key, account, came, given_up))
+        settled[key] = settle(key, account, came, given_up, gaps)
+    return settled
+
+
+def post(cursor: "cursor", settled: Mapping[Key, Settlement]) -> None:
+    """Write what was settled."""
+    rows = [
+        (*key, new.first, new.last, _time(new.timestamp_ms), _multirange(new.missing))
+        for key, (new, old, *_) in settled.items()
+        if new is not None and new != old
+    ]
+    if rows:
+        cursor.execute(_WRITE, tuple(map(list, zip(*rows, strict=True))))
+    healed = [row for settlement in settled.values() for row in settlement.healed]
+    if healed:
+        cursor.execute("DELETE FROM gap WHERE id = ANY(%s)", (healed,))
+    for key, settlement in settled.items():
+        for gap in settlement.lost:
+            when = _time(gap.from_ms), _time(gap.to_ms), gap.cause
+            if gap.stop == gap.first:
+                cursor.execute(_LOSE_UNCOUNTED, (*key, gap.first, *when))
+            else:
+                cursor.execute(_LOSE, (*key, gap.first, gap.stop - gap.first, *when))
+
+
+def load(cursor: "cursor") -> dict[Key, Account]:
+    """Return every account, what a backup that was restored lacks being missing: it may be had."""
+    cursor.execute(f"SELECT {_FIELDS} FROM source WHERE last IS NOT NULL")
+    found = map(_account, cursor.fetchall())
+    accounts = {key: account for key, account in found if account is not None}
+    cursor.execute(_RESTORED, (Cause.RESTORED,))
+    for codifier, epoch, first, stop in cursor.fetchall():
+        if account := accounts.get((codifier, epoch)):
+            missing = tuple(Ranges([*account.missing, (first, stop)]))
+            accounts[codifier, epoch] = account._replace(missing=missing)
+    return accounts
+
+
+def _account(
+    row: tuple[str, int, int | None, int | None, int | None, str],
+) -> tuple[Key, Account | None]:
+    codifier, epoch, first, last, timestamp_ms, missing = row
+    if first is None or last is None:
+        return (codifier, epoch), None
+    return (codifier, epoch), Account(first, last, timestamp_ms, _ranges(missing))
+
+
+def _time(ms: int | None) -> int | None:
+    """Return a time that PostgreSQL and its readers know."""
+    return None if ms is None else min(ms, LAST_MS)
+
+
+def _gaps(cursor: "cursor", key: Key, parts: Parts) -> list[Gap]:
+    """Return the gaps that have something of `parts` in them."""
+    if not parts:
+        return []
+    cursor.execute(_GAPS, (*key, parts[-1][1], parts[0][0]))
+    return [
+        Gap(first, stop, from_ms, to_ms, cause, row)
+        for row, first, stop, from_ms, to_ms, cause in cursor.fetchall()
+    ]
+
+
+def _ranges(text: str) -> Parts:
+    """Read PostgreSQL's text of an int8multirange: `{[1,3),[7,9)}`."""
+    if text == "{}":
+        return ()
+    numbers: Iterable[int] = map(int, re.findall(r"-?\d+", text))
+    each = iter(numbers)
+    return tuple(zip(each, each, strict=True))
+
+
+def _multirange(parts: Parts) -> str:
+    return "{" + ",".join(f"[{start},{stop})" for start, stop in parts) + "}"

@@ -1,0 +1,159 @@
+"""Readings and holes on their way to PostgreSQL, in batches; bounded in memory. Pure."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from collector.ingest.ledger import coalesce, runs
+from collector.ingest.rows import LAST_MS
+from collector.ingest.runs import Parts, announcements, memory_of
+from jph.retransmit import Cause, Hole
+from jph.wire.codec import Reading
+
+BATCH_ROWS: Final = 32_768
+"""A full batch: enough that neither a transaction nor looking for a place in the key counts."""
+BATCH_BYTES: Final = 16 * 2**20
+"""Full by its memory: text may be long."""
+
+
+class Batch:
+    """What will be stored together.
+
+    Attributes:
+        readings: as they came, announcements among them.
+        holes: what was given up.
+        place: where in the spool it lies, if it does.
+    """
+
+    __slots__ = ("holes", "place", "readings")
+
+    def __init__(
+        self,
+        readings: Sequence[Reading] = (),
+        holes: list[Hole] | None = None,
+        place: tuple[int, int] | None = None,
+    ) -> None:
+        self.readings = readings
+        self.holes = [] if holes is None else holes
+        self.place = place
+
+    def __bool__(self) -> bool:
+        return bool(self.readings or self.holes)
+
+    @property
+    def full(self) -> bool:
+        """Whether others should wait for the next one."""
+        return len(self.readings) >= BATCH_ROWS or self.bytes >= BATCH_BYTES
+
+    @property
+    def bytes(self) -> int:
+        """About as much memory as the readings take."""
+        return memory_of(self.readings)
+
+    def halves(self) -> "tuple[Batch, Batch]":
+        """Return the first and the second half; the holes go with the second."""
+        middle = len(self.readings) // 2
+        first, second = self.readings[:middle], self.readings[middle:]
+        return Batch(first), Batch(second, self.holes)
+
+
+def hole_of(reading: Reading, cause: Cause) -> Hole:
+    """Return the hole that a reading leaves that cannot be kept."""
+    when = min(reading.timestamp_ms, LAST_MS)
+    return Hole(reading.source, reading.epoch, reading.sequence, 1, cause, when, when)
+
+
+def holes_of(readings: Sequence[Reading], cause: Cause) -> list[Hole]:
+    """Return the holes that dropped readings leave."""
+    return [
+        Hole(
+            *key, run.first, run.messages, cause, min(run.from_ms, LAST_MS), min(run.to_ms, LAST_MS)
+        )
+        for key, listed in runs(readings).items()
+        for run in listed
+    ]
+
+
+class Buffer:
+    """Readings that wait to be stored or spooled, in the order they came; bounded.
+
+    Attributes:
+        rows: how many wait.
+        bytes: about as much memory as they take.
+        dropped: how many were dropped, the oldest first, because the buffer was full.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._batches: deque[Batch] = deque()
+        self._parts = Parts()  # of the last batch, while it grows
+        self._growing: Batch | None = None
+        self.rows = 0
+        self.bytes = 0
+        self.dropped = 0
+
+    def add(self, readings: Sequence[Reading]) -> None:
+        """Take readings in."""
+        if not readings:
+            return
+        self._open()
+        self.bytes += self._parts.add(readings)
+        self.rows += len(readings)
+
+    def add_holes(self, holes: Iterable[Hole]) -> None:
+        """Take in what was given up."""
+        self._open().holes += holes
+
+    @property
+    def full_batch(self) -> bool:
+        """Whether there is a batch that will not grow any more."""
+        return bool(self._batches) and self._batches[0].full
+
+    def __bool__(self) -> bool:
+        return any(self._batches)
+
+    def take(self) -> Batch | None:
+        """Return the oldest batch, which is the caller's from now on; None if there is nothing."""
+        while self._batches:
+            batch = self._popleft()
+            if batch:
+                self.rows -= len(batch.readings)
+                self.bytes -= batch.bytes
+                return batch
+        return None
+
+    def put_back(self, batch: Batch) -> None:
+        """Return a batch that could not be stored to the front."""
+        if self._batches and not self._batches[0]:
+            self._popleft()
+        self._batches.appendleft(batch)
+        self.rows += len(batch.readings)
+        self.bytes += batch.bytes
+
+    def make_room(self, cause: Cause) -> int:
+        """Drop the oldest until the bound is kept; what is dropped becomes holes of `cause`."""
+        before = self.dropped
+        while self.bytes > self._max_bytes:
+            oldest = self.take()
+            assert oldest is not None
+            self.dropped += len(oldest.readings) - announcements(oldest.readings)
+            next_one = self._batches[0] if self._batches else self._open()
+            next_one.holes = coalesce(
+                [*oldest.holes, *holes_of(oldest.readings, cause), *next_one.holes]
+            )
+        return self.dropped - before
+
+    def _open(self) -> Batch:
+        """Return the batch that takes the next reading."""
+        if self._growing is None or self._growing.full:
+            self._parts = Parts()
+            self._growing = Batch(self._parts)
+            self._batches.append(self._growing)
+        return self._growing
+
+    def _popleft(self) -> Batch:
+        """Remove the oldest batch, which never grows again: a thread may still write it."""
+        batch = self._batches.popleft()
+        if batch is self._growing:
+            self._growing = None
+        return batch

@@ -1,0 +1,281 @@
+"""From memory to PostgreSQL, and to the spool on disk while PostgreSQL is away.
+
+Two loops. One stores: live readings as soon as they are due, what is spooled in between, in order
+and as fast as PostgreSQL takes it. The other watches the first: as soon as it is stuck, what waits
+in memory goes to the spool. Nothing is forgotten before PostgreSQL has it on its disk.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from collector.ingest.buffer import Batch, Buffer
+from collector.ingest.ledger import Key, Run, marks
+from collector.ingest.spool import Spool
+from collector.ingest.unflushed import Unsure
+from collector.ingest.writer import Store, Stored
+from jph.errors import StoreError
+from jph.node.node import now_ms
+from jph.retransmit import Cause, Hole, Mark
+from jph.util.logs import NodeLog, Throttle
+from jph.util.worker import Worker
+from jph.wire.codec import Reading
+
+_FIRST_RETRY_S: Final = 0.2
+_LAST_RETRY_S: Final = 5.0
+_LAST_FLUSH_S: Final = 2.0
+_STUCK_S: Final = 2.0
+"""How long PostgreSQL may take before the spool steps in."""
+_LOOK_S: Final = 0.5
+_SYNC_S: Final = 5.0
+"""How much a power cut may cost of the spool; each time wears an SD card."""
+_IDLE_S: Final = 1.0
+"""How soon a quiet collector looks whether what it stored is safe."""
+
+
+class Keeper:
+    """Keeps readings until they are stored.
+
+    Attributes:
+        buffer: what waits in memory.
+        spool: what waits on disk; its methods block, see `spooled`.
+        spooled: whether something waits there.
+        total: what was stored since the start.
+    """
+
+    def __init__(
+        self,
+        codifier: str,
+        log: NodeLog,
+        directory: Path,
+        spool_bytes: int,
+        buffer_bytes: int,
+    ) -> None:
+        self.buffer = Buffer(buffer_bytes)
+        self.spool = Spool(directory, spool_bytes)
+        self.spooled = False
+        self.total = Stored(0, 0, 0)
+        self.batch_interval_s = 0.2
+        self.synchronous_commit = ""
+        self._log = log
+        self._buffer_bytes = buffer_bytes
+        self._store = Store(codifier)
+        self._unsure = Unsure(buffer_bytes // 2)
+        self._postgres = Worker(f"{codifier} postgres")
+        self._disk = Worker(f"{codifier} spool")
+        self._throttle = Throttle()
+        self._wake = asyncio.Event()
+        self._waiting_since_s = 0.0
+        self._stuck_since_s: float | None = time.monotonic()
+        self._disk_fails = False
+        self._left: dict[Key, list[Run]] = {}
+        self._resumed = False
+
+    # What the node hands in
+
+    def add(self, readings: Sequence[Reading]) -> None:
+        """Take readings in."""
+        self._note_arrival()
+        self.buffer.add(readings)
+        if self.buffer.full_batch:
+            self._wake.set()
+        if self.buffer.bytes > self._buffer_bytes:
+            self._make_room()
+
+    def add_holes(self, holes: Iterable[Hole]) -> None:
+        """Take in what will never come."""
+        self._note_arrival()
+        self.buffer.add_holes(holes)
+
+    # What the node runs
+
+    async def open(self) -> Sequence[Mark]:
+        """Open the spool; return what an earlier run left in it."""
+        try:
+            self._left = await self._disk.run(self.spool.open)
+        except OSError as error:
+            self._tell(f"cannot read the spool: {error}")
+        self._look_at_spool()
+        if self.spooled:
+            self._log.info("%s bytes of readings wait in the spool", self.spool.bytes)
+        return marks({}, self._left)
+
+    async def store(self, dsn: Callable[[], str], resume: Callable[[Iterable[Mark]], None]) -> None:
+        """Store for ever, through as many connections as it takes."""
+        delay_s = _FIRST_RETRY_S
+        while True:
+            try:
+                await self._postgres.run(self._store.open, dsn(), now_ms(), self.synchronous_commit)
+                if not self._resumed:
+                    resume(marks(await self._postgres.run(self._store.accounts), self._left))
+                    self._resumed, self._left = True, {}
+                self._log.info("connected to PostgreSQL; %s readings wait", self.buffer.rows)
+                delay_s, self._stuck_since_s = _FIRST_RETRY_S, None
+                while True:
+                    await self._store_batch(await self._next_batch())
+            except StoreError as error:
+                self._tell(f"{error}; trying again")
+            finally:  # a reload ends us too
+                if self._stuck_since_s is None:
+                    self._stuck_since_s = time.monotonic()
+                await self._take_back()
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, _LAST_RETRY_S)
+
+    async def relieve(self) -> None:
+        """Spool what cannot be stored, for ever."""
+        synced_s, unsynced = time.monotonic(), False
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            now_s = time.monotonic()
+            stuck = self._stuck_since_s is not None and now_s - self._stuck_since_s > _STUCK_S
+            if stuck or self.buffer.bytes > self._buffer_bytes // 2:
+                unsynced |= await self._spool_all()
+            if unsynced and now_s - synced_s > _SYNC_S:
+                synced_s, unsynced = now_s, False
+                with contextlib.suppress(OSError):  # a failing disk is told when it is written to
+                    await self._disk.run(self.spool.sync)
+
+    async def close(self) -> None:
+        """Store what is left in memory, if PostgreSQL takes it within two seconds; else spool."""
+        try:
+            async with asyncio.timeout(_LAST_FLUSH_S):
+                while batch := self.buffer.take():
+                    await self._store_batch(batch)
+        except (StoreError, TimeoutError):
+            await self._spool_all()
+            with contextlib.suppress(OSError):
+                await self._disk.run(self.spool.sync)
+            if self.buffer:
+                self._log.error("%s readings were not stored", self.buffer.rows)
+        finally:
+            self._postgres.stop()
+            await self._disk.run(self.spool.close)
+            self._disk.stop()
+
+    # How
+
+    async def _next_batch(self) -> Batch:
+        """Wait for what is to be stored next: what is due, else what is spooled."""
+        while True:
+            self._wake.clear()
+            due_s = self._waiting_since_s + self.batch_interval_s - time.monotonic()
+            if self.buffer and (due_s <= 0 or self.buffer.full_batch):
+                self._waiting_since_s = time.monotonic()
+                if batch := self.buffer.take():
+                    return batch
+            if self.spooled:
+                batch = await self._next_spooled()
+                if batch is not None:
+                    return batch
+                continue
+            wait_s = due_s if self.buffer else _IDLE_S if self._unsure else None
+            try:
+                # not wait_for, which before Python 3.12 may swallow that the node is told to end
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                if not self.buffer:
+                    await self._release(await self._postgres.run(self._store.flushed))
+
+    async def _next_spooled(self) -> Batch | None:
+        damaged = self.spool.damaged
+        batch = None
+        try:
+            batch = await self._disk.run(self.spool.next)
+        except OSError as error:
+            self._tell(f"cannot read the spool: {error}")
+            await asyncio.sleep(_LOOK_S)
+        self._look_at_spool()
+        if self.spool.damaged > damaged:
+            self._tell("a part of the spool is damaged")
+        return batch
+
+    async def _store_batch(self, batch: Batch) -> None:
+        """Store a batch, or put it back.
+
+        Raises:
+            StoreError: PostgreSQL is away.
+        """
+        self._stuck_since_s = time.monotonic()
+        try:
+            surely = self._unsure.full
+            written = await self._postgres.run(self._store.write, batch, now_ms(), surely=surely)
+        except BaseException:
+            # if it was stored nevertheless, twice is harmless; the spool is rewound by `store`
+            if batch.place is None:
+                self.buffer.put_back(batch)
+            raise
+        self._stuck_since_s = None
+        stored = written.stored
+        self.total = Stored(*map(sum, zip(self.total, stored, strict=True)))
+        if stored.refused:
+            self._tell(f"{stored.refused} readings cannot be stored for what is in them")
+        self._unsure.add(batch, written.log)
+        await self._release(written.flushed)
+
+    async def _release(self, flushed: int) -> None:
+        """Forget what is safe on PostgreSQL's disk."""
+        places = [batch.place for batch in self._unsure.sure(flushed) if batch.place is not None]
+        if places:
+            with contextlib.suppress(OSError):  # it is found again at the next start
+                await self._disk.run(self.spool.release, max(places))
+
+    async def _take_back(self) -> None:
+        """Begin again with all that PostgreSQL may have lost with the connection."""
+        for batch in reversed(self._unsure.take_back()):
+            if batch.place is None:
+                self.buffer.put_back(batch)
+        await self._disk.run(self.spool.rewind)
+        self._look_at_spool()
+
+    async def _spool_all(self) -> bool:
+        """Put what waits in memory to the spool; tell whether anything was."""
+        any_spooled = False
+        while batch := self.buffer.take():
+            try:
+                dropped = await self._disk.run(self.spool.append, batch)
+            except OSError as error:
+                self.buffer.put_back(batch)
+                self._disk_fails = True
+                self._tell(f"cannot spool: {error}; readings wait in memory")
+                break
+            except BaseException:
+                self.buffer.put_back(batch)
+                raise
+            any_spooled, self._disk_fails = True, False
+            if dropped:
+                self.buffer.add_holes(dropped)
+                self._tell_loss(sum(hole.count for hole in dropped), "the spool is full")
+                if not self.buffer.rows:
+                    break  # the holes go with the next readings
+        self._look_at_spool()
+        return any_spooled
+
+    def _make_room(self) -> None:
+        """Keep to the bound in memory."""
+        cause = Cause.DISK_FULL if self._disk_fails else Cause.SPOOL_FULL
+        if lost := self.buffer.make_room(cause):
+            self._tell_loss(lost, "no room in memory, and none in the spool")
+
+    def _note_arrival(self) -> None:
+        if not self.buffer:
+            self._waiting_since_s = time.monotonic()
+            self._wake.set()
+
+    def _look_at_spool(self) -> None:
+        self.spooled = bool(self.spool)
+        if self.spooled:
+            self._wake.set()
+
+    def _tell_loss(self, count: int, why: str) -> None:
+        if self._throttle.allow(why, time.monotonic()):
+            self._log.error("%s: dropped the %s oldest readings that waited", why, count)
+
+    def _tell(self, message: str) -> None:
+        """Log an error, once a minute."""
+        if self._throttle.allow(message, time.monotonic()):
+            self._log.error("%s", message)

@@ -1,0 +1,92 @@
+"""Readings for times that are done already: statistics computed, readings packed.
+
+They are noted, or left out, in their own transaction. A batch of live readings costs one look at a
+table of one row; nothing is done a reading.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from collector.db.packed_schema import PACK_LOCK, UNPACKED
+from collector.db.statistics_schema import LATE_LOCK
+from collector.ingest.runs import span_ms
+from collector.statistics.buckets import to_datetime
+from jph.wire.codec import Reading
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor
+
+_HOUR_MS: Final = 3_600_000
+# Two statements: the second sees what was committed before the lock was had.
+_UNTIL: Final = f"""
+    SELECT pg_advisory_xact_lock_shared({LATE_LOCK});
+    SELECT (extract(epoch FROM timestamp) * 1000)::bigint,
+        (extract(epoch FROM packed) * 1000)::bigint FROM statistics_until
+"""
+_NOTE: Final = """
+    INSERT INTO touched (codifier, from_time, to_time)
+    SELECT codifier, to_timestamp(from_ms / 1000.0), to_timestamp(to_ms / 1000.0)
+    FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS new (codifier, from_ms, to_ms)
+"""
+_PACKED: Final = f"""
+    SELECT pg_advisory_xact_lock_shared({PACK_LOCK});
+    WITH late AS MATERIALIZED (
+        SELECT * FROM unnest(%s::text[], %s::timestamptz[], %s::bigint[], %s::bigint[])
+            WITH ORDINALITY AS late (codifier, timestamp, epoch, sequence, number)
+    ), days AS (SELECT DISTINCT codifier, (timestamp AT TIME ZONE 'UTC')::date AS day FROM late)
+    SELECT number - 1 FROM late WHERE (
+        -- IS TRUE: a hash of what is packed, whatever PostgreSQL expects of it
+        (codifier, timestamp, epoch, sequence) IN (
+            SELECT codifier, timestamp, epoch, sequence FROM ({UNPACKED}
+                WHERE (packed.codifier, packed.day) IN (SELECT * FROM days)) AS known
+        )) IS TRUE
+"""
+
+
+def note_late(cursor: "cursor", readings: Sequence[Reading]) -> Sequence[Reading]:
+    """Have the statistics computed again that these readings are late for.
+
+    Return those that are not packed already: no key of a table tells.
+    """
+    if not readings:
+        return readings
+    cursor.execute(_UNTIL)
+    until_ms, packed_ms = cursor.fetchone() or (0, 0)
+    first_ms, _ = span_ms(readings)
+    if first_ms > until_ms and first_ms >= packed_ms:
+        return readings
+    readings = [each for each in readings if each.flag != "n"]
+    if first_ms < packed_ms:
+        readings = _not_packed(cursor, readings, packed_ms)
+    rows = [(*key, *ends) for key, ends in late_hours(readings, until_ms).items()]
+    if rows:
+        codifiers, _, from_ms, to_ms = map(list, zip(*rows, strict=True))
+        cursor.execute(_NOTE, (codifiers, from_ms, to_ms))
+    return readings
+
+
+def _not_packed(cursor: "cursor", readings: list[Reading], packed_ms: int) -> list[Reading]:
+    late = [each for each in enumerate(readings) if each[1].timestamp_ms < packed_ms]
+    if not late:  # an announcement was
+        return readings
+    keys = [
+        (each.source, to_datetime(each.timestamp_ms * 1000), each.epoch, each.sequence)
+        for _, each in late
+    ]
+    cursor.execute(_PACKED, tuple(map(list, zip(*keys, strict=True))))
+    known = {late[number][0] for (number,) in cursor.fetchall()}
+    return [each for number, each in enumerate(readings) if number not in known]
+
+
+def late_hours(
+    readings: Iterable[Reading], until_ms: int
+) -> dict[tuple[str, int], tuple[int, int]]:
+    """Return first and last late reading, ms, of each codifier and hour."""
+    found: dict[tuple[str, int], tuple[int, int]] = {}
+    for reading in readings:
+        when = reading.timestamp_ms
+        if when <= until_ms:
+            key = reading.source, when // _HOUR_MS
+            first, last = found.get(key, (when, when))
+            found[key] = min(first, when), max(last, when)
+    return found

@@ -1,0 +1,46 @@
+"""What a restored history lacks: what came after the backup was made, as gaps.
+
+Of each start of a source the books of the history that goes tell how far it was stored; what lies
+beyond the books that come back is lost with it. Collectors ask for it again (a ring or a journal
+may hold it still), and what comes leaves its gap as ever.
+"""
+
+from typing import Final
+
+from jph.retransmit import Cause
+
+REMEMBER: Final = """
+    DO $$ BEGIN
+        CREATE TEMPORARY TABLE had ON COMMIT DROP AS
+            SELECT codifier, epoch, first, last, timestamp FROM source WHERE last IS NOT NULL;
+    EXCEPTION WHEN undefined_table OR undefined_column THEN  -- nothing, or of a first version
+    END $$;
+"""
+"""SQL before the history goes."""
+
+RECORD: Final = f"""
+    DO $$ BEGIN
+        CREATE TEMPORARY TABLE lost ON COMMIT DROP AS
+            SELECT codifier, epoch, had.first AS begun, had.last, had.timestamp AS to_time,
+                coalesce(source.last + 1, had.first) AS first,
+                coalesce(source.timestamp,
+                    lag(had.timestamp) OVER (PARTITION BY codifier ORDER BY had.timestamp),
+                    (SELECT max(earlier.timestamp) FROM source earlier
+                        WHERE earlier.codifier = had.codifier
+                            AND earlier.timestamp < had.timestamp)) AS from_time
+            FROM had LEFT JOIN source USING (codifier, epoch);
+        -- sequences of the original's programs (epoch 0) begin anew at each start
+        DELETE FROM lost WHERE
+            CASE epoch WHEN 0 THEN coalesce(from_time >= to_time, true) ELSE first > last END;
+        INSERT INTO gap (codifier, epoch, first, messages, from_time, to_time, cause)
+            SELECT codifier, epoch, first, CASE WHEN epoch <> 0 THEN last - first + 1 END,
+                from_time, to_time, '{Cause.RESTORED}'
+            FROM lost ORDER BY codifier, to_time;
+        INSERT INTO source (codifier, epoch, first, last, timestamp)
+            SELECT codifier, epoch, begun, last, to_time FROM lost
+            ON CONFLICT (codifier, epoch) DO UPDATE SET last = excluded.last,
+                first = coalesce(source.first, excluded.first), timestamp = excluded.timestamp;
+    EXCEPTION WHEN undefined_table OR undefined_column THEN
+    END $$;
+"""
+"""SQL once the other history is there, in the same transaction."""

@@ -1,0 +1,50 @@
+"""What PostgreSQL has committed but may still lose if it dies at once. Pure.
+
+With `synchronous_commit` off (gentle on SD cards; the embedded server's setting) a commit is
+answered before it is on the disk. Batches are kept until PostgreSQL's own log says that theirs is.
+"""
+
+from collections import deque
+from typing import Final
+
+from collector.ingest.buffer import Batch
+
+_MOST: Final = 64
+"""Kept at most; PostgreSQL writes its log out every 0.6 s at least, which is a few batches."""
+
+
+class Unsure:
+    """Batches in the order they were committed, about `max_bytes` of them."""
+
+    def __init__(self, max_bytes: int = 2**24) -> None:
+        self._max_bytes = max_bytes
+        self._batches: deque[tuple[int, Batch]] = deque()
+        self._bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._batches)
+
+    @property
+    def full(self) -> bool:
+        """Whether the next commit had better wait for the disk."""
+        return self._bytes >= self._max_bytes or len(self._batches) >= _MOST
+
+    def add(self, batch: Batch, log: int) -> None:
+        """Keep a batch that is in the log before its byte `log`."""
+        self._batches.append((log, batch))
+        self._bytes += batch.bytes
+
+    def sure(self, flushed: int) -> list[Batch]:
+        """Return, and keep no more, what is safe now that the log is on disk up to `flushed`."""
+        safe = []
+        while self._batches and (self._batches[0][0] <= flushed or len(self._batches) > _MOST):
+            safe.append(self._batches.popleft()[1])
+            self._bytes -= safe[-1].bytes
+        return safe
+
+    def take_back(self) -> list[Batch]:
+        """Return, and keep no more, everything: the server is not the same any more."""
+        batches = [batch for _, batch in self._batches]
+        self._batches.clear()
+        self._bytes = 0
+        return batches

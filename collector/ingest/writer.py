@@ -1,0 +1,289 @@
+"""Batches into PostgreSQL, each once: the only module of the collector that speaks SQL to write.
+
+A batch and the accounts of its sources are one transaction. What the accounts say is stored already
+(a commit whose answer was lost, a second collector) is left out, the rest copied straight into the
+table. Should PostgreSQL find a reading twice all the same (original programs have no accounts), the
+batch is copied into a table of its own first and what is new is taken from there.
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from collector.db.schema import FIRST_MONTH, create_months, migrate
+from collector.ingest.accounting import load, post, settle_all
+from collector.ingest.buffer import Batch, hole_of
+from collector.ingest.late import note_late
+from collector.ingest.ledger import Account, Key, Settlement, by_key, position, runs
+from collector.ingest.rows import COLUMNS, DAY_MS, LAST_MS, encode_all, months, storable
+from collector.ingest.runs import announcements, span_ms
+from jph.errors import StoreError
+from jph.retransmit import Cause
+from jph.retransmit.gaps import Ranges
+from jph.wire.codec import Reading
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection, cursor
+
+_CONNECT_TIMEOUT_S: Final = 5
+_STATEMENT_TIMEOUT_MS: Final = 60_000
+_CAREFUL_BATCHES: Final = 100
+"""After a reading came twice, as many batches go the safe way at once: where one is, more are."""
+_COLUMNS: Final = ", ".join(COLUMNS)
+_INSERT: Final = f"""
+    INSERT INTO reading ({_COLUMNS}) SELECT {_COLUMNS} FROM incoming
+    ORDER BY codifier, timestamp, epoch, sequence  -- one order for all: no deadlocks
+    ON CONFLICT DO NOTHING
+"""
+_POSITIONS: Final = (
+    "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn, pg_current_wal_flush_lsn() - '0/0'::pg_lsn"
+)
+
+
+class Stored(NamedTuple):
+    """What became of readings: new in the table, there already, or refused."""
+
+    new: int
+    known: int
+    refused: int
+
+
+class Written(NamedTuple):
+    """A commit: what was stored, and PostgreSQL's log in bytes since its beginning.
+
+    The commit survives PostgreSQL's sudden end once `flushed` of a later one reaches its `log`.
+    """
+
+    stored: Stored
+    log: int
+    flushed: int
+
+
+class _Refused(Exception):
+    """PostgreSQL will not take something in this batch, however often it is asked."""
+
+
+class Store:
+    """One connection to the history. Every method blocks: call them in a thread."""
+
+    def __init__(self, codifier: str) -> None:
+        self._name = f"jph {codifier}"
+        self._connection: connection | None = None
+        self._months: set[int] = set()
+        self._careful = 0
+        self._surely = False
+
+    def open(self, dsn: str, now_ms: int, synchronous_commit: str = "") -> None:
+        """Connect, and make the tables if they are not there.
+
+        `synchronous_commit` is PostgreSQL's setting of that name, "" the server's own.
+
+        Raises:
+            StoreError: PostgreSQL is away, refuses us, or has a newer schema.
+        """
+        import psycopg2
+
+        self.close()
+        commit = f" -c synchronous_commit={synchronous_commit}" if synchronous_commit else ""
+        try:
+            self._connection = psycopg2.connect(
+                dsn,
+                application_name=self._name,
+                connect_timeout=_CONNECT_TIMEOUT_S,
+                tcp_user_timeout=2000 * _CONNECT_TIMEOUT_S,
+                options=f"-c timezone=UTC -c statement_timeout={_STATEMENT_TIMEOUT_MS}{commit}",
+            )
+            migrate(self._connection)
+            self._months.clear()
+            self._make_months(set(), now_ms)
+        except psycopg2.Error as error:
+            self.close()
+            raise StoreError(f"PostgreSQL: {_told(error)}") from error
+
+    def accounts(self) -> dict[Key, Account]:
+        """Return how far each source is stored.
+
+        Raises:
+            StoreError: PostgreSQL is away.
+        """
+        with self._guarded() as connection, connection, connection.cursor() as cursor:
+            return load(cursor)
+
+    def write(self, batch: Batch, now_ms: int, *, surely: bool = False) -> Written:
+        """Store a batch; when this returns it is committed, and `surely` on the disk.
+
+        Raises:
+            StoreError: PostgreSQL is away, or refuses everything; the batch may be written again.
+        """
+        days = _days(batch.readings)
+        with self._guarded() as connection:
+            self._make_months(days, now_ms)
+            self._surely = surely
+            stored = self._write(batch)
+            with connection, connection.cursor() as cursor:
+                cursor.execute(_POSITIONS)
+                log, flushed = cursor.fetchone() or (0, 0)
+        return Written(stored, int(log), int(flushed))
+
+    def flushed(self) -> int:
+        """Return how much of PostgreSQL's log is on its disk, bytes.
+
+        Raises:
+            StoreError: PostgreSQL is away.
+        """
+        with self._guarded() as connection, connection, connection.cursor() as cursor:
+            cursor.execute(_POSITIONS)
+            _, flushed = cursor.fetchone() or (0, 0)
+            return int(flushed)
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextlib.contextmanager
+    def _guarded(self) -> "Iterator[connection]":
+        """Give the connection; drop it if anything fails.
+
+        Raises:
+            StoreError: PostgreSQL is away, or refuses.
+        """
+        import psycopg2
+
+        if self._connection is None:
+            raise StoreError("PostgreSQL: not connected")
+        try:
+            yield self._connection
+        except psycopg2.Error as error:
+            self.close()
+            raise StoreError(f"PostgreSQL: {_told(error)}") from error
+        except StoreError:
+            self.close()
+            raise
+
+    def _write(self, batch: Batch) -> Stored:
+        """Store a batch; a reading that PostgreSQL refuses becomes a hole."""
+        try:
+            return self._write_whole(batch)
+        except _Refused:
+            if len(batch.readings) == 1:
+                hole = hole_of(batch.readings[0], Cause.REFUSED)
+                return self._write_whole(Batch([], [*batch.holes, hole]))._replace(refused=1)
+        return _sum(map(self._write, batch.halves()))
+
+    def _write_whole(self, batch: Batch) -> Stored:
+        from psycopg2 import DataError, IntegrityError, errors
+
+        again = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
+        try:
+            if not self._careful:
+                try:
+                    return self._transact(batch, straight=True)
+                except again:
+                    self._careful = _CAREFUL_BATCHES
+            self._careful -= 1
+            return self._transact(batch, straight=False)
+        except (DataError, IntegrityError, errors.ProgramLimitExceeded) as error:
+            if not batch.readings:
+                raise
+            raise _Refused from error
+
+    def _transact(self, batch: Batch, *, straight: bool) -> Stored:
+        assert self._connection is not None
+        kept, refused = _divided(batch.readings)
+        holes = [*batch.holes, *(hole_of(each, Cause.REFUSED) for each in refused)]
+        with self._connection, self._connection.cursor() as cursor:
+            settled = settle_all(cursor, runs(kept), by_key(holes))
+            rows = note_late(cursor, _new(kept, settled))
+            if straight:
+                new = _copy(cursor, "reading", rows)
+            else:
+                cursor.execute(
+                    "CREATE TEMPORARY TABLE IF NOT EXISTS incoming (LIKE reading) "
+                    "ON COMMIT DELETE ROWS"
+                )
+                _copy(cursor, "incoming", rows)
+                cursor.execute(_INSERT)
+                new = cursor.rowcount
+            post(cursor, settled)
+            if self._surely:
+                cursor.execute("SET LOCAL synchronous_commit = on")
+        known = len(kept) - announcements(kept) - new
+        return Stored(new, known, len(refused))
+
+    def _make_months(self, days: set[int], now_ms: int) -> None:
+        """Make the partitions for these days, for this month and the next."""
+        (this,) = months([now_ms // DAY_MS])
+        wanted = {month for month in months(days) if FIRST_MONTH <= month <= this + 1}
+        missing = (wanted | {this, this + 1}) - self._months
+        if missing and self._connection is not None:
+            create_months(self._connection, missing)
+            self._months |= missing
+
+
+def _divided(readings: Sequence[Reading]) -> tuple[Sequence[Reading], list[Reading]]:
+    """Divide readings into what PostgreSQL can take, and what it cannot."""
+    if not readings or span_ms(readings)[1] <= LAST_MS:
+        return readings, []
+    refused = [each for each in readings if each.flag != "n" and not storable(each)]
+    return [each for each in readings if each.flag == "n" or storable(each)], refused
+
+
+def _days(readings: Sequence[Reading]) -> set[int]:
+    """Return the days since 1970 that readings are of, nearly always one."""
+    kept, _ = _divided(readings)
+    if not kept:
+        return set()
+    first, last = (ms // DAY_MS for ms in span_ms(kept))
+    if last - first < 2:
+        return {first, last}
+    return {each.timestamp_ms // DAY_MS for each in kept if storable(each)}
+
+
+def _new(readings: Sequence[Reading], settled: Mapping[Key, Settlement]) -> Sequence[Reading]:
+    """Return the readings that are not stored yet."""
+    stored = {
+        key: (Ranges(settlement.stored), settlement.stored[0][0])
+        for key, settlement in settled.items()
+        if settlement.stored
+    }
+    if not stored:
+        return readings
+    left = []
+    for reading in readings:
+        known, base = stored.get((reading.source, reading.epoch), (None, 0))
+        if known is None or position(reading.sequence, base) not in known:
+            left.append(reading)
+    return left
+
+
+def _copy(cursor: "cursor", table: str, readings: Sequence[Reading]) -> int:
+    """Copy readings into a table; return how many."""
+    if not readings:
+        return 0
+    copy = f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT binary)"
+    cursor.copy_expert(copy, _File(encode_all(readings)))
+    return int(cursor.rowcount)
+
+
+class _File:
+    """Pieces of bytes as a file that COPY is read from."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, _: int = -1) -> bytes:
+        """Return the next piece, whatever its size; nothing at the end."""
+        return next(self._pieces, b"")
+
+    readline = read  # psycopg2 only looks whether it is there
+
+
+def _sum(stored: Iterable[Stored]) -> Stored:
+    return Stored(*map(sum, zip(*stored, strict=True)))
+
+
+def _told(error: Exception) -> str:
+    """Return an error of PostgreSQL as one line."""
+    return " ".join(str(error).split()) or type(error).__name__

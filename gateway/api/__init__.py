@@ -1,1 +1,0 @@
-"""What programs ask: JSON, the stream, measurements. A file a subject, found by being here."""

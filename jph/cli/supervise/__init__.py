@@ -1,0 +1,1 @@
+"""Starts the programs of a house and keeps them running."""

@@ -1,0 +1,151 @@
+"""PostgreSQL's own programs (pg_dump, pg_restore, psql): found, and run against the history."""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from subprocess import PIPE
+from typing import IO, Any, Final, NamedTuple
+
+from jph.cli.supervise.servers import PostgresServer
+from jph.errors import StoreError
+
+Process = subprocess.Popen[bytes]
+
+_VERSION: Final = re.compile(r"PostgreSQL\) (\d+)")
+_SYSTEM: Final = Path("/usr/lib/postgresql")
+
+
+class Target(NamedTuple):
+    """A database: libpq's words without the password, and the environment that has it."""
+
+    dsn: str
+    environment: dict[str, str]
+
+
+def target(dsn: str) -> Target:
+    """Split a password off, so that no list of processes shows it."""
+    from psycopg2.extensions import make_dsn, parse_dsn
+
+    words = parse_dsn(dsn)
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+    if password := words.pop("password", None):
+        environment["PGPASSWORD"] = password
+    return Target(make_dsn(**words), environment)
+
+
+def find_programs(server: int) -> Path:
+    """Return the directory of the programs that suit a server's major version best.
+
+    Raises:
+        StoreError: there are none, or only older ones.
+    """
+    found = {version(each): each for each in reversed(list(_places()))}
+    if server in found:
+        return found[server]
+    if newer := [number for number in found if number > server]:
+        return found[min(newer)]
+    known = ", ".join(str(number) for number in sorted(found)) or "none"
+    raise StoreError(f"pg_dump of PostgreSQL {server} or later is not installed (found: {known})")
+
+
+def version(directory: Path) -> int:
+    """Return the major version of the programs in a directory, 0 if they do not run."""
+    try:
+        told = subprocess.run(
+            [directory / "pg_dump", "--version"], capture_output=True, text=True, timeout=10
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    match = _VERSION.search(told)
+    return int(match[1]) if match else 0
+
+
+def run(command: Sequence[str | Path], target: Target, into: IO[bytes]) -> None:
+    """Run a program to its end; what it writes goes into a file.
+
+    Raises:
+        StoreError: it failed; with its words.
+    """
+    with tempfile.TemporaryFile() as words:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": PIPE, "stderr": words}
+        with _started(command, target, **streams) as process:
+            assert process.stdout is not None
+            shutil.copyfileobj(process.stdout, into)
+        _check(process, words)
+
+
+def pour(
+    archive: IO[bytes],
+    source: Sequence[str | Path],
+    sink: Sequence[str | Path],
+    target: Target,
+    before: str,
+    after: str,
+) -> None:
+    """Run in `sink`, as one transaction, what `source` makes of a file, with SQL before and after.
+
+    It is committed only once `source` has come to a good end.
+
+    Raises:
+        StoreError: one of them failed; nothing has changed then.
+    """
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as answered:
+        with (
+            _started(source, target, stdin=PIPE, stdout=PIPE, stderr=said) as giving,
+            _started(sink, target, stdin=PIPE, stderr=answered) as taking,
+        ):
+            feeding = threading.Thread(target=_feed, args=(archive, giving.stdin))
+            feeding.start()
+            assert giving.stdout is not None
+            assert taking.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # `sink` has failed, and says why
+                taking.stdin.write(f"BEGIN;\n{before}\n".encode())
+                shutil.copyfileobj(giving.stdout, taking.stdin)
+                if giving.wait() == 0:
+                    taking.stdin.write(f"\n{after}\nCOMMIT;\n".encode())
+            giving.stdout.close()
+            with contextlib.suppress(BrokenPipeError):
+                taking.stdin.close()
+            feeding.join()
+        _check(taking, answered)
+        _check(giving, said)
+
+
+def _feed(archive: IO[bytes], stdin: IO[bytes]) -> None:
+    """Give a program all of a file, or as much as it wants; cut short it fails by itself."""
+    with contextlib.suppress(BrokenPipeError), stdin:
+        shutil.copyfileobj(archive, stdin)
+
+
+def _started(command: Sequence[str | Path], target: Target, **streams: Any) -> Process:  # noqa: ANN401
+    streams = {"stdout": subprocess.DEVNULL, **streams}
+    try:
+        return subprocess.Popen(command, env=target.environment, **streams)
+    except OSError as error:
+        raise StoreError(f"cannot run {command[0]}: {error}") from error
+
+
+def _check(process: Process, words: IO[bytes]) -> None:
+    """Raise what a program said, if it failed."""
+    if process.returncode:
+        words.seek(0)
+        lines = words.read().decode(errors="replace").split("\n")
+        told = [line for line in lines if "error:" in line.lower()] or [
+            line for line in lines if line
+        ]
+        assert isinstance(process.args, list)
+        raise StoreError(f"{Path(process.args[0]).name} failed: {''.join(told[:1])}")
+
+
+def _places() -> Iterator[Path]:
+    with contextlib.suppress(StoreError):  # without an embedded one the system's may do
+        yield PostgresServer().programs
+    if on_path := shutil.which("pg_dump"):
+        yield Path(on_path).parent
+    yield from sorted(_SYSTEM.glob("*/bin"), reverse=True)

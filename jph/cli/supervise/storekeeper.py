@@ -1,0 +1,70 @@
+"""Keeping an embedded server alive: started, told of, started again when it dies."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from jph.cli.supervise.process import tell_end
+from jph.errors import StoreError
+from jph.util.backoff import Backoff
+
+
+class Server(Protocol):
+    """What the keeper needs of `jph.cli.supervise.servers`."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    async def start(self) -> None:
+        """Start the process."""
+
+    async def wait_ready(self) -> None:
+        """Wait until it answers."""
+
+    async def wait(self) -> int:
+        """Wait for its end; return its status."""
+
+    async def stop(self, limit_s: float = ...) -> None:
+        """End it."""
+
+
+class StoreKeeper:
+    """Keeps one server running until `stop`; `settled` is set when it was ready or failed once."""
+
+    def __init__(self, server: Server, say: Callable[[str], None]) -> None:
+        self.server = server
+        self.settled = asyncio.Event()
+        self._say = say
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start the server and keep it from now on."""
+        self._task = asyncio.create_task(self._keep(), name=f"store {self.server.name}")
+
+    async def stop(self, limit_s: float) -> None:
+        """End the server; nothing of it is left after `limit_s` seconds."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self.server.stop(limit_s)
+
+    async def _keep(self) -> None:
+        backoff = Backoff()
+        name = self.server.name
+        while True:
+            started_s = time.monotonic()
+            try:
+                await self.server.start()
+                await self.server.wait_ready()
+                self._say(f"{name:<10} ready in {time.monotonic() - started_s:.1f} s")
+                self.settled.set()
+                end = tell_end(await self.server.wait())
+            except StoreError as error:
+                end = str(error)
+                await self.server.stop(1.0)
+                self.settled.set()
+            delay_s = backoff.delay_s(time.monotonic() - started_s)
+            self._say(f"{name:<10} {end}; again in {delay_s:.1f} s")
+            await asyncio.sleep(delay_s)

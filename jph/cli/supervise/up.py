@@ -1,0 +1,260 @@
+"""`up`: everything that belongs on this machine, kept alive until it is told to end."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import click
+
+from jph.cli.context import App, run_async
+from jph.cli.ping import Pinger
+from jph.cli.supervise import plan
+from jph.cli.supervise.lifeline import follow_parent
+from jph.cli.supervise.servers import PostgresServer, RedisServer
+from jph.cli.supervise.statelock import state_lock
+from jph.cli.supervise.storekeeper import StoreKeeper
+from jph.cli.supervise.supervisor import Supervisor
+from jph.config.model import Network, Sensor, state_dir
+from jph.errors import DuplicateInstance, JphError
+from jph.node import kinds
+from nodes.controlprogram import on_bus
+
+SETTLE_LIMIT_S: Final = 30.0
+"""After so long it is said which parts are missing, and that the rest is ready."""
+END_LIMIT_S: Final = 4.5
+"""Parts and stores together; what is then left is killed."""
+ASK_LIMIT_S: Final = 0.75
+"""How long those who live already may take to answer; ours alone, it is the price of each start."""
+LEAVE_LIMIT_S: Final = 3.0
+"""How long the parts of a house that was just killed may take to end."""
+_ENDINGS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_LOOK_S: Final = 0.1
+
+
+@click.command()
+@click.option(
+    "--follow-parent",
+    "follows",
+    is_flag=True,
+    help="End when the parent process does (make: it keeps a Ctrl-C to itself).",
+)
+@click.option(
+    "--take-over",
+    "takes_over",
+    is_flag=True,
+    help="Run even if another house runs on these groups: its parts then make way.",
+)
+@click.pass_obj
+def up(app: App, follows: bool, takes_over: bool) -> None:
+    """Run everything that belongs on this machine, a process each, until SIGTERM or Ctrl-C.
+
+    `Hosts` in the config says what belongs here; without it, every codifier does whose Type is one
+    of jph's kinds. Redis and PostgreSQL are started too where the config names none. A part that
+    dies is started again; logs are under var/log (JPH_STATE), the page is on JPH_PORT, 8080 if it
+    is not set.
+
+    Exit status 1 if its codifiers live on these multicast groups already.
+    """
+    network = app.network = kinds.load(app.url)
+    parts = plan.parts_here(network, socket.gethostname(), frozenset(kinds.table()))
+    parts = [part for part in parts if can_run(part)]
+    if not parts:
+        raise JphError("nothing in the config is for this machine to run")
+    state = state_dir()
+    with state_lock(state):
+        gateway = plan.gateway_of(parts)
+        port = _claim_port(gateway) if gateway else None
+        environment = _environment(app, state, port)
+        house = House(app, network, parts, environment, state, port)
+        raise SystemExit(run_async(house.run(follows, takes_over)))
+
+
+class House:
+    """The parts and stores of one `up`, from the first start to the last end."""
+
+    def __init__(
+        self,
+        app: App,
+        network: Network,
+        parts: list[Sensor],
+        environment: Mapping[str, str],
+        state: Path,
+        port: int | None,
+    ) -> None:
+        self._app = app
+        self._port = port
+        self._gateway = plan.gateway_of(parts)
+        self._parts = parts
+        self._supervisor = Supervisor(parts, environment, state / "log", tell)
+        needs_redis, needs_sql = plan.stores_needed(network, parts)
+        self._stores = [StoreKeeper(RedisServer(state), tell)] if needs_redis else []
+        self._stores += [StoreKeeper(PostgresServer(state), tell)] if needs_sql else []
+        self._end = asyncio.Event()
+
+    async def run(self, follows_parent: bool, takes_over: bool) -> int:
+        """Live until a signal, or until newer instances have every part; return the status."""
+        loop = asyncio.get_running_loop()
+        for ending in _ENDINGS:
+            loop.add_signal_handler(ending, self._end.set)
+        watching = [asyncio.create_task(self._live(takes_over), name="house")]
+        if follows_parent:
+            watching.append(asyncio.create_task(follow_parent(self._end.set), name="parent"))
+        ending_task = asyncio.create_task(self._end.wait(), name="end")
+        try:
+            await asyncio.wait([watching[0], ending_task], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (*watching, ending_task):
+                task.cancel()
+            await self._stop()
+        results = await asyncio.gather(*watching, return_exceptions=True)
+        for failure in (r for r in results if isinstance(r, Exception)):
+            raise failure
+        return DuplicateInstance.exit_status if self._supervisor.deserted else 0
+
+    async def _live(self, takes_over: bool) -> None:
+        """Start all, tell when all is ready, and go on while there is a part to keep.
+
+        Raises:
+            JphError: another house lives here, and it is not to be taken over.
+        """
+        console = self._app.make_console()
+        async with on_bus(console):
+            if not takes_over:
+                pinger = Pinger(console, self._app.patience)
+                codes = {part.codifier for part in self._parts}
+                await refuse_another(pinger, codes, limit_s=LEAVE_LIMIT_S * self._app.patience)
+            console.heard = self._supervisor.hear
+            for store in self._stores:
+                store.start()
+            for part in self._parts:
+                self._supervisor.start(part.codifier)
+            await self._settle()
+            while not self._supervisor.deserted:
+                self._supervisor.changed.clear()
+                await self._supervisor.changed.wait()
+            tell("newer instances have taken every part: nothing is left to do here")
+
+    async def _settle(self) -> None:
+        """Wait for parts, stores and page; what is not there in time is named."""
+        try:
+            async with asyncio.timeout(SETTLE_LIMIT_S * self._app.patience):
+                for store in self._stores:
+                    await store.settled.wait()
+                while self._supervisor.pending:
+                    self._supervisor.changed.clear()
+                    await self._supervisor.changed.wait()
+        except TimeoutError:
+            missing = " ".join(self._supervisor.pending) or "a store"
+            tell(f"not ready yet: {missing} (the logs are in {state_dir() / 'log'})")
+        if self._port is None or self._gateway is None:
+            tell(f"ready: {len(self._parts)} parts")
+            return
+        address = plan.address_of(self._gateway)
+        while not await _listens(address, self._port):
+            if self._supervisor.deserted:
+                return
+            await asyncio.sleep(_LOOK_S)
+        host = f"[{address}]" if ":" in address else address
+        scheme = "https" if self._gateway.sensor.get("Certificate") else "http"
+        tell(f"ready: {scheme}://{host}:{self._port}")
+        if nobody_commands():
+            tell("to command from there, make the first admin: control.py user add NAME")
+
+    async def _stop(self) -> None:
+        """End the parts, then the stores that they write to."""
+        began_s = time.monotonic()
+        await self._supervisor.stop()
+        left_s = max(1.0, END_LIMIT_S - (time.monotonic() - began_s))
+        await asyncio.gather(*(store.stop(left_s) for store in self._stores))
+
+
+async def refuse_another(
+    pinger: Pinger, codes: set[str], ask_s: float = ASK_LIMIT_S, limit_s: float = LEAVE_LIMIT_S
+) -> None:
+    """Make sure that nobody on the bus is one of `codes`; who is just ending is waited for.
+
+    Raises:
+        JphError: some live on.
+    """
+    until_s = time.monotonic() + limit_s
+    while True:
+        living = codes & {a.codifier for a in await pinger.ping_all(codes, ask_s)}
+        if not living:
+            return
+        if time.monotonic() > until_s:
+            break
+        await asyncio.sleep(_LOOK_S)
+    live = "lives" if len(living) == 1 else "live"
+    raise JphError(
+        f"{' '.join(sorted(living))} {live} already: another house runs on these groups; "
+        "change Multicast's ports in the config, or use --take-over"
+    )
+
+
+def can_run(part: Sensor) -> bool:
+    """Whether what its kind needs is installed; if not, it is said, and the house goes without."""
+    check_installed = getattr(kinds.find(part.type), "check_installed", None)
+    try:
+        if check_installed is not None:
+            check_installed()
+    except JphError as error:
+        tell(f"{part.codifier:<10} is left out: {error}")
+        return False
+    return True
+
+
+def _claim_port(gateway: Sensor) -> int:
+    wanted = os.environ.get("JPH_PORT") or gateway.sensor.get("Port", plan.DEFAULT_PORT)
+    try:
+        number = int(wanted)
+        if not 0 <= number <= 65535:
+            raise ValueError
+    except ValueError:
+        raise JphError(f"JPH_PORT: expected a port from 0 to 65535, found {wanted!r}") from None
+    return plan.claim_port(str(gateway.sensor.get("Address", plan.LOOPBACK)), number)
+
+
+def _environment(app: App, state: Path, port: int | None) -> dict[str, str]:
+    """Return what the parts are to know: the same config, state and port, wherever they run."""
+    is_url = "://" in app.url or app.url.startswith("file:")
+    url = app.url if is_url else str(Path(app.url).absolute())
+    environment = {**os.environ, "JPH_CONFIG": url, "JPH_STATE": str(state)}
+    environment.pop("JPH_SENSOR", None)
+    environment["PYTHONUNBUFFERED"] = "1"
+    if port is not None:
+        environment["JPH_PORT"] = str(port)
+    return environment
+
+
+def nobody_commands() -> bool:
+    """Whether nobody can log in to the page yet."""
+    from jph.gateway.accounts.database import accounts_path, open_accounts
+    from jph.gateway.accounts.users import any_admin
+
+    try:
+        with contextlib.closing(open_accounts(accounts_path())) as accounts:
+            return not any_admin(accounts)
+    except JphError:  # the gateway tells of it
+        return False
+
+
+async def _listens(address: str, port: int) -> bool:
+    """Whether the page's port takes connections; its node may speak before its server does."""
+    try:
+        _, writer = await asyncio.open_connection(address, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def tell(line: str) -> None:
+    """Print a line at once. Whether anybody still reads it is nothing to the house."""
+    with contextlib.suppress(OSError):
+        click.echo(line)

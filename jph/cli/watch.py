@@ -1,0 +1,182 @@
+"""`watch`: messages as they pass."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+
+from jph.cli.context import App, codifier_or_all, json_option, run_async
+from jph.cli.output import echo_json, show_clock, show_day, show_quality, show_value
+from jph.config.model import Network
+from jph.node.outbox import now_ms
+from jph.wire.codec import Control, Reading
+from nodes.controlprogram import on_bus
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which messages are shown; an empty set lets all pass."""
+
+    source: frozenset[str] = frozenset()
+    to: frozenset[str] = frozenset()
+    either: frozenset[str] = frozenset()
+    flags: frozenset[str] = frozenset()
+
+    def passes(self, message: Control | Reading) -> bool:
+        """Whether `message` is one of those asked for."""
+        return (
+            (not self.source or message.source in self.source)
+            and (not self.to or message.to in self.to)
+            and (not self.either or not self.either.isdisjoint((message.source, message.to)))
+            and (not self.flags or message.flag in self.flags)
+        )
+
+
+_FILTER_OPTIONS: Final = (
+    click.option(
+        "--from",
+        "source",
+        type=codifier_or_all,
+        metavar="CODE",
+        multiple=True,
+        help="Sent by this codifier.",
+    ),
+    click.option(
+        "--to",
+        type=codifier_or_all,
+        metavar="CODE",
+        multiple=True,
+        help="Sent to this codifier, or to all: @@.",
+    ),
+    click.option(
+        "--either",
+        type=codifier_or_all,
+        metavar="CODE",
+        multiple=True,
+        help="Sent by or to this codifier.",
+    ),
+    click.option("--flag", multiple=True, metavar="LETTER", help="With this flag, as P or d."),
+)
+
+
+def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of a Filter: --from, --to, --either, --flag."""
+    for option in reversed(_FILTER_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command()
+@filter_options
+@click.option("--bus", type=click.Choice(["control", "data"]), help="Of this bus only.")
+@click.option("--count", type=click.IntRange(min=1), help="End after so many messages.")
+@json_option
+@click.pass_obj
+def watch(
+    app: App,
+    source: tuple[str, ...],
+    to: tuple[str, ...],
+    either: tuple[str, ...],
+    bus: str | None,
+    flag: tuple[str, ...],
+    count: int | None,
+    as_json: bool,
+) -> None:
+    r"""Show messages as they pass on both buses, until Ctrl-C or --count.
+
+    \b
+      control.py watch --either TI
+      control.py watch --bus control --flag P --flag T
+      control.py watch --from I1 --count 10 --json
+
+    Options of one name add up, options of different names narrow down.
+    """
+    for code in (*source, *to, *either):
+        if code != "@@":
+            app.network.sensor(code)
+    wanted = Filter(frozenset(source), frozenset(to), frozenset(either), frozenset(flag))
+    show = show_json if as_json else Printer(app.network).show
+    run_async(_watch(app, wanted, bus, count, show))
+
+
+async def _watch(
+    app: App,
+    wanted: Filter,
+    bus: str | None,
+    count: int | None,
+    show: Callable[[Control | Reading, int], None],
+) -> None:
+    end = asyncio.get_running_loop().create_future()
+    shown = 0
+
+    def take(message: Control | Reading) -> None:
+        nonlocal shown
+        if end.done() or not wanted.passes(message):
+            return
+        try:
+            show(message, now_ms())
+        except OSError as error:  # who reads us has gone; a hook of a node's must not raise
+            end.set_exception(error)
+            return
+        shown += 1
+        if shown == count:
+            end.set_result(None)
+
+    def take_all(readings: list[Reading]) -> None:
+        for reading in readings:
+            take(reading)
+
+    async with on_bus(app.make_listener()) as console:
+        if bus != "data":
+            console.heard = take
+        if bus != "control":
+            console.read = take_all
+        try:
+            await end
+        except asyncio.CancelledError:  # Ctrl-C is how it is meant to end
+            return
+
+
+def show_json(message: Control | Reading, _arrival_ms: int) -> None:
+    """Print `message` as one JSON object."""
+    fields = message._asdict()
+    echo_json({"bus": "control" if isinstance(message, Control) else "data", **fields})
+
+
+class Printer:
+    """Prints a message on one line, and before the first of a day the day."""
+
+    def __init__(self, network: Network) -> None:
+        self._symbols = {sensor.codifier: sensor.symbol for sensor in network.sensors}
+        self._names = {s.codifier: s.short_name or s.name for s in network.sensors}
+        self._day = ""
+
+    def tell_day(self, now_ms: int) -> None:
+        """Print which day it is, and the name of its local time, unless it is the one before's."""
+        if (day := show_day(now_ms)) != self._day:
+            self._day = day
+            click.echo(day)
+
+    def show(self, message: Control | Reading, arrival_ms: int) -> None:
+        """Print `message`: its sender's time as local time, bus, flag, from, to, sequence, content.
+
+        The day stands with it if it is not that of `arrival_ms`.
+        """
+        self.tell_day(arrival_ms)
+        day = show_day(message.timestamp_ms)
+        clock = show_clock(message.timestamp_ms)
+        if isinstance(message, Control):
+            content = f"{message.number:.10g}{'' if message.active else '  (halted)'}"
+        else:
+            content = show_value(message.value, self._symbols.get(message.source, ""))
+            content += f"  ({show_quality(message.quality)})" if message.quality else ""
+        bus = "C" if isinstance(message, Control) else "D"
+        words = (
+            f"{clock if day == self._day else f'{day[:10]} {clock}'} {bus} {message.flag}",
+            f"{message.source}→{message.to} {message.sequence:>10} ",
+            f"{content:<24}",
+            self._names.get(message.source, ""),
+        )
+        click.echo(" ".join(words).rstrip())

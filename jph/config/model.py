@@ -1,0 +1,353 @@
+"""The network's configuration: typed objects, made once at the door, every mistake told at once.
+
+A config is one JSON document (a path, `file:` or `http:` URL). What the original's programs read
+keeps its keys and meaning; what is new is optional.
+"""
+
+import ipaddress
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from jph.config.validation import read_struct
+from jph.errors import ConfigError, Problem
+from jph.wire.codec import Dialect, is_codifier
+
+ORIGINAL_TYPES: Final = frozenset(
+    {
+        "ADAfruitReader",
+        "ADCpiReader",
+        "DwarfpoolReader",
+        "NestReader",
+        "PythonNinja",
+        "ZwavePower",
+        "failsafeReader",
+        "fanControl",
+        "jphCalcHistory",
+    }
+)
+"""Kinds that run as programs of the original on a mixed network; they need no code here."""
+PROXY: Final = "Proxy"
+_MAX_CONFIG_BYTES: Final = 16 * 2**20
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """Base of everything in the file: keys are the attribute names in PascalCase."""
+
+
+class Endpoint(_Entry, frozen=True):
+    """One multicast group and port."""
+
+    address: str
+    port: int
+
+
+class Multicast(_Entry, frozen=True):
+    """The two buses, and how this network joins them.
+
+    `interfaces` maps a host name (or `*`) to an interface name or address, or a list of them;
+    `ttl` is in hops, `mtu` in bytes of a whole IP packet. To `log`, if there is one, programs send
+    what they log.
+    """
+
+    control: Endpoint = msgspec.field(name="Control-Channel")
+    data: Endpoint = msgspec.field(name="Data-Channel")
+    log: Endpoint | None = msgspec.field(default=None, name="Log-Channel")
+    interfaces: dict[str, str | list[str]] = {}
+    ttl: int = msgspec.field(default=1, name="TTL")
+    mtu: int = msgspec.field(default=1500, name="MTU")
+    dialect: Dialect = Dialect.JPH
+
+    def interfaces_of(self, host: str) -> list[str]:
+        """Return the interfaces `host` joins on; an empty list leaves it to the routes."""
+        chosen = self.interfaces.get(host, self.interfaces.get("*", []))
+        return [chosen] if isinstance(chosen, str) else chosen
+
+
+class Redis(_Entry, frozen=True):
+    """Where Redis is: `redis://host:port/0` or `unix:///path`."""
+
+    url: str = msgspec.field(name="URL")
+
+
+class Sql(_Entry, frozen=True):
+    """Where PostgreSQL is; `password` is the path of a file that holds it."""
+
+    database: str
+    user: str
+    password: str = ""
+    host: str = "127.0.0.1"
+    port: int = 5432
+
+
+class RingSettings(_Entry, frozen=True):
+    """What a node keeps in memory of what it sent, to send it again: the less of the two."""
+
+    minutes: float = 15.0
+    megabytes: float = 4.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.minutes <= 1e6 and 0 <= self.megabytes <= 1e6):
+            raise ValueError("expected Minutes and Megabytes of 0 or more")
+
+
+class JournalSettings(_Entry, frozen=True):
+    """What a node keeps on disk of what it sent: the less of hours of sending and megabytes.
+
+    `flush_seconds` is how often it is written: seldom is gentle on an SD card, and the most that a
+    loss of power takes from it.
+    """
+
+    hours: float = 48.0
+    megabytes: float = 64.0
+    flush_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.hours <= 1e6 and 0 < self.megabytes <= 1e6):
+            raise ValueError("expected Hours and Megabytes above 0")
+        if not 0 < self.flush_seconds <= 3600:
+            raise ValueError(f"FlushSeconds: expected 0 to 3600 s, found {self.flush_seconds}")
+
+
+class Sensor(_Entry, frozen=True):
+    """One codifier: a node, or (`type` Proxy) an element of a node. Intervals are in seconds."""
+
+    codifier: str
+    type: str
+    short_name: str = ""
+    name: str = ""
+    symbol: str = ""
+    keep_alive_interval: float = 60.0
+    sensor_interval: float = 60.0
+    timeout_warning: float = 60.0
+    active: bool = True
+    data_type: str = "float"
+    control: str = ""
+    sensor: dict[str, Any] = {}
+    ring: RingSettings = RingSettings()
+    journal: bool | JournalSettings = False
+
+    @property
+    def parent(self) -> str | None:
+        """The codifier of the node that sends this element, or None for a node."""
+        return str(self.sensor.get("Codifier", "")) if self.type == PROXY else None
+
+
+class Network(_Entry, frozen=True):
+    """The whole configuration."""
+
+    multicast: Multicast
+    sensors: list[Sensor]
+    logging: dict[str, Any] = {}
+    redis: Redis | None = None
+    sql: Sql | None = msgspec.field(default=None, name="SQL")
+    hosts: dict[str, list[str]] = {}
+    security: dict[str, Any] = {}
+    tariffs: list[dict[str, Any]] = []
+
+    def sensor(self, codifier: str) -> Sensor:
+        """Return the entry of `codifier`.
+
+        Raises:
+            ConfigError: there is none; names those that look like it.
+        """
+        for sensor in self.sensors:
+            if sensor.codifier == codifier:
+                return sensor
+        near = ", ".join(f"{s.codifier} ({s.name or s.type})" for s in self.near(codifier))
+        nodes = ", ".join(node.codifier for node in self.nodes())
+        hint = f"near: {near}" if near else f"the nodes are {nodes}"
+        raise ConfigError(f"codifier {codifier!r} is not in the config; {hint}")
+
+    def near(self, codifier: str) -> list[Sensor]:
+        """Return the entries a person may have meant by `codifier`, closest first."""
+        import difflib  # seldom needed, and not small
+
+        by_code = {sensor.codifier: sensor for sensor in self.sensors}
+        wanted = codifier.upper()
+        close = difflib.get_close_matches(wanted, by_code, n=20, cutoff=0.5)
+        close.sort(key=lambda code: code[:1] != wanted[:1])  # the first character is rarely a slip
+        named = [s for s in self.sensors if codifier.lower() in f"{s.short_name} {s.name}".lower()]
+        return list({s.codifier: s for s in [by_code[c] for c in close] + named}.values())[:5]
+
+    def elements(self, codifier: str) -> tuple[Sensor, ...]:
+        """Return the elements that the node `codifier` sends."""
+        return tuple(sensor for sensor in self.sensors if sensor.parent == codifier)
+
+    def nodes(self) -> tuple[Sensor, ...]:
+        """Return the entries that are nodes."""
+        return tuple(sensor for sensor in self.sensors if sensor.type != PROXY)
+
+    @property
+    def redis_url(self) -> str | None:
+        """The URL of Redis, or None to use the embedded one."""
+        return self.redis.url if self.redis else None
+
+
+def state_dir() -> Path:
+    """Return the directory where programs keep what must survive them (`JPH_STATE`)."""
+    return Path(os.environ.get("JPH_STATE") or "var").absolute()
+
+
+def expand(path: str) -> str:
+    """Expand `~` and `$JPH_STATE` in a path of the config."""
+    return os.path.expanduser(path.replace("$JPH_STATE", str(state_dir())))  # noqa: PTH111
+
+
+def load(url: str) -> Network:
+    """Read and check the configuration at a path, `file:` or `http:` URL.
+
+    Raises:
+        ConfigError: it cannot be read, or has mistakes: all of them.
+    """
+    return parse(fetch(url), url)
+
+
+def fetch(url: str) -> bytes:
+    """Return the bytes of the document at a path, `file:` or `http:` URL.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        if url.startswith(("http://", "https://")):
+            return _fetch_http(url)
+        path = url.removeprefix("file:")
+        path = path.removeprefix("//") if path.startswith("///") else path
+        return Path(path).expanduser().read_bytes()
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"cannot read the config {url}: {error} (--config or JPH_CONFIG names another)"
+        ) from error
+
+
+def _fetch_http(url: str) -> bytes:
+    # Imported here: a node whose config is a file has no use for it.
+    import http.client
+    import urllib.request
+
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return bytes(answer.read(_MAX_CONFIG_BYTES))
+    except http.client.HTTPException as error:
+        raise OSError(f"no proper answer: {error!r}") from error
+
+
+def parse(
+    document: bytes,
+    name: str = "config",
+    check: Callable[[dict[str, Any]], Iterable[Problem]] = lambda raw: (),
+) -> Network:
+    """Turn a JSON document into a Network; `check` may find further mistakes in it.
+
+    Raises:
+        ConfigError: with every mistake that was found.
+    """
+    try:
+        raw = json.loads(document)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{name} is not JSON: {error}") from error
+    try:
+        json.dumps(raw, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{name} holds text that is no Unicode: {error}") from error
+    problems: list[Problem] = []
+    network = read_struct(Network, raw, "", problems)
+    if isinstance(raw, dict):
+        problems += _meaning(raw)
+        problems += check(raw)
+    problems = list(dict.fromkeys(problems))
+    if problems or network is None:
+        count = f"{len(problems)} mistake{'s' * (len(problems) > 1)}"
+        raise ConfigError(f"{name} has {count}:", problems)
+    return network
+
+
+def _meaning(raw: dict[str, Any]) -> Iterator[Problem]:
+    """Check what types cannot say, on whatever of the document has the right shape."""
+    multicast = raw.get("Multicast")
+    if isinstance(multicast, dict):
+        yield from _channels(multicast)
+    listed = raw.get("Sensors")
+    sensors = [s for s in listed if isinstance(s, dict)] if isinstance(listed, list) else []
+    types = {s.get("Codifier"): s.get("Type") for s in sensors if _text(s.get("Codifier"))}
+    yield from _codifiers(sensors)
+    for sensor in sensors:
+        yield from _sensor(sensor, types)
+    hosts = raw.get("Hosts")
+    for host, codes in hosts.items() if isinstance(hosts, dict) else ():
+        for code in codes if isinstance(codes, list) else ():
+            if not _text(code) or code not in types:
+                yield Problem(f"Hosts.{host}", f"codifier {code!r} is not in Sensors")
+
+
+def _channels(multicast: dict[str, Any]) -> Iterator[Problem]:
+    endpoints = []
+    for channel in ("Control-Channel", "Data-Channel", "Log-Channel"):
+        entry = multicast.get(channel)
+        if not isinstance(entry, dict):
+            continue
+        path = f"Multicast.{channel}"
+        address, port = entry.get("Address"), entry.get("Port")
+        endpoints.append((address, port))
+        if _text(address):
+            yield from _group(f"{path}.Address", str(address))
+        if isinstance(port, int) and not 1 <= port <= 65535:
+            yield Problem(f"{path}.Port", f"expected a port from 1 to 65535, found {port}")
+    if any(one == other for one, other in combinations(endpoints, 2)):
+        yield Problem("Multicast", "two channels have the same address and port")
+    ttl = multicast.get("TTL")
+    if isinstance(ttl, int) and not 0 <= ttl <= 255:
+        yield Problem("Multicast.TTL", f"expected 0 to 255 hops, found {ttl}")
+
+
+def _group(path: str, address: str) -> Iterator[Problem]:
+    try:
+        multicast = ipaddress.ip_address(address).is_multicast
+    except ValueError:
+        multicast = False
+    if not multicast:
+        expected = "a multicast group (224.0.0.0 to 239.255.255.255, or ff00::/8)"
+        yield Problem(path, f"expected {expected}, found {address!r}")
+
+
+def _codifiers(sensors: Iterable[dict[str, Any]]) -> Iterator[Problem]:
+    codes = Counter(s["Codifier"] for s in sensors if _text(s.get("Codifier")))
+    for code, count in codes.items():
+        if not is_codifier(code):
+            yield Problem(
+                f"Sensors[{code}].Codifier",
+                f"expected two characters of 0-9 and A-Z, found {code!r}",
+            )
+        if count > 1:
+            yield Problem(f"Sensors[{code}].Codifier", f"{count} entries have this codifier")
+
+
+def _sensor(sensor: dict[str, Any], types: dict[Any, Any]) -> Iterator[Problem]:
+    path = f"Sensors[{sensor.get('Codifier', '?')}]"
+    for key in ("KeepAliveInterval", "SensorInterval", "TimeoutWarning"):
+        seconds = sensor.get(key)
+        if isinstance(seconds, int | float) and not 0 < seconds < 1e7:
+            yield Problem(f"{path}.{key}", f"expected seconds above 0, found {seconds}")
+    if sensor.get("Control") not in (None, "", "enabled"):
+        yield Problem(f"{path}.Control", f'expected "enabled", found {sensor["Control"]!r}')
+    if sensor.get("Type") != PROXY:
+        return
+    settings = sensor.get("Sensor")
+    parent = settings.get("Codifier") if isinstance(settings, dict) else None
+    if not parent:
+        yield Problem(f"{path}.Sensor.Codifier", "expected the codifier of the node that sends it")
+    elif not _text(parent) or parent not in types:
+        yield Problem(f"{path}.Sensor.Codifier", f"no node {parent!r} in Sensors")
+    elif types[parent] == PROXY:
+        yield Problem(f"{path}.Sensor.Codifier", f"{parent} is an element too, not a node")
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str) and value != ""

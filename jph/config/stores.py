@@ -1,0 +1,82 @@
+"""Where Redis and PostgreSQL are: what the config names, else the embedded servers' own sockets.
+
+Clients and the servers' keeper share this file, so that neither has to be told by the other.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from jph.config.model import Network, Sql, state_dir
+from jph.errors import StoreError
+from jph.util.unixpath import MAX_SOCKET_PATH
+
+DATABASE: Final = "jph"
+"""Name of the embedded server's database, and of the role that owns it."""
+PORT: Final = 5432
+"""PostgreSQL's port; on a Unix socket only a part of the socket's name."""
+
+
+def socket_directory(state: Path | None = None) -> Path:
+    """Return the directory of the embedded servers' Unix sockets.
+
+    It lies in the state directory, unless the sockets' paths would then be longer than the kernel
+    takes: a private directory under /tmp stands in, named after the user and the state.
+    """
+    state = (state or state_dir()).absolute()
+    directory = state / "run"
+    if len(os.fsencode(postgres_socket(directory))) <= MAX_SOCKET_PATH:
+        return directory
+    digest = hashlib.sha256(os.fsencode(state)).hexdigest()[:16]
+    return Path(f"/tmp/jph-{os.getuid()}-{digest}")
+
+
+def redis_socket(directory: Path) -> Path:
+    """Return the embedded Redis's socket in the socket directory."""
+    return directory / "redis.sock"
+
+
+def postgres_socket(directory: Path) -> Path:
+    """Return the embedded PostgreSQL's socket in the socket directory."""
+    return directory / "postgres" / f".s.PGSQL.{PORT}"
+
+
+def redis_url(network: Network) -> str:
+    """Return the URL of Redis: the config's `Redis.URL`, or the embedded server's socket."""
+    return network.redis_url or f"unix://{quote(str(redis_socket(socket_directory())))}"
+
+
+def postgres_dsn(network: Network, sql: Sql | None = None) -> str:
+    """Return libpq's connection string for `sql`, else the config's `SQL`, else the embedded one.
+
+    Raises:
+        StoreError: the password file cannot be read.
+    """
+    sql = sql or network.sql
+    if sql is None:
+        directory = postgres_socket(socket_directory()).parent
+        sql = Sql(database=DATABASE, user=DATABASE, host=str(directory), port=PORT)
+    parts = {"host": sql.host, "port": str(sql.port), "dbname": sql.database, "user": sql.user}
+    if sql.password:
+        parts["password"] = read_password(sql.password)
+    return " ".join(f"{key}={_quoted(value)}" for key, value in parts.items())
+
+
+def read_password(path: str) -> str:
+    """Return what the file of a password holds.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError, RuntimeError) as error:
+        hint = "SQL.Password is the path of the file that holds it"
+        message = f"cannot read PostgreSQL's password from {path}: {error} ({hint})"
+        raise StoreError(message) from error
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,100 @@
+"""The MCP23017: sixteen outputs on I2C, in two ports of eight.
+
+Registers as in Microchip DS20001952C, table 3-5, with IOCON.BANK = 0: the two ports' registers
+lie side by side and a block write of two bytes reaches both in one transaction.
+"""
+
+from typing import Final, NamedTuple
+
+from jph.devices.i2c import I2CBus
+from jph.errors import DeviceError
+
+IODIRA: Final = 0x00
+IPOLA: Final = 0x02
+IOCON: Final = 0x0A
+GPIOA: Final = 0x12
+OLATA: Final = 0x14
+OLATB: Final = 0x15
+
+IOCON_OF_BANK_1: Final = 0x05
+"""Where IOCON lies if BANK = 1; with BANK = 0 it is GPINTENB, whose rest value is 0 as well."""
+
+Ports = tuple[int, int]
+
+
+class ReadBack(NamedTuple):
+    """What a chip says of itself, each as (port A, port B); `pins` are the levels at its legs."""
+
+    directions: Ports
+    latches: Ports
+    pins: Ports
+
+    @property
+    def drives(self) -> bool:
+        """Whether all sixteen pins are outputs; after power-on none is."""
+        return self.directions == (0, 0)
+
+
+class Mcp23017:
+    """One chip whose pins are all outputs.  Every method raises `DeviceError`, naming the chip."""
+
+    def __init__(self, bus: I2CBus, address: int, bus_name: int | str) -> None:
+        self._bus = bus
+        self._address = address
+        self._name = f"MCP23017 at 0x{address:02x} of I2C bus {bus_name}"
+        self.latches: Ports | None = None
+        """What was last written with success; None: unknown."""
+
+    def initialise(self, latches: Ports) -> None:
+        """Make all pins outputs that carry `latches` from the first moment.
+
+        The latches go first: a chip fresh from power-on has inputs and zero latches, and pins
+        turned to outputs before would show an order nobody gave.  A disturbed chip may have
+        BANK = 1, so that comes before all.
+        """
+        self.latches = None
+        try:
+            self._bus.write_byte_data(self._address, IOCON_OF_BANK_1, 0)
+            self._bus.write_byte_data(self._address, IOCON, 0)
+            self._bus.write_i2c_block_data(self._address, OLATA, latches)
+            self._bus.write_i2c_block_data(self._address, IPOLA, (0, 0))
+            self._bus.write_i2c_block_data(self._address, IODIRA, (0, 0))
+        except OSError as error:
+            raise self._failure("does not take its set-up", error) from error
+        self.latches = latches
+
+    def write(self, latches: Ports) -> bool:
+        """Write the latches of the ports that change, in one transaction; return if any did."""
+        old = self.latches
+        if latches == old:
+            return False
+        self.latches = None
+        try:
+            if old is not None and old[1] == latches[1]:
+                self._bus.write_byte_data(self._address, OLATA, latches[0])
+            elif old is not None and old[0] == latches[0]:
+                self._bus.write_byte_data(self._address, OLATB, latches[1])
+            else:
+                self._bus.write_i2c_block_data(self._address, OLATA, latches)
+        except OSError as error:
+            raise self._failure("does not take its latches", error) from error
+        self.latches = latches
+        return True
+
+    def read_back(self) -> ReadBack:
+        """Return directions, latches and pins as the chip has them now."""
+        try:
+            return ReadBack(self._pair(IODIRA), self._pair(OLATA), self._pair(GPIOA))
+        except OSError as error:
+            raise self._failure("does not answer", error) from error
+
+    def close(self) -> None:
+        """Close the bus; the chip goes on carrying its latches."""
+        self._bus.close()
+
+    def _pair(self, register: int) -> Ports:
+        first, second = self._bus.read_i2c_block_data(self._address, register, 2)
+        return first, second
+
+    def _failure(self, what: str, error: OSError) -> DeviceError:
+        return DeviceError(f"{self._name} {what}: {error}")

@@ -1,0 +1,124 @@
+"""The file of the accounts: SQLite, for its owner alone."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from jph.config.model import state_dir
+from jph.errors import JphError
+
+_WAIT_S: Final = 5.0
+"""How long a writing waits for another program's (`control.py user`)."""
+_VERSION: Final = 1
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS users (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    role INTEGER NOT NULL,
+    password TEXT NOT NULL,
+    created_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS sessions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    hash BLOB NOT NULL UNIQUE,
+    user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+    created_ms INTEGER NOT NULL,
+    seen_ms INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    agent TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS tokens (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    hash BLOB NOT NULL UNIQUE,
+    user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    role INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    expires_ms INTEGER,
+    seen_ms INTEGER
+) STRICT;
+CREATE TABLE IF NOT EXISTS graphs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    query TEXT NOT NULL,
+    shared INTEGER NOT NULL DEFAULT 0,
+    changed_ms INTEGER NOT NULL,
+    UNIQUE (user, name)
+) STRICT;
+CREATE TABLE IF NOT EXISTS audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    address TEXT NOT NULL,
+    what TEXT NOT NULL,
+    answer TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS sessions_user ON sessions (user);
+CREATE INDEX IF NOT EXISTS tokens_user ON tokens (user);
+"""
+
+
+class AccountsError(JphError):
+    """The file of the accounts cannot be used."""
+
+
+def accounts_path() -> Path:
+    """Return where the accounts are kept."""
+    return state_dir() / "accounts.sqlite"
+
+
+def note(accounts: sqlite3.Connection, statement: str, *values: object) -> None:
+    """Write what may as well be lost, without waiting: a full disk keeps nobody out."""
+    accounts.execute("PRAGMA busy_timeout = 0")
+    try:
+        accounts.execute(statement, values)
+    except sqlite3.OperationalError:
+        pass  # what is asked for was read already, and the next request tries again
+    finally:
+        accounts.execute(f"PRAGMA busy_timeout = {round(1000 * _WAIT_S)}")
+
+
+def copy_accounts(source: Path, target: Path) -> None:
+    """Put the accounts of one file in place of those of another, while both are in use.
+
+    Sessions stay behind: whoever has logged out since is not let in by a copy.
+
+    Raises:
+        AccountsError: one of them cannot be had; the target is as it was then.
+    """
+    with closing(open_accounts(source)) as one, closing(open_accounts(target)) as other:
+        try:
+            one.backup(other)
+            other.execute("DELETE FROM sessions")
+        except sqlite3.Error as error:
+            message = f"the accounts in {source} cannot be copied to {target}: {error}"
+            raise AccountsError(message) from error
+
+
+def open_accounts(path: Path) -> sqlite3.Connection:
+    """Open the accounts at `path`, made first if there are none. For one thread.
+
+    Raises:
+        AccountsError: they cannot be had.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # SQLite gives its other files (-wal, -shm) the mode of the first.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        path.chmod(0o600)
+        connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > _VERSION:
+            raise AccountsError(f"the accounts in {path} are of a newer version of jph")
+        if version < _VERSION:
+            connection.executescript(f"{_TABLES} PRAGMA user_version = {_VERSION};")
+    except (OSError, sqlite3.Error) as error:
+        raise AccountsError(f"the accounts in {path} cannot be used: {error}") from error
+    return connection

@@ -1,0 +1,113 @@
+"""Passwords: argon2id, in threads, a few at a time."""
+
+import asyncio
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from jph.errors import JphError
+from jph.gateway.accounts.users import UserError
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+SHORTEST: Final = 8
+LONGEST: Final = 256
+"""Characters; a password of megabytes would be work for the server."""
+AT_ONCE: Final = 2
+MOST_WAITING: Final = 16
+_MEMORY_KIB: Final = 32 * 1024
+_PASSES: Final = 3
+
+
+class TooManyLogins(JphError):
+    """More passwords are being looked at than the machine has time for."""
+
+
+def check(password: str) -> str:
+    """Return a password that may be one.
+
+    Raises:
+        UserError: it is too short or too long.
+    """
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise UserError(f"a password has {SHORTEST} to {LONGEST} characters")
+    return password
+
+
+def hash_of(password: str) -> str:
+    """Return what is kept of a password. Takes tens of milliseconds and 32 MiB.
+
+    Raises:
+        UserError: it is too short or too long.
+        JphError: argon2-cffi is not installed.
+    """
+    return _hasher().hash(check(password))
+
+
+def matches(kept: str | None, password: str) -> bool:
+    """Whether this is the password; takes as long when there is none (`kept` is None)."""
+    from argon2.exceptions import Argon2Error, InvalidHashError
+
+    try:
+        right = _hasher().verify(kept or _nobodys(), password[:LONGEST])
+    except (Argon2Error, InvalidHashError):
+        return False
+    return right and kept is not None
+
+
+class Passwords:
+    """Hashes and compares without keeping the loop from its work."""
+
+    def __init__(self) -> None:
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+
+    async def hash_of(self, password: str) -> str:
+        """Return what is kept of a password, as the function of this name does."""
+        check(password)
+        async with self._turn():
+            return await asyncio.to_thread(hash_of, password)
+
+    async def matches(self, kept: str | None, password: str) -> bool:
+        """Compare, as the function of this name does."""
+        async with self._turn():
+            return await asyncio.to_thread(matches, kept, password)
+
+    def _turn(self) -> "_Turn":
+        return _Turn(self)
+
+
+class _Turn:
+    """A place among the few."""
+
+    def __init__(self, passwords: Passwords) -> None:
+        self._of = passwords
+
+    async def __aenter__(self) -> None:
+        if self._of._waiting >= MOST_WAITING:
+            raise TooManyLogins("too many are logging in; try again soon")
+        self._of._waiting += 1
+        try:
+            await self._of._room.acquire()
+        except BaseException:
+            self._of._waiting -= 1
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._of._waiting -= 1
+        self._of._room.release()
+
+
+@cache
+def _hasher() -> "PasswordHasher":
+    try:
+        from argon2 import PasswordHasher
+    except ImportError as error:
+        raise JphError("accounts need argon2-cffi: install the extra 'gateway'") from error
+    return PasswordHasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=1)
+
+
+@cache
+def _nobodys() -> str:
+    """A hash that a password is compared with when there is no such user."""
+    return _hasher().hash("nobody has this password")

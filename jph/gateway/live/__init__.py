@@ -1,0 +1,1 @@
+"""The current state of the network for pages and API."""

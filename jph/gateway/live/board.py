@@ -1,0 +1,394 @@
+"""The state of every codifier, as one numbered sequence of changes. No input or output.
+
+What the cache stores and what the gateway hears itself go in; rows ready to be shown come out,
+each with the version at which it last changed, so that any browser gets what it has not seen yet.
+"""
+
+import contextlib
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from jph.config.model import Network, Sensor
+from jph.errors import ConfigError, JphError
+from jph.gateway.live.figures import number_of, shown, tariff
+from jph.gateway.live.house import House, Phase, fingerprint, house_of
+from jph.gateway.live.status import (
+    Sign,
+    State,
+    is_active,
+    losses_of,
+    quality_of,
+    stamp_of,
+    state_of,
+)
+from jph.gateway.subjects.history.gaps import LOOKING, History, keeps_history
+from jph.heating.facts import Evidence
+from jph.heating.orders import Order
+from jph.node import kinds
+from jph.wire.codec import Value
+
+HIGH: Final = 0.8
+"""From this part of the limit on a current is shown as high."""
+
+
+class Row(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One codifier ready to be shown: `value` and `unit` are text, not escaped; `age` in s.
+
+    `order` and `shed` are those of a heater; `limit` (A) and `level` (ok, high, over) of a current.
+    `quality` is what the sender doubts of the value (stale, implausible, estimated), "" for none.
+    Of a node: `trip` is how long its last answer to a ping took (ms), `host` the address it was
+    heard from, `wire` the version of its datagrams (0: an original program).
+    """
+
+    state: str
+    value: str = "–"
+    unit: str = ""
+    number: float | None = None
+    age: float | None = None
+    losses: int = 0
+    quality: str = ""
+    order: str | None = None
+    shed: bool | None = None
+    limit: float | None = None
+    level: str | None = None
+    trip: float | None = None
+    host: str = ""
+    wire: int | None = None
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """The house in two sentences; `mood` and `strain` are good, warn or bad."""
+
+    redis: bool
+    network: str
+    mood: str
+    shedding: str
+    strain: str
+
+
+class _Entry:
+    """What is known of one codifier."""
+
+    __slots__ = ("active", "fields", "fresh", "host", "row", "sensor", "sign", "version", "wire")
+
+    def __init__(self, sensor: Sensor) -> None:
+        self.sensor = sensor
+        self.fields: dict[str, str] = {}
+        self.sign = Sign()
+        self.active = True
+        self.fresh = False
+        self.host = ""
+        self.wire: int | None = None
+        self.version = 0
+        self.row = Row(state=State.SILENT)
+
+
+class Board:
+    """Every codifier of one configuration. Not shared between threads."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.house: House = house_of(network)
+        self.layout = fingerprint(network)
+        self.epoch = secrets.token_hex(4)
+        self.version = 1
+        self.cache_here = False
+        self.history: History | None = LOOKING if keeps_history(network) else None
+        self.history_version = self.version
+        self._heard: set[str] = set()
+        self._entries = {sensor.codifier: _Entry(sensor) for sensor in network.sensors}
+        # An element's state hangs on its node's, so nodes are judged first.
+        self._nodes_first = sorted(self._entries, key=lambda code: self._parent_of(code) or "")
+        self._hanging = _hanging(self.house)
+        self._phase_of = {p.current: p for p in self.house.phases if p.current}
+        self._mask_of = {p.number: p.mask for p in self.house.phases if p.mask}
+        self._masks = {p.mask: p.number for p in self.house.phases if p.mask}
+        self._announcing = [s for s in network.nodes() if s.active and announces(s)]
+        self.evidence: Evidence | None = None  # what is known of heaters, if they are wired well
+        with contextlib.suppress(ConfigError):
+            self.evidence = Evidence(network)
+
+    def __contains__(self, codifier: str) -> bool:
+        return codifier in self._entries
+
+    @property
+    def codifiers(self) -> list[str]:
+        """The codifiers in the order of the configuration."""
+        return list(self._entries)
+
+    def update(
+        self, hashes: Mapping[str, Mapping[str, str]], wall_ms: int, now_s: float, *, old: bool
+    ) -> None:
+        """Take hashes of the cache; `old` if they may be from before we looked (see `Sign`)."""
+        for codifier, fields in hashes.items():
+            entry = self._entries.get(codifier)
+            if entry is None:
+                continue
+            entry.fields = dict(fields)
+            if self.evidence is not None:
+                self.evidence.note(codifier, _value_of(fields.get("Value", "")))
+            stamp = stamp_of(fields, ("DTimestamp",)) if entry.sensor.parent else stamp_of(fields)
+            if entry.sign.read(stamp, wall_ms, now_s, old=old):
+                entry.active = is_active(fields)
+                entry.fresh = True
+        self._judge_with_hanging(hashes.keys() & self._entries.keys(), now_s)
+
+    def hear(
+        self, codifier: str, active: bool, now_s: float, host: str = "", wire: int | None = None
+    ) -> bool:
+        """Take a sign of life heard on the control bus: it needs no cache to be true.
+
+        `host` is the address it came from, `wire` the version of the datagram. It is shown after
+        the next `settle` or `refresh`. False if it is of no node of ours.
+        """
+        entry = self._entries.get(codifier)
+        if entry is None or entry.sensor.parent is not None:
+            return False
+        entry.sign.hear(now_s)
+        entry.active, entry.host, entry.wire = active, host, wire
+        entry.fresh = True
+        self._heard.add(codifier)
+        return True
+
+    def settle(self, now_s: float) -> None:
+        """Judge again what was heard since that was done last."""
+        heard, self._heard = self._heard, set()
+        self._judge_with_hanging(heard, now_s)
+
+    def set_cache(self, here: bool) -> None:
+        """Say whether the cache answers."""
+        if here != self.cache_here:
+            self.cache_here = here
+            self.version += 1
+
+    def set_history(self, history: History) -> None:
+        """Say what the history lacks."""
+        if history != self.history:
+            self.history = history
+            self.version += 1
+            self.history_version = self.version
+
+    def refresh(self, now_s: float) -> bool:
+        """Judge everything again at `now_s` (monotonic); True if something is to be shown."""
+        self._heard.clear()
+        return self._judge(self._nodes_first, now_s)
+
+    def _judge_with_hanging(self, codifiers: Iterable[str], now_s: float) -> None:
+        """Judge some again, and what hangs on them: many may change a little, seldom all."""
+        chosen = set(codifiers)
+        nodes = [code for code in chosen if self._parent_of(code) is None]
+        before = [self._entries[code].row.state for code in nodes]
+        self._judge(nodes, now_s)
+        below = chosen.difference(nodes)
+        for code, state in zip(nodes, before, strict=True):
+            if self._entries[code].row.state != state:
+                below.update(each.codifier for each in self.network.elements(code))
+        for code in chosen:
+            below.update(self._hanging.get(code, ()))
+        self._judge(below & self._entries.keys(), now_s)
+
+    def _judge(self, codifiers: Iterable[str], now_s: float) -> bool:
+        changed = False
+        for codifier in codifiers:
+            entry = self._entries[codifier]
+            row = self._row(codifier, entry, now_s)
+            if entry.fresh or _differ(row, entry.row):
+                entry.version = self.version + 1
+                entry.fresh = False
+                changed = True
+            entry.row = row
+        if changed:
+            self.version += 1
+        return changed
+
+    def _parent_of(self, codifier: str) -> str | None:
+        return self._entries[codifier].sensor.parent
+
+    def rows(self, since: int = -1) -> dict[str, Row]:
+        """Return the rows that changed after version `since`; by default all."""
+        return {code: e.row for code, e in self._entries.items() if e.version > since}
+
+    def row(self, codifier: str) -> Row:
+        """Return the row of one codifier of the configuration."""
+        return self._entries[codifier].row
+
+    def record(self, codifier: str) -> dict[str, object]:
+        """Return the cache's hash of a codifier together with what the configuration says of it.
+
+        The kind's own settings stay out: they may hold addresses and the places of passwords.
+        """
+        entry = self._entries[codifier]
+        sensor = entry.sensor
+        return {
+            "ShortName": sensor.short_name,
+            "Name": sensor.name,
+            "Symbol": sensor.symbol,
+            "Type": sensor.type,
+            "DataType": sensor.data_type,
+            "Control": sensor.control,
+            "Active": sensor.active,
+            "KeepAliveInterval": sensor.keep_alive_interval,
+            "SensorInterval": sensor.sensor_interval,
+            "TimeoutWarning": sensor.timeout_warning,
+            "Parent": sensor.parent,
+            **entry.fields,
+            "Codifier": codifier,
+            "State": entry.row.state,
+            "Age": entry.row.age,
+        }
+
+    def summary(self) -> Summary:
+        """Say how the house is."""
+        states = {s.codifier: self._entries[s.codifier].row.state for s in self._announcing}
+        worst = [State.DEAD, State.SILENT, State.LATE, State.HALTED]
+        parts = [
+            f"{_listed(code for code, state in states.items() if state == word)} {word}"
+            for word in worst
+            if word in states.values()
+        ]
+        bad = {State.DEAD, State.SILENT} & set(states.values())
+        shed = [h for h in self.house.wiring.heaters if self._entries[h].row.shed]
+        over = [p for p in self._phase_of.values() if self._level(p) == "over"]
+        shedding = f"{_heaters(len(shed))} off for the breaker" if shed else "Nothing is shed"
+        if over:
+            shedding += f"; phase {_listed(str(p.number) for p in over)} above its limit"
+        return Summary(
+            redis=self.cache_here,
+            network="; ".join(parts) or f"All {len(states)} nodes are alive",
+            mood="bad" if bad else "warn" if parts else "good",
+            shedding=shedding,
+            strain="bad" if over else "warn" if shed else "good",
+        )
+
+    def _row(self, codifier: str, entry: _Entry, now_s: float) -> Row:
+        sensor, raw = entry.sensor, entry.fields.get("Value", "")
+        number = number_of(raw)
+        value, unit = shown(raw, sensor.symbol, sensor.data_type)
+        order = shed = limit = level = None
+        quality = quality_of(entry.fields)
+        if codifier in self.house.wiring.heaters:
+            order, shed, value, unit = self._heater(codifier, number)
+        elif codifier in self._phase_of:
+            phase = self._phase_of[codifier]
+            limit, level = self._limit(phase), self._level(phase)
+        elif codifier == self.house.tariff:
+            value, unit = tariff(raw), ""
+        elif codifier in self._masks:
+            value, unit = self._mask_words(self._masks[codifier], number), ""
+        age_s = entry.sign.age_s(now_s)
+        return Row(
+            state=self._state(entry, age_s),
+            value=value,
+            unit=unit,
+            number=number,
+            age=None if age_s is None else round(age_s, 1),
+            losses=losses_of(entry.fields),
+            quality=quality,
+            order=order,
+            shed=shed,
+            limit=limit,
+            level=level,
+            trip=_trip(entry.fields),
+            host=entry.host,
+            wire=entry.wire,
+        )
+
+    def _state(self, entry: _Entry, age_s: float | None) -> State:
+        parent = self._entries.get(entry.sensor.parent or "")
+        above = State(parent.row.state) if parent else None
+        return state_of(age_s, entry.sensor.timeout_warning, active=entry.active, parent=above)
+
+    def _number(self, codifier: str | None) -> float | None:
+        entry = self._entries.get(codifier or "")
+        return number_of(entry.fields.get("Value", "")) if entry else None
+
+    def _heater(
+        self, codifier: str, number: float | None
+    ) -> tuple[str | None, bool | None, str, str]:
+        """Return (order, shed, value, unit) of a heater."""
+        heater = self.house.wiring.heaters[codifier]
+        mask = self._number(self._mask_of.get(heater.phase))
+        shed = None if mask is None else bool(int(mask) >> heater.bit & 1)
+        try:
+            order = Order.of(-1 if number is None else number).word
+        except ValueError:
+            return None, shed, "–", ""
+        return order, shed, f"{order}, shed" if shed else order, ""
+
+    def _mask_words(self, phase: int, number: float | None) -> str:
+        """Return the heaters of a shed mask."""
+        if number is None:
+            return "–"
+        return _listed(h.codifier for h in self.house.wiring.shed(phase, int(number))) or "none"
+
+    def _limit(self, phase: Phase) -> float | None:
+        return phase.limit or self._number(phase.limited_by) or None
+
+    def _level(self, phase: Phase) -> str | None:
+        current, limit = self._number(phase.current), self._limit(phase)
+        if current is None or limit is None:
+            return None
+        return "over" if current > limit else "high" if current >= HIGH * limit else "ok"
+
+
+def announces(sensor: Sensor) -> bool:
+    """Whether a node says that it is alive at all: consoles do not."""
+    return bool(_trait(sensor, "announces"))
+
+
+def obeys(sensor: Sensor) -> bool:
+    """Whether a node lets itself be halted: caches and gateways do not."""
+    return bool(_trait(sensor, "halts"))
+
+
+def _trait(sensor: Sensor, name: str) -> object:
+    """Return a class attribute of a node's kind; kinds that run elsewhere have them all."""
+    try:
+        return getattr(kinds.find(sensor.type), name, True)
+    except JphError:
+        return True
+
+
+def _value_of(text: str) -> Value:
+    """Return a value of the cache as it was on the bus."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _trip(fields: Mapping[str, str]) -> float | None:
+    """Return the last answer's time in ms, if there was one.
+
+    The time of the answer is whole ms, that of the question finer: 0 may look like less.
+    """
+    trip = number_of(fields.get("TDuration", ""))
+    if trip is None or trip <= -1 or not stamp_of(fields, ("TTimestamp",)):
+        return None
+    return max(0.0, trip)
+
+
+def _hanging(house: House) -> dict[str, set[str]]:
+    """Return what is shown with each codifier's value: heaters by mask, currents by their limit."""
+    found: dict[str, set[str]] = {}
+    for phase in house.phases:
+        if phase.mask:
+            found.setdefault(phase.mask, set()).update(h.codifier for h in phase.heaters)
+        if phase.limited_by and phase.current:
+            found.setdefault(phase.limited_by, set()).add(phase.current)
+    return found
+
+
+def _differ(new: Row, old: Row) -> bool:
+    return msgspec.structs.replace(new, age=None) != msgspec.structs.replace(old, age=None)
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(words)
+
+
+def _heaters(count: int) -> str:
+    return "1 heater" if count == 1 else f"{count} heaters"

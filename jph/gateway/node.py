@@ -1,0 +1,251 @@
+"""The gateway as a node: on the control bus it asks and hears, on HTTP it shows and obeys."""
+
+import asyncio
+import contextlib
+import importlib.util
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import msgspec
+
+from jph.config.stores import redis_url
+from jph.errors import ConfigError, JphError
+from jph.gateway.accounts import users
+from jph.gateway.accounts.accounts import Accounts
+from jph.gateway.accounts.database import AccountsError
+from jph.gateway.live.board import Board
+from jph.gateway.live.cache_reader import Hashes, Reader
+from jph.gateway.live.commands import Commander
+from jph.gateway.live.history_reader import HistoryReader
+from jph.gateway.live.senses import Senses
+from jph.gateway.live.stream import MERGE_S, Hub
+from jph.gateway.subjects.history.gap_reader import HoleReader
+from jph.node.node import Node, Settings, now_ms
+from jph.node.outbox import ping_number
+from jph.wire.codec import EVERYBODY, Control, Flag
+
+if TYPE_CHECKING:
+    from jph.gateway.platform.server import WebServer
+    from jph.gateway.platform.services import Parts
+
+_LIBRARIES: Final = ("argon2", "jinja2", "litestar", "prometheus_client", "uvicorn")
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_JUDGE_EVERY_S: Final = 1.0
+_ASK_EVERY_S: Final = 60.0
+_SIGNS_OF_LIFE: Final = frozenset({Flag.ALIVE, Flag.NEW, Flag.TIME})
+
+
+class GatewaySettings(Settings, frozen=True, kw_only=True):
+    """Where to listen, and by which names (`Hosts`) a reverse proxy or a browser may call us.
+
+    `public`: "read" lets everybody look without a login; who commands always logs in.
+    `certificate` and `key` are files for TLS. `proxies` are the reverse proxies (addresses or
+    networks) that are believed about whom they ask for.
+    `sql` is the original's key for its Flask program; the page does not need it.
+    """
+
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
+    address: str = "127.0.0.1"
+    hosts: tuple[str, ...] = ()
+    public: Literal["", "read"] = ""
+    certificate: str = ""
+    key: str = ""
+    proxies: tuple[str, ...] = ()
+    sql: dict[str, Any] = msgspec.field(default_factory=dict, name="SQL")
+
+
+class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
+    """Show the network on a web page and let people command it.
+
+    A port that is taken raises `JphError` from `open`. Redis may come and go.
+
+    Attributes:
+        url: where the page is, once the node is open.
+    """
+
+    halts = False
+    hears_itself = True
+    settings: GatewaySettings
+    url = ""
+    _hub: "Hub | None" = None
+    _accounts: "Accounts | None" = None
+    _history: "HistoryReader | None" = None
+    _senses: "Senses | None" = None
+    _web: "WebServer | None" = None
+    _reader: "asyncio.Task[None] | None" = None
+    _ask_s = 0.0
+
+    @classmethod
+    def check_installed(cls) -> None:
+        """Make sure that the page's libraries are there: `pip install jph` alone leaves them out.
+
+        Raises:
+            JphError: they are not; says what to install.
+        """
+        missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
+        if missing:
+            raise JphError(
+                f"the page needs {', '.join(missing)}: install the extra 'gateway', "
+                "as in pip install '.[gateway]'"
+            )
+
+    async def open(self) -> None:
+        """Listen, serve, and follow the cache."""
+        self.check_installed()
+        from jph.gateway.platform.app import build_app
+        from jph.gateway.platform.guard import known_hosts
+        from jph.gateway.platform.server import Tls, WebServer, listen, port_of, url_of
+
+        self._heard = asyncio.Event()
+        self._commander = Commander(self.send_control)
+        self._hub = Hub(Board(self.network))
+        hosts = known_hosts(self.settings.hosts)
+        self._holes = HoleReader(self._hub, self.log)
+        self._accounts = Accounts(self.log)
+        wanted = self.settings
+        tls = Tls.of(wanted.certificate, wanted.key)
+        public = wanted.public == "read"
+        cookie = f"jph-{self.codifier}"
+        app = build_app(self._parts(), hosts, cookie, public=public, proxies=wanted.proxies)
+        listener = listen(wanted.address, port_of(wanted.port))
+        self.url = url_of(listener, tls)
+        self._web = WebServer(app, listener, self._web_ended, self.log, tls)
+        self._follow(self._hub.board)
+        self.spawn(self._judge(self._hub), "judge")
+        self.spawn(self._holes.run(), "holes")
+        self.spawn(self._tell_first(self._accounts), "accounts")
+        self.log.info("ready: %s", self.url)
+        if not (tls or wanted.proxies or wanted.address in _LOOPBACK):
+            self.log.warning("passwords travel in the clear: see Certificate or Proxies")
+
+    async def close(self) -> None:
+        """End the streams and the server."""
+        if self._hub is not None:
+            self._hub.close()
+        if self._senses is not None:
+            self._senses.close()
+        if self._web is not None:
+            await self._web.stop()
+        if self._history is not None:
+            self._history.close()
+        if self._accounts is not None:
+            self._accounts.close()
+
+    async def _tell_first(self, accounts: Accounts) -> None:
+        """Say how people get in if nobody can yet."""
+        try:
+            if not await accounts.run(users.any_admin):
+                self.log.warning(
+                    "nobody can log in yet: `control.py user add NAME` makes the first admin"
+                )
+        except AccountsError as error:
+            self.log.error("nobody can log in: %s", error)
+
+    def _parts(self) -> "Parts":
+        """Return what the pages and the API are built from."""
+        from jph.gateway.accounts.audit import Auditor
+        from jph.gateway.platform.app import make_shell
+        from jph.gateway.platform.services import Parts
+
+        assert self._hub is not None
+        assert self._accounts is not None
+        hub = self._hub
+        self._history = HistoryReader(lambda: hub.board.network, self.log)
+        self._senses = Senses(self.log)
+        self._senses.follow(self.network, self.spawn)
+        return Parts(
+            hub=hub,
+            commander=self._commander,
+            holes=self._holes,
+            history=self._history,
+            senses=self._senses,
+            log=self.log,
+            network=lambda: hub.board.network,
+            shell=make_shell(lambda: hub.board.network),
+            accounts=self._accounts,
+            auditor=Auditor(self._accounts, self.log),
+        )
+
+    async def on_timer(self, now_ms: int) -> None:
+        """Ask who is there now and then: where each node lives, and how long its answer takes.
+
+        And look whether there is another certificate.
+        """
+        if self._hub is not None and time.monotonic() >= self._ask_s:
+            self._ask_s = time.monotonic() + _ASK_EVERY_S
+            self.send_control(Flag.PING, EVERYBODY, ping_number())
+            self._renew()
+
+    def on_control(self, message: Control) -> None:
+        """Take what nodes say of themselves, and their answers to our commands.
+
+        Nothing here may cost more with more codifiers: a bus may carry thousands of these a second.
+        """
+        if self._hub is not None and message.flag in _SIGNS_OF_LIFE:
+            now_s, host = time.monotonic(), self.sender[0]
+            board, source = self._hub.board, message.source
+            if board.hear(source, message.active, now_s, host, message.version):
+                self._heard.set()
+            self._commander.hear(message)
+
+    def on_reload(self) -> None:
+        """Show the new configuration; browsers load the page again when it looks different.
+
+        The socket stays as it is: a new port or address takes a restart.
+        """
+        self._renew()
+        if self._hub is not None:
+            self._hub.use(Board(self.network))
+            self._follow(self._hub.board)
+            self._holes.show()
+        if self._senses is not None:
+            self._senses.follow(self.network, self.spawn)
+
+    def _renew(self) -> None:
+        """Go on with the certificate of today."""
+        try:
+            if self._web is not None and self._web.renew():
+                self.log.info("the certificate is a new one")
+        except ConfigError as error:
+            self.log.error("%s; the old certificate stays", error)
+
+    def _follow(self, board: Board) -> None:
+        """Follow the cache for `board`, and no other any more."""
+        if self._reader is not None:
+            self._reader.cancel()
+
+        def take(hashes: Hashes, old: bool) -> None:
+            board.update(hashes, now_ms(), time.monotonic(), old=old)
+            self._wake()
+
+        def here(answers: bool) -> None:
+            board.set_cache(answers)
+            self._wake()
+
+        reader = Reader(redis_url(self.network), board.codifiers, take, here, self.log)
+        self._reader = self.spawn(reader.run(), "redis")
+
+    async def _judge(self, hub: "Hub") -> None:
+        """Show what was heard, merged, and find what became late: silence sends no message."""
+        next_s = time.monotonic()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(next_s - time.monotonic()):
+                    await self._heard.wait()
+            now_s, heard = time.monotonic(), self._heard.is_set()
+            self._heard.clear()
+            if now_s >= next_s:
+                next_s = now_s + _JUDGE_EVERY_S
+                heard |= hub.board.refresh(now_s)
+            else:
+                hub.board.settle(now_s)
+            if heard:  # whoever asked meanwhile may have had it settled already
+                hub.wake()
+            await asyncio.sleep(MERGE_S)
+
+    def _wake(self) -> None:
+        if self._hub is not None:
+            self._hub.wake()
+
+    def _web_ended(self, error: BaseException | None) -> None:
+        self.stop(JphError(f"{self.codifier}: the web server ended: {error!r}"))

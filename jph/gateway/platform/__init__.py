@@ -1,0 +1,1 @@
+"""The web application: server, request limits and page frame."""

@@ -1,0 +1,50 @@
+"""What the subjects of the gateway are built from, handed to each as one value."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jph.config.model import Network
+from jph.gateway.accounts.accounts import Accounts
+from jph.gateway.accounts.audit import Auditor
+from jph.gateway.live.commands import Commander
+from jph.gateway.live.history_reader import HistoryReader
+from jph.gateway.live.senses import Senses
+from jph.gateway.live.stream import Hub
+from jph.gateway.platform.shell import Shell, WebRequest, address_of
+from jph.gateway.subjects.history.gap_reader import HoleReader
+
+Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that a page or an API may need.
+
+    Attributes:
+        hub: what is shown (`hub.board`) and who is told when it changes.
+        commander: speaks to nodes and waits for their answers.
+        holes: reads what the history lacks.
+        history: asks PostgreSQL, without keeping anybody waiting.
+        senses: log lines, traffic on the buses, cameras.
+        log: the gateway's.
+        network: returns the current configuration; a reload changes it.
+        shell: makes pages.
+        accounts: users, sessions, tokens, saved graphs.
+        auditor: keeps who told the house what.
+    """
+
+    hub: Hub
+    commander: Commander
+    holes: HoleReader
+    history: HistoryReader
+    senses: Senses
+    log: Log
+    network: Callable[[], Network]
+    shell: Shell
+    accounts: Accounts
+    auditor: Auditor
+
+    def audit(self, request: WebRequest, what: str, answer: str) -> None:
+        """Keep that who asks has commanded `what` and was answered `answer`. Does not wait."""
+        self.auditor.note(request.user.name or "-", address_of(request), what, answer)

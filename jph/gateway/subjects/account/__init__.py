@@ -1,0 +1,1 @@
+"""The subject 'account': its page and its API."""

@@ -1,0 +1,1 @@
+"""The subject 'codifier': its page and its API."""

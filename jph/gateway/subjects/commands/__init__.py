@@ -1,0 +1,1 @@
+"""The subject 'commands': its page and its API."""

@@ -1,0 +1,1 @@
+"""The subject 'diagram': its page and its API."""

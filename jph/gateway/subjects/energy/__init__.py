@@ -1,0 +1,1 @@
+"""The subject 'energy': its page and its API."""

@@ -1,0 +1,1 @@
+"""The subject 'graphs': its page and its API."""

@@ -1,0 +1,99 @@
+"""The graphs that people keep under a name, each for themselves or for the whole house."""
+
+from collections.abc import Coroutine
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from litestar import delete, get, post, put
+from litestar.exceptions import (
+    HTTPException,
+    NotAuthorizedException,
+    PermissionDeniedException,
+)
+from litestar.params import JSONBody, PathParameter
+
+from jph.gateway.accounts.roles import Role
+from jph.gateway.accounts.saved_graphs import LONGEST_NAME, LONGEST_QUERY, Saved, SavedGraph
+from jph.gateway.accounts.users import UserError
+from jph.gateway.platform.services import Parts
+from jph.gateway.platform.shell import WebRequest
+
+T = TypeVar("T")
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]
+Query = Annotated[str, msgspec.Meta(max_length=LONGEST_QUERY)]
+GraphId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
+
+
+class Graph(msgspec.Struct, frozen=True):
+    """A graph that is kept: `query` is what its page's address has after the "?"."""
+
+    id: int
+    name: str
+    query: str
+    shared: bool
+    owner: str
+    mine: bool
+
+
+class NewGraph(msgspec.Struct, frozen=True):
+    """A graph to keep."""
+
+    name: Name
+    query: Query
+
+
+class GraphChange(msgspec.Struct, frozen=True):
+    """What is to be different; what is left out stays."""
+
+    name: Name | None = None
+    query: Query | None = None
+    shared: bool | None = None
+
+
+def handlers(parts: Parts) -> list[Any]:
+    """Return the addresses of kept graphs."""
+
+    @get("/api/graphs", summary="Saved graphs")
+    async def kept(request: WebRequest) -> list[Graph]:
+        """Return my graphs and those that others share, by name."""
+        return [_graph(each) for each in await parts.accounts.saved(request.user).list()]
+
+    @post("/api/graphs", summary="Save a graph")
+    async def keep(request: WebRequest, data: JSONBody[NewGraph]) -> Graph:
+        """Keep a graph."""
+        return _graph(await _done(_mine(parts, request).add(data.name, data.query)))
+
+    @put("/api/graphs/{graph_id:int}", summary="Change a saved graph")
+    async def change(request: WebRequest, graph_id: GraphId, data: JSONBody[GraphChange]) -> Graph:
+        """Rename a graph of mine, keep it as it is now, share it or no longer."""
+        changed = _mine(parts, request).update(
+            graph_id, name=data.name, query=data.query, shared=data.shared
+        )
+        return _graph(await _done(changed))
+
+    @delete("/api/graphs/{graph_id:int}", status_code=200, summary="Delete a saved graph")
+    async def forget(request: WebRequest, graph_id: GraphId) -> dict[str, bool]:
+        """Forget a graph of mine."""
+        await _done(_mine(parts, request).delete(graph_id))
+        return {"forgotten": True}
+
+    return [kept, keep, change, forget]
+
+
+def _mine(parts: Parts, request: WebRequest) -> Saved:
+    if not request.user.known:
+        raise NotAuthorizedException("log in to keep graphs")
+    if request.auth.token is not None and request.user.role < Role.OPERATOR:
+        raise PermissionDeniedException("a token of a viewer reads only")
+    return parts.accounts.saved(request.user)
+
+
+async def _done(change: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await change
+    except UserError as error:
+        raise HTTPException(str(error), status_code=409) from error
+
+
+def _graph(saved: SavedGraph) -> Graph:
+    return Graph(*saved)

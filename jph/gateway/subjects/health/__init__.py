@@ -1,0 +1,1 @@
+"""The subject 'health': its page and its API."""

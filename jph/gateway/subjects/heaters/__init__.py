@@ -1,0 +1,1 @@
+"""The subject 'heaters': its page and its API."""

@@ -1,0 +1,1 @@
+"""The subject 'history': its page and its API."""

@@ -1,0 +1,1 @@
+"""The subject 'house': its page and its API."""

@@ -1,0 +1,1 @@
+"""The subject 'log': its page and its API."""

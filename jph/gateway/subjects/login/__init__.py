@@ -1,0 +1,1 @@
+"""The subject 'login': its page and its API."""

@@ -1,0 +1,1 @@
+"""The subject 'network': its page and its API."""

@@ -1,0 +1,1 @@
+"""The subject 'original': its page and its API."""

@@ -1,0 +1,1 @@
+"""The subject 'pool': its page and its API."""

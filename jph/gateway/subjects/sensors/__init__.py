@@ -1,0 +1,1 @@
+"""The subject 'sensors': its page and its API."""

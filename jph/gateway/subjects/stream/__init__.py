@@ -1,0 +1,1 @@
+"""The subject 'stream': its page and its API."""

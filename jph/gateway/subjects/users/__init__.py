@@ -1,0 +1,1 @@
+"""The subject 'users': its page and its API."""

@@ -1,0 +1,171 @@
+"""What is known of one phase: its current, what draws, what was told and has not shown yet."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from jph.heating.shedding.duty_cycle import Room
+from jph.heating.shedding.hypotheses import Belief, Command, Step
+from jph.heating.shedding.learned_current import Amperes
+from jph.heating.shedding.rules import NEVER, Rules
+from jph.heating.shedding.surge import Surge
+from jph.heating.wiring import Heater
+
+LIKELY: Final = 0.7
+UNLIKELY: Final = 0.3
+NOTHING_TO_SEE: Final = 0.03
+UNKNOWN_STEP_A: Final = 2.0
+"""A step of a heater nothing is known of is hardly less."""
+
+SLOWEST_S: Final = 9.0
+"""A heater that takes longer to obey than this is not waited for."""
+
+SLOW_SIGNS: Final = 3
+SLOW_SIGNS_S: Final = 1200.0
+"""So many late steps in so short a time are those of slow heaters; fewer may be chance."""
+
+PACE_READINGS: Final = 5
+PACES_OF_SILENCE: Final = 2.1
+
+
+class Shown(NamedTuple):
+    """A heater that was switched alone did or did not draw; `step_a` is what the phase showed."""
+
+    bit: int
+    drew: bool
+    step_a: float
+
+
+class Observer:
+    """Readings and commands of a phase in; `belief`, `surge` and the rooms' shortages kept."""
+
+    def __init__(self, heaters: Sequence[Heater], rooms: Sequence[Room], rules: Rules) -> None:
+        declared = [None if h.watts is None else h.watts / rules.volts for h in heaters]
+        self.amperes = Amperes(declared, rules.assumed_a)
+        self.belief = Belief(self.amperes)
+        self.surge = Surge(rules.minimum_off_s)
+        self.rooms = rooms
+        self.settle_s = rules.settle_s
+        """How long a command takes to show; grows when heaters turn out to be slower."""
+        self.current_a: float | None = None
+        self.heard_s: float | None = None
+        self.settled = False
+        self.shown: list[Shown] = []
+        """News for who compares phases; to be taken and cleared."""
+        self._pending: list[Command] = []
+        self._told_s = NEVER
+        self._slow: deque[tuple[float, float]] = deque(maxlen=SLOW_SIGNS)
+        self._late: deque[tuple[float, Command]] = deque(maxlen=8)
+        self._gap_s = 0.0
+        self._heard = 0
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing that was told is still to show."""
+        return self.settled and not self._pending
+
+    def tell(self, now_s: float, command: Command) -> None:
+        """Note that a heater was switched."""
+        self._pending.append(command)
+        self._told_s = now_s
+
+    def forget(self) -> None:
+        """Start anew after a long silence: what drew then may be different now."""
+        self.belief.level_a = self.current_a = None
+        self._pending.clear()
+
+    def silent_s(self, now_s: float) -> float:
+        """Return how long ago the last current was heard."""
+        return 0.0 if self.heard_s is None else now_s - self.heard_s
+
+    def silent(self, now_s: float, silence_s: float) -> bool:
+        """Return whether a current is overdue, by this long or by the meter's own pace."""
+        known = self._heard >= PACE_READINGS
+        return known and self.silent_s(now_s) > max(silence_s, PACES_OF_SILENCE * self._gap_s)
+
+    def take(self, now_s: float, current_a: float) -> None:
+        """Take a current from the meter."""
+        if self._heard:
+            gap_s = self.silent_s(now_s)
+            self._gap_s += (1.0 if self._heard == 1 else 0.05) * (gap_s - self._gap_s)
+        self._heard += 1
+        self.heard_s, self.current_a = now_s, current_a
+        flat = self.belief.follow(current_a)
+        ripe = not self._pending or self._ripe(now_s, current_a)
+        if ripe and (self._pending or not flat):
+            self._explain(now_s, current_a)
+            flat = True
+        self.settled = flat
+        if flat and not self._pending:
+            self.surge.take(now_s, self.belief.base_a)
+
+    def _ripe(self, now_s: float, current_a: float) -> bool:
+        """Return whether what was told must have shown by now, or already has."""
+        waited_s = now_s - self._told_s
+        if waited_s >= self.settle_s:
+            return True
+        expected_a, visible = 0.0, False
+        for bit, on in self._pending:
+            chance, step_a = self.belief.chance[bit], self.amperes.of[bit]
+            visible = visible or on or chance > NOTHING_TO_SEE
+            if on or chance > 0.5:
+                expected_a += step_a if on else -step_a
+        if not visible:
+            return True
+        missing_a = abs(current_a - (self.belief.level_a or 0.0) - expected_a)
+        return waited_s > 1.0 and abs(expected_a) > 1.9 and missing_a <= 1.0
+
+    def _explain(self, now_s: float, current_a: float) -> None:
+        commands, self._pending = self._pending, []
+        prior = self.belief.chance
+        self.belief.eager = [room.eagerness for room in self.rooms]
+        step = self.belief.explain(current_a, commands)
+        self._learn_amperes(step, commands)
+        told = {command.bit for command in commands}
+        for bit, room in enumerate(self.rooms):
+            if bit not in told:
+                before, after = step.before[bit], step.after[bit]
+                if before > LIKELY and after < UNLIKELY:
+                    room.satisfied()
+                elif before < UNLIKELY and after > LIKELY:
+                    room.asking()
+        for command in commands:
+            self._learn_warmth(command, step, prior[command.bit])
+        if not told:
+            self._learn_slowness(now_s, step.change_a)
+
+    def _learn_amperes(self, step: Step, commands: Sequence[Command]) -> None:
+        if len(commands) == 1:
+            bit, on = commands[0]
+            self.amperes.learn(bit, step.change_a if on else -step.change_a)
+            chance = step.after[bit] if on else step.before[bit]
+            self.shown.append(Shown(bit, chance > 0.5, step.change_a))
+        elif commands and not any(command.on for command in commands):
+            moved = [command.bit for command in commands if step.before[command.bit] > 0.5]
+            self.amperes.share(moved, -step.change_a)
+
+    def _learn_warmth(self, command: Command, step: Step, prior: float) -> None:
+        """Take what a switched heater gives away about its room."""
+        room = self.rooms[command.bit]
+        drawn = step.after[command.bit] if command.on else step.before[command.bit]
+        if drawn > LIKELY:
+            room.cold()
+        elif drawn < UNLIKELY and command.on:
+            room.warm()
+            self._late.append((self._told_s, command))
+        elif drawn < UNLIKELY:
+            room.not_cold()
+            if prior > 0.5:
+                self._late.append((self._told_s, command))
+
+    def _learn_slowness(self, now_s: float, change_a: float) -> None:
+        """See a step that comes when it was given up as that of a slow heater."""
+        for told_s, (bit, on) in self._late:
+            took_s, step_a = now_s - told_s, change_a if on else -change_a
+            off_a = abs(step_a - self.amperes.of[bit])
+            like_it = off_a <= 1.0 or (not self.amperes.known(bit) and step_a >= UNKNOWN_STEP_A)
+            if took_s < SLOWEST_S + 2 and like_it:
+                self._slow.append((now_s, took_s))
+        if len(self._slow) == SLOW_SIGNS and now_s - self._slow[0][0] < SLOW_SIGNS_S:
+            longest_s = max(took_s for _, took_s in self._slow) + 0.3
+            self.settle_s = min(SLOWEST_S, max(self.settle_s, longest_s))

@@ -1,0 +1,309 @@
+"""One phase: when to shed, when to give back, and what may not be switched yet."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from jph.heating.orders import Order
+from jph.heating.shedding.duty_cycle import Room
+from jph.heating.shedding.hypotheses import Command
+from jph.heating.shedding.observer import Observer
+from jph.heating.shedding.peaks import Peaks
+from jph.heating.shedding.planner import Planner
+from jph.heating.shedding.rules import NEVER, Held, Reason, Report, Rules
+from jph.heating.shedding.trip import TripModel
+from jph.heating.wiring import ECO_SHIFT, Heater
+
+RELIEF_MARGIN_A: Final = 1.0
+"""What is shed is enough to be shown an ampere under the limit: shown currents are rounded."""
+
+SHOWN_A: Final = 0.5
+CALM_S: Final = 2.0
+BLIND_INTERVAL_S: Final = 10.0
+STANDS_IN_S: Final = 5.0
+"""After so long without a current the meter's warnings count in its place."""
+
+PLANS_A_REST: Final = 12
+"""So often in a minimum off time it is looked whether somebody can come back."""
+
+HURRY_S: Final = 5.0
+IDLE: Final = 0.4
+COLD_ORDERS: Final = frozenset({Order.OFF, Order.FROST})
+
+
+class Phase:
+    """The decision of one phase, one `step` at a time; sets of heaters are bits."""
+
+    def __init__(
+        self,
+        number: int,
+        heaters: Sequence[Heater],
+        rooms: Sequence[Room],
+        rules: Rules,
+    ) -> None:
+        self.number = number
+        self.heaters = heaters
+        self.rules = rules
+        self.seen = Observer(heaters, rooms, rules)
+        self.trip = TripModel(rules.breaker_a, rules.breaker_curve)
+        self.peaks = Peaks()
+        self.limit_a: float | None = None
+        self.mask = 0
+        """The heaters that are shed."""
+        self.helpless = False
+        self._planner = Planner(heaters, self.seen, rules)
+        self._cold = 0
+        """Heaters whose order keeps them from drawing."""
+        self._eco = 0
+        """Those of the mask that are held at eco, not off."""
+        self._switched_s = [NEVER] * len(heaters)
+        self._held: dict[int, Reason] = {}
+        self._relief = _Relief()
+        self._rounds = 0
+        self._over_s = self._plan_s = self._last_s = NEVER
+
+    @property
+    def staged(self) -> int:
+        """The mask as the cards read it: bit 32 + i for a heater that may have eco."""
+        return self.mask & ~self._eco | self._eco << ECO_SHIFT
+
+    def adopt(self, now_s: float, staged: int) -> None:
+        """Go on from a mask that is in force."""
+        every = (1 << len(self.heaters)) - 1
+        self._eco = staged >> ECO_SHIFT & every
+        mask = staged & every | self._eco
+        for bit, heater in enumerate(self.heaters):
+            if (mask ^ self.mask) >> bit & 1:
+                shed = bool(mask >> bit & 1)
+                self._note(now_s, bit, shed)
+                self._held[bit] = Reason(self.number, heater, shed, None, self.limit_a or 0.0, "")
+
+    def order(self, now_s: float, bit: int, order: Order) -> None:
+        """Take what a heater is ordered."""
+        cold = order in COLD_ORDERS
+        if cold != bool(self._cold >> bit & 1):
+            self._cold ^= 1 << bit
+            if not self.mask >> bit & 1:
+                self.seen.tell(now_s, Command(bit, not cold))
+
+    def step(
+        self,
+        now_s: float,
+        current_a: float | None,
+        warning_a: float | None,
+        decide: bool = True,
+    ) -> Sequence[Reason]:
+        """Take what was heard, and decide unless another shedder does."""
+        if not self.heaters:
+            self.seen.current_a = self.seen.current_a if current_a is None else current_a
+            return []
+        if self.seen.heard_s is None:
+            self.seen.heard_s = now_s  # the meter's silence counts from the first step
+        silent_s = self.seen.silent_s(now_s)
+        if current_a is None and warning_a and silent_s > STANDS_IN_S:
+            current_a = warning_a
+        if current_a is not None:
+            self.seen.take(now_s, current_a)
+            self._relief.see(now_s, current_a)
+        if self.limit_a is None:
+            return []
+        if current_a is not None:
+            self.trip.take(now_s, current_a, self.limit_a)
+            self.peaks.take(current_a, self.trip.filtered_a)
+        return self._decide(now_s, current_a, silent_s, self.limit_a) if decide else []
+
+    def _decide(
+        self, now_s: float, current_a: float | None, silent_s: float, limit_a: float
+    ) -> Sequence[Reason]:
+        if current_a is None:
+            return self._blind(now_s, silent_s, limit_a)
+        if current_a >= limit_a:
+            self._over_s = self._plan_s = now_s
+            self._eco = 0
+            return self._relieve(now_s, current_a, limit_a)
+        self.helpless, self._rounds = False, 0
+        if self.mask and self.seen.quiet and now_s >= self._earliest():
+            return self._plan(now_s, limit_a)
+        return []
+
+    def _earliest(self) -> float:
+        """Return when heaters may be given back: not in the same breath as an overrun."""
+        return max(self._plan_s, self._over_s + min(CALM_S, self.seen.settle_s))
+
+    def drawn_a(self, bit: int) -> float:
+        """Return what a heater is believed to draw, A."""
+        if (self.mask | self._cold) >> bit & 1:
+            return 0.0
+        return self.seen.amperes.of[bit] * self.seen.belief.chance[bit]
+
+    def idle(self, bit: int) -> bool:
+        """Return whether a heater that is let probably draws nothing."""
+        let = not (self.mask | self._cold) >> bit & 1
+        return let and self.seen.quiet and self.seen.belief.chance[bit] < IDLE
+
+    def overdue(self, now_s: float) -> list[Heater]:
+        """Return the heaters that are shed for longer than they should be, though wanted."""
+        late = _bits(self._overdue(now_s))
+        return [self.heaters[bit] for bit in late if self.seen.rooms[bit].short_s > 0]
+
+    def report(self, now_s: float) -> Report:
+        """Return the phase as it is now."""
+        shed = {
+            self.heaters[bit].codifier: Held(
+                self._switched_s[bit],
+                why.current_a,
+                why.limit_a,
+                why.cause,
+                self._back_s(now_s, bit),
+            )
+            for bit, why in self._held.items()
+            if self.mask >> bit & 1
+        }
+        known = {
+            heater.codifier: amperes
+            for heater, amperes, seen in zip(
+                self.heaters, self.seen.amperes.of, self.seen.amperes.seen, strict=True
+            )
+            if seen
+        }
+        trip_s = self.trip.seconds_left()
+        return Report(self.seen.current_a, self.limit_a, trip_s, shed, known)
+
+    # Too much
+
+    def _relieve(self, now_s: float, current_a: float, limit_a: float) -> list[Reason]:
+        hurry = self.trip.seconds_left() < HURRY_S
+        left_a = current_a - (0.0 if hurry else self._relief.expected_a)
+        if left_a <= limit_a - SHOWN_A:
+            return []  # what was shed is only on its way
+        on = self._on() & ~self._cold
+        self._rounds += 1
+        need_a = left_a - limit_a + max(self.rules.margin_a, RELIEF_MARGIN_A)
+        chosen = on
+        if self._rounds == 1 and not hurry:
+            # What did not help as expected is not trusted a second time: then all must go.
+            chosen = self._planner.relief(on, self._young(now_s), need_a, self.mask) or on
+        self.helpless = not chosen
+        expected_a = sum(self.drawn_a(bit) for bit in _bits(chosen))
+        if chosen:
+            self._relief.expect(current_a, expected_a, now_s + self.seen.settle_s)
+        return [self._off(now_s, bit, "overrun") for bit in _bits(chosen)]
+
+    # Room again
+
+    def _plan(self, now_s: float, limit_a: float) -> list[Reason]:
+        """Give back what fits; where heat is short, let rooms take turns."""
+        self._plan_s = now_s + self.rules.minimum_off_s / PLANS_A_REST
+        base_a = max(self.seen.belief.base_a, self.seen.surge.expected_a(now_s))
+        room_a = limit_a - self.rules.margin_a - base_a
+        on = self._on() & ~self._cold
+        off = self.mask & ~self._recent(now_s, self.rules.minimum_off_s)
+        reserved = self._planner.reserved(on)
+        free_a = room_a - sum(reserved[bit] for bit in _bits(on))
+        bit = self._planner.returning(off, free_a, self._cold)
+        if bit is not None:
+            self._plan_s = now_s
+            return [self._back(now_s, bit, "room again")]
+        locked = on & self._young(now_s)
+        wanted = self._planner.turns(
+            on & ~locked, locked, off & ~self._cold, room_a, self._overdue(now_s)
+        )
+        if not wanted & off:
+            return []
+        # Those whose turn ends go first; who comes in fits once that has shown.
+        self._plan_s = now_s
+        out = on & ~locked & ~wanted
+        reasons = [self._off(now_s, bit, "another's turn") for bit in _bits(out)]
+        if self.rules.eco_first:
+            warm = (bit for bit in _bits(out) if self.seen.rooms[bit].short_s < self.rules.want_s)
+            self._eco |= sum(1 << bit for bit in warm)
+        return reasons
+
+    # Nobody sees anything
+
+    def _blind(self, now_s: float, silent_s: float, limit_a: float) -> list[Reason]:
+        cause = "meter silent"
+        on = self._on() & ~self._cold
+        if silent_s <= self.rules.blind_after_s:
+            if self.seen.current_a is None or not self.seen.silent(now_s, self.rules.silence_s):
+                return []
+            expected_a = max(self.seen.belief.base_a, self.seen.surge.expected_a(now_s))
+            chosen = self._planner.caution(on, limit_a, expected_a)
+            return [self._off(now_s, bit, cause) for bit in _bits(chosen)]
+        if self.seen.current_a is not None:
+            self.seen.forget()
+        keep = self._planner.share(limit_a * self.rules.blind_share)
+        out = on & ~keep & ~self._young(now_s)
+        if out:
+            return [self._off(now_s, bit, cause) for bit in _bits(out)]
+        back = self.mask & keep & ~self._recent(now_s, self.rules.minimum_off_s)
+        if back and now_s - self._last_s >= BLIND_INTERVAL_S:
+            first = max(_bits(back), key=lambda bit: (self.heaters[bit].priority, -bit))
+            return [self._back(now_s, first, cause)]
+        return []
+
+    # Switching
+
+    def _on(self) -> int:
+        return (1 << len(self.heaters)) - 1 & ~self.mask
+
+    def _recent(self, now_s: float, seconds: float) -> int:
+        """Return the heaters switched within this time."""
+        return sum(1 << b for b, at_s in enumerate(self._switched_s) if now_s - at_s < seconds)
+
+    def _young(self, now_s: float) -> int:
+        return self._recent(now_s, self.rules.minimum_on_s) & ~self.mask
+
+    def _overdue(self, now_s: float) -> int:
+        return self.mask & ~self._recent(now_s, self.rules.maximum_off_s) & ~self._cold
+
+    def _back_s(self, now_s: float, bit: int) -> float:
+        """Return when a shed heater may be back: rested, and its room asking."""
+        room = self.seen.rooms[bit]
+        asking_s = (self.rules.want_s - room.short_s) / room.share
+        return max(0.0, self._switched_s[bit] + self.rules.minimum_off_s - now_s, asking_s)
+
+    def _off(self, now_s: float, bit: int, cause: str) -> Reason:
+        self._note(now_s, bit, True)
+        self._held[bit] = self._reason(bit, True, cause)
+        return self._held[bit]
+
+    def _back(self, now_s: float, bit: int, cause: str) -> Reason:
+        self._note(now_s, bit, False)
+        return self._reason(bit, False, cause)
+
+    def _note(self, now_s: float, bit: int, shed: bool) -> None:
+        self.mask = self.mask & ~(1 << bit) | shed << bit
+        self._eco &= self.mask
+        self._switched_s[bit] = self._last_s = now_s
+        if not self._cold >> bit & 1:
+            self.seen.tell(now_s, Command(bit, not shed))
+
+    def _reason(self, bit: int, shed: bool, cause: str) -> Reason:
+        limit_a = math.nan if self.limit_a is None else self.limit_a
+        return Reason(self.number, self.heaters[bit], shed, self.seen.current_a, limit_a, cause)
+
+
+class _Relief:
+    """Load that was switched off and may not show yet."""
+
+    def __init__(self) -> None:
+        self.expected_a = 0.0
+        self._before_a = 0.0
+        self._until_s = NEVER
+
+    def expect(self, before_a: float, more_a: float, until_s: float) -> None:
+        self._before_a, self._until_s = before_a, until_s
+        self.expected_a += more_a
+
+    def see(self, now_s: float, current_a: float) -> None:
+        """Take a current: every new low is relief that has come."""
+        if now_s >= self._until_s:
+            self.expected_a = 0.0
+        elif current_a < self._before_a:
+            self.expected_a = max(0.0, self.expected_a - (self._before_a - current_a))
+            self._before_a = current_a
+
+
+def _bits(bits: int) -> list[int]:
+    return [bit for bit in range(bits.bit_length()) if bits >> bit & 1]

@@ -1,0 +1,199 @@
+"""What each heater is worth now, and the sets that follow: to relieve, to rotate, to be safe."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from jph.heating.shedding.duty_cycle import BAND_S
+from jph.heating.shedding.knapsack import Item, cheapest, fill, greedily
+from jph.heating.shedding.observer import Observer
+from jph.heating.shedding.rules import Rules
+from jph.heating.wiring import Heater
+
+LEAST_WEIGHT: Final = 0.2
+MOST_WEIGHT: Final = 4.0
+OVERDUE_WEIGHT: Final = 8.0
+LEAST_DRAWING: Final = 0.05
+
+CURIOSITY: Final = 0.5
+"""A heater that was never switched alone is switched first: only then its current is known."""
+
+YOUNG_WORTH: Final = 30.0
+"""A heater within its minimum on time is shed only where nothing else is enough."""
+
+SURELY: Final = 0.93
+UNPROVEN: Final = 0.7
+"""What a heater that nothing is known of is counted for when it must bring relief."""
+
+MAY_DRAW: Final = 0.1
+
+NEED_S: Final = 300.0
+"""A room is to be warm in about this time; what would heat it sooner is not needed."""
+
+LEAST_PART: Final = 0.1
+
+WARM_S: Final = -20.0
+AMPLE_A: Final = 4.0
+
+
+class Planner:
+    """Decides sets of heaters (bits) for one phase; keeps nothing but what it is given."""
+
+    def __init__(self, heaters: Sequence[Heater], observer: Observer, rules: Rules) -> None:
+        self._heaters = heaters
+        self._seen = observer
+        self._rules = rules
+        rooms: dict[int, list[int]] = {}
+        for bit, room in enumerate(observer.rooms):
+            rooms.setdefault(id(room), []).append(bit)
+        self._shared = [bits for bits in rooms.values() if len(bits) > 1]
+
+    def worths(self, shed: int, overdue: int = 0) -> list[float]:
+        """Return what it is worth that each heater may draw: its amperes, weighted.
+
+        A room that is shorter of heat than the others weighs more, and so does a higher priority.
+        A heater that would not draw is worth next to nothing, unless it is `overdue`: what is
+        believed of a room may be wrong, and only a heater that is let can tell.
+        """
+        rules, amperes = self._rules, self._seen.amperes.of
+        rooms = self._seen.rooms
+        mean_s = sum(room.short_s for room in rooms) / len(rooms)
+        least = min(heater.priority for heater in self._heaters)
+        worths = []
+        for bit, heater in enumerate(self._heaters):
+            short_s = rooms[bit].short_s
+            above_s = short_s - mean_s + (heater.priority - least) * rules.priority_s
+            weight = min(MOST_WEIGHT, max(LEAST_WEIGHT, 1.0 + above_s / rules.rotate_s))
+            if shed >> bit & 1:
+                wanted = min(1.0, max(0.0, short_s / rules.want_s))
+                weight = OVERDUE_WEIGHT if overdue >> bit & 1 else weight
+            else:
+                wanted = max(LEAST_DRAWING, self._seen.belief.chance[bit])
+            worths.append(amperes[bit] * weight * wanted)
+        for bits in self._shared:
+            self._diminish(worths, bits, shed)
+        for bit in _bits(overdue):
+            worths[bit] = max(worths[bit], amperes[bit])
+        return [
+            worth if self._seen.amperes.known(bit) else worth * CURIOSITY
+            for bit, worth in enumerate(worths)
+        ]
+
+    def _diminish(self, worths: list[float], bits: Sequence[int], shed: int) -> None:
+        """Count heaters of one room beyond what it needs for little: they would come and go.
+
+        Each of them would be reserved its current, and stand idle half of the time.
+        """
+        amperes, chance = self._seen.amperes.of, self._seen.belief.chance
+        room = self._seen.rooms[bits[0]]
+        share = room.share + max(0.0, room.short_s + BAND_S) / NEED_S
+        needed_a = share * sum(amperes[bit] for bit in bits)
+        for bit in sorted(bits, key=lambda b: (shed >> b & 1, -chance[b], -amperes[b])):
+            worths[bit] *= min(1.0, max(LEAST_PART, needed_a / amperes[bit]))
+            needed_a -= amperes[bit]
+
+    def relief(self, free: int, young: int, need_a: float, shed: int) -> int:
+        """Return the heaters among `free` to shed for `need_a`, at least cost; maybe too few."""
+        belief, amperes = self._seen.belief, self._seen.amperes
+        worths = self.worths(shed)
+        items = [
+            Item(
+                bit,
+                amperes.of[bit],
+                worths[bit] + 0.5 + YOUNG_WORTH * (young >> bit & 1),
+            )
+            for bit in _bits(free)
+            if belief.chance[bit] > MAY_DRAW
+        ]
+        chosen = cheapest(items, self._enough(need_a))
+        if chosen is None:
+            likely = [
+                item._replace(amperes=item.amperes * belief.chance[item.bit]) for item in items
+            ]
+            chosen = greedily(likely, need_a)
+        return sum(1 << item.bit for item in chosen)
+
+    def _enough(self, need_a: float) -> Callable[[int], bool]:
+        belief, amperes = self._seen.belief, self._seen.amperes
+        proven = [a * (1.0 if amperes.known(bit) else UNPROVEN) for bit, a in enumerate(amperes.of)]
+
+        def enough(bits: int) -> bool:
+            if amperes.load(bits) < need_a:
+                return False
+            chance = 0.0
+            for weight, gone in belief.reliefs(bits):
+                if sum(proven[bit] for bit in _bits(gone)) >= need_a:
+                    chance += weight
+            return chance >= SURELY
+
+        return enough
+
+    def reserved(self, on: int) -> list[float]:
+        """Return the amperes to keep for each heater that is on.
+
+        Those that draw nothing now may all come back, but hardly at once: of many, a part is kept.
+        """
+        amperes, best = self._seen.amperes.of, self._seen.belief.best
+        idle = [bit for bit in _bits(on) if not best >> bit & 1]
+        total_a = sum(amperes[bit] for bit in idle)
+        part = 1.0
+        if total_a:
+            spread_a = math.sqrt(sum(amperes[bit] ** 2 for bit in idle))
+            part = min(1.0, 0.5 + 0.5 * self._rules.reserve * spread_a / total_a)
+        return [a * part if bit in idle else a for bit, a in enumerate(amperes)]
+
+    def turns(self, on: int, locked: int, off: int, room_a: float, overdue: int) -> int:
+        """Return which of `on` and `off` shall be on; `locked` ones stay whatever comes.
+
+        Everything `on` keeps its reservation; a switching must be worth its cost.
+        """
+        amperes = self.reserved(on | locked)
+        worths = self.worths(off, overdue)
+        room_a -= sum(amperes[bit] for bit in _bits(locked))
+        cost = self._rules.cost_a
+        items = [Item(bit, amperes[bit], worths[bit] + cost) for bit in _bits(on)]
+        items += [Item(bit, amperes[bit], worths[bit] - cost) for bit in _bits(off)]
+        if not any(item.worth > 0 for item in items[on.bit_count() :]):
+            return on
+        return fill(items, room_a)
+
+    def returning(self, off: int, room_a: float, asleep: int) -> int | None:
+        """Return the shed heater worth most that fits into `room_a`."""
+        amperes, rooms = self._seen.amperes.of, self._seen.rooms
+        worths = self.worths(off)
+        fits = []
+        for bit in _bits(off):
+            # Who would not draw anyway does not take the last room from those who may ask next.
+            spare_a = AMPLE_A if rooms[bit].short_s < WARM_S else 0.0
+            if asleep >> bit & 1 or amperes[bit] + spare_a <= room_a:
+                fits.append(bit)
+        return max(fits, key=lambda bit: (worths[bit], -bit), default=None)
+
+    def caution(self, on: int, limit_a: float, expected_a: float) -> int:
+        """Return the heaters to shed because nobody can see what happens next.
+
+        Every heater that is on may come back by itself, and people may switch something on.
+        """
+        amperes, worths = self._seen.amperes.of, self.worths(0)
+        room_a = limit_a - expected_a - self._rules.surprise_a
+        room_a -= sum(amperes[bit] for bit in _bits(on))
+        chosen = 0
+        for bit in sorted(_bits(on), key=lambda bit: worths[bit] / amperes[bit]):
+            if room_a >= 0:
+                break
+            chosen |= 1 << bit
+            room_a += amperes[bit]
+        return chosen
+
+    def share(self, room_a: float) -> int:
+        """Return the most important heaters that fit into `room_a` together."""
+        keep = 0
+        for bit in sorted(range(len(self._heaters)), key=lambda b: (-self._heaters[b].priority, b)):
+            if self._seen.amperes.of[bit] <= room_a:
+                room_a -= self._seen.amperes.of[bit]
+                keep |= 1 << bit
+        return keep
+
+
+def _bits(bits: int) -> list[int]:
+    return [bit for bit in range(bits.bit_length()) if bits >> bit & 1]

@@ -1,0 +1,165 @@
+"""The decision for all phases, and what they learn from each other."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from jph.heating.shedding.duty_cycle import Room
+from jph.heating.shedding.phase import Phase
+from jph.heating.shedding.rules import NEVER, Decision, Readings, Reason, Report, Rules
+from jph.heating.wiring import Heater, Wiring
+
+ROOMS_S: Final = 5.0
+"""How often the rooms' shortages are brought up to date."""
+
+WARNINGS_S: Final = 3600.0
+STEP_A: Final = 2.0
+VOTES: Final = 3
+"""So often a heater must have shown on another phase, and never on its own, to be told."""
+
+NEAR_LIMIT: Final = 0.8
+
+
+class SheddingPolicy:
+    """The decision for all phases, one `step` at a time."""
+
+    def __init__(self, wiring: Wiring, phases: Iterable[int], rules: Rules | None = None) -> None:
+        self._rules = rules or Rules()
+        self._rooms: dict[str, Room] = {}
+        self._members: dict[str, list[tuple[Phase, int]]] = {}
+        self._phases: dict[int, Phase] = {}
+        self._places: dict[str, tuple[Phase, int]] = {}
+        self._trials: dict[str, tuple[bool, dict[int, float | None]]] = {}
+        self._misplaced: Counter[tuple[str, int]] = Counter()
+        self._warned: dict[str, float] = {}
+        self._now_s = self._roomed_s = NEVER
+        for number in phases:
+            self._phases[number] = self._phase(number, wiring.phases.get(number, ()))
+
+    def adopt(self, now_s: float, masks: Mapping[int, int]) -> None:
+        """Go on from masks that are in force, as if they had been decided now."""
+        for number, mask in masks.items():
+            if number in self._phases:
+                self._phases[number].adopt(now_s, mask)
+
+    def step(self, now_s: float, readings: Readings, *, decide: bool = True) -> Decision:
+        """Take what is new at a monotonic time, and decide; or only watch what another decides.
+
+        Currents and limits that are no such thing (negative, infinite, not a number) are left out.
+        """
+        self._now_s = now_s = max(now_s, self._now_s)
+        for codifier, order in readings.orders.items():
+            if codifier in self._places:
+                phase, bit = self._places[codifier]
+                phase.order(now_s, bit, order)
+        passed = self._pass_time(now_s)
+        reasons: list[Reason] = []
+        for number, phase in self._phases.items():
+            limit_a = _plausible(readings.limits.get(number))
+            phase.limit_a = limit_a or phase.limit_a
+            current_a = _plausible(readings.currents.get(number))
+            warning_a = _plausible(readings.warnings.get(number)) or self._standing_in(
+                phase, readings
+            )
+            reasons += phase.step(now_s, current_a, warning_a, decide)
+        self._compare()
+        self._watch(reasons)
+        helpless = [number for number, phase in self._phases.items() if phase.helpless]
+        masks = {number: phase.staged for number, phase in self._phases.items()}
+        return Decision(masks, reasons, helpless, self._warnings(now_s) if passed else ())
+
+    def shed_a(self, number: int) -> float:
+        """Return what the shed heaters of a phase would draw at most, A."""
+        phase = self._phases[number]
+        return phase.seen.amperes.load(phase.mask)
+
+    def peak(self, number: int, peak_va: float) -> float | None:
+        """Take the meter's highest power of its day; see `Peaks.told` for what it returns."""
+        return self._phases[number].peaks.told(peak_va, self._rules.volts)
+
+    def report(self, now_s: float) -> dict[int, Report]:
+        """Return every phase as it is now."""
+        return {number: phase.report(now_s) for number, phase in self._phases.items()}
+
+    def _phase(self, number: int, heaters: tuple[Heater, ...]) -> Phase:
+        names = [heater.room or heater.codifier for heater in heaters]
+        rooms = [self._rooms.setdefault(name, Room()) for name in names]
+        phase = Phase(number, heaters, rooms, self._rules)
+        for bit, (name, heater) in enumerate(zip(names, heaters, strict=True)):
+            self._members.setdefault(name, []).append((phase, bit))
+            self._places[heater.codifier] = (phase, bit)
+        return phase
+
+    def _pass_time(self, now_s: float) -> bool:
+        """Let the rooms warm up and cool down; False if that is not due yet."""
+        seconds = now_s - self._roomed_s
+        if seconds < ROOMS_S:
+            return False
+        self._roomed_s = now_s
+        if math.isinf(seconds):
+            return False
+        for name, members in self._members.items():
+            rated_a = sum(phase.seen.amperes.of[bit] for phase, bit in members)
+            drawn_a = sum(phase.drawn_a(bit) for phase, bit in members)
+            idle = any(phase.idle(bit) for phase, bit in members)
+            self._rooms[name].pass_time(seconds, drawn_a / rated_a, idle)
+        return True
+
+    def _standing_in(self, phase: Phase, readings: Readings) -> float | None:
+        """Return a current for a phase that the meter's status says may be over, else None."""
+        last_a, limit_a = phase.seen.current_a, phase.limit_a
+        if not readings.overrun or last_a is None or limit_a is None:
+            return None
+        return limit_a + 1.0 if last_a >= NEAR_LIMIT * limit_a else None
+
+    def _watch(self, reasons: list[Reason]) -> None:
+        """Remember what every phase showed when a heater was switched alone."""
+        if len(reasons) == 1:
+            levels = {n: p.seen.current_a for n, p in self._phases.items()}
+            self._trials[reasons[0].heater.codifier] = (reasons[0].shed, levels)
+
+    def _compare(self) -> None:
+        """See whether heaters that do not show on their phase show on another."""
+        for phase in self._phases.values():
+            for shown in phase.seen.shown:
+                codifier = phase.heaters[shown.bit].codifier
+                trial = self._trials.pop(codifier, None)
+                if trial is not None and not shown.drew and abs(shown.step_a) < STEP_A:
+                    moved = self._moved(phase.number, *trial)
+                    if len(moved) == 1:
+                        self._misplaced[codifier, moved[0]] += 1
+            phase.seen.shown.clear()
+
+    def _moved(self, own: int, shed: bool, before: Mapping[int, float | None]) -> list[int]:
+        """Return the other phases that stepped the way a switching of this kind would."""
+        moved = []
+        for number, phase in self._phases.items():
+            then_a, now_a = before[number], phase.seen.current_a
+            if number != own and then_a is not None and now_a is not None:
+                step_a = then_a - now_a if shed else now_a - then_a
+                if step_a >= STEP_A:
+                    moved.append(number)
+        return moved
+
+    def _warnings(self, now_s: float) -> list[str]:
+        """Return what people should know, each at most once an hour."""
+        told = [
+            f"{heater} has been off for more than {self._rules.maximum_off_s / 60:.0f} min"
+            for phase in self._phases.values()
+            for heater in phase.overdue(now_s)
+        ]
+        for (codifier, number), votes in self._misplaced.items():
+            phase, bit = self._places[codifier]
+            if votes >= VOTES and not phase.seen.amperes.seen[bit]:
+                told.append(
+                    f"{phase.heaters[bit]} never shows on phase {phase.number} but moves phase "
+                    f"{number}: is the wiring table right?"
+                )
+        fresh = [text for text in told if now_s - self._warned.get(text, NEVER) >= WARNINGS_S]
+        self._warned.update(dict.fromkeys(fresh, now_s))
+        return fresh
+
+
+def _plausible(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) and number >= 0 else None

@@ -1,0 +1,110 @@
+"""The words of the shedding policy: its numbers, what goes in, what comes out."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from jph.heating.orders import Order
+from jph.heating.shedding.trip import CURVE
+from jph.heating.wiring import Heater
+
+NEVER: Final = -math.inf
+_NOTHING: Final[Mapping[int, float]] = MappingProxyType({})
+_NO_ORDERS: Final[Mapping[str, Order]] = MappingProxyType({})
+_NO_SHEDS: Final[Mapping[str, "Held"]] = MappingProxyType({})
+_NO_AMPERES: Final[Mapping[str, float]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The policy's numbers: amperes, seconds, volts; docs/nodes/shedding.md says which is which."""
+
+    margin_a: float = 0.6
+    settle_s: float = 2.6
+    minimum_off_s: float = 120.0
+    minimum_on_s: float = 60.0
+    maximum_off_s: float = 3600.0
+    silence_s: float = 3.9
+    surprise_a: float = 12.0
+    blind_after_s: float = 300.0
+    blind_share: float = 0.5
+    assumed_a: float = 5.0
+    volts: float = 230.0
+    breaker_a: float | None = None
+    breaker_curve: Sequence[tuple[float, float]] = CURVE
+    priority_s: float = 200.0
+    rotate_s: float = 600.0
+    want_s: float = 90.0
+    cost_a: float = 0.8
+    reserve: float = 1.0
+    eco_first: bool = False
+
+
+class Readings(NamedTuple):
+    """What came since the last step; any part may be missing.
+
+    `warnings` are the currents of the meter's overrun warnings (ADIR1–3), `overrun` is bit 7 of its
+    status (STGE).  Both stand in for currents that have not come for a while, and are not needed.
+    """
+
+    currents: Mapping[int, float] = _NOTHING
+    limits: Mapping[int, float] = _NOTHING
+    warnings: Mapping[int, float] = _NOTHING
+    orders: Mapping[str, Order] = _NO_ORDERS
+    overrun: bool | None = None
+
+
+class Reason(NamedTuple):
+    """One heater switched, and why."""
+
+    phase: int
+    heater: Heater
+    shed: bool
+    current_a: float | None
+    limit_a: float
+    cause: str
+
+    def __str__(self) -> str:
+        verb = "shed" if self.shed else "restored"
+        current = "no current known" if self.current_a is None else f"{self.current_a:g} A"
+        text = f"phase {self.phase}: {self.heater} {verb}, {self.cause}"
+        return f"{text} ({current}, limit {self.limit_a:g} A)"
+
+
+class Decision(NamedTuple):
+    """Masks of all phases, what changed and why, and the phases nothing more can be done for.
+
+    `warnings` are sentences for people: a heater off for very long, a table that is wrong.
+    """
+
+    masks: Mapping[int, int]
+    reasons: Sequence[Reason]
+    helpless: Sequence[int]
+    warnings: Sequence[str] = ()
+
+    @property
+    def shed(self) -> int:
+        """The number of heaters shed."""
+        return sum(mask.bit_count() for mask in self.masks.values())
+
+
+class Held(NamedTuple):
+    """A heater that is shed: since when, why, and in how many seconds it may be back."""
+
+    since_s: float
+    current_a: float | None
+    limit_a: float
+    cause: str
+    restore_s: float
+
+
+class Report(NamedTuple):
+    """A phase as it is now: `trip_s` to the trip, infinite if none is near; learned amperes."""
+
+    current_a: float | None = None
+    limit_a: float | None = None
+    trip_s: float = math.inf
+    shed: Mapping[str, Held] = _NO_SHEDS
+    amperes: Mapping[str, float] = _NO_AMPERES

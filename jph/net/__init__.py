@@ -1,0 +1,1 @@
+"""Multicast sockets: channels, groups and batches."""

@@ -1,0 +1,227 @@
+"""Batches of datagrams through a UDP socket: many of equal size in one call, where Linux can.
+
+Each datagram stays alone on the wire (UDP_SEGMENT, UDP_GRO). Where the system has no such option,
+the same verbs make one call each.
+"""
+
+import contextlib
+import errno
+import mmap
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+from jph.wire.blocks import Block
+
+Address = tuple[str, int]
+Receive = Callable[[memoryview, int, Address], None]
+"""Takes a batch, the size of each datagram in it (the last may be shorter), and the sender.
+
+The memory is used again after the call: keep nothing of it.
+"""
+
+LINUX: Final = sys.platform == "linux"
+# Linux's numbers, which Python 3.11 does not name: linux/udp.h, asm-generic/socket.h
+_UDP_SEGMENT: Final = 103
+_UDP_GRO: Final = 104
+_SO_RXQ_OVFL: Final = 40
+_SO_RCVBUFFORCE: Final = 33
+_DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
+
+RECEIVE_BUFFER: Final = 8 * 2**20
+"""Bytes that may wait to be read, where the system allows as many."""
+_MAX_SEGMENTS: Final = 64  # UDP_MAX_SEGMENTS of the kernels in use
+_MAX_BATCH: Final = 65_507
+_UDP_IP_HEADERS: Final = 28  # IPv4 and UDP; IPv6 needs 48, so its margin below
+_LARGEST_READ: Final = 65_536
+_ENOUGH: Final = 65_536
+"""Bytes after which what waits is handed on: about 1,800 numbers."""
+_TURN_S: Final = 0.005
+"""Then the loop may look elsewhere, so that a busy bus starves nobody."""
+_LONE_TURNS: Final = 8
+"""While datagrams come alone, only one turn in so many looks whether another is behind."""
+_NO_SEGMENTS: Final = frozenset({errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP})
+_U16: Final = struct.Struct("=H")
+_INT: Final = struct.Struct("=i")
+_U32: Final = struct.Struct("=I")
+
+
+class Batches:
+    """Sends and reads batches; one for all sockets of one purpose.
+
+    Attributes:
+        received: datagrams that came.
+        deaf: whether the sockets that are read do not hear what is sent here
+            (`jph.net.socket_filter`).
+    """
+
+    def __init__(self, family: socket.AddressFamily, mtu: int = 1500) -> None:
+        self.received = 0
+        self.deaf = False
+        self._calls = 0
+        self._largest = mtu - _UDP_IP_HEADERS - 20 * (family == socket.AF_INET6)
+        self._segments = LINUX
+        self._drops: dict[int, int] = {}
+        self._dropped_before = 0
+        self._lone = 0
+        # Mapped: only the pages that are used take memory.
+        self._buffer = memoryview(mmap.mmap(-1, _ENOUGH + _LARGEST_READ))
+
+    @property
+    def overflowed(self) -> int:
+        """Datagrams dropped by this machine's own full receive buffers."""
+        return self._dropped_before + sum(self._drops.values())
+
+    def forget_sockets(self) -> None:
+        """Keep the count of drops of sockets that are closed now."""
+        self._dropped_before = self.overflowed
+        self._drops.clear()
+        self._calls = 0
+
+    def send(
+        self, outs: Sequence[socket.socket], datagrams: Sequence[bytes], to: Sequence[Any]
+    ) -> int:
+        """Send datagrams in order through each socket, to its address; return how many left."""
+        return self.send_blocks(outs, _equal_sizes(datagrams), to)
+
+    def send_one(self, outs: Sequence[socket.socket], datagram: bytes, to: Sequence[Any]) -> bool:
+        """Send one datagram through each socket; tell whether it left."""
+        left = bool(outs)
+        for out, address in zip(outs, to, strict=True):
+            try:
+                out.sendto(datagram, address)
+            except OSError:
+                left = False
+        self._calls += left
+        return left
+
+    def send_blocks(
+        self, outs: Sequence[socket.socket], blocks: Iterable[Block], to: Sequence[Any]
+    ) -> int:
+        """Send the datagrams of blocks as `send` does."""
+        left = 0
+        for block, size in blocks:
+            together = min(_MAX_SEGMENTS, _MAX_BATCH // size) if 0 < size <= self._largest else 1
+            step = size * together or 1
+            for start in range(0, len(block) or 1, step):
+                left += self._send_group(outs, block[start : start + step], size, to)
+        return left
+
+    def read(self, readable: socket.socket, receive: Receive) -> None:
+        """Hand what waits in `readable` to `receive`, at most a turn's worth.
+
+        One datagram that comes alone is handed on at once; what waits together, together.
+        """
+        buffer, begin, end, size, sender = self._buffer, 0, 0, 0, None
+        over_s, got = 0.0, 0
+        while True:
+            try:
+                length, ancillary, _, who = readable.recvmsg_into([buffer[end:]], 64, _DONT_WAIT)
+            except OSError:  # nothing waits; or the interface went away: the watch opens us again
+                break
+            each = self._size(readable, length, ancillary) if ancillary else length
+            got += -(-length // each) if each else 1
+            if begin < end and (each != size or who != sender or (end - begin) % size):
+                receive(buffer[begin:end], size, _address(sender))
+                begin = end
+            end, size, sender = end + length, each, who
+            if got == 1:
+                receive(buffer[:end], size, _address(sender))
+                begin = end
+                if self._lone % _LONE_TURNS:
+                    break
+            elif end > _ENOUGH or not size:
+                receive(buffer[begin:end], size, _address(sender))
+                begin = end = 0
+                now_s = time.monotonic()
+                over_s = over_s or now_s + _TURN_S
+                if now_s >= over_s:
+                    break
+        if begin < end:
+            receive(buffer[begin:end], size, _address(sender))
+        self._lone = self._lone + 1 if got == 1 else 0
+        self.received += got
+
+    def _size(self, readable: socket.socket, length: int, ancillary: Sequence[Any]) -> int:
+        """Return the size of each datagram, and take note of the kernel's drops."""
+        size = length
+        for level, kind, data in ancillary:
+            if level == socket.IPPROTO_UDP and kind == _UDP_GRO:
+                (size,) = _INT.unpack_from(data)
+            elif level == socket.SOL_SOCKET and kind == _SO_RXQ_OVFL:
+                # The kernel counts there what a deaf socket was not to hear, too.
+                dropped = _U32.unpack_from(data)[0] - self._calls * self.deaf
+                which = readable.fileno()
+                self._drops[which] = max(self._drops.get(which, 0), dropped)
+        return size
+
+    def _send_group(
+        self, outs: Sequence[socket.socket], group: bytes, size: int, to: Sequence[Any]
+    ) -> int:
+        """Send what one call can carry."""
+        if len(group) == size:
+            return self.send_one(outs, group, to)
+        if not self._segments:
+            return self._send_each(outs, Block(group, size), to)
+        ancillary = [(socket.IPPROTO_UDP, _UDP_SEGMENT, _U16.pack(size))]
+        for position, (out, address) in enumerate(zip(outs, to, strict=True)):
+            try:
+                out.sendmsg([group], ancillary, 0, address)
+            except OSError as error:
+                if error.errno in _NO_SEGMENTS and position == 0:
+                    self._segments = False
+                    return self._send_each(outs, Block(group, size), to)
+                return 0
+        self._calls += 1
+        return len(group) // size if outs else 0
+
+    def _send_each(self, outs: Sequence[socket.socket], block: Block, to: Sequence[Any]) -> int:
+        return sum(self.send_one(outs, datagram, to) for datagram in block.datagrams())
+
+
+def prepare(receiver: socket.socket) -> int:
+    """Set a socket up to be read in batches, with its drops counted.
+
+    Return the bytes that may wait in it: `RECEIVE_BUFFER`, or what the system allows.
+    """
+    receiver.setblocking(False)
+    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    if LINUX:
+        with contextlib.suppress(OSError):  # it takes CAP_NET_ADMIN
+            receiver.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
+        receiver.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
+        with contextlib.suppress(OSError):  # before Linux 5.0
+            receiver.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
+    allowed = receiver.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    return allowed // 2 if LINUX else allowed  # Linux doubles it: socket(7)
+
+
+def keep_on_link(out: socket.socket, ttl: int) -> None:
+    """Have what a socket sends to single addresses go no further than the bus goes.
+
+    `ttl` is that of the bus; at 0 it would reach nobody, so it is 1 at least. A request with a
+    forged sender then makes no answer that passes a router.
+    """
+    if out.family == socket.AF_INET:
+        out.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, max(1, ttl))
+    else:
+        out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, max(1, ttl))
+
+
+def _equal_sizes(datagrams: Sequence[bytes]) -> Iterator[Block]:
+    """Join neighbours of equal size."""
+    for size, group in groupby(datagrams, len):
+        yield Block(b"".join(group), size)
+
+
+def _address(sender: Any) -> Address:  # noqa: ANN401
+    """Return host and port; an IPv6 address of link scope keeps its interface."""
+    if len(sender) == 2:
+        return sender  # type: ignore[no-any-return]
+    if sender[3] and "%" not in sender[0]:
+        return f"{sender[0]}%{sender[3]}", sender[1]
+    return sender[0], sender[1]

@@ -1,0 +1,97 @@
+"""What a kind of node says of itself, and the hooks it fills in; `Node` does the rest."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+from jph.config.model import Network, Sensor
+from jph.config.validation import read_struct
+from jph.errors import ConfigError, Problem
+from jph.retransmit import Hole
+from jph.wire.codec import Control, Reading
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """Base of a kind's own settings (`Sensor` in its entry): keys are the names in PascalCase."""
+
+
+class Hooks:
+    """Base of `Node`: what a kind may override."""
+
+    types: ClassVar[tuple[str, ...]] = ()
+    settings_type: ClassVar[type[Settings]] = Settings
+    halts: ClassVar[bool] = True
+    """Whether it obeys `H`; consoles, gateways, caches and collectors do not."""
+    announces: ClassVar[bool] = True
+    """Whether it says `N` and `I`; consoles are many under one codifier and do not."""
+    repairs: ClassVar[bool] = False
+    """Whether it must not lose a reading: what is missing is asked again, doubles are dropped."""
+    ordered: ClassVar[bool] = False
+    """With `repairs`: whether `on_data` gets each source's readings in the order they were sent,
+    as far as a bounded wait for the missing ones allows."""
+
+    hears_itself: ClassVar[bool] = False
+    """Whether it is handed what it sent itself, as whoever keeps or shows everything must be."""
+
+    settings: Any
+
+    def __init_subclass__(
+        cls,
+        type: str | tuple[str, ...] = (),  # noqa: A002
+        settings: type[Settings] | None = None,
+        **rest: Any,  # noqa: ANN401
+    ) -> None:
+        super().__init_subclass__(**rest)
+        if type:
+            cls.types = (type,) if isinstance(type, str) else type
+        if settings is not None:
+            cls.settings_type = settings
+
+    async def open(self) -> None:
+        """Take what the node needs, before it announces itself. Must not wait for a device."""
+
+    async def close(self) -> None:
+        """Give back what `open` took."""
+
+    async def on_timer(self, now_ms: int) -> None:
+        """Act every `SensorInterval` seconds while active; the first time at once."""
+
+    def on_control(self, message: Control) -> None:
+        """Take a control message.
+
+        `A` and `E` to this node or an element of it, if it has `Control`, and all other messages
+        on the bus, whoever they are for.
+        """
+
+    def on_data(self, readings: Sequence[Reading]) -> None:
+        """Take what came in one batch, while active. A kind without this does not join the bus.
+
+        What came of one source without a gap may be `jph.wire.readings.Readings`: a kind that takes
+        very many can read its columns.
+        """
+
+    def on_holes(self, holes: list[Hole]) -> None:
+        """Take note of readings that will never come; called for kinds with `repairs` only."""
+
+    def on_reload(self) -> None:
+        """Take the new settings: the config was read again and is good."""
+
+    @classmethod
+    def check_settings(cls, entry: Sensor) -> Settings:
+        """Type an entry's own settings.
+
+        Raises:
+            ConfigError: with every mistake in them.
+        """
+        problems: list[Problem] = []
+        path = f"Sensors[{entry.codifier}].Sensor"
+        settings = read_struct(cls.settings_type, entry.sensor, path, problems)
+        if settings is None:
+            raise ConfigError(f"{entry.codifier} ({entry.type}) cannot start:", problems)
+        return settings
+
+    @classmethod
+    def check_network(cls, network: Network) -> Sequence[Problem]:
+        """Return what contradicts between the entries of this kind and others."""
+        return ()

@@ -1,0 +1,416 @@
+"""The life of a node: joining, announcing, staying alive, obeying; a kind adds what is its own.
+
+A kind is a subclass with up to three hooks (timer, control message, list of readings); everything
+that every node must do alike is here.
+"""
+
+import asyncio
+import contextlib
+import math
+import socket
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, Final
+
+from jph.config.model import Network, Sensor
+from jph.errors import DuplicateInstance, JphError
+from jph.net.bus import Address, Bus
+from jph.node.hooks import Hooks, Settings
+from jph.node.outbox import now_ms
+from jph.node.receiver import Receiver, Refusals, RepairingReceiver
+from jph.node.sender import pasts
+from jph.node.unicast_service import Post
+from jph.retransmit import Mark
+from jph.util.logs import Throttle, node_logger
+from jph.wire.codec import (
+    EVERYBODY,
+    Control,
+    Flag,
+    Quality,
+    Reading,
+    Value,
+    decode_batch,
+    decode_control,
+)
+from jph.wire.sequence import SequenceTable
+
+__all__ = ["Node", "Settings", "now_ms"]
+
+_MOST_SKIPPED: Final = 5
+"""Keep-alives that readings may replace in a row: two instances must hear of each other."""
+
+Reload = Callable[[], Awaitable[Network]]
+
+
+class Node(Hooks):
+    """One codifier's program on both buses.
+
+    A kind names its `Type` and its settings:
+
+        class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings): ...
+
+    Attributes:
+        codifier: who this node is.
+        network: the whole configuration; replaced when it is reloaded.
+        entry: this node's own entry in it; settings: the entry's `Sensor`, typed.
+        elements: the elements that this node sends, by codifier.
+        active: whether it sends and receives data.
+        control_sequences, data_sequences: what came and what is missing, per source.
+        refused: datagrams that were not ours, counted by reason.
+        sender: address and port that what a hook is being given came from.
+    """
+
+    def __init__(self, codifier: str, network: Network, reload: Reload | None = None) -> None:
+        self.codifier = codifier
+        self._adopt(network)
+        self._reload = reload
+        self._reloading = asyncio.Lock()
+        self.active = self.entry.active or not self.halts
+        self.log = node_logger(codifier, self.entry.type, network.logging)
+        self.bus = self._make_bus()
+        self._refusals = Refusals(self.log)
+        self.refused = self._refusals.counts
+        self._post = Post(self.entry, self._refusals, self.log)
+        self._sender = self._post.sender
+        self._outbox = self._sender.outbox
+        self._receiver = self._make_receiver()
+        self.control_sequences = SequenceTable()
+        self.data_sequences = self._receiver.sequences
+        self.sender: Address = ("", 0)
+        self._throttle = Throttle()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._end: asyncio.Future[None] | None = None
+        self._timer_due = asyncio.Event()
+        self._announced = False
+        self._spoke = False
+
+    # What a kind uses
+
+    def send(
+        self,
+        value: Value | bool,
+        *,
+        codifier: str | None = None,
+        timestamp_ms: int | None = None,
+        quality: Quality = Quality.GOOD,
+    ) -> None:
+        """Send one reading, of this node or of an element of it; nothing while halted.
+
+        Raises:
+            EncodeError: the value cannot travel.
+        """
+        if not self.active:
+            return
+        code = codifier or self.codifier
+        dialect = self.network.multicast.dialect
+        datagram = self._outbox.one(code, value, timestamp_ms or now_ms(), quality, dialect)
+        if datagram is None:
+            self.send_many(((code, value),), timestamp_ms, quality)
+            return
+        if not self.bus.data.send(datagram):
+            self.bus.send_failed()
+        self._spoke = self._spoke or code == self.codifier
+
+    def send_many(
+        self,
+        readings: Iterable[tuple[str, Value | bool]],
+        timestamp_ms: int | None = None,
+        quality: Quality = Quality.GOOD,
+    ) -> None:
+        """Send readings (codifier, value) of one moment together; nothing while halted.
+
+        Each source's leave in this order; those of different sources may not.
+
+        Raises:
+            EncodeError: a value cannot travel; nothing is sent then.
+        """
+        if not self.active:
+            return
+        batch = list(readings)
+        dialect = self.network.multicast.dialect
+        blocks = self._outbox.blocks(batch, timestamp_ms or now_ms(), quality, dialect)
+        if not self.bus.data.send_blocks(blocks):
+            self.bus.send_failed()
+        self._spoke = self._spoke or any(codifier == self.codifier for codifier, _ in batch)
+
+    def send_control(self, flag: str, to: str = EVERYBODY, number: float = 0.0) -> None:
+        """Send one control message."""
+        if not self.bus.control.send(self._outbox.control(flag, to, number, self.active)):
+            self.bus.send_failed()
+
+    def resume(self, marks: Iterable[Mark]) -> None:
+        """Have asked again what is missing behind these marks; for kinds with `repairs`.
+
+        At any time, but best in `open`: what a source keeps from before it was heard is asked for
+        a second later, whether there was a mark or not.
+        """
+        if isinstance(self._receiver, RepairingReceiver):
+            self._receiver.resume(marks)
+
+    def count_as_alive(self) -> None:
+        """Let what the node just did stand for the next keep-alive."""
+        self._spoke = True
+
+    def hears_data(self) -> bool:
+        """Whether the node joins the data bus: it has an `on_data` of its own."""
+        return type(self).on_data is not Node.on_data
+
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run `work` until it is done or the node ends; if it crashes the node ends with it."""
+        task = asyncio.create_task(work, name=f"{self.codifier} {name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def alive(self) -> None:
+        """Say `I` now."""
+        if self.announces:
+            self.send_control(Flag.ALIVE, number=float(self.config_time_ms))
+
+    def stop(self, error: JphError | None = None) -> None:
+        """End the node, with `error` if there is one."""
+        if self._end is None or self._end.done():
+            return
+        if error is None:
+            self._end.set_result(None)
+        else:
+            self._end.set_exception(error)
+
+    # The life
+
+    async def run(self) -> None:
+        """Live until `stop`.
+
+        Raises:
+            DuplicateInstance: a newer instance has taken this codifier.
+            JphError: the kind cannot work at all.
+        """
+        self._end = asyncio.get_running_loop().create_future()
+        try:
+            self._sender.start()
+            self._receiver.start()
+            await self.open()
+            self._listen()
+            self.spawn(self._sender.answering.serve(), "answers")
+            self.spawn(self._sender.keep_journal(), "journal")
+            await self.bus.start(self._joined)
+            self.spawn(self._run_timer(), "timer")
+            if self.announces:
+                self.spawn(self._keep_alive(), "keep-alive")
+            await self._end
+        finally:
+            await self._shut_down()
+
+    async def _shut_down(self) -> None:
+        tasks, self._tasks = self._tasks, set()
+        for task in tasks:
+            task.remove_done_callback(self._task_done)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            await self.close()
+        finally:
+            self._receiver.close()
+            self._sender.close()
+            await self.bus.close()
+            if self.refused:
+                self.log.warning("refused in all: %s", self._refusals.tally())
+
+    def _adopt(self, network: Network) -> None:
+        """Make `network` the configuration.
+
+        Raises:
+            ConfigError: it has no entry for this node, or the entry's settings are wrong.
+        """
+        entry = network.sensor(self.codifier)
+        settings = type(self).check_settings(entry)
+        self.network, self.entry, self.settings = network, entry, settings
+        self.elements: dict[str, Sensor] = {e.codifier: e for e in network.elements(self.codifier)}
+        self._past_s = pasts(network)
+        self.config_time_ms = now_ms()
+
+    def _make_bus(self) -> Bus:
+        return Bus(self.network.multicast, socket.gethostname(), self.log)
+
+    def _make_receiver(self) -> Receiver:
+        basics = (self.bus.data, self._deliver, self._refusals, self.log)
+        if not self.repairs:
+            return Receiver(*basics)
+        return RepairingReceiver(
+            *basics,
+            self.codifier,
+            self._sender.epoch,
+            lambda holes: self._guarded(self.on_holes, holes),
+            lambda source: self._past_s.get(source, 0.0),
+            self.ordered,
+        )
+
+    def _listen(self) -> None:
+        if not self.hears_itself:
+            self.bus.ignore(self._outbox.epoch)
+        self.bus.listen(self.bus.control, self._receive_control)
+        self._post.elements = self.elements
+        self._post.listen(self.bus, self._receiver if self.hears_data() else None)
+        if self.hears_data():
+            self._receiver.channel = self.bus.data
+            self.bus.listen(self.bus.data, self._receiver.receive)
+
+    def _joined(self) -> None:
+        """Announce: the first time that the sequence is new, later that we are alive."""
+        if self.announces and not self._announced:
+            self._announced = True
+            self.send_control(Flag.NEW, number=float(self.config_time_ms))
+        self.alive()
+
+    async def _run_timer(self) -> None:
+        """Call the timer hook each interval, by a clock that nobody steps."""
+        due = time.monotonic()
+        while True:
+            self._timer_due.clear()
+            if self.active:
+                try:
+                    await self.on_timer(now_ms())
+                except Exception:  # a kind's mistake must not end the node
+                    self.log.exception("the timer failed")
+            interval = self.entry.sensor_interval
+            now = time.monotonic()
+            due = max(due + interval, now) if due + 2 * interval > now else now + interval
+            # Not wait_for, which before Python 3.12 may swallow that the node is told to end.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(due - now):
+                    await self._timer_due.wait()
+                    due = time.monotonic()
+
+    async def _keep_alive(self) -> None:
+        """Say `I` each interval, unless a reading of our own has just said so."""
+        skipped = 0
+        while True:
+            await asyncio.sleep(self.entry.keep_alive_interval)
+            if self._spoke and skipped < _MOST_SKIPPED:
+                skipped += 1
+            else:
+                skipped = 0
+                self.alive()
+            self._spoke = False
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or task.exception() is None:
+            return
+        error = task.exception()
+        if isinstance(error, JphError):
+            self.stop(error)
+        else:
+            self.log.critical("%s crashed", task.get_name(), exc_info=error)
+            self.stop(JphError(f"{self.codifier}: {task.get_name()} crashed: {error!r}"))
+
+    # What comes in
+
+    def _receive_control(self, batch: memoryview, size: int, sender: Address) -> None:
+        self.sender = sender
+        for message in decode_batch(decode_control, batch, size, self._refusals.by(sender)):
+            new = message.flag == Flag.NEW
+            self.control_sequences.observe(message.source, message.sequence, message.epoch, new)
+            self._guarded(self._obey, message)
+
+    def _deliver(self, readings: Sequence[Reading], sender: Address) -> None:
+        self.sender = sender
+        if self.active:
+            self._guarded(self.on_data, readings)
+
+    def _guarded(self, hook: Callable[..., None], *arguments: object) -> None:
+        try:
+            hook(*arguments)
+        except Exception:  # a kind's mistake must not end the node
+            if self._throttle.allow(hook, time.monotonic()):
+                self.log.exception("%s failed", hook.__name__)
+
+    def _obey(self, message: Control) -> None:
+        if message.source == self.codifier and message.flag in (Flag.NEW, Flag.ALIVE):
+            self._check_duplicate(message)
+        if action := _ACTIONS.get(message.flag):
+            if message.to in (self.codifier, EVERYBODY) or self._asks_element(message):
+                action(self, message)
+        elif message.flag in (Flag.SET, Flag.STEP) and not self._may_command(message):
+            return
+        self.on_control(message)
+
+    def _asks_element(self, message: Control) -> bool:
+        return message.flag in (Flag.PING, Flag.REPEAT) and message.to in self.elements
+
+    def _may_command(self, message: Control) -> bool:
+        """Whether an `A` or `E` may be handed to the kind; one that is not for us may."""
+        target = self.entry if message.to == self.codifier else self.elements.get(message.to)
+        if target is None:
+            return True
+        if target.control == "enabled" and math.isfinite(message.number):
+            return True
+        why = (
+            "it has no Control" if target.control != "enabled" else f"{message.number} is no value"
+        )
+        if self._throttle.allow((message.source, message.to), time.monotonic()):
+            self.log.warning("%s from %s to %s: %s", message.flag, message.source, message.to, why)
+        return False
+
+    def _check_duplicate(self, message: Control) -> None:
+        if not self.announces or message.epoch == self._outbox.epoch:
+            return
+        if (message.number, message.epoch) > (self.config_time_ms, self._outbox.epoch):
+            self.stop(
+                DuplicateInstance(
+                    f"another instance of {self.codifier} was started later than this one; "
+                    "this one ends"
+                )
+            )
+
+    def _answer_ping(self, message: Control) -> None:
+        self.send_control(Flag.TIME, message.source, message.number)
+
+    def _send_again(self, message: Control) -> None:
+        self._post.send_again(message, self.sender)
+
+    def _start(self, _: Control) -> None:
+        self.active = True
+        self._timer_due.set()
+        self.alive()
+
+    def _halt(self, message: Control) -> None:
+        if not self.halts:
+            return
+        if self.active:
+            self.log.info("halted by %s", message.source)
+        self.active = False
+        self.alive()
+
+    def _read_config_again(self, message: Control) -> None:
+        if self._reload is not None:
+            self.spawn(self._take_config(self._reload, message.source), "reload")
+
+    async def _take_config(self, reload: Reload, asker: str) -> None:
+        """Take a new config and restart the channels, or keep the old one and say why."""
+        async with self._reloading:
+            before = self.config_time_ms
+            try:
+                self._adopt(await reload())
+            except Exception as error:  # whatever is wrong with it, the old one is good
+                self.log.error("%s asked to reload; keeping the old config: %s", asker, error)
+                return
+            self.config_time_ms = max(self.config_time_ms, before + 1)
+            self.log.info("config reloaded, as %s asked", asker)
+            old, self.bus = self.bus, self._make_bus()
+            self._listen()
+            await old.close()
+            self._announced = False
+            await self.bus.start(self._joined)
+            self._guarded(self.on_reload)
+            self._timer_due.set()
+
+
+_ACTIONS: Final[dict[str, Callable[[Node, Control], None]]] = {
+    Flag.PING: Node._answer_ping,
+    Flag.START: Node._start,
+    Flag.HALT: Node._halt,
+    Flag.RELOAD: Node._read_config_again,
+    Flag.REPEAT: Node._send_again,
+}
+"""What every node does when a control message is for it, by flag."""

@@ -1,0 +1,169 @@
+r"""The recording's form on disk: checksummed frames, one behind another, that outlive damage.
+
+A file is `jphREC1\n` and then frames, little-endian, each
+
+     0  1  2    3          7         11
+    ┌──┬──┬────┬──────────┬──────────┬────────
+    │F5│6A│kind│  length  │  crc32   │ body …
+    └──┴──┴────┴──────────┴──────────┴────────
+
+with the CRC over kind, length and body. A reader that meets damage looks for the next frame whose
+CRC is right, so that one bad sector costs what lay on it. Kinds:
+
+    C D   a datagram of the control, the data bus: arrival µs u64, port u16, length of the address
+          u8, address (4 or 16 bytes), then the datagram as it travels
+    E     an event: JSON
+    Z     the recording's end was reached (what follows was merged into it later)
+"""
+
+import ipaddress
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from jph.wire.codec import MAX_DATAGRAM, Control, Reading, decode_control, decode_data
+
+MAGIC: Final = b"jphREC1\n"
+_MARK: Final = b"\xf5j"
+_HEAD: Final = struct.Struct("<2scII")
+_CHECKED: Final = struct.Struct("<cI")
+_ARRIVAL: Final = struct.Struct("<QHB")
+_LONGEST_BODY: Final = MAX_DATAGRAM + 64
+END: Final = _HEAD.pack(_MARK, b"Z", 0, zlib.crc32(_CHECKED.pack(b"Z", 0)))
+_EVENT_MARK: Final = _MARK + b"E"
+
+
+class Heard(NamedTuple):
+    """A datagram of the bus `control` or `data`, when it arrived (µs since 1970) and from whom."""
+
+    bus: str
+    arrival_us: int
+    address: str
+    port: int
+    datagram: bytes
+
+    def message(self) -> Control | Reading:
+        """Return what the datagram says; `DecodeError` if it is of a later wire version."""
+        return (decode_control if self.bus == "control" else decode_data)(self.datagram)
+
+
+class Event(NamedTuple):
+    """Why a recording was written: `kind` is `shed`, `alarm` or `loss`."""
+
+    kind: str
+    arrival_us: int
+    text: str
+
+
+class Damage(NamedTuple):
+    """Bytes of a file that are no frames; a file cut short ends with one."""
+
+    offset: int
+    size: int
+
+
+class End(NamedTuple):
+    """The recording's end, written on purpose."""
+
+    offset: int
+
+
+Entry = Heard | Event | Damage | End
+
+
+def pack_heard(heard: Heard) -> bytes:
+    """Return the frame of a datagram."""
+    address = _packed(heard.address)
+    arrival = _ARRIVAL.pack(heard.arrival_us, heard.port, len(address))
+    kind = b"C" if heard.bus == "control" else b"D"
+    return _frame(kind, b"".join((arrival, address, heard.datagram)))
+
+
+def pack_event(event: Event) -> bytes:
+    """Return the frame of an event."""
+    return _frame(b"E", json.dumps(event._asdict()).encode())
+
+
+def unpack(recording: bytes) -> Iterator[Entry]:
+    """Yield what a file holds, good frames and damage, in their order. Raises nothing."""
+    offset = good = len(MAGIC) if recording.startswith(MAGIC) else 0
+    while offset < len(recording):
+        found = _read_frame(recording, offset)
+        if found is None:
+            offset = recording.find(_MARK, offset + 1)
+            offset = len(recording) if offset < 0 else offset
+            continue
+        if offset > good:
+            yield Damage(good, offset - good)
+        entry, offset = found
+        good = offset
+        yield entry
+    if offset > good:
+        yield Damage(good, offset - good)
+
+
+def find_events(recording: bytes) -> Iterator[Event]:
+    """Yield the events alone, quickly: without looking at what lies between them."""
+    offset = recording.find(_EVENT_MARK)
+    while offset >= 0:
+        found = _read_frame(recording, offset)
+        if found is not None and isinstance(found[0], Event):
+            yield found[0]
+        offset = recording.find(_EVENT_MARK, offset + 1)
+
+
+def _frame(kind: bytes, body: bytes) -> bytes:
+    crc = zlib.crc32(body, zlib.crc32(_CHECKED.pack(kind, len(body))))
+    return _HEAD.pack(_MARK, kind, len(body), crc) + body
+
+
+def _read_frame(recording: bytes, offset: int) -> tuple[Entry, int] | None:
+    """Return the entry at `offset` and where the next one is, or None if there is none."""
+    start = offset + _HEAD.size
+    if start > len(recording):
+        return None
+    mark, kind, length, crc = _HEAD.unpack_from(recording, offset)
+    end = start + length
+    if mark != _MARK or length > _LONGEST_BODY or end > len(recording):
+        return None
+    body = recording[start:end]
+    if zlib.crc32(body, zlib.crc32(_CHECKED.pack(kind, length))) != crc:
+        return None
+    entry = _read_body(kind, body, offset)
+    return None if entry is None else (entry, end)
+
+
+def _read_body(kind: bytes, body: bytes, offset: int) -> Entry | None:
+    if kind == b"Z":
+        return End(offset)
+    if kind == b"E":
+        try:
+            told = json.loads(body)
+            return Event(str(told["kind"]), int(told["arrival_us"]), str(told["text"]))
+        except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
+            return None
+    if kind not in b"CD" or len(body) < _ARRIVAL.size:
+        return None
+    arrival_us, port, size = _ARRIVAL.unpack_from(body)
+    rest = body[_ARRIVAL.size :]
+    if size not in (0, 4, 16) or len(rest) < size:
+        return None
+    bus = "control" if kind == b"C" else "data"
+    return Heard(bus, arrival_us, _unpacked(rest[:size]), port, rest[size:])
+
+
+@lru_cache(256)
+def _packed(address: str) -> bytes:
+    """Return an address's 4 or 16 bytes; nothing for one that is none, as a name would be."""
+    try:
+        return ipaddress.ip_address(address.partition("%")[0]).packed
+    except ValueError:
+        return b""
+
+
+@lru_cache(256)
+def _unpacked(address: bytes) -> str:
+    return str(ipaddress.ip_address(address)) if address else ""

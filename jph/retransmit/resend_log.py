@@ -1,0 +1,360 @@
+"""What a program sent, on disk: so that hours can be sent again, and what it sent before a restart.
+
+A directory of segments that are only ever appended to. A segment is a row of blocks, one for each
+flush, and a block is understood alone:
+
+    magic "jphB", u32 crc32 of what follows, u32 size of what follows,
+    f64 age of the journal in s, u16 runs,
+    runs × (codifier, flag of the first, u32 epoch, u32 first sequence, u32 count, u32 bytes),
+    the datagrams of each run, as they were sent
+
+The age counts the time in which the journal was written to, so that a stepped clock forgets
+nothing. Each segment begins with the announcements of the sources that write to it: what an epoch
+began with is known for as long as anything of it. A block that is cut or damaged is skipped, and a
+start writes to a segment of its own. Two instances may share the directory for a while, when one
+makes way for the other: each takes a new number, and looks again at what it did not write itself.
+"""
+
+import contextlib
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from jph.errors import StoreError
+from jph.retransmit.gaps import Ranges
+from jph.retransmit.messages import Life
+from jph.wire.codec import HEADER_SIZE, SEQUENCE_LIMIT
+
+_MAGIC: Final = b"jphB"
+_BLOCK = struct.Struct("<4sII")
+_HEAD = struct.Struct("<dH")
+_RUN = struct.Struct("<2scIIII")
+_LENGTH_AT: Final = 24  # of the payload, in a datagram
+_LENGTH = struct.Struct("<I")
+_SEGMENTS: Final = 64
+"""A segment holds this part of the journal's bytes."""
+_MOST_SEGMENTS: Final = 4096
+"""A program that is started again and again must not fill the directory with small ones."""
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+_HALF: Final = SEQUENCE_LIMIT // 2
+
+
+class Run(NamedTuple):
+    """Contiguous datagrams of one start of one source, one after the other."""
+
+    codifier: str
+    epoch: int
+    first: int
+    length: int
+    joined: bytes
+
+
+class _Segment(msgspec.Struct):
+    """One file: what it holds of each (codifier, epoch), and the journal's age at its end."""
+
+    path: Path
+    size: int = 0
+    damaged: int = 0
+    age_s: float = 0.0
+    held: dict[tuple[str, int], Ranges] = {}
+    began: dict[tuple[str, int], int] = {}
+
+    def note(self, codifier: str, epoch: int, first: int, count: int, flag: str) -> None:
+        """Take note of a run; sequences are kept as they are, so a run that wraps is two."""
+        held = self.held.setdefault((codifier, epoch), Ranges())
+        held.add(first, min(first + count, SEQUENCE_LIMIT))
+        held.add(0, first + count - SEQUENCE_LIMIT)
+        if flag == "n":
+            self.began[codifier, epoch] = first
+
+
+class Journal:
+    """The ring of one node on disk.
+
+    Attributes:
+        damaged: bytes that could not be read when the journal was opened.
+    """
+
+    def __init__(self, directory: Path, max_bytes: int, max_age_s: float) -> None:
+        self.damaged = 0
+        self._directory = directory
+        self._max_bytes = max_bytes
+        self._max_age_s = max_age_s
+        self._segments: list[_Segment] = []
+        self._file: int | None = None
+        self._written: _Segment | None = None
+        self._age_s = 0.0
+        self._read: tuple[object, dict[int, bytes]] = (None, {})
+
+    def open(self) -> None:
+        """Read what is there.
+
+        Raises:
+            StoreError: the directory cannot be used.
+        """
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._look()
+        except OSError as error:
+            raise StoreError(f"the journal {self._directory} cannot be read: {error}") from error
+        self.damaged = sum(segment.damaged for segment in self._segments)
+        self._forget()
+
+    def refresh(self) -> None:
+        """Take note of what another instance has written or dropped meanwhile."""
+        with contextlib.suppress(OSError):  # then what is known has to do
+            self._look()
+
+    def write(
+        self, runs: Sequence[Run], announcements: Mapping[str, bytes], passed_s: float
+    ) -> None:
+        """Append runs of the present epoch and have them on the disk when this returns.
+
+        `announcements` are those of all sources that are sent now, `passed_s` is the time since
+        the last call.
+
+        Raises:
+            StoreError: the disk takes nothing; what was to be written is in no segment then.
+        """
+        if not runs:
+            return
+        self._age_s += passed_s
+        try:
+            if self._file is None:
+                self._begin_segment()
+                runs = [*_announcing(runs, announcements), *runs]
+            assert self._file is not None
+            assert self._written is not None
+            self._append(self._file, self._written, runs)
+        except OSError as error:
+            self._end_segment()
+            raise StoreError(f"the journal {self._directory} cannot be written: {error}") from error
+        if self._written.size * _SEGMENTS >= self._max_bytes:
+            self._end_segment()
+        self._forget()
+
+    def close(self) -> None:
+        """End the segment that is written to."""
+        self._end_segment()
+
+    def lives(self, without: int) -> list[Life]:
+        """Return all starts of all sources but the epoch `without`, newest first of each source."""
+        found: dict[tuple[str, int], tuple[int, int]] = {}
+        for segment in self._segments:
+            for key, held in segment.held.items():
+                known = found.get(key)
+                first = known[0] if known else segment.began.get(key, held.first)
+                ends = [(end - first + _HALF) % SEQUENCE_LIMIT - _HALF for _, end in held]
+                found[key] = (first, max([*ends, known[1] if known else 0]))
+        lives = [
+            Life(codifier, epoch, first, (first + length) % SEQUENCE_LIMIT)
+            for (codifier, epoch), (first, length) in reversed(found.items())
+            if epoch != without
+        ]
+        return sorted(lives, key=lambda life: life.codifier)
+
+    def began(self, codifier: str, epoch: int) -> int | None:
+        """Return the first sequence of a start of a source, or None if it is not known."""
+        for segment in self._segments:
+            if (first := segment.began.get((codifier, epoch))) is not None:
+                return first
+        return None
+
+    def held(self, codifier: str, epoch: int, first: int) -> Ranges:
+        """Return what is kept of a start of a source, as distances from sequence `first`."""
+        found = Ranges()
+        for segment in list(self._segments):
+            for start, end in segment.held.get((codifier, epoch), ()):
+                distance = (start - first + _HALF) % SEQUENCE_LIMIT - _HALF
+                found.add(distance, distance + end - start)
+        return found
+
+    def find(self, codifier: str, epoch: int, first: int, count: int) -> dict[int, bytes]:
+        """Return the datagrams that are kept of `count` sequences from `first` on."""
+        found: dict[int, bytes] = {}
+        for segment in list(self._segments):
+            ranges = segment.held.get((codifier, epoch))
+            if ranges is None or not any(
+                ranges.within(start, end) for start, end in _unwrapped(first, count)
+            ):
+                continue
+            held = self._datagrams(segment, codifier, epoch)
+            if count < len(held):
+                asked = [(first + step) % SEQUENCE_LIMIT for step in range(count)]
+            else:
+                asked = [each for each in held if (each - first) % SEQUENCE_LIMIT < count]
+            found |= {sequence: held[sequence] for sequence in asked if sequence in held}
+        return found
+
+    def _datagrams(self, segment: _Segment, codifier: str, epoch: int) -> dict[int, bytes]:
+        """Return what a segment holds of a start of a source; the last is remembered.
+
+        Whoever asks for many small ranges asks for neighbours.
+        """
+        key = (segment.path, segment.size, codifier, epoch)
+        if self._read[0] != key:
+            with contextlib.suppress(OSError):  # forgotten while we look: then it is gone
+                runs = _runs(segment.path.read_bytes(), codifier, epoch)
+                self._read = (
+                    key,
+                    {
+                        (run.first + position) % SEQUENCE_LIMIT: datagram
+                        for run in runs
+                        for position, datagram in enumerate(_datagrams(run.joined))
+                    },
+                )
+        return self._read[1] if self._read[0] == key else {}
+
+    def _look(self) -> None:
+        """Read the segments that are new or have changed; forget those that are there no more."""
+        known = {segment.path: segment for segment in self._segments}
+        segments = []
+        for path in sorted(self._directory.glob("*.journal")):
+            segment = known.get(path)
+            with contextlib.suppress(FileNotFoundError):  # dropped while we look
+                if segment is None or segment.size != path.stat().st_size:
+                    segment = segment if segment is self._written and segment else _scan(path)
+                segments.append(segment)
+        self._segments = segments
+        self._age_s = max([self._age_s, *(segment.age_s for segment in segments)])
+
+    def _begin_segment(self) -> None:
+        while self._file is None:
+            last = int(self._segments[-1].path.stem, 16) if self._segments else 0
+            path = self._directory / f"{last + 1:016x}.journal"
+            try:
+                self._file = os.open(
+                    path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644
+                )
+            except FileExistsError:  # another instance's
+                self._look()
+        self._written = _Segment(path)
+        self._segments.append(self._written)
+        _sync_directory(self._directory)
+
+    def _end_segment(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = self._written = None
+
+    def _append(self, file: int, segment: _Segment, runs: Sequence[Run]) -> None:
+        block = _encode(runs, self._age_s)
+        written = os.write(file, block)
+        segment.size += written
+        if written < len(block):
+            raise OSError("the disk is full")
+        os.fsync(file)
+        segment.age_s = self._age_s
+        for run in runs:
+            segment.note(run.codifier, run.epoch, run.first, run.length, chr(run.joined[16]))
+
+    def _forget(self) -> None:
+        """Drop the oldest segments while there is too much, or what they hold is too old."""
+        size = sum(segment.size for segment in self._segments)
+        while (
+            len(self._segments) > 1
+            and self._segments[0] is not self._written
+            and (
+                size > self._max_bytes
+                or len(self._segments) > _MOST_SEGMENTS
+                or self._age_s - self._segments[0].age_s > self._max_age_s
+            )
+        ):
+            oldest = self._segments.pop(0)
+            size -= oldest.size
+            with contextlib.suppress(OSError):
+                oldest.path.unlink()
+
+
+def _scan(path: Path) -> _Segment:
+    """Read what a segment holds, skipping what is damaged."""
+    data = path.read_bytes()
+    segment = _Segment(path, len(data), len(data))
+    for start, end in _blocks(data):
+        segment.damaged -= end - start
+        age_s, _ = _HEAD.unpack_from(data, start + _BLOCK.size)
+        segment.age_s = max(segment.age_s, age_s)
+        for codifier, flag, epoch, first, count, _, _ in _table(data, start):
+            segment.note(codifier, epoch, first, count, flag)
+    return segment
+
+
+def _announcing(runs: Sequence[Run], announcements: Mapping[str, bytes]) -> Iterator[Run]:
+    """Make runs of the announcements that are not written anyway."""
+    epoch = runs[0].epoch
+    written = {(run.codifier, run.first) for run in runs}
+    for codifier, datagram in announcements.items():
+        (first,) = _LENGTH.unpack_from(datagram)
+        if (codifier, first) not in written:
+            yield Run(codifier, epoch, first, 1, datagram)
+
+
+def _encode(runs: Sequence[Run], age_s: float) -> bytes:
+    table = [_HEAD.pack(age_s, len(runs))]
+    for run in runs:
+        code, flag = run.codifier.encode(), run.joined[16:17]
+        table.append(_RUN.pack(code, flag, run.epoch, run.first, run.length, len(run.joined)))
+    body = b"".join(table + [run.joined for run in runs])
+    return _BLOCK.pack(_MAGIC, zlib.crc32(body), len(body)) + body
+
+
+def _blocks(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield start and end of every good block; after a damaged one look for the next."""
+    start = 0
+    while (start := data.find(_MAGIC, start)) >= 0 and start + _BLOCK.size <= len(data):
+        _, crc, size = _BLOCK.unpack_from(data, start)
+        body = start + _BLOCK.size
+        whole = body + size <= len(data) and size >= _HEAD.size
+        if whole and zlib.crc32(memoryview(data)[body : body + size]) == crc:
+            yield start, body + size
+            start = body + size
+        else:
+            start += 1
+
+
+def _table(data: bytes, start: int) -> Iterator[tuple[str, str, int, int, int, int, int]]:
+    """Yield the runs of a block: codifier, flag, epoch, first, count, where, bytes."""
+    head = start + _BLOCK.size
+    _, count = _HEAD.unpack_from(data, head)
+    where = head + _HEAD.size + count * _RUN.size
+    for index in range(count):
+        code, flag, *numbers, size = _RUN.unpack_from(data, head + _HEAD.size + index * _RUN.size)
+        epoch, first, datagrams = numbers
+        yield code.decode(), flag.decode(), epoch, first, datagrams, where, size
+        where += size
+
+
+def _runs(data: bytes, codifier: str, epoch: int) -> Iterator[Run]:
+    """Yield the runs of one start of one source in a segment."""
+    for start, _ in _blocks(data):
+        for code, _, run_epoch, first, count, where, size in _table(data, start):
+            if (code, run_epoch) == (codifier, epoch):
+                yield Run(code, run_epoch, first, count, data[where : where + size])
+
+
+def _datagrams(joined: bytes) -> Iterator[bytes]:
+    """Take datagrams apart; each says the length of its payload."""
+    start = 0
+    while start < len(joined):
+        end = start + HEADER_SIZE + _LENGTH.unpack_from(joined, start + _LENGTH_AT)[0]
+        yield joined[start:end]
+        start = end
+
+
+def _unwrapped(first: int, count: int) -> Iterator[tuple[int, int]]:
+    yield first, min(first + count, SEQUENCE_LIMIT)
+    yield 0, first + count - SEQUENCE_LIMIT
+
+
+def _sync_directory(directory: Path) -> None:
+    """Have a new file's name on the disk too (fsync(2): the file alone does not)."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

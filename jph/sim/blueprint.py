@@ -1,0 +1,68 @@
+"""The house that a configuration describes: its heaters are those of the pilot cards' wiring."""
+
+from collections.abc import Iterable, Mapping
+from random import Random
+from typing import Final, NamedTuple
+
+from jph.config.model import Network
+from jph.heating.orders import Order, decode
+from jph.heating.wiring import wiring
+from jph.sim.physics.appliances import HOUSEHOLD
+from jph.sim.physics.spec import HouseSpec, heater_for, room_for
+from jph.sim.physics.weather import Weather
+
+USUAL_WATTS: Final = 1000.0
+USUAL_WATTS_PER_M2: Final = 150.0
+FIRST_ADDRESS: Final = 0x20
+
+
+class Blueprint(NamedTuple):
+    """A house and which of its heaters hangs on which wire (1–8) of which chip (address)."""
+
+    house: HouseSpec
+    wires: Mapping[tuple[int, int], str]
+
+    @property
+    def chips(self) -> set[int]:
+        """Addresses of all chips."""
+        return {address for address, _ in self.wires}
+
+    def orders(self, address: int, outputs: tuple[int, int]) -> Iterable[tuple[str, Order]]:
+        """Return what a chip's outputs tell its heaters, by codifier."""
+        for wire, order in decode(outputs).items():
+            codifier = self.wires.get((address, wire))
+            if codifier is not None:
+                yield codifier, order
+
+
+def blueprint(
+    network: Network, bus: str, areas_m2: Mapping[str, float], *, seed: int, subscribed_a: int
+) -> Blueprint:
+    """Draw the house whose pilot cards sit on `bus`, an I2C bus as the cards' settings name it.
+
+    A room without an area gets one that suits its heaters.  Raises `ConfigError` if the wiring
+    table contradicts itself.
+    """
+    addresses = {
+        card.codifier: int(card.sensor.get("Address", FIRST_ADDRESS))
+        for card in network.sensors
+        if card.type == "PilotCard" and card.sensor.get("Bus") == bus
+    }
+    random = Random(f"tolerances {seed}")
+    heaters = []
+    wires: dict[tuple[int, int], str] = {}
+    watts: dict[str, float] = {}
+    for heater in wiring(network).heaters.values():
+        if heater.card not in addresses:
+            continue
+        room = heater.room or heater.codifier
+        spec = heater_for(heater.codifier, heater.phase, room, heater.watts or USUAL_WATTS, random)
+        heaters.append(spec)
+        wires[addresses[heater.card], heater.wire] = heater.codifier
+        watts[room] = watts.get(room, 0.0) + spec.watts
+    rooms = tuple(
+        room_for(name, areas_m2.get(name, rated / USUAL_WATTS_PER_M2), rated)
+        for name, rated in watts.items()
+    )
+    house = HouseSpec(rooms, tuple(heaters), HOUSEHOLD, Weather(seed=seed), subscribed_a)
+    return Blueprint(house, wires)

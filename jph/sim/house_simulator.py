@@ -1,0 +1,115 @@
+"""The node kind "HouseSimulator": a house, its meter and its chips, at the pace of the clock.
+
+What other nodes touch are two files, as with the real things: a serial device (`Meter`) and an I2C
+bus (`I2C`).  On the buses it says only what a thermometer would: outdoors and each room.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+
+from jph.config.model import expand
+from jph.node.node import Node, Settings
+from jph.sim.blueprint import blueprint
+from jph.sim.live import LiveHouse
+from jph.wire.codec import Quality, Reading
+
+SETPOINT_RANGE_C: Final = (5.0, 30.0)
+
+
+class RoomSettings(Settings, frozen=True, kw_only=True):
+    """A room of the wiring table: the element that tells its temperature, and its floor in m²."""
+
+    codifier: str
+    name: str
+    area: Annotated[float, msgspec.Meta(gt=0)]
+
+
+class HouseSimulatorSettings(Settings, frozen=True, kw_only=True):
+    """Paths, elements and the house.
+
+    `Subscribed` is A per phase.  `ThermalSpeed` above 1 lets rooms warm up and cool down so much
+    faster than in truth.  `Silent` lists addresses of chips that do not answer.
+    """
+
+    meter: str = "$JPH_STATE/house/meter"
+    i2c: str = msgspec.field(default="$JPH_STATE/house/i2c.sock", name="I2C")
+    state: str = "$JPH_STATE/house/state.json"
+    outdoor: str = "TO"
+    setpoint: str = "SP"
+    rooms: tuple[RoomSettings, ...] = ()
+    subscribed: Annotated[int, msgspec.Meta(ge=10, le=60)] = 30
+    seed: int = 0
+    thermal_speed: Annotated[float, msgspec.Meta(ge=1, le=100)] = 1.0
+    silent: tuple[int, ...] = ()
+
+
+class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSettings):
+    """Let the house live, and publish its temperatures each `SensorInterval`.
+
+    If the comfort setpoint falls silent the thermostats keep the last one, as real ones would.
+    """
+
+    settings: HouseSimulatorSettings
+    live: LiveHouse | None = None
+    """The house, from `open` to `close`."""
+
+    async def open(self) -> None:
+        """Build the house, or go on where the last run ended, and connect meter and chips."""
+        settings = self.settings
+        plan = blueprint(
+            self.network,
+            f"unix:{settings.i2c}",
+            {room.name: room.area for room in settings.rooms},
+            seed=settings.seed,
+            subscribed_a=settings.subscribed,
+        )
+        live = LiveHouse(
+            plan,
+            Path(expand(settings.state)),
+            seed=settings.seed,
+            thermal_speed=settings.thermal_speed,
+            log=self.log,
+        )
+        live.open(Path(expand(settings.meter)), Path(expand(settings.i2c)))
+        self.live = live
+        self.on_reload()
+        self.spawn(live.run(), "meter")
+
+    async def close(self) -> None:
+        """Take the meter and the chips away and keep the house for the next start."""
+        if self.live is not None:
+            self.live.close()
+            self.live = None
+
+    def on_reload(self) -> None:
+        """Take up which chips are silent; a house is not rebuilt while it is lived in."""
+        if self.live is not None:
+            self.live.bus.silent = frozenset(self.settings.silent)
+
+    async def on_timer(self, now_ms: int) -> None:
+        """Publish the temperatures, °C."""
+        if self.live is None:
+            return
+        self.live.advance()
+        house = self.live.house
+        temperatures = {self.settings.outdoor: house.outdoor_c}
+        for room in self.settings.rooms:
+            if room.name in house.rooms:
+                temperatures[room.codifier] = house.rooms[room.name].air_c
+        readings = [
+            (code, round(c, 2)) for code, c in temperatures.items() if code in self.elements
+        ]
+        self.send_many(readings, timestamp_ms=now_ms, quality=Quality.SIMULATED)
+
+    def on_data(self, readings: Sequence[Reading]) -> None:
+        """Take up the comfort setpoint."""
+        lowest, highest = SETPOINT_RANGE_C
+        for reading in readings:
+            if reading.source != self.settings.setpoint or self.live is None:
+                continue
+            celsius = reading.number
+            if celsius is not None and lowest <= celsius <= highest:
+                self.live.house.comfort_c = celsius

@@ -1,0 +1,129 @@
+"""A house at the pace of the clock, with its meter and its chips where programs can reach them."""
+
+import asyncio
+import json
+import logging
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+from jph.heating.orders import Order
+from jph.sim.blueprint import Blueprint
+from jph.sim.chips.i2cbus import I2cBus, Outputs
+from jph.sim.chips.server import I2cServer
+from jph.sim.meter.frames import with_parity
+from jph.sim.meter.line import Line, duration_s
+from jph.sim.meter.port import MeterPort
+from jph.sim.meter.register import Register
+from jph.sim.physics.house import House
+
+METER_ADDRESS: Final = "021875000042"
+SAVE_INTERVAL_S: Final = 1.0
+
+LONGEST_STEP_S: Final = 5.0
+"""A machine that slept does not make the house live through the night at once."""
+
+LONGEST_DELAY_S: Final = 1.0
+"""A line that is further behind than this does not hurry to catch up."""
+
+Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
+class LiveHouse:
+    """A house that lives from `open` to `close`, while `run` runs.
+
+    It goes on where the state file says an earlier one ended.  Only the chips start afresh, as
+    chips do when their power comes back: they drive nothing, and all heaters are on comfort.
+    """
+
+    def __init__(
+        self, plan: Blueprint, state: Path, *, seed: int, thermal_speed: float, log: Log
+    ) -> None:
+        self.bus = I2cBus(plan.chips, self._outputs_changed)
+        self.register = Register(METER_ADDRESS, plan.house.subscribed_a)
+        self._plan = plan
+        self._state = state
+        self._log = log
+        self.house = self._resume(seed, thermal_speed)
+        for codifier in self.house.heaters:
+            self.house.order(codifier, Order.COMFORT)
+        self._joules = 0.0
+        self._stepped_s = time.monotonic()
+        self._parts = ExitStack()
+
+    def open(self, meter: Path, i2c: Path) -> None:
+        """Put the meter's port and the chips' socket there; `DeviceError` if that cannot be."""
+        self._loop = asyncio.get_running_loop()
+        with ExitStack() as parts:
+            self._port = MeterPort(meter)
+            parts.callback(self._port.close)
+            server = I2cServer(i2c, self.bus)
+            server.start()
+            parts.callback(server.close)
+            self._parts = parts.pop_all()
+
+    def close(self) -> None:
+        """Take port and socket away and keep the house for the next start."""
+        self._parts.close()
+        self.save()
+
+    async def run(self) -> None:
+        """Send group after group, each when a real line would have carried its last bit."""
+        line = Line(self.register)
+        due_s = saved_s = time.monotonic()
+        while True:
+            self.advance()
+            now_s = time.monotonic()
+            characters = line.next(now_s)
+            due_s = max(due_s, now_s - LONGEST_DELAY_S) + duration_s(characters)
+            await asyncio.sleep(due_s - now_s)
+            self._port.write(with_parity(characters))
+            if now_s - saved_s > SAVE_INTERVAL_S:
+                saved_s = now_s
+                self.save(ahead_s=SAVE_INTERVAL_S)
+
+    def advance(self) -> None:
+        """Let the house live up to now, and the meter count it."""
+        now_s = time.monotonic()
+        self.house.step(min(now_s - self._stepped_s, LONGEST_STEP_S))
+        self._stepped_s = now_s
+        before, self._joules = self._joules, sum(self.house.joules())
+        self.register.observe(self.house.time_s, self.house.amps, self._joules - before)
+
+    def save(self, ahead_s: float = 0.0) -> None:
+        """Keep the state; a disk that refuses costs only the continuation.
+
+        `ahead_s` is how long it must serve if no other save follows.
+        """
+        kept = {"house": self.house.snapshot(), "meter": self.register.snapshot(ahead_s)}
+        fresh = self._state.with_suffix(".new")
+        try:
+            self._state.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(json.dumps(kept), encoding="utf-8")
+            fresh.replace(self._state)
+        except OSError as error:
+            self._log.warning("%s cannot be written: %s", self._state, error)
+
+    def _outputs_changed(self, address: int, outputs: Outputs) -> None:
+        """Come in from the thread that serves the chips."""
+        self._loop.call_soon_threadsafe(self._obey, address, outputs)
+
+    def _obey(self, address: int, outputs: Outputs) -> None:
+        self.advance()
+        for codifier, order in self._plan.orders(address, outputs):
+            self.house.order(codifier, order)
+
+    def _resume(self, seed: int, thermal_speed: float) -> House:
+        spec = self._plan.house
+        try:
+            kept: dict[str, Any] = json.loads(self._state.read_bytes())
+            house = House.resume(spec, kept["house"], seed=seed, thermal_speed=thermal_speed)
+            self.register.resume(kept["meter"])
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            self._log.warning("%s cannot be used (%r): the house starts anew", self._state, error)
+        else:
+            return house
+        return House(spec, seed=seed, thermal_speed=thermal_speed)

@@ -1,0 +1,1 @@
+"""The messages of both buses: bytes to values and back. Pure."""

@@ -1,0 +1,92 @@
+"""The command group: what each command says of itself, and how errors leave it."""
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from jph.cli import entry, main
+from jph.cli.main import COMMANDS, CommandTable, cli
+from jph.errors import ConfigError, DuplicateInstance, JphError, Problem
+from tests.support import REPOSITORY
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_explains_itself(name: str) -> None:
+    done = CliRunner().invoke(cli, [name, "--help"])
+    assert done.exit_code == 0
+    assert done.output.count("\n") > 5
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_examples_keep_their_lines(name: str) -> None:
+    output = CliRunner().invoke(cli, [name, "--help"]).output
+    assert "\\b" not in output
+    for line in output.splitlines():
+        assert line.count("control.py") <= 1
+
+
+def test_the_usual_config_is_here_or_beside_control_py(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert entry.default_config() == str(REPOSITORY / "static" / "config.json")
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "config.json").write_text("{}")
+    assert entry.default_config() == "static/config.json"
+    monkeypatch.setattr(entry, "_BESIDE", tmp_path / "nowhere.json")
+    (tmp_path / "static" / "config.json").unlink()
+    assert entry.default_config() == "static/config.json"
+
+
+def test_the_help_teaches_all_of_them() -> None:
+    done = CliRunner().invoke(cli, ["--help"])
+    assert done.exit_code == 0
+    for name in COMMANDS:
+        assert f"\n  {name} " in done.output
+    assert "control.py ping TI" in done.output
+
+
+def test_an_unknown_command_is_a_mistake_of_the_user() -> None:
+    assert CliRunner().invoke(cli, ["pong"]).exit_code == 2
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> CommandTable:
+    """Make a table with one command, which raises what its argument names."""
+    errors: dict[str, Exception] = {
+        "jph": JphError("it failed"),
+        "config": ConfigError("2 mistakes:", [Problem("A", "wrong"), Problem("B", "wrong")]),
+        "duplicate": DuplicateInstance("taken"),
+        "bug": RuntimeError("a bug"),
+    }
+
+    @click.command()
+    @click.argument("kind")
+    def fail(kind: str) -> None:
+        raise errors[kind]
+
+    monkeypatch.setitem(main.COMMANDS, "fail", f"{__name__}:fail")
+    monkeypatch.setattr(CommandTable, "get_command", lambda *_: fail)
+    return CommandTable()
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "said"),
+    [
+        ("jph", 1, "control.py: it failed\n"),
+        ("config", 2, "control.py: 2 mistakes:\n  A: wrong\n  B: wrong\n"),
+        ("duplicate", 3, "control.py: taken\n"),
+    ],
+)
+def test_an_error_is_told_without_traceback(
+    failing: CommandTable, kind: str, status: int, said: str
+) -> None:
+    done = CliRunner().invoke(failing, ["fail", kind])
+    assert (done.exit_code, done.stderr) == (status, said)
+
+
+def test_a_bug_keeps_its_traceback(failing: CommandTable) -> None:
+    with pytest.raises(RuntimeError, match="a bug"):
+        CliRunner().invoke(failing, ["fail", "bug"], catch_exceptions=False)

@@ -1,0 +1,50 @@
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from jph.cli.watch import Printer
+from jph.wire.codec import Control, Flag
+from tests.jph.heating.tellinghouse import telling_house
+
+NOON_MS = 1_795_172_400_000  # in Paris, on 20 November 2026
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def paris(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put this machine into Paris."""
+    monkeypatch.setenv("TZ", "Europe/Paris")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def ping(timestamp_ms: int) -> Control:
+    return Control(1, 7, timestamp_ms, Flag.PING, "CC", "TI", 1, 5.0, True)
+
+
+@pytest.mark.usefixtures("paris")
+def test_the_day_and_its_time_are_told_once_and_where_they_differ(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    printer = Printer(telling_house())
+    for sent_ms, arrival_ms in (
+        (NOON_MS, NOON_MS),
+        (NOON_MS + 1, NOON_MS),
+        (NOON_MS - DAY_MS, NOON_MS),
+        (NOON_MS + DAY_MS, NOON_MS + DAY_MS),
+        (2**63, NOON_MS + DAY_MS),
+    ):
+        printer.show(ping(sent_ms), arrival_ms)
+    told = [line.partition(" C P")[0] for line in capsys.readouterr().out.splitlines()]
+    assert told == [
+        "2026-11-20 CET",
+        "12:00:00.000",
+        "12:00:00.001",
+        "2026-11-19 12:00:00.000",
+        "2026-11-21 CET",
+        "12:00:00.000",
+        "????-??-?? ??:??:??.???",
+    ]

@@ -1,0 +1,70 @@
+"""What came of an order, judged from what heaters and cards said."""
+
+from typing import Any
+
+import pytest
+
+from jph.config.model import Network
+from jph.heating.answers import Outcome, order_in, refusals
+from jph.heating.orders import Order
+from jph.heating.wiring import Heater
+from jph.wire.codec import Quality, Reading
+from tests.nodes.heatinghouse import house
+
+SOLID = Heater("11", "P1", 1, 1, 0, "Hall", "Door", None, 1, solid_state=True, applied="1A")
+RELAY = SOLID._replace(codifier="12", applied="", solid_state=False)
+
+
+def said(code: str, value: Any, quality: Quality = Quality.GOOD) -> Reading:
+    return Reading(1, 2, 3_000, "d", code, "@@", 1, quality, value)
+
+
+def outcome(*readings: Reading, heater: Heater = SOLID, refusal: str | None = None) -> Outcome:
+    return Outcome(heater, Order.ECO, {each.source: each for each in readings}, refusal)
+
+
+@pytest.mark.parametrize(
+    ("told", "words", "followed", "complete"),
+    [
+        (outcome(), "no answer", False, False),
+        (outcome(refusal="no"), "refused, no", False, False),
+        (outcome(said("11", 3), said("1A", 3)), "eco", True, True),
+        (outcome(said("11", 3)), "eco", True, False),
+        (outcome(said("12", 3), heater=RELAY), "eco", True, True),
+        (
+            outcome(said("11", 3), said("1A", 1)),
+            "eco, but off for now: it is shed",
+            True,
+            True,
+        ),
+        (
+            outcome(said("11", 0), said("1A", 0)),
+            "comfort, not eco: its card refused the order",
+            False,
+            False,
+        ),
+        (
+            outcome(said("12", 3, Quality.STALE), heater=RELAY),
+            "eco from when its card finds its chip again",
+            False,
+            True,
+        ),
+    ],
+)
+def test_every_outcome_has_words(told: Outcome, words: str, followed: bool, complete: bool) -> None:
+    assert told.words() == words
+    assert told.followed is followed
+    assert told.complete is complete
+    assert told.as_json()["followed"] is followed
+
+
+@pytest.mark.parametrize("value", ["eco", 7, 1.5, float("nan")])
+def test_what_is_no_order(value: object) -> None:
+    assert order_in({"11": said("11", value)}, "11") is None
+    assert order_in({}, "") is None
+
+
+def test_who_may_not_have_an_order() -> None:
+    network: Network = house({"Bus": 1})
+    refused = dict(refusals(network, [RELAY], Order.COMFORT_1))
+    assert "SolidState" in refused["12"]

@@ -1,0 +1,248 @@
+"""What is told of a heater: from everything known to nothing known, and from rubbish."""
+
+import json
+import re
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jph.heating.explain import clock, explain, explain_phase, order_name, span, why_shed
+from jph.heating.facts import Evidence
+from jph.wire.codec import Json, Value
+from tests.jph.heating.tellinghouse import ledger, story, telling_house
+
+NOW_MS = 1_795_160_000_000
+NETWORK = telling_house()
+SHED = {"11": {"since_ms": NOW_MS - 180_000, "current": 36, "limit": 30, "reason": "overrun"}}
+LEARNED = {"11": {**SHED["11"], "watts": 1480.4, "restore_s": 120}}
+WIRE = {"ordered": 0, "by": "CC", "at_ms": NOW_MS - 1_200_000, "applied": 1, "verified": 1}
+
+
+def evidence(**values: Value) -> Evidence:
+    heard = Evidence(NETWORK)
+    for code, value in values.items():
+        heard.note(code.removeprefix("w"), value)
+    return heard
+
+
+def sentences(codifier: str = "11", **values: Value) -> list[str]:
+    return explain(evidence(**values).heater(codifier), NOW_MS, {"CC": "Console"})
+
+
+def test_everything_is_told_of_a_shed_heater() -> None:
+    told = sentences(w11=0, S1=1, E1=story(-1, LEARNED), K1=ledger(w11=WIRE))
+    ordered, since = clock(NOW_MS - 1_200_000, NOW_MS), clock(NOW_MS - 180_000, NOW_MS)
+    assert told == [
+        "11 (Living room): ordered comfort, but shed: it gets off.",
+        f"The order is from CC (Console), at {ordered}, 20 min ago.",
+        f"SH holds it off since {since}, for 3 min: phase 1 drew 36 A, its limit 30 A (overrun).",
+        "It is expected back in about 2 min.",
+        "Phase 1 draws 24 A now, its limit is 30 A; no trip is near.",
+        "It draws 1480 W, as learned; 1150 W are declared.",
+    ]
+
+
+def test_a_heater_that_has_what_was_ordered() -> None:
+    wire = {**WIRE, "ordered": 3, "applied": 3, "verified": 3, "shed": False}
+    told = sentences(w11=3, S1=0b10, E1=story(45, watts={"11": 990}), K1=ledger(w11=wire))
+    assert told[0] == "11 (Living room): ordered eco, and not shed."
+    assert told[2:] == [
+        "Phase 1 draws 24 A now, its limit is 30 A; as it goes on it trips in 45 s.",
+        "It draws 990 W, as learned; 1150 W are declared.",
+    ]
+
+
+def test_when_an_order_ends_and_what_comes_then() -> None:
+    end_ms = NOW_MS + 1_800_000
+    told = sentences(w11=0, K1=ledger(w11={**WIRE, "until_ms": end_ms, "then": 3}))
+    assert told[2] == f"It ends by itself at {clock(end_ms, NOW_MS)}; then eco again."
+    told = sentences(w11=0, K1=ledger(w11={**WIRE, "until_ms": end_ms}))
+    assert told[2] == f"It ends by itself at {clock(end_ms, NOW_MS)}."
+
+
+def test_times_of_day_are_those_of_who_asks() -> None:
+    facts = evidence(w11=0, S1=1, E1=story(-1, LEARNED), K1=ledger(w11=WIRE)).heater("11")
+    told = explain(facts, 1_795_160_000_000, zone=ZoneInfo("Asia/Tokyo"))
+    assert told[1] == "The order is from CC, at 16:13:20, 20 min ago."
+    assert told[2].startswith("SH holds it off since 16:30:20, for 3 min")
+
+
+def test_programs_have_the_names_that_people_gave_them() -> None:
+    names = {"SH": "Load shedding", "P1": "Card of phase 1"}
+    heard = evidence(w11=0, S1=1, E1=story(-1, LEARNED), K1=ledger(w11={**WIRE, "verified": 0}))
+    told = explain(heard.heater("11"), NOW_MS, names)
+    assert told[2].startswith("Load shedding holds it off since")
+    assert told[2] == why_shed(heard.heater("11"), NOW_MS, names)[0]
+    assert told[-1].startswith("Card of phase 1 set off but reads back comfort")
+
+
+def test_another_language() -> None:
+    def loud(text: str, **values: object) -> str:
+        return text.format(**values).upper()
+
+    facts = evidence(w11=0, S1=1, E1=story(-1, LEARNED), K1=ledger(w11=WIRE)).heater("11")
+    told = explain(facts, NOW_MS, say=loud)
+    assert told == [sentence.upper() for sentence in told]
+
+
+def test_a_reason_is_text_whatever_it_holds() -> None:
+    cause = {"11": {**LEARNED["11"], "reason": "{oops}"}}
+    assert "({oops})" in sentences(S1=1, E1=story(-1, cause))[1]
+
+
+def test_older_programs_tell_less_and_that_is_said() -> None:
+    told = sentences(w11=2, S1=1, I1=31, IS=20)
+    assert told == [
+        "11 (Living room): ordered frost, but shed: it gets off.",
+        "Who gave the order, and when, is not known: P1 does not tell.",
+        "Why, and until when, is not known: SH does not tell.",
+        "Phase 1 draws 31 A now, its limit is 20 A; how near it is to a trip is not known.",
+        "What it really draws is not learned; 1150 W are declared.",
+    ]
+
+
+def test_nothing_heard_is_nothing_known() -> None:
+    told = sentences()
+    assert told[0] == "11 (Living room): its order is not known, P1 says nothing."
+    assert told[1] == "What phase 1 draws now is not known."
+    assert evidence().heard is False
+
+
+def test_a_card_that_tells_a_shed_counts_where_no_mask_is_heard() -> None:
+    told = sentences(K1=ledger(w11={**WIRE, "shed": True}))
+    assert told[0] == "11 (Living room): ordered comfort, but shed: it gets off."
+
+
+@pytest.mark.parametrize(
+    ("order", "mask", "applied", "verified", "expected"),
+    [
+        (0, 0, 0, 0, None),
+        (0, 0, 2, 2, "P1 carries frost on its wire, though nobody tells of a shed."),
+        (0, 1, 0, 0, "P1 carries comfort on its wire, though it is shed."),
+        (0, 1, 1, 0, "P1 set off but reads back comfort: chip or wire is at fault."),
+        (0, 1, 3, 3, None),  # a small shed lowers to eco
+        (4, 0, 3, 3, None),  # comfort -1 switches between comfort and eco
+        (4, 0, 1, 1, "P1 carries off on its wire, though nobody tells of a shed."),
+        (3, 0, None, None, None),
+    ],
+)
+def test_a_wire_that_differs(
+    order: int, mask: int, applied: int | None, verified: int | None, expected: str | None
+) -> None:
+    wire = {**WIRE, "ordered": order, "applied": applied, "verified": verified}
+    told = sentences(w11=order, S1=mask, K1=ledger(w11=wire))
+    assert [s for s in told if s.startswith(("P1 carries", "P1 set"))] == (
+        [expected] if expected else []
+    )
+
+
+def test_an_order_that_nobody_gave() -> None:
+    wire = {**WIRE, "by": None, "at_ms": None}
+    assert sentences(w11=0, K1=ledger(w11=wire))[1] == (
+        "Nobody has ordered anything since it was set up."
+    )
+
+
+def test_a_small_shed_lowers_to_eco() -> None:
+    told = sentences(w11=0, S1=1 << 32)
+    assert told[0] == "11 (Living room): ordered comfort, but shed: it gets eco at most."
+
+
+@pytest.mark.parametrize(
+    ("silent", "expected"),
+    [
+        ({"silent": {"1": "masks"}}, "P1 hears no masks of SH"),
+        (
+            {"silent": {"1": "meter"}},
+            "The meter of phase 1 is silent, P1 cannot trust the masks of SH",
+        ),
+        ({}, "P1 hears no masks, or nothing of the meter"),
+    ],
+)
+def test_a_card_left_alone_tells_of_its_fallback(silent: dict[str, Any], expected: str) -> None:
+    wires = {"11": {**WIRE, "applied": 2, "verified": 2}}
+    state = Json(json.dumps({"wires": wires, "leases": {"1": "frost"}, **silent}))
+    assert sentences(K1=state, w11=0, S1=0)[-1] == (
+        f"{expected} and goes by its fallback (frost): it may hold the heater back by itself."
+    )
+
+
+def test_a_card_with_masks_tells_of_no_fallback() -> None:
+    live = Json(json.dumps({"wires": {}, "leases": {"1": "live"}, "silent": {}}))
+    assert "fallback" not in " ".join(sentences(K1=live, w11=0))
+
+
+@pytest.mark.parametrize(
+    ("cause", "expected"),
+    [
+        ({}, "SH holds it off; it does not tell why."),
+        ({"reason": "blind"}, "SH holds it off: blind."),
+        ({"current": 36}, "SH holds it off: phase 1 drew 36 A."),
+        ({"since_ms": 1e300}, "SH holds it off; it does not tell why."),
+    ],
+)
+def test_a_cause_with_parts_missing(cause: dict[str, Any], expected: str) -> None:
+    told = sentences(w11=0, S1=1, E1=story(-1, {"11": cause}))
+    assert expected in told
+    assert "It comes back when there is room; nobody can tell when yet." in told
+
+
+def test_a_phase_nobody_watches() -> None:
+    assert explain_phase(evidence().phase(3)) == "Nobody watches phase 3."
+
+
+def test_what_could_still_be_told() -> None:
+    heard = evidence()
+    heater = heard.wiring.heaters["11"]
+    assert heard.missing([heater]) == {"11", "K1", "S1", "E1"}
+    for code, value in {"11": 0, "K1": ledger(), "S1": 0, "E1": story(-1), "XX": 1}.items():
+        heard.note(code, value)
+    assert heard.missing([heater]) == set()
+
+
+def test_text_from_the_bus_does_not_command_the_terminal() -> None:
+    told = sentences(w11=0, K1=ledger(w11={**WIRE, "by": "\x1b[2J" + "x" * 500}))
+    assert "\x1b" not in "".join(told)
+    assert max(map(len, told)) < 200
+
+
+def test_words_for_times_and_orders() -> None:
+    assert [span(s) for s in (0.4, 89, 90, 7200, 400_000)] == [
+        "0 s",
+        "89 s",
+        "2 min",
+        "2 h",
+        "5 days",
+    ]
+    assert clock(NOW_MS - 3 * 86_400_000, NOW_MS).startswith("2026-11-")
+    assert re.fullmatch(r"\d\d:\d\d:\d\d \S+", clock(NOW_MS, NOW_MS))
+    assert clock(NOW_MS, NOW_MS, zone=ZoneInfo("Europe/Paris")) == "08:33:20"
+    assert clock(1e300, NOW_MS) == "a time that cannot be"
+    assert [order_name(n) for n in (0, 3, 77)] == ["comfort", "eco", "order 77"]
+
+
+STORIES = (
+    "value current limit shed watts wires 11 ordered by at_ms applied verified since_ms reason "
+    "restore_s leases 1"
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(STORIES.split()),
+            inner,
+            max_size=6,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(JSON, JSON, st.integers() | st.floats() | st.text(max_size=9))
+def test_rubbish_is_never_fatal(first: Any, second: Any, value: Value) -> None:
+    told = sentences(E1=json.dumps(first), K1=json.dumps(second), w11=value, S1=value, I1=value)
+    assert all(sentence.endswith(".") for sentence in told)
