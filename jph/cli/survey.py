@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from jph.cli.output import show_quality
+from jph.cli.terminal.output import show_quality
 from jph.config.model import Network, Sensor
 from jph.wire.codec import Control, Flag, Reading, Value
 

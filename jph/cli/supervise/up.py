@@ -12,14 +12,14 @@ from typing import Final
 
 import click
 
-from jph.cli.context import App, run_async
-from jph.cli.ping import Pinger
+from jph.cli.commands.ping import Pinger
 from jph.cli.supervise import plan
 from jph.cli.supervise.lifeline import follow_parent
 from jph.cli.supervise.servers import PostgresServer, RedisServer
 from jph.cli.supervise.statelock import state_lock
 from jph.cli.supervise.storekeeper import StoreKeeper
 from jph.cli.supervise.supervisor import Supervisor
+from jph.cli.terminal.context import App, run_async
 from jph.config.model import Network, Sensor, state_dir
 from jph.errors import DuplicateInstance, JphError
 from jph.node import kinds

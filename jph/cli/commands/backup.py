@@ -21,9 +21,9 @@ from collector.db.connecting import connect, query
 from collector.db.place import dsn_of, sql_of
 from collector.db.sql_roles import HIDE_PASSWORDS
 from collector.ingest.restoring import RECORD, REMEMBER
-from jph.cli.context import App
 from jph.cli.supervise.pgprograms import find_programs, pour, run, target
 from jph.cli.supervise.servers import PostgresServer
+from jph.cli.terminal.context import App
 from jph.errors import StoreError
 from jph.gateway.accounts.database import accounts_path, copy_accounts, open_accounts
 

@@ -14,8 +14,8 @@ from collector.db.place import dsn_of, zone_of
 from collector.history.export import Progress, beginning, write_csv, write_sqlite
 from collector.history.reading_back import Range
 from collector.statistics.touched import all_codifiers
-from jph.cli.context import App, codifier
-from jph.cli.database import parse_moment
+from jph.cli.terminal.context import App, codifier
+from jph.cli.terminal.database import parse_moment
 from jph.errors import StoreError
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Any, BinaryIO, Final
 
 import click
 
-from jph.cli.context import json_option, run_async
-from jph.cli.meterscreen import MeterScreen
-from jph.cli.output import echo_json, table
+from jph.cli.terminal.context import json_option, run_async
+from jph.cli.terminal.meterscreen import MeterScreen
+from jph.cli.terminal.output import echo_json, table
 from jph.config.model import expand
 from jph.devices.tic.capture import Capture
 from jph.devices.tic.explain import describe, show_line, why

@@ -2,8 +2,8 @@
 
 import click
 
-from jph.cli.context import App, json_option
-from jph.cli.output import echo_json
+from jph.cli.terminal.context import App, json_option
+from jph.cli.terminal.output import echo_json
 from jph.config.model import Network
 from jph.errors import ConfigError, Problem
 from jph.node import kinds

@@ -8,8 +8,8 @@ import click
 
 from collector.db.place import dsn_of
 from collector.history.gaps import Gaps, RecordedGap, read_gaps
-from jph.cli.context import App, codifier, json_option
-from jph.cli.output import echo_json, table
+from jph.cli.terminal.context import App, codifier, json_option
+from jph.cli.terminal.output import echo_json, table
 
 _HEAD: Final = ("code", "from", "to", "messages", "cause")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}

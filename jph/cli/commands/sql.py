@@ -21,7 +21,7 @@ from collector.statistics.buckets import to_datetime, to_us
 from collector.statistics.calculator import Calculator
 from collector.statistics.touched import all_codifiers
 from collector.statistics.touched import rebuild as touch_again
-from jph.cli.context import App, codifier
+from jph.cli.terminal.context import App, codifier
 from jph.config.model import Sql
 from jph.config.stores import DATABASE, read_password
 

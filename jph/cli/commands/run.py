@@ -2,8 +2,8 @@
 
 import click
 
-from jph.cli.context import App, codifier
 from jph.cli.supervise.lifeline import end_with_stdin
+from jph.cli.terminal.context import App, codifier
 from jph.node import program
 
 

@@ -21,10 +21,10 @@ from collector.history.reading_back import (
     read_history,
 )
 from collector.statistics.buckets import to_datetime
-from jph.cli.context import App, codifier, json_option
-from jph.cli.database import parse_moment, reading
-from jph.cli.output import echo_json, show_value, table
-from jph.cli.plot import plot
+from jph.cli.terminal.context import App, codifier, json_option
+from jph.cli.terminal.database import parse_moment, reading
+from jph.cli.terminal.output import echo_json, show_value, table
+from jph.cli.terminal.plot import plot
 from jph.config.model import Sensor
 
 _TEXT: Final = frozenset({"text", "string"})

@@ -17,8 +17,8 @@ from collector.energy.cost import Bill, Wh, month_of
 from collector.energy.meters import indexes
 from collector.energy.tariff import PERIODS, Tariff
 from collector.statistics.local_days import ONE_DAY
-from jph.cli.context import App, json_option
-from jph.cli.output import echo_json, table
+from jph.cli.terminal.context import App, json_option
+from jph.cli.terminal.output import echo_json, table
 from jph.config.model import Network
 from jph.errors import ConfigError
 

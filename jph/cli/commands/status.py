@@ -7,9 +7,9 @@ from typing import Final
 
 import click
 
-from jph.cli.context import CONSOLE_TYPE, App, json_option, run_async
-from jph.cli.output import echo_json, paint, show_value, table
 from jph.cli.survey import SILENT, Row, Survey
+from jph.cli.terminal.context import CONSOLE_TYPE, App, json_option, run_async
+from jph.cli.terminal.output import echo_json, paint, show_value, table
 from jph.node.outbox import ping_number
 from jph.wire.codec import EVERYBODY, Control, Flag
 from jph.wire.sequence import SequenceTable

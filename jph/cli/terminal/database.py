@@ -10,7 +10,7 @@ import click
 
 from collector.db.connecting import connect
 from collector.db.place import dsn_of, sql_of
-from jph.cli.context import App
+from jph.cli.terminal.context import App
 from jph.errors import StoreError
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import Final
 
 import click
 
-from jph.cli.context import App, codifier_argument, json_option, run_async
-from jph.cli.output import echo_json
-from jph.cli.ping import Answer, Pinger
+from jph.cli.commands.ping import Answer, Pinger
+from jph.cli.terminal.context import App, codifier_argument, json_option, run_async
+from jph.cli.terminal.output import echo_json
 from jph.errors import JphError
 from jph.wire.codec import EVERYBODY, Control, Flag
 from nodes.controlprogram import on_bus

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import click
 
-from jph.cli.context import App, json_option
-from jph.cli.output import echo_json, show_clock, table
-from jph.cli.watch import Filter, Printer, filter_options
+from jph.cli.commands.watch import Filter, Printer, filter_options
+from jph.cli.terminal.context import App, json_option
+from jph.cli.terminal.output import echo_json, show_clock, table
 from jph.config.model import state_dir
 from jph.errors import DecodeError, StoreError
 from jph.heating.explain import span

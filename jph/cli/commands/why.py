@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import click
 
-from jph.cli.context import App, json_option, run_async
-from jph.cli.output import echo_json
+from jph.cli.terminal.context import App, json_option, run_async
+from jph.cli.terminal.output import echo_json
 from jph.config.model import Network
 from jph.errors import ConfigError, JphError
 from jph.heating.explain import explain, explain_phase

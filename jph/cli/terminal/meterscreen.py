@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from jph.cli.output import echo_json, paint, table
+from jph.cli.terminal.output import echo_json, paint, table
 from jph.devices.tic.explain import describe, show_line, why
 from jph.devices.tic.line import Cause, Group, causes
 from jph.devices.tic.link import MeterLine

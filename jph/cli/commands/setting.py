@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 
 import click
 
-from jph.cli.context import App, codifier, json_option, run_async
-from jph.cli.output import echo_json, show_quality, show_value
-from jph.cli.ping import Answer, Pinger
+from jph.cli.commands.ping import Answer, Pinger
+from jph.cli.terminal.context import App, codifier, json_option, run_async
+from jph.cli.terminal.output import echo_json, show_quality, show_value
 from jph.config.model import Sensor
 from jph.errors import ConfigError, JphError
 from jph.node import kinds

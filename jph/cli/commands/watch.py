@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import click
 
-from jph.cli.context import App, codifier_or_all, json_option, run_async
-from jph.cli.output import echo_json, show_clock, show_day, show_quality, show_value
+from jph.cli.terminal.context import App, codifier_or_all, json_option, run_async
+from jph.cli.terminal.output import echo_json, show_clock, show_day, show_quality, show_value
 from jph.config.model import Network
 from jph.node.outbox import now_ms
 from jph.wire.codec import Control, Reading

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 import click
 
-from jph.cli.context import App, codifier_argument, json_option, run_async
-from jph.cli.output import echo_json, table
+from jph.cli.terminal.context import App, codifier_argument, json_option, run_async
+from jph.cli.terminal.output import echo_json, table
 from jph.config.model import Sensor
 from jph.node.outbox import ping_number
 from jph.wire.codec import EVERYBODY, Control, Flag

@@ -7,9 +7,9 @@ from typing import Final
 
 import click
 
-from jph.cli.context import App, json_option, run_async
-from jph.cli.drill import Duration
-from jph.cli.output import echo_json
+from jph.cli.commands.drill import Duration
+from jph.cli.terminal.context import App, json_option, run_async
+from jph.cli.terminal.output import echo_json
 from jph.errors import ConfigError, JphError
 from jph.heating.answers import Outcome, refusals
 from jph.heating.holds import LONGEST_S, number_of

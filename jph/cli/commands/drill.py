@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from jph.cli.context import App, run_async
+from jph.cli.terminal.context import App, run_async
 from jph.errors import DecodeError
 from jph.net.fault_injection import LONGEST_S
 from jph.node.outbox import now_ms, ping_number

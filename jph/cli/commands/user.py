@@ -8,8 +8,8 @@ from datetime import datetime
 
 import click
 
-from jph.cli.context import json_option
-from jph.cli.output import echo_json, table
+from jph.cli.terminal.context import json_option
+from jph.cli.terminal.output import echo_json, table
 from jph.gateway.accounts import passwords, sessions, tokens, users
 from jph.gateway.accounts.database import accounts_path, open_accounts
 from jph.gateway.accounts.roles import GIVEN, Role
