@@ -1,7 +1,6 @@
-"""`drill`: make the network bad on purpose, and see that nothing is lost."""
+"""`drill`: injects faults into the reception of readings, to see that no reading is lost."""
 
 import asyncio
-import contextlib
 import random
 import re
 import socket
@@ -11,21 +10,19 @@ from typing import Final
 import click
 
 from jph.cli.terminal.context import App, run_async
+from jph.client.commands import Address
 from jph.errors import DecodeError
 from jph.net.fault_injection import LONGEST_S
-from jph.node.outbox import now_ms, ping_number
+from jph.node.outbox import now_ms
 from jph.retransmit.messages import Drill, decode_letter, encode_letter
-from jph.wire.codec import EVERYBODY, Control, Flag
-from nodes.controlprogram import ControlProgram, on_bus
+from jph.wire.codec import EVERYBODY, Flag
 
-ANSWER_LIMIT_S: Final = 2.0
 _TRY_S: Final = 0.3
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-Address = tuple[str, int]
 
 
 class Share(click.ParamType[float]):
-    """A part of all datagrams: `10%` or `0.1`, as a fraction."""
+    """A share of all datagrams, `10%` or `0.1`, as a fraction."""
 
     name = "share"
 
@@ -65,7 +62,7 @@ class Duration(click.ParamType[float]):
 @click.option("--loss", type=Share(), default="0%", help="Datagrams that never arrive.")
 @click.option("--duplicate", type=Share(), default="0%", help="Datagrams that arrive twice.")
 @click.option("--reorder", type=Share(), default="0%", help="Datagrams that others overtake.")
-@click.option("--delay", type=Duration(), default="0ms", help="How much later all arrive.")
+@click.option("--delay", type=Duration(), default="0ms", help="Delay of every datagram.")
 @click.option("--for", "seconds", type=Duration(), default="60s", help="How long. At most 1h.")
 @click.option("--node", "nodes", multiple=True, metavar="CODE", help="Only this one; repeatable.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="The same seed, the same drill.")
@@ -80,16 +77,16 @@ def drill(
     nodes: tuple[str, ...],
     seed: int | None,
 ) -> None:
-    r"""Have nodes lose, double, reorder and delay the readings they receive, for a while.
+    r"""Let nodes lose, duplicate, reorder and delay the readings that they receive, for a time.
 
     \b
       control.py drill --loss 10% --for 60s
       control.py drill --loss 30% --duplicate 1% --reorder 1% --delay 20ms --node Q1
 
-    A node that must not lose (the collector) loses its own requests and their answers too, and
-    should have every reading all the same. Only the data bus suffers. It ends by itself.
+    A node that repairs losses (the collector) loses its requests to resend and their answers too,
+    and should still have every reading. Only the data bus is affected. The drill ends by itself.
 
-    Exit status 1 if no node takes it, 2 if a CODE is not in the config.
+    Exit status 1 if no node accepts it, 2 if a CODE is not in the config.
     """
     if not 0 < seconds <= LONGEST_S:
         raise click.BadParameter(f"expected up to {LONGEST_S:g} s", param_hint="--for")
@@ -110,12 +107,11 @@ def drill(
 
 
 async def _drill(app: App, order: Drill, wanted: set[str]) -> int:
-    limit_s = ANSWER_LIMIT_S * app.patience
-    async with on_bus(app.make_console()) as console:
-        found = await _find(console, wanted or app.expected_nodes, wanted, limit_s)
-    with socket.socket(_family(found), socket.SOCK_DGRAM) as line:
-        line.setblocking(False)
-        heard = await _tell(line, order, found, limit_s)
+    limit_s = app.limits.answer_s
+    found = await _find(app, wanted)
+    with socket.socket(_family(found), socket.SOCK_DGRAM) as out:
+        out.setblocking(False)
+        heard = await _order(out, order, found, limit_s)
     drilled = sorted(code for code, hears in heard.items() if hears)
     if drilled:
         click.echo(f"{' '.join(drilled)}: for {order.seconds:g} s, seed {order.seed}")
@@ -126,48 +122,34 @@ async def _drill(app: App, order: Drill, wanted: set[str]) -> int:
     if silent:
         click.echo(f"no answer from {' '.join(silent)}", err=True)
     if not heard and not silent:
-        click.echo("nobody answers: is no node running?", err=True)
+        click.echo("no node answers: is none running?", err=True)
     elif not drilled and not wanted and not silent:
-        click.echo("nobody who answers receives readings", err=True)
+        click.echo("no node that answers receives readings", err=True)
     return 0 if drilled else 1
 
 
-async def _find(
-    console: ControlProgram, expected: set[str], wanted: set[str], limit_s: float
-) -> dict[str, Address]:
-    """Ping everybody; return where the answers came from, those of `wanted` if it names any."""
-    found: dict[str, Address] = {}
-    everybody = asyncio.Event()
-    number = ping_number()
-
-    def heard(message: Control) -> None:
-        if message.flag == Flag.TIME and message.number == number:
-            if not wanted or message.source in wanted:
-                found[message.source] = console.sender
-            if expected <= found.keys():
-                everybody.set()
-
-    console.heard = heard
-    console.send_control(Flag.PING, EVERYBODY, number)
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(everybody.wait(), limit_s)
-    return found
+async def _find(app: App, wanted: set[str]) -> dict[str, Address]:
+    """Ping every node; return the address of each answer, of `wanted` alone if it names any."""
+    nodes = sorted(wanted or app.expected_nodes)
+    async with app.session() as session:
+        answers = await session.client.commands.ask_all(Flag.PING, nodes, strangers=not wanted)
+    return {each.node: each.address for each in answers if each.address is not None}
 
 
-async def _tell(
-    line: socket.socket, order: Drill, found: dict[str, Address], limit_s: float
+async def _order(
+    out: socket.socket, order: Drill, found: dict[str, Address], limit_s: float
 ) -> dict[str, bool]:
-    """Write to each node until it answers; return who did, and whether it receives readings."""
+    """Send the order to each node until it answers; return whether each receives readings."""
     heard: dict[str, bool] = {}
     loop = asyncio.get_running_loop()
     end_s = time.monotonic() + limit_s
     while (left := found.keys() - heard.keys()) and time.monotonic() < end_s:
         for code in left:
-            await loop.sock_sendto(line, encode_letter(order._replace(to=code)), found[code])
+            await loop.sock_sendto(out, encode_letter(order._replace(to=code)), found[code])
         try:
             async with asyncio.timeout(_TRY_S):
                 while found.keys() - heard.keys():
-                    answer = decode_letter(await loop.sock_recv(line, 2048))
+                    answer = decode_letter(await loop.sock_recv(out, 2048))
                     if isinstance(answer, Drill) and answer.epoch == order.epoch:
                         heard[answer.source] = answer.hears
         except (TimeoutError, DecodeError):

@@ -1,19 +1,12 @@
-"""Telling nodes what to do: start, halt, reload. Each looks whether it was done."""
-
-import asyncio
-import contextlib
-from typing import Final
+"""`start`, `halt` and `reload`: each checks the state that the nodes report afterwards."""
 
 import click
 
-from jph.cli.commands.ping import Answer, Pinger
 from jph.cli.terminal.context import App, codifier_argument, json_option, run_async
 from jph.cli.terminal.output import echo_json
+from jph.client.commands import NodeAnswer
 from jph.errors import JphError
-from jph.wire.codec import EVERYBODY, Control, Flag
-from nodes.controlprogram import on_bus
-
-RELOAD_LIMIT_S: Final = 3.0
+from jph.wire.codec import EVERYBODY, Flag
 
 
 @click.command()
@@ -21,7 +14,7 @@ RELOAD_LIMIT_S: Final = 3.0
 @json_option
 @click.pass_obj
 def start(app: App, code: str, as_json: bool) -> None:
-    """Let CODE send and receive data again; @@ is everybody."""
+    """Let CODE send and receive data again; @@ is every node."""
     _switch(app, code, Flag.START, True, as_json)
 
 
@@ -30,7 +23,7 @@ def start(app: App, code: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def halt(app: App, code: str, as_json: bool) -> None:
-    """Let CODE send and receive no data, until `start`; @@ is everybody.
+    """Let CODE send and receive no data, until `start`; @@ is every node.
 
     Consoles, gateways, caches and collectors ignore it. Exit status 1 if CODE does.
     """
@@ -42,66 +35,44 @@ def halt(app: App, code: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def reload(app: App, code: str, as_json: bool) -> None:
-    """Let CODE read its configuration again; @@ is everybody.
+    """Let CODE read its configuration again; @@ is every node.
 
-    A node refuses a broken configuration and goes on with the old one. Exit status 1 then.
+    A node refuses a broken configuration and keeps the old one. Exit status 1 then.
     """
-    nodes = set() if code == EVERYBODY else {app.node_of(code).codifier}
-    renewed = run_async(_reload(app, nodes))
+    node = None if code == EVERYBODY else app.node_of(code).codifier
+    renewed = sorted(answer.node for answer in run_async(_ask(app, node, Flag.RELOAD)))
     if as_json:
-        echo_json({"reloaded": sorted(renewed)})
+        echo_json({"reloaded": renewed})
     elif renewed:
-        click.echo(f"{' '.join(sorted(renewed))} read the configuration again")
-    if not renewed or not nodes <= renewed:
-        who = " ".join(sorted(nodes)) or "anybody"
-        limit_s = RELOAD_LIMIT_S * app.patience
+        click.echo(f"{' '.join(renewed)} read the configuration again")
+    if not renewed:
+        limit_s = app.limits.reload_s
         raise JphError(
-            f"no sign within {limit_s:g} s that {who} took the configuration: "
+            f"no sign within {limit_s:g} s that {node or 'any node'} took the configuration: "
             "it is away, or has refused it (its log says why)"
         )
 
 
 def _switch(app: App, code: str, flag: Flag, wanted: bool, as_json: bool) -> None:
-    everybody = code == EVERYBODY
-    node = EVERYBODY if everybody else app.node_of(code).codifier
-    answers = run_async(_order_and_ask(app, node, flag))
+    node = None if code == EVERYBODY else app.node_of(code).codifier
+    answers = run_async(_ask(app, node, flag))
     if as_json:
-        echo_json([{"codifier": a.codifier, "active": a.active} for a in answers])
+        echo_json([{"codifier": a.node, "active": a.active} for a in answers])
     else:
         for answer in answers:
-            click.echo(f"{answer.codifier} {'sends data' if answer.active else 'is halted'}")
+            click.echo(f"{answer.node} {'sends data' if answer.active else 'is halted'}")
     if not answers:
-        raise JphError("nobody answers" if everybody else f"{node} does not answer")
-    if not everybody and answers[0].active is not wanted:
+        raise JphError("no node answers" if node is None else f"{node} does not answer")
+    if node is not None and answers[0].active is not wanted:
         raise JphError(f"{node} does not obey {'start' if wanted else 'halt'}")
 
 
-async def _order_and_ask(app: App, node: str, flag: Flag) -> list[Answer]:
-    """Send `flag`, then ask by ping what state that has led to (in order: one sender, one bus)."""
-    async with on_bus(app.make_console()) as console:
-        pinger = Pinger(console, app.patience)
-        console.send_control(flag, node)
-        if node != EVERYBODY:
-            answer = await pinger.ping(node)
-            return [answer] if answer else []
-        return await pinger.ping_all(app.expected_nodes)
-
-
-async def _reload(app: App, nodes: set[str]) -> set[str]:
-    """Send `C`; return who announced a new sequence afterwards, which is how a reload ends."""
-    renewed: set[str] = set()
-    done = asyncio.Event()
-
-    def heard(message: Control) -> None:
-        if message.flag == Flag.NEW:
-            renewed.add(message.source)
-            if (nodes or app.expected_nodes) <= renewed:
-                done.set()
-
-    async with on_bus(app.make_console()) as console:
-        console.heard = heard
-        console.send_control(Flag.RELOAD, nodes.copy().pop() if nodes else EVERYBODY)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RELOAD_LIMIT_S * app.patience):
-                await done.wait()
-    return renewed
+async def _ask(app: App, node: str | None, flag: Flag) -> list[NodeAnswer]:
+    """Send `flag` to a node, or to every node; return the answers."""
+    async with app.session() as session:
+        commands = session.client.commands
+        if node is not None:
+            answers = [await commands.ask(node, flag, node)]
+        else:
+            answers = await commands.ask_all(flag, sorted(app.expected_nodes), strangers=True)
+    return sorted((each for each in answers if each.answered), key=lambda each: each.node)

@@ -1,109 +1,33 @@
-"""`ping`: is a node there, how fast does it answer, how far off is its clock."""
+"""`ping`: round trip, clock offset and loss of a node."""
 
 import asyncio
-import contextlib
 import itertools
 import time
-from collections.abc import Callable
 from statistics import fmean
-from typing import Final, NamedTuple
 
 import click
 
 from jph.cli.terminal.context import App, codifier_argument, json_option, run_async
 from jph.cli.terminal.output import echo_json, table
+from jph.client.commands import NodeAnswer
 from jph.config.model import Sensor
-from jph.node.outbox import ping_number
-from jph.wire.codec import EVERYBODY, Control, Flag
-from nodes.controlprogram import ControlProgram, on_bus
-
-ANSWER_LIMIT_S: Final = 2.0
-
-
-class Answer(NamedTuple):
-    """One answer to one ping. `offset_ms` is positive when the other's clock is ahead of ours."""
-
-    codifier: str
-    round_trip_ms: float
-    offset_ms: float
-    active: bool
-
-
-class Pinger:
-    """Sends pings through a console and collects the answers to its own."""
-
-    def __init__(self, console: ControlProgram, patience: float = 1.0) -> None:
-        self._console = console
-        self._patience = patience
-        self._asked: dict[float, tuple[float, float]] = {}
-        self._heard: Callable[[Answer], None] = lambda _: None
-        console.heard = self._take
-
-    async def ping(self, code: str, limit_s: float = ANSWER_LIMIT_S) -> Answer | None:
-        """Ping one node; None if it does not answer in time."""
-        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-        def heard(answer: Answer) -> None:
-            if answer.codifier == code and not answered.done():
-                answered.set_result(answer)
-
-        self._ask(code, heard)
-        try:
-            async with asyncio.timeout(limit_s * self._patience):
-                return await answered
-        except TimeoutError:
-            return None
-
-    async def ping_all(self, expected: set[str], limit_s: float = ANSWER_LIMIT_S) -> list[Answer]:
-        """Ping everybody; return who answers, until all of `expected` have or the time is up.
-
-        Other consoles of our own name (`up` has one) are not listed.
-        """
-        answers: dict[str, Answer] = {}
-        everybody = asyncio.Event()
-
-        def heard(answer: Answer) -> None:
-            if answer.codifier != self._console.codifier:
-                answers.setdefault(answer.codifier, answer)
-            if expected <= answers.keys():
-                everybody.set()
-
-        self._ask(EVERYBODY, heard)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limit_s * self._patience):
-                await everybody.wait()
-        return sorted(answers.values())
-
-    def _ask(self, code: str, heard: Callable[[Answer], None]) -> None:
-        number = ping_number()
-        self._heard = heard
-        self._asked = {number: (time.perf_counter(), time.time() * 1000)}
-        self._console.send_control(Flag.PING, code, number)
-
-    def _take(self, message: Control) -> None:
-        asked = self._asked.get(message.number)
-        if message.flag != Flag.TIME or asked is None:
-            return
-        round_trip_ms = (time.perf_counter() - asked[0]) * 1000
-        # A timestamp is a whole ms, cut off: on average half of one is missing.
-        offset_ms = message.timestamp_ms + 0.5 - (asked[1] + round_trip_ms / 2)
-        self._heard(Answer(message.source, round_trip_ms, offset_ms, message.active))
+from jph.wire.codec import EVERYBODY, Flag
 
 
 @click.command()
 @codifier_argument
-@click.option("-c", "--count", default=1, show_default=True, help="How often; 0 is for ever.")
+@click.option("-c", "--count", default=1, show_default=True, help="How many pings; 0 is no limit.")
 @click.option(
     *("-i", "--interval"),
     default=1.0,
     show_default=True,
     metavar="SECONDS",
-    help="From one to the next.",
+    help="Time from one ping to the next.",
 )
 @json_option
 @click.pass_obj
 def ping(app: App, code: str, count: int, interval: float, as_json: bool) -> None:
-    r"""Ask whether CODE is there: round trip in ms, clock offset, loss. @@ asks everybody.
+    r"""Ping CODE: round trip in ms, clock offset, loss. @@ pings every node.
 
     \b
       control.py ping TI
@@ -111,11 +35,11 @@ def ping(app: App, code: str, count: int, interval: float, as_json: bool) -> Non
       control.py ping -c 10 -i 0.1 P1
       control.py ping @@
 
-    Exit status 1 if nobody answers, 2 if CODE is not in the config.
+    Exit status 1 if no node answers, 2 if CODE is not in the config.
     """
     if code == EVERYBODY:
-        answers = run_async(_ask_everybody(app))
-        _show_everybody(app, answers, as_json)
+        answers = run_async(_ping_all(app))
+        _show_all(app, answers, as_json)
         raise SystemExit(0 if answers else 1)
     node = app.node_of(code)
     if node.codifier != code and not as_json:
@@ -123,20 +47,32 @@ def ping(app: App, code: str, count: int, interval: float, as_json: bool) -> Non
     raise SystemExit(run_async(_ping_one(app, node, count, interval, as_json)))
 
 
-async def _ask_everybody(app: App) -> list[Answer]:
-    async with on_bus(app.make_console()) as console:
-        return await Pinger(console, app.patience).ping_all(app.expected_nodes)
+async def _ping_all(app: App) -> list[NodeAnswer]:
+    nodes = sorted(app.expected_nodes)
+    async with app.session() as session:
+        answers = await session.client.commands.ask_all(Flag.PING, nodes, strangers=True)
+    return sorted((each for each in answers if each.answered), key=lambda each: each.node)
 
 
-def _show_everybody(app: App, answers: list[Answer], as_json: bool) -> None:
+def _show_all(app: App, answers: list[NodeAnswer], as_json: bool) -> None:
     known = {s.codifier: s for s in app.network.nodes()}
     if as_json:
-        echo_json([answer._asdict() for answer in answers])
+        echo_json(
+            [
+                {
+                    "codifier": a.node,
+                    "round_trip_ms": a.round_trip_ms,
+                    "offset_ms": a.offset_ms,
+                    "active": a.active,
+                }
+                for a in answers
+            ]
+        )
         return
     rows = [
         [
-            a.codifier,
-            known[a.codifier].name if a.codifier in known else "(not in the config)",
+            a.node,
+            known[a.node].name if a.node in known else "(not in the config)",
             f"{a.round_trip_ms:.2f}",
             f"{a.offset_ms:+.1f}",
             "" if a.active else "halted",
@@ -145,46 +81,46 @@ def _show_everybody(app: App, answers: list[Answer], as_json: bool) -> None:
     ]
     if rows:
         click.echo("\n".join(table(["code", "name", "ms", "clock ms", ""], rows, "ms clock")))
-    answered = {answer.codifier for answer in answers}
+    answered = {answer.node for answer in answers}
     absent = sorted(app.expected_nodes - answered)
     if absent:
         click.echo(f"no answer from {' '.join(absent)}", err=True)
 
 
 async def _ping_one(app: App, node: Sensor, count: int, interval: float, as_json: bool) -> int:
-    """Ping until `count` is reached or Ctrl-C, then sum up; return the exit status."""
-    answers: list[Answer] = []
+    """Ping until `count` is reached or Ctrl-C, then print a summary; return the exit status."""
+    answers: list[NodeAnswer] = []
     sent = 0
     try:
-        async with on_bus(app.make_console()) as console:
-            pinger = Pinger(console, app.patience)
+        async with app.session() as session:
             for turn in itertools.count(1):
                 began_s = time.monotonic()
-                answer = await pinger.ping(node.codifier)
+                answer = await session.client.commands.ping(node.codifier)
                 sent += 1
-                answers += [answer] if answer else []
+                answers += [answer] if answer.answered else []
                 if not as_json:
-                    _show_one(node, answer, ANSWER_LIMIT_S * app.patience)
+                    _show_one(node, answer, app.limits.answer_s)
                 if turn == count:
                     break
                 await asyncio.sleep(max(0.0, began_s + interval - time.monotonic()))
-    except asyncio.CancelledError:  # Ctrl-C: what was measured is still told
+    except asyncio.CancelledError:  # Ctrl-C: the measured values are still shown
         pass
-    _sum_up(node, sent, answers, as_json)
+    _show_summary(node, sent, answers, as_json)
     return 0 if answers else 1
 
 
-def _show_one(node: Sensor, answer: Answer | None, limit_s: float) -> None:
-    what = f"{node.codifier} ({node.name or node.type})"
-    if answer is None:
-        click.echo(f"{what} does not answer within {limit_s:g} s", err=True)
+def _show_one(node: Sensor, answer: NodeAnswer, limit_s: float) -> None:
+    name = f"{node.codifier} ({node.name or node.type})"
+    if not answer.answered:
+        click.echo(f"{name} does not answer within {limit_s:g} s", err=True)
         return
     halted = "" if answer.active else "  (halted)"
-    click.echo(f"{what}: {answer.round_trip_ms:.2f} ms, clock {answer.offset_ms:+.1f} ms{halted}")
+    click.echo(f"{name}: {answer.round_trip_ms:.2f} ms, clock {answer.offset_ms:+.1f} ms{halted}")
 
 
-def _sum_up(node: Sensor, sent: int, answers: list[Answer], as_json: bool) -> None:
-    times = [answer.round_trip_ms for answer in answers]
+def _show_summary(node: Sensor, sent: int, answers: list[NodeAnswer], as_json: bool) -> None:
+    times = [a.round_trip_ms for a in answers if a.round_trip_ms is not None]
+    offsets = [a.offset_ms for a in answers if a.offset_ms is not None]
     lost = (1 - len(times) / sent) * 100 if sent else 0.0
     if as_json:
         echo_json(
@@ -194,7 +130,7 @@ def _sum_up(node: Sensor, sent: int, answers: list[Answer], as_json: bool) -> No
                 "answered": len(times),
                 "lost_percent": round(lost, 1),
                 "round_trip_ms": [round(ms, 3) for ms in times],
-                "offset_ms": round(fmean(a.offset_ms for a in answers), 3) if answers else None,
+                "offset_ms": round(fmean(offsets), 3) if offsets else None,
             }
         )
     elif sent > 1:

@@ -190,7 +190,7 @@ class _Replay:
         if self._as_json:
             echo_json({"event": event.kind, "arrival_us": event.arrival_us, "text": event.text})
             return
-        self._printer.tell_day(event.arrival_us // 1000)
+        self._printer.show_day_once(event.arrival_us // 1000)
         kind, text = _harmless(event.kind), _harmless(event.text)
         click.echo(f"{show_clock(event.arrival_us // 1000)} ━━━ {kind}: {text} ━━━")
 

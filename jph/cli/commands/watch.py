@@ -1,7 +1,7 @@
-"""`watch`: messages as they pass."""
+"""`watch`: prints the messages of both buses as they arrive."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,12 +12,11 @@ from jph.cli.terminal.output import echo_json, show_clock, show_day, show_qualit
 from jph.config.model import Network
 from jph.node.outbox import now_ms
 from jph.wire.codec import Control, Reading
-from nodes.controlprogram import on_bus
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Which messages are shown; an empty set lets all pass."""
+    """Selects the messages to show; an empty set accepts all."""
 
     source: frozenset[str] = frozenset()
     to: frozenset[str] = frozenset()
@@ -25,7 +24,7 @@ class Filter:
     flags: frozenset[str] = frozenset()
 
     def passes(self, message: Control | Reading) -> bool:
-        """Whether `message` is one of those asked for."""
+        """Return whether `message` passes the filter."""
         return (
             (not self.source or message.source in self.source)
             and (not self.to or message.to in self.to)
@@ -84,14 +83,14 @@ def watch(
     count: int | None,
     as_json: bool,
 ) -> None:
-    r"""Show messages as they pass on both buses, until Ctrl-C or --count.
+    r"""Show the messages of both buses as they arrive, until Ctrl-C or --count.
 
     \b
       control.py watch --either TI
       control.py watch --bus control --flag P --flag T
       control.py watch --from I1 --count 10 --json
 
-    Options of one name add up, options of different names narrow down.
+    An option given twice accepts both; different options must all match.
     """
     for code in (*source, *to, *either):
         if code != "@@":
@@ -117,25 +116,23 @@ async def _watch(
             return
         try:
             show(message, now_ms())
-        except OSError as error:  # who reads us has gone; a hook of a node's must not raise
+        except OSError as error:  # the reader of our output has gone; a node's hook must not raise
             end.set_exception(error)
             return
         shown += 1
         if shown == count:
             end.set_result(None)
 
-    def take_all(readings: list[Reading]) -> None:
-        for reading in readings:
+    def take_all(readings: Sequence[Reading]) -> None:
+        for reading in readings if bus != "control" else ():
             take(reading)
 
-    async with on_bus(app.make_listener()) as console:
+    async with app.session(data=True) as session, session.client.replies.listening(take_all):
         if bus != "data":
-            console.heard = take
-        if bus != "control":
-            console.read = take_all
+            session.client.listeners.append(take)
         try:
             await end
-        except asyncio.CancelledError:  # Ctrl-C is how it is meant to end
+        except asyncio.CancelledError:  # Ctrl-C is the normal end
             return
 
 
@@ -146,15 +143,15 @@ def show_json(message: Control | Reading, _arrival_ms: int) -> None:
 
 
 class Printer:
-    """Prints a message on one line, and before the first of a day the day."""
+    """Prints a message on one line, and the day before the first message of a day."""
 
     def __init__(self, network: Network) -> None:
         self._symbols = {sensor.codifier: sensor.symbol for sensor in network.sensors}
         self._names = {s.codifier: s.short_name or s.name for s in network.sensors}
         self._day = ""
 
-    def tell_day(self, now_ms: int) -> None:
-        """Print which day it is, and the name of its local time, unless it is the one before's."""
+    def show_day_once(self, now_ms: int) -> None:
+        """Print the day and the name of its local time, if it differs from the last one printed."""
         if (day := show_day(now_ms)) != self._day:
             self._day = day
             click.echo(day)
@@ -162,9 +159,9 @@ class Printer:
     def show(self, message: Control | Reading, arrival_ms: int) -> None:
         """Print `message`: its sender's time as local time, bus, flag, from, to, sequence, content.
 
-        The day stands with it if it is not that of `arrival_ms`.
+        The day precedes it if it differs from that of `arrival_ms`.
         """
-        self.tell_day(arrival_ms)
+        self.show_day_once(arrival_ms)
         day = show_day(message.timestamp_ms)
         clock = show_clock(message.timestamp_ms)
         if isinstance(message, Control):

@@ -1,7 +1,5 @@
-"""`why`: why a heater does what it does, from the bus alone."""
+"""`why`: explains the state of a heater from the messages on the bus."""
 
-import asyncio
-import contextlib
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -9,14 +7,13 @@ import click
 
 from jph.cli.terminal.context import App, json_option, run_async
 from jph.cli.terminal.output import echo_json
+from jph.client.evidence import gather
 from jph.config.model import Network
 from jph.errors import ConfigError, JphError
 from jph.heating.explain import explain, explain_phase
 from jph.heating.facts import Evidence
 from jph.heating.wiring import Heater
-from jph.node.outbox import now_ms, ping_number
-from jph.wire.codec import Flag, Reading
-from nodes.controlprogram import on_bus
+from jph.node.outbox import now_ms
 
 _MARGIN_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 12.0
@@ -35,7 +32,7 @@ _LONGEST_WAIT_S: Final = 12.0
 @json_option
 @click.pass_obj
 def why(app: App, what: tuple[str, ...], wait_s: float | None, as_json: bool) -> None:
-    r"""Tell why a heater is on or off: order, who gave it, shed by what, until when.
+    r"""Explain why a heater is on or off: its order, its author, what sheds it, until when.
 
     \b
       control.py why 21             a heater
@@ -43,8 +40,8 @@ def why(app: App, what: tuple[str, ...], wait_s: float | None, as_json: bool) ->
       control.py why phase 2        every heater of a phase; 2 will do
       control.py why                everything that is shed now
 
-    It listens on the bus until everybody concerned has spoken; what nobody tells, it says so. Exit
-    status 1 if nobody says anything at all.
+    It listens on the bus until every node concerned has answered, and names what stays unknown.
+    Exit status 1 if no node answers at all.
     """
     evidence = Evidence(app.network)
     chosen = choose(evidence, " ".join(what))
@@ -52,7 +49,7 @@ def why(app: App, what: tuple[str, ...], wait_s: float | None, as_json: bool) ->
         wait_s = _patience(app.network, evidence, chosen) * app.patience
     run_async(_listen(app, evidence, chosen, wait_s))
     if not evidence.heard:
-        raise JphError(f"nobody says anything of heaters and phases within {wait_s:g} s")
+        raise JphError(f"no node reports heaters or phases within {wait_s:g} s")
     if not what:
         chosen = [h for h in chosen if evidence.heater(h.codifier).shed]
     show = _show_json if as_json else _show
@@ -102,23 +99,8 @@ def _patience(network: Network, evidence: Evidence, chosen: Sequence[Heater]) ->
 
 
 async def _listen(app: App, evidence: Evidence, chosen: Sequence[Heater], wait_s: float) -> None:
-    told = asyncio.Event()
-
-    def read(readings: list[Reading]) -> None:
-        for reading in readings:
-            if reading.flag != "n":
-                evidence.note(reading.source, reading.value)
-        if not evidence.missing(chosen):
-            told.set()
-
-    async with on_bus(app.make_listener()) as console:
-        console.read = read
-        for node in sorted(_nodes(evidence, chosen)):
-            # A node that tells much tells it seldom, unless somebody asks.
-            console.send_control(Flag.PING, node, ping_number())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                await told.wait()
+    async with app.session(data=True) as session:
+        await gather(session.client, evidence, chosen, _nodes(evidence, chosen), wait_s)
 
 
 def _names(network: Network) -> dict[str, str]:
@@ -140,7 +122,7 @@ def _show(network: Network, evidence: Evidence, chosen: list[Heater], asked: boo
         phase = evidence.phase(number)
         if phase.shedder and phase.shed is None:
             shedder = names.get(phase.shedder) or phase.shedder
-            click.echo(f"What is shed on phase {number} is not known: {shedder} says nothing.")
+            click.echo(f"What is shed on phase {number} is not known: {shedder} sends nothing.")
         click.echo(explain_phase(phase))
 
 

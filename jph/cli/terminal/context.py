@@ -1,31 +1,42 @@
-"""What every command is given: which configuration, and who we are on the bus."""
+"""Context of every command: the configuration, and our own codifier on the bus."""
 
 import asyncio
 import logging
 import os
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import click
 
+from jph.client.client import Client
+from jph.client.limits import Limits
+from jph.client.replies import Replies
+from jph.client.survey import CONSOLE_TYPE
 from jph.config.model import Network, Sensor, load
 from jph.errors import ConfigError
-from jph.wire.codec import EVERYBODY, is_codifier
-from nodes.controlprogram import ControlProgram, ListeningProgram, with_console
+from jph.wire.codec import EVERYBODY, Control, is_codifier
+from nodes.controlprogram import ControlProgram, ListeningProgram, on_bus, with_console
 
 T = TypeVar("T")
 
-CONSOLE_TYPE: Final = "ControlProgram"
 DEFAULT_CODE: Final = "CC"
+
+
+class Session(NamedTuple):
+    """A console on the bus, and the client that speaks through it."""
+
+    console: ControlProgram
+    client: Client
 
 
 @dataclass
 class App:
-    """The global options; the configuration is loaded when a command first asks for it.
+    """The global options; the configuration is loaded when a command first needs it.
 
-    `patience` stretches every limit on how long nodes may take to answer.
+    `patience` multiplies every time limit on the answers of nodes.
     """
 
     url: str
@@ -43,7 +54,7 @@ class App:
 
     @cached_property
     def console(self) -> Sensor:
-        """Who speaks: `--code`, the config's first ControlProgram, or CC.
+        """Our own entry: `--code`, the config's first ControlProgram, or CC.
 
         Raises:
             ConfigError: `--code` is no codifier.
@@ -66,27 +77,49 @@ class App:
 
     @property
     def expected_nodes(self) -> set[str]:
-        """Nodes that should answer when everybody is asked."""
+        """Nodes that should answer a command to every node."""
         return {s.codifier for s in self.network.nodes() if s.active and s.type != CONSOLE_TYPE}
 
-    def make_console(self) -> ControlProgram:
-        """Return a console that hears the control bus."""
-        return ControlProgram(self.console.codifier, with_console(self.network, self.console))
+    @property
+    def limits(self) -> Limits:
+        """How long a command waits for answers."""
+        return Limits().times(self.patience)
 
-    def make_listener(self) -> ListeningProgram:
-        """Return a console that hears both buses."""
-        return ListeningProgram(self.console.codifier, with_console(self.network, self.console))
+    @asynccontextmanager
+    async def session(self, *, data: bool = False) -> AsyncIterator[Session]:
+        """Join the control bus, and with `data` the data bus, for the length of a block.
+
+        Raises:
+            BusError: the network is not there.
+        """
+        code, network = self.console.codifier, with_console(self.network, self.console)
+        console = ListeningProgram(code, network) if data else ControlProgram(code, network)
+        replies = Replies()
+
+        def send(flag: str, to: str, number: float) -> None:
+            console.send_control(flag, to, number)
+
+        client = Client(send, replies, self.limits, code)
+
+        def heard(message: Control) -> None:
+            client.hear(message, console.sender)
+
+        console.heard = heard
+        if isinstance(console, ListeningProgram):
+            console.read = replies.take
+        async with on_bus(console):
+            yield Session(console, client)
 
 
 def codifier_or_all(text: str) -> str:
-    """Take a codifier, in capitals, or `@@`; whether the config has it the command says."""
+    """Read a codifier, in capitals, or `@@`; the command looks it up in the config."""
     return text.upper()
 
 
 def codifier(text: str) -> str:
-    """Take one codifier, in capitals."""
+    """Read one codifier, in capitals."""
     if text == EVERYBODY:
-        raise click.BadParameter(f"{EVERYBODY} will not do here: name one codifier")
+        raise click.BadParameter(f"{EVERYBODY} is not possible here: name one codifier")
     return text.upper()
 
 
@@ -95,7 +128,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="For programs
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine to its end; what nodes log goes to stderr, mistakes only."""
+    """Run a command's coroutine to its end; warnings of the console go to stderr."""
     debug = os.environ.get("JPH_DEBUG") == "1"
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.WARNING, format="control.py: %(message)s"

@@ -17,17 +17,16 @@ from jph.gateway.live.figures import number_of, shown, tariff
 from jph.gateway.live.house import House, Phase, fingerprint, house_of
 from jph.gateway.live.status import (
     Sign,
-    State,
     is_active,
     losses_of,
     quality_of,
     stamp_of,
-    state_of,
 )
 from jph.gateway.subjects.history.gaps import LOOKING, History, keeps_history
 from jph.heating.facts import Evidence
 from jph.heating.orders import Order
 from jph.node import kinds
+from jph.util.freshness import State, state_of
 from jph.wire.codec import Value
 
 HIGH: Final = 0.8

@@ -8,8 +8,8 @@ from jph.config.model import Sensor
 from jph.gateway.live.board import Board, Row, announces, obeys
 from jph.gateway.live.commands import FLAGS
 from jph.gateway.live.figures import decimal, figure
-from jph.gateway.live.status import State
 from jph.heating.wiring import Heater
+from jph.util.freshness import State
 
 _NUMBERS: Final = re.compile(r"\d+")
 

@@ -10,9 +10,9 @@ from litestar import get
 from jph.config.model import Sensor
 from jph.gateway.live import view
 from jph.gateway.live.board import Board, announces
-from jph.gateway.live.status import State
 from jph.gateway.live.traffic import Rates
 from jph.gateway.platform.services import Parts
+from jph.util.freshness import State
 
 Role = Literal["source", "actor", "store", "view", "console"]
 _ROLES: Final[dict[str, Role]] = {

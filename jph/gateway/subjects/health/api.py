@@ -9,8 +9,8 @@ from litestar import Response, get
 
 from jph import __version__
 from jph.gateway.live.board import announces
-from jph.gateway.live.status import State
 from jph.gateway.platform.services import Parts
+from jph.util.freshness import State
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

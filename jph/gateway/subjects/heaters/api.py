@@ -7,10 +7,10 @@ from litestar import get, post
 from litestar.exceptions import HTTPException
 from litestar.params import JSONBody
 
+from jph.client import orders
 from jph.errors import ConfigError
 from jph.gateway.accounts.roles import Role, needs
-from jph.gateway.live.ordering import HeaterAnswer, Orderer
-from jph.gateway.live.replies import Replies
+from jph.gateway.live.ordering import HeaterAnswer, heater_answer
 from jph.gateway.platform import language
 from jph.gateway.platform.services import Parts
 from jph.gateway.platform.shell import WebRequest
@@ -67,7 +67,6 @@ class OrderGiven(msgspec.Struct, frozen=True):
 
 def handlers(parts: Parts) -> list[Any]:
     """Return the addresses."""
-    orderer = Orderer(parts.commander, Replies(parts.network))
 
     @get("/api/heaters", tags=["heaters"], sync_to_thread=False)
     def heaters(request: WebRequest, zone: Zone = "") -> list[HeaterNow]:
@@ -85,7 +84,8 @@ def handlers(parts: Parts) -> list[Any]:
             raise HTTPException(str(error), status_code=400) from error
         until = None if data.seconds is None else now_ms() + 1000 * data.seconds
         say = language.of(request).say
-        answers = await orderer.give(board.network, chosen, wanted, until, say)
+        outcomes = await orders.give(parts.client, board.network, chosen, wanted, until, say)
+        answers = [heater_answer(outcome, say) for outcome in outcomes]
         told = "; ".join(f"{each.codifier} {each.text}" for each in answers)
         lasts = "" if data.seconds is None else f" for {data.seconds} s"
         parts.audit(request, f"order {data.target} {wanted.word}{lasts}", told)

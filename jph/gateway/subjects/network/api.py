@@ -8,13 +8,13 @@ from litestar import get, post, put
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath, JSONBody
 
+from jph.client import setting
 from jph.config.model import Sensor
 from jph.gateway.accounts.roles import Role, needs
 from jph.gateway.live import view
 from jph.gateway.live.commands import FLAGS, Answer
 from jph.gateway.live.controls import Control, control_of
-from jph.gateway.live.replies import Replies
-from jph.gateway.live.setting import Setter, Taken
+from jph.gateway.live.setting import Taken, taken
 from jph.gateway.platform import language
 from jph.gateway.platform.services import Parts
 from jph.gateway.platform.shell import WebRequest
@@ -60,13 +60,13 @@ class Number(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def handlers(parts: Parts) -> list[Any]:
     """Return the addresses."""
-    setter = Setter(parts.commander, Replies(parts.network))
 
     async def change(request: WebRequest, codifier: str, flag: Flag, number: float) -> Taken:
         sensor = _sensor(parts, codifier)
         if sensor.control != "enabled":
             raise HTTPException(f"{sensor.codifier} takes no numbers", status_code=409)
-        answer = await setter.change(sensor, flag, number, language.of(request).say)
+        result = await setting.change(parts.client, sensor, flag, number)
+        answer = taken(result, language.of(request).say)
         word = "set" if flag is Flag.SET else "step"
         parts.audit(request, f"{word} {sensor.codifier} {number:g}", answer.text)
         return answer

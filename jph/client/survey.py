@@ -1,34 +1,24 @@
-"""What a listener learns of every codifier from the bus alone: messages and time in, rows out."""
+"""State of every codifier, from the messages of both buses. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from jph.cli.terminal.output import show_quality
 from jph.config.model import Network, Sensor
-from jph.wire.codec import Control, Flag, Reading, Value
+from jph.util.freshness import State, state_of
+from jph.wire.codec import Control, Flag, Reading
 
-ALIVE: Final = "alive"
-HALTED: Final = "halted"
-LATE: Final = "late"
-SILENT: Final = "silent"
-UNHEARD: Final = "unheard"
-"""Its node lives, and it is too early to call it late."""
+CONSOLE_TYPE: Final = "ControlProgram"
 
 
-class Row(NamedTuple):
-    """The state of one codifier; times are of the listener's clocks, losses are messages."""
+class CodifierState(NamedTuple):
+    """State of one codifier: `age_s` of its reading by our clock, losses in messages."""
 
-    codifier: str
-    name: str
-    type: str
+    sensor: Sensor
     node: str
-    state: str
+    state: State
     active: bool | None
     late: bool
-    value: Value | None
-    quality: str | None
-    symbol: str
-    timestamp_ms: int | None
+    reading: Reading | None
     age_s: float | None
     round_trip_ms: float | None
     data_lost: int
@@ -36,7 +26,7 @@ class Row(NamedTuple):
 
 
 class _Known:
-    """What was heard of one codifier."""
+    """What arrived from one codifier."""
 
     __slots__ = ("active", "control_s", "reading", "reading_s", "round_trip_ms")
 
@@ -49,7 +39,7 @@ class _Known:
 
 
 class Survey:
-    """Collects messages; `now_s` is monotonic, from the moment `started_s`."""
+    """Collects messages; every `now_s` is monotonic, from `started_s` on."""
 
     def __init__(self, network: Network, console: str, started_s: float) -> None:
         self._network = network
@@ -59,11 +49,11 @@ class Survey:
         self._known = {sensor.codifier: _Known() for sensor in network.sensors}
 
     def pinged(self, number: float, now_s: float) -> None:
-        """Remember the ping to everybody whose answers are to be timed."""
+        """Remember the number of the ping to every node, to time the answers."""
         self._pinged = (number, now_s)
 
     def hear_control(self, message: Control, now_s: float) -> None:
-        """Take note of a control message."""
+        """Take a control message."""
         known = self._known.get(message.source)
         if known is None or message.source == self._console:
             return
@@ -73,30 +63,30 @@ class Survey:
             known.round_trip_ms = (now_s - self._pinged[1]) * 1000
 
     def hear_data(self, readings: Iterable[Reading], now_s: float) -> None:
-        """Take note of readings."""
+        """Take readings."""
         for reading in readings:
             known = self._known.get(reading.source)
             if known is not None and reading.flag != "n":
                 known.reading, known.reading_s = reading, now_s
 
     def complete(self) -> bool:
-        """Whether nothing is left to wait for: all with a value to tell have spoken."""
+        """Return whether every active codifier has sent its value, or a node without one answers."""
         return all(
             self._known[s.codifier].reading is not None
             if s.parent or s.symbol
             else self._known[s.codifier].control_s is not None
             for s in self._network.sensors
-            if s.active and s.codifier != self._console and s.type != "ControlProgram"
+            if s.active and s.codifier != self._console and s.type != CONSOLE_TYPE
         )
 
     def rows(
-        self, now_s: float, data_lost: dict[str, int], control_lost: dict[str, int]
-    ) -> list[Row]:
-        """Return every codifier, elements below their node; consoles are left out."""
+        self, now_s: float, data_lost: Mapping[str, int], control_lost: Mapping[str, int]
+    ) -> list[CodifierState]:
+        """Return the state of every codifier, elements below their node, without consoles."""
         return [
             self._row(sensor, node, now_s, data_lost, control_lost)
             for node in self._network.nodes()
-            if node.type != "ControlProgram"
+            if node.type != CONSOLE_TYPE
             for sensor in (node, *self._network.elements(node.codifier))
         ]
 
@@ -105,25 +95,26 @@ class Survey:
         sensor: Sensor,
         node: Sensor,
         now_s: float,
-        data_lost: dict[str, int],
-        control_lost: dict[str, int],
-    ) -> Row:
-        known, parent = self._known[sensor.codifier], self._known[node.codifier]
-        late = self._late(sensor, known, now_s)
-        reading = known.reading
+        data_lost: Mapping[str, int],
+        control_lost: Mapping[str, int],
+    ) -> CodifierState:
+        known = self._known[sensor.codifier]
         age_s = None if known.reading_s is None else now_s - known.reading_s
-        return Row(
-            codifier=sensor.codifier,
-            name=sensor.name or sensor.short_name,
-            type=sensor.type,
+        state = self._node_state(node, now_s)
+        if sensor.parent is not None:
+            state = state_of(
+                age_s,
+                sensor.timeout_warning,
+                parent=state,
+                listened_s=now_s - self._started_s,
+            )
+        return CodifierState(
+            sensor=sensor,
             node=node.codifier,
-            state=self._state(sensor, node, late),
-            active=parent.active,
-            late=late,
-            value=reading.value if reading else None,
-            quality=show_quality(reading.quality) if reading else None,
-            symbol=sensor.symbol,
-            timestamp_ms=reading.timestamp_ms if reading else None,
+            state=state,
+            active=self._known[node.codifier].active,
+            late=self._late(sensor, known, now_s),
+            reading=known.reading,
             age_s=None if age_s is None else round(age_s, 3),
             round_trip_ms=known.round_trip_ms,
             data_lost=data_lost.get(sensor.codifier, 0),
@@ -131,24 +122,22 @@ class Survey:
         )
 
     def _late(self, sensor: Sensor, known: _Known, now_s: float) -> bool:
-        """Whether a codifier that sends readings has not, for longer than it may."""
+        """Return whether a codifier that sends readings has sent none for longer than it may."""
         if known.reading_s is None and sensor.parent is None:
             return False  # a node need not send readings of its own
         since_s = self._started_s if known.reading_s is None else known.reading_s
-        return now_s - since_s > sensor.timeout_warning
+        return 0 < sensor.timeout_warning < now_s - since_s
 
-    def _state(self, sensor: Sensor, node: Sensor, late: bool) -> str:
-        known, parent = self._known[sensor.codifier], self._known[node.codifier]
-        spoke = known.reading_s is not None
-        if parent.control_s is None and not spoke and not self._family_spoke(node):
-            return SILENT
-        if parent.active is False:
-            return HALTED
-        if late:
-            return LATE
-        return ALIVE if spoke or sensor.parent is None else UNHEARD
+    def _node_state(self, node: Sensor, now_s: float) -> State:
+        """Judge a node by its own readings; one without readings by any message of its family."""
+        known = self._known[node.codifier]
+        signs = [known.reading_s] if known.reading_s is not None else self._signs(node)
+        last_s = max((sign for sign in signs if sign is not None), default=None)
+        if last_s is not None and known.active is False:
+            return State.HALTED
+        return state_of(None if last_s is None else now_s - last_s, node.timeout_warning)
 
-    def _family_spoke(self, node: Sensor) -> bool:
-        """Whether any element of `node` was heard: then the node lives, whatever it answers."""
+    def _signs(self, node: Sensor) -> list[float | None]:
         elements = self._network.elements(node.codifier)
-        return any(self._known[e.codifier].reading_s is not None for e in elements)
+        heard = [self._known[element.codifier].reading_s for element in elements]
+        return [self._known[node.codifier].control_s, *heard]
