@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from collector.ingest.ledger import (
     Account,
+    GapRow,
     Key,
     Parts,
-    RecordedGap,
     Run,
     Settlement,
     doubtful,
@@ -138,13 +138,13 @@ def _time(ms: int | None) -> int | None:
     return None if ms is None else min(ms, LAST_MS)
 
 
-def _gaps(cursor: "cursor", key: Key, parts: Parts) -> list[RecordedGap]:
+def _gaps(cursor: "cursor", key: Key, parts: Parts) -> list[GapRow]:
     """Return the gaps that have something of `parts` in them."""
     if not parts:
         return []
     cursor.execute(_GAPS, (*key, parts[-1][1], parts[0][0]))
     return [
-        RecordedGap(first, stop, from_ms, to_ms, cause, row)
+        GapRow(first, stop, from_ms, to_ms, cause, row)
         for row, first, stop, from_ms, to_ms, cause in cursor.fetchall()
     ]
 

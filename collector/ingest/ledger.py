@@ -48,7 +48,7 @@ class Run(NamedTuple):
         return (self.last - self.first) % SEQUENCE_LIMIT + 1
 
 
-class RecordedGap(NamedTuple):
+class GapRow(NamedTuple):
     """Positions (half-open) that are lost, between which times, why, and its row in the table.
 
     None are counted where it is not known how many there were.
@@ -86,7 +86,7 @@ class Settlement(NamedTuple):
     account: Account | None
     before: Account | None
     stored: Parts
-    lost: tuple[RecordedGap, ...]
+    lost: tuple[GapRow, ...]
     healed: tuple[int, ...]
 
 
@@ -189,7 +189,7 @@ def settle(
     account: Account | None,
     heard: Sequence[Run],
     holes: Sequence[Gap] = (),
-    gaps: Sequence[RecordedGap] = (),
+    gaps: Sequence[GapRow] = (),
 ) -> Settlement:
     """Settle what came and what was given up against an account.
 
@@ -211,7 +211,7 @@ def settle(
 
 
 def _settle_positions(
-    account: Account | None, heard: Sequence[Run], holes: Sequence[Gap], gaps: Sequence[RecordedGap]
+    account: Account | None, heard: Sequence[Run], holes: Sequence[Gap], gaps: Sequence[GapRow]
 ) -> Settlement:
     base = account.last if account else (heard[0] if heard else holes[0]).first
     came = _positions(heard, base)
@@ -282,7 +282,7 @@ def marks(
 
 
 def _settle_original(
-    account: Account | None, heard: Sequence[Run], holes: Sequence[Gap], gaps: Sequence[RecordedGap]
+    account: Account | None, heard: Sequence[Run], holes: Sequence[Gap], gaps: Sequence[GapRow]
 ) -> Settlement:
     from_ms = min((run.from_ms for run in heard), default=0) - _HOUR_MS
     to_ms = max((run.to_ms for run in heard), default=0) + _HOUR_MS
@@ -302,8 +302,8 @@ def _settle_original(
 
 
 def _heal(
-    gaps: Sequence[RecordedGap], heard: Sequence[Run], base: int | None
-) -> tuple[tuple[int, ...], list[RecordedGap]]:
+    gaps: Sequence[GapRow], heard: Sequence[Run], base: int | None
+) -> tuple[tuple[int, ...], list[GapRow]]:
     """Return the rows of gaps of which something came after all, and what is left of them."""
     healed, rest = [], []
     for gap in gaps:
@@ -317,26 +317,24 @@ def _heal(
     return tuple(healed), rest
 
 
-def _grow(
-    recorded: Iterable[RecordedGap], lost: Iterable[RecordedGap]
-) -> tuple[list[RecordedGap], list[int]]:
+def _grow(recorded: Iterable[GapRow], lost: Iterable[GapRow]) -> tuple[list[GapRow], list[int]]:
     """Join what is lost to what follows on it, or it follows on, for the same cause.
 
     Return what is to be recorded, and the rows of gaps that are part of it now.
     """
-    joined: list[RecordedGap] = []
+    joined: list[GapRow] = []
     rows: list[int] = []
     for gap in sorted([*recorded, *lost], key=attrgetter("first")):
         before = joined[-1] if joined else gap
         if before.stop == gap.first and before.cause == gap.cause and not (before.row and gap.row):
             rows += filter(None, (before.row, gap.row))
-            joined[-1] = RecordedGap(before.first, gap.stop, before.from_ms, gap.to_ms, gap.cause)
+            joined[-1] = GapRow(before.first, gap.stop, before.from_ms, gap.to_ms, gap.cause)
         else:
             joined.append(gap)
     return [gap for gap in joined if not gap.row], rows
 
 
-def _without(gap: RecordedGap, start: int, stop: int, run: Run) -> Iterator[RecordedGap]:
+def _without(gap: GapRow, start: int, stop: int, run: Run) -> Iterator[GapRow]:
     """Return what is left of a gap before and after a run that lies in it."""
     if stop <= gap.first or gap.stop <= start:
         yield gap
@@ -375,8 +373,8 @@ def _hole(hole: Gap, base: int) -> Range:
     return start, start + hole.count
 
 
-def _gap(start: int, stop: int, hole: Gap) -> RecordedGap:
-    return RecordedGap(start, stop, hole.from_ms or None, hole.to_ms or None, hole.cause)
+def _gap(start: int, stop: int, hole: Gap) -> GapRow:
+    return GapRow(start, stop, hole.from_ms or None, hole.to_ms or None, hole.cause)
 
 
 def _parts(parts: Iterable[Range]) -> Parts:

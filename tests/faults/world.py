@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from collector.ingest.buffer import Batch, Buffer
 from collector.ingest.ledger import (
     Account,
+    GapRow,
     Key,
-    RecordedGap,
     Run,
     by_key,
     doubtful,
@@ -54,7 +54,7 @@ class Book(NamedTuple):
 
     account: Account | None
     stored: frozenset[int]
-    gaps: dict[int, RecordedGap]
+    gaps: dict[int, GapRow]
 
 
 class Database:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from collector.ingest.ledger import (
     Account,
+    GapRow,
     Key,
-    RecordedGap,
     Run,
     coalesce,
     doubtful,
@@ -43,7 +43,7 @@ class Books:
         self.key = key
         self.account: Account | None = None
         self.stored: set[int] = set()
-        self.gaps: dict[int, RecordedGap] = {}
+        self.gaps: dict[int, GapRow] = {}
         self._rows = iter(range(1, 10**6))
 
     def book(self, heard: list[Run], holes: list[Gap] | None = None) -> None:
@@ -113,11 +113,11 @@ UNCOUNTED = hole(12, 0, Cause.SOURCE_GONE)
 
 
 def test_a_loss_that_nobody_could_count_is_one_where_something_is_missing() -> None:
-    lost = (RecordedGap(12, 12, 12_000, 12_000, Cause.SOURCE_GONE),)
+    lost = (GapRow(12, 12, 12_000, 12_000, Cause.SOURCE_GONE),)
     missing = Account(5, 11, 11_000, ((8, 10),))
     assert settle(KEY, missing, [], [UNCOUNTED]).lost == lost
     given_up = settle(KEY, missing, [], [hole(8, 2), UNCOUNTED]).lost
-    assert given_up == (*lost, RecordedGap(8, 10, 8000, 8000, "gone"))
+    assert given_up == (*lost, GapRow(8, 10, 8000, 8000, "gone"))
 
 
 @pytest.mark.parametrize("account", [None, Account(5, 11, 11_000)])
