@@ -18,13 +18,13 @@ from typing import Final, NamedTuple
 from collector.ingest.columns import Columns
 from collector.ingest.runs import parts_of
 from jph.retransmit import Checkpoint, Gap
-from jph.retransmit.gaps import Range, Ranges
+from jph.retransmit.gaps import Interval, IntervalSet
 from jph.wire.codec import SEQUENCE_LIMIT, Reading
-from jph.wire.readings import Readings
+from jph.wire.columns import Readings
 
 Key = tuple[str, int]
 """Source and epoch."""
-Parts = tuple[Range, ...]
+Parts = tuple[Interval, ...]
 """A set of positions: sorted half-open ranges."""
 
 _counted: Final = itemgetter(
@@ -225,7 +225,7 @@ def _settle_positions(
         first, last = min(first, account.first), max(last, account.last)
         known = _minus(_span(account), account.missing)
         newest = account.timestamp_ms
-    wanted = Ranges(_minus(_minus([(first, last + 1)], known), came))
+    wanted = IntervalSet(_minus(_minus([(first, last + 1)], known), came))
     lost = [
         _gap(start, stop, hole) for part, hole in given_up for start, stop in wanted.remove(*part)
     ]
@@ -251,7 +251,7 @@ def _continued(
     return Account(account.first, account.last + run.messages, run.to_ms, account.missing)
 
 
-def sequences(parts: Iterable[Range]) -> Iterator[tuple[int, int]]:
+def sequences(parts: Iterable[Interval]) -> Iterator[tuple[int, int]]:
     """Return positions as the wire counts them: first sequence and how many."""
     for start, stop in parts:
         yield start % SEQUENCE_LIMIT, stop - start
@@ -345,7 +345,7 @@ def _without(gap: GapRow, start: int, stop: int, run: Run) -> Iterator[GapRow]:
         yield gap._replace(first=stop, from_ms=run.to_ms, row=0)
 
 
-def _pieces(run: Run, base: int | None) -> list[Range]:
+def _pieces(run: Run, base: int | None) -> list[Interval]:
     if base is None:
         return _wrapped(run.first, run.messages)
     start = position(run.first, base)
@@ -360,7 +360,7 @@ def _raw(heard: Iterable[Run]) -> Parts:
     return _parts(piece for run in heard for piece in _pieces(run, None))
 
 
-def _wrapped(first: int, many: int) -> list[Range]:
+def _wrapped(first: int, many: int) -> list[Interval]:
     """Return sequences as they are on the wire: in two pieces where they wrap."""
     stop = first + many
     if stop <= SEQUENCE_LIMIT:
@@ -368,7 +368,7 @@ def _wrapped(first: int, many: int) -> list[Range]:
     return [(first, SEQUENCE_LIMIT), (0, stop - SEQUENCE_LIMIT)]
 
 
-def _hole(hole: Gap, base: int) -> Range:
+def _hole(hole: Gap, base: int) -> Interval:
     start = position(hole.first, base)
     return start, start + hole.count
 
@@ -377,19 +377,19 @@ def _gap(start: int, stop: int, hole: Gap) -> GapRow:
     return GapRow(start, stop, hole.from_ms or None, hole.to_ms or None, hole.cause)
 
 
-def _parts(parts: Iterable[Range]) -> Parts:
-    return tuple(Ranges(parts))
+def _parts(parts: Iterable[Interval]) -> Parts:
+    return tuple(IntervalSet(parts))
 
 
-def _minus(whole: Iterable[Range], taken: Iterable[Range]) -> Parts:
-    left = Ranges(whole)
+def _minus(whole: Iterable[Interval], taken: Iterable[Interval]) -> Parts:
+    left = IntervalSet(whole)
     for part in taken:
         left.remove(*part)
     return tuple(left)
 
 
-def _common(one: Iterable[Range], other: Iterable[Range]) -> Parts:
-    kept = Ranges(one)
+def _common(one: Iterable[Interval], other: Iterable[Interval]) -> Parts:
+    kept = IntervalSet(one)
     return tuple(part for start, stop in other for part in kept.within(start, stop))
 
 

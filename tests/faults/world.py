@@ -35,8 +35,8 @@ from jph.retransmit.messages import Repair
 from jph.retransmit.repairer import Repairer
 from jph.retransmit.resend_buffer import Ring
 from jph.retransmit.resend_history import History
-from jph.wire.blocks import Block
 from jph.wire.codec import SEQUENCE_LIMIT, Dialect, Quality, Reading, decode_data
+from jph.wire.columns import Block
 
 HERE = ("192.0.2.1", 4)
 STEP_S = 0.25

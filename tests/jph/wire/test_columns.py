@@ -18,7 +18,7 @@ from jph.wire.codec import (
     decode_data,
     encode_data,
 )
-from jph.wire.readings import Readings, decode_readings
+from jph.wire.columns import Readings, decode_readings
 from jph.wire.sequence import SequenceTable
 
 Slow = tuple[list[Reading], list[str]]
