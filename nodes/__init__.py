@@ -6,7 +6,7 @@ Other packages add kinds of their own by the entry point group `jph.kinds` (docs
 from typing import Final
 
 KINDS: Final = {
-    "Camera": "jph.gateway.subjects.camera.node:Camera",
+    "Camera": "jph.gateway.camera.node:Camera",
     "ControlProgram": "nodes.controlprogram:ControlProgram",
     "Flask": "jph.gateway.node:Gateway",
     "Gateway": "jph.gateway.node:Gateway",
