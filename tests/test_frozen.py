@@ -24,7 +24,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from tests.console.programs import CONSOLE, Program, control, setpoint
+from tests.jph.cli.programs import CONSOLE, Program, control, setpoint
 from tests.stores_fixtures import connect
 from tests.support import LIMIT_S, REPOSITORY, tcp_port
 
@@ -97,10 +97,21 @@ def ask(sql: Document, statement: str, *values: object) -> list[tuple[Any, ...]]
 
 def becomes(wanted: object, found: Callable[[], object]) -> None:
     """Ask another program again until it says what is wanted, however slow the machine is."""
-    until_s = time.monotonic() + LIMIT_S
+    until_s = time.monotonic() + 2 * LIMIT_S
     while (said := found()) != wanted:
         assert time.monotonic() < until_s, f"expected {wanted}, found {said}"
         time.sleep(0.1)
+
+
+def covers(found: Any, kept: Any) -> bool:
+    """Say whether an answer has all that it had in 0.1.0; later versions may add keys."""
+    if isinstance(kept, dict):
+        return isinstance(found, dict) and all(
+            key in found and covers(found[key], value) for key, value in kept.items()
+        )
+    if isinstance(kept, list):
+        return isinstance(found, list) and len(found) == len(kept) and all(map(covers, found, kept))
+    return bool(found == kept)
 
 
 def test_recordings_overruns_and_users_are_read(frozen_state: Path, house: Any) -> None:
@@ -112,7 +123,7 @@ def test_recordings_overruns_and_users_are_read(frozen_state: Path, house: Any) 
     assert listed == EXPECTED["recordings"]
     lines = {code: len(told(config, "record", "show", code)) for code in ("1", "2")}
     assert lines == EXPECTED["lines recorded"]
-    assert told(config, "record", "overruns") == EXPECTED["overruns"]
+    assert covers(told(config, "record", "overruns"), EXPECTED["overruns"])
     users = [[each["name"], each["role"], each["tokens"]] for each in told(config, "user", "list")]
     assert users == EXPECTED["users"]
 
@@ -126,9 +137,14 @@ def test_nodes_go_on_with_orders_setpoint_switch_and_simulated_house(
     for code, each in EXPECTED["ended"].items():
         kept[code] = each["then" if 1000 * time.time() > each["until_ms"] else "order"]
 
+    heard: dict[str, object] = {}
+
     def values() -> dict[str, object]:
-        rows = {row["codifier"]: row for row in told(config, "status", "--wait", "2")}
-        return {code: rows[code]["value"] for code in kept}
+        """Return the newest values so far: a slow machine may not say all in one interval."""
+        for row in told(config, "status", "--wait", "5"):
+            if row["codifier"] in kept and row["value"] is not None:
+                heard[row["codifier"]] = row["value"]
+        return heard
 
     with running(config, *NODES) as nodes:
         becomes(kept, values)
@@ -152,7 +168,7 @@ def test_the_page_knows_its_people(frozen_state: Path, house: Any, redis_url: st
 
         becomes(EXPECTED["page"]["/api/me"], lambda: answer("/api/me"))
         asked = {path: answer(path) for path in EXPECTED["page"]}
-    assert asked == EXPECTED["page"]
+    assert covers(asked, EXPECTED["page"]), asked
 
 
 def test_what_waited_in_spool_and_journal_is_stored(
@@ -189,7 +205,7 @@ def test_the_backup_comes_back_and_answers(house: Any, sql: Document, tmp_path: 
         }
 
     before = json.loads(json.dumps(facts(), default=str))
-    assert before == EXPECTED["history"]
+    assert covers(before, EXPECTED["history"]), before
     with running(config, "Q1", "Q2"):
         now = "SELECT count(DISTINCT codifier) FROM reading WHERE codifier IN ('Q1', 'Q2') "
         later = f"{now} AND timestamp > now() - interval '1 minute'"
