@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 from collector.buffer import Batch
 from collector.store import Store
-from jph import kinds
 from jph.repair import Cause, Hole
 from jph.stores import postgres_dsn
+
+from jph import kinds
 from jph.wire import Quality, Reading, Value
 
 START_MS = int(datetime(2026, 11, 17, tzinfo=ZoneInfo("Europe/Paris")).timestamp() * 1000)
