@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import click
 
-from jph import __version__
 from jph.cli.config_path import default_config
 from jph.cli.terminal.context import App
 from jph.errors import JphError
+from jph.version import __version__
 
 COMMANDS: Final = {
     "ping": "jph.cli.commands.ping:ping",

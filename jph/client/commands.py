@@ -11,7 +11,7 @@ import msgspec
 from jph.client.limits import Limits
 from jph.errors import JphError
 from jph.node.outbox import ping_number
-from jph.wire.codec import EVERYBODY, Control, Flag
+from jph.wire.codec import EVERY_NODE, Control, Flag
 
 Address = tuple[str, int]
 Send = Callable[[str, str, float], None]
@@ -92,7 +92,7 @@ class Commander:
         self._asks_all = True
         try:
             exchange = _Exchange(flag, nodes, strangers_but=self._own if strangers else None)
-            await self._exchange(EVERYBODY, exchange, limit_s)
+            await self._exchange(EVERY_NODE, exchange, limit_s)
         finally:
             self._asks_all = False
         others = sorted(exchange.answers.keys() - set(nodes))

@@ -8,7 +8,7 @@ from typing import Final
 from jph.config.model import Network
 from jph.errors import DecodeError
 from jph.net.channel import Address
-from jph.net.group_listener import Ear
+from jph.net.group_listener import GroupListener
 from jph.wire.codec import Reading, decode_batch, decode_data
 
 Take = Callable[[Sequence[Reading]], None]
@@ -91,7 +91,7 @@ class GroupReplies(Replies):
         super().__init__()
         self._network = network
         self._stay_s = stay_s
-        self._listener: Ear | None = None
+        self._listener: GroupListener | None = None
         self._task: asyncio.Task[None] | None = None
         self._leaving: asyncio.TimerHandle | None = None
 
@@ -114,7 +114,7 @@ class GroupReplies(Replies):
             self._leaving = None
         if self._listener is None:
             multicast = self._network().multicast
-            self._listener = Ear(multicast.data, multicast, self._receive)
+            self._listener = GroupListener(multicast.data, multicast, self._receive)
             self._task = asyncio.create_task(self._listener.run(), name="replies")
         listener = self._listener
         with contextlib.suppress(TimeoutError):

@@ -70,7 +70,7 @@ class Survey:
                 known.reading, known.reading_s = reading, now_s
 
     def complete(self) -> bool:
-        """Return whether every active codifier has sent its value, or a node without one answers."""
+        """Return whether every active codifier has sent its value or, without one, answered."""
         return all(
             self._known[s.codifier].reading is not None
             if s.parent or s.symbol

@@ -15,7 +15,7 @@ from jph.errors import DecodeError
 from jph.net.fault_injection import LONGEST_S
 from jph.node.outbox import now_ms
 from jph.retransmit.messages import Drill, decode_letter, encode_letter
-from jph.wire.codec import EVERYBODY, Flag
+from jph.wire.codec import EVERY_NODE, Flag
 
 _TRY_S: Final = 0.3
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -95,7 +95,7 @@ def drill(
         epoch=random.getrandbits(32),
         timestamp_ms=now_ms(),
         source=app.console.codifier,
-        to=EVERYBODY,
+        to=EVERY_NODE,
         seconds=seconds,
         loss=loss,
         duplicate=duplicate,

@@ -6,7 +6,7 @@ from jph.cli.terminal.context import App, codifier_argument, json_option, run_as
 from jph.cli.terminal.output import echo_json
 from jph.client.commands import NodeAnswer
 from jph.errors import JphError
-from jph.wire.codec import EVERYBODY, Flag
+from jph.wire.codec import EVERY_NODE, Flag
 
 
 @click.command()
@@ -39,7 +39,7 @@ def reload(app: App, code: str, as_json: bool) -> None:
 
     A node refuses a broken configuration and keeps the old one. Exit status 1 then.
     """
-    node = None if code == EVERYBODY else app.node_of(code).codifier
+    node = None if code == EVERY_NODE else app.node_of(code).codifier
     renewed = sorted(answer.node for answer in run_async(_ask(app, node, Flag.RELOAD)))
     if as_json:
         echo_json({"reloaded": renewed})
@@ -54,7 +54,7 @@ def reload(app: App, code: str, as_json: bool) -> None:
 
 
 def _switch(app: App, code: str, flag: Flag, wanted: bool, as_json: bool) -> None:
-    node = None if code == EVERYBODY else app.node_of(code).codifier
+    node = None if code == EVERY_NODE else app.node_of(code).codifier
     answers = run_async(_ask(app, node, flag))
     if as_json:
         echo_json([{"codifier": a.node, "active": a.active} for a in answers])

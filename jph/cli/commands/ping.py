@@ -11,7 +11,7 @@ from jph.cli.terminal.context import App, codifier_argument, json_option, run_as
 from jph.cli.terminal.output import echo_json, table
 from jph.client.commands import NodeAnswer
 from jph.config.model import Sensor
-from jph.wire.codec import EVERYBODY, Flag
+from jph.wire.codec import EVERY_NODE, Flag
 
 
 @click.command()
@@ -37,7 +37,7 @@ def ping(app: App, code: str, count: int, interval: float, as_json: bool) -> Non
 
     Exit status 1 if no node answers, 2 if CODE is not in the config.
     """
-    if code == EVERYBODY:
+    if code == EVERY_NODE:
         answers = run_async(_ping_all(app))
         _show_all(app, answers, as_json)
         raise SystemExit(0 if answers else 1)

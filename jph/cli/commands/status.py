@@ -13,7 +13,7 @@ from jph.cli.terminal.output import echo_json, paint, show_quality, show_value, 
 from jph.client.survey import CONSOLE_TYPE, CodifierState, Survey
 from jph.node.outbox import ping_number
 from jph.util.freshness import State
-from jph.wire.codec import EVERYBODY, Flag, Quality, Reading
+from jph.wire.codec import EVERY_NODE, Flag, Quality, Reading
 from jph.wire.sequence import SequenceTable
 
 _HEAD: Final = ("code", "name", "state", "value", "quality", "age", "lost d/c", "ms")
@@ -62,7 +62,7 @@ async def _survey(app: App, wait_s: float) -> list[CodifierState]:
         client.listeners.append(lambda message: survey.hear_control(message, time.monotonic()))
         number = ping_number()
         survey.pinged(number, time.monotonic())
-        client.send(Flag.PING, EVERYBODY, number)
+        client.send(Flag.PING, EVERY_NODE, number)
         while (listened_s := time.monotonic() - started_s) < wait_s and not survey.complete():
             _progress(f"listening {listened_s:.0f} of {wait_s:g} s")
             await asyncio.sleep(min(_LOOK_S, wait_s - listened_s))

@@ -17,7 +17,7 @@ from jph.client.replies import Replies
 from jph.client.survey import CONSOLE_TYPE
 from jph.config.model import Network, Sensor, load
 from jph.errors import ConfigError
-from jph.wire.codec import EVERYBODY, Control, is_codifier
+from jph.wire.codec import EVERY_NODE, Control, is_codifier
 from nodes.controlprogram import ControlProgram, ListeningProgram, on_bus, with_console
 
 T = TypeVar("T")
@@ -118,8 +118,8 @@ def codifier_or_all(text: str) -> str:
 
 def codifier(text: str) -> str:
     """Read one codifier, in capitals."""
-    if text == EVERYBODY:
-        raise click.BadParameter(f"{EVERYBODY} is not possible here: name one codifier")
+    if text == EVERY_NODE:
+        raise click.BadParameter(f"{EVERY_NODE} is not possible here: name one codifier")
     return text.upper()
 
 

@@ -4,7 +4,7 @@ import msgspec
 
 from jph.client.setting import SettingResult
 from jph.config.model import Sensor
-from jph.gateway.live.figures import shown
+from jph.gateway.view.figures import shown
 from jph.heating.explain import Say, english
 
 
