@@ -17,8 +17,9 @@ import msgspec
 
 from jph.config.model import Network, state_dir
 from jph.devices.filtration import DAY_H, Filtration, Memory, Plan, Rule
-from jph.errors import Problem
+from jph.errors import Problem, StoreError
 from jph.node.node import Node, Settings, now_ms
+from jph.util import durable
 from jph.wire.codec import Control, Flag, Json, Quality, Reading, Value
 
 SAVE_EVERY_S: Final = 300.0
@@ -226,7 +227,7 @@ class Pool(Node, type="Pool", settings=PoolSettings):
         self._saved_s = time.monotonic()
         try:
             store(self._path, Kept(int(self.mode), self._filtration.memory))
-        except OSError as error:
+        except StoreError as error:
             self.log.error("today's hours will not survive a restart: %s", error)
 
     @property
@@ -239,11 +240,8 @@ _GOOD: Final = frozenset({Quality.GOOD, Quality.ESTIMATED, Quality.SIMULATED})
 
 
 def store(path: Path, kept: Kept) -> None:
-    """Write so that a power cut leaves the old or the new, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.encode(kept))
-    fresh.replace(path)
+    """Replace the file; `StoreError` if the disk refuses."""
+    durable.replace(path, [msgspec.json.encode(kept)])
 
 
 def restore(path: Path) -> Kept | None:

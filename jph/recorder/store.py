@@ -12,6 +12,7 @@ from typing import Final
 
 from jph.errors import StoreError
 from jph.recorder.frames import MAGIC
+from jph.util import durable
 
 SUFFIX: Final = ".rec"
 OVERRUNS: Final = "overruns.jsonl"
@@ -39,7 +40,7 @@ def write(path: Path, length: int, parts: Iterable[Part]) -> int:
     """
     try:
         if length == 0 or not path.exists():  # somebody may have deleted it meanwhile
-            return _begin(path, parts)
+            return durable.replace(path, (MAGIC, *parts))
         with path.open("r+b") as file:
             file.seek(length)
             file.writelines(parts)
@@ -77,31 +78,9 @@ def add_lines(path: Path, lines: Sequence[str], most: int) -> None:
             os.fsync(file.fileno())
         known = path.read_bytes().splitlines(keepends=True)
         if len(known) > 2 * most:
-            _replace(path, known[-most:])
+            durable.replace(path, known[-most:])
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error}") from error
-
-
-def _begin(path: Path, parts: Iterable[Part]) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return _replace(path, (MAGIC, *parts))
-
-
-def _replace(path: Path, parts: Iterable[Part]) -> int:
-    fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("wb") as file:
-        file.writelines(parts)
-        file.flush()
-        os.fsync(file.fileno())
-        length = file.tell()
-    fresh.replace(path)
-    # The new name itself is durable only with its directory.
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-    return length
 
 
 def number(path: Path) -> int:

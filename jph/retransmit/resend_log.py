@@ -28,6 +28,7 @@ import msgspec
 from jph.errors import StoreError
 from jph.retransmit.gaps import Ranges
 from jph.retransmit.messages import Life
+from jph.util.durable import sync_folder
 from jph.wire.codec import HEADER_SIZE, SEQUENCE_LIMIT
 
 _MAGIC: Final = b"jphB"
@@ -235,7 +236,7 @@ class Journal:
                 self._look()
         self._written = _Segment(path)
         self._segments.append(self._written)
-        _sync_directory(self._directory)
+        sync_folder(self._directory)
 
     def _end_segment(self) -> None:
         if self._file is not None:
@@ -349,12 +350,3 @@ def _datagrams(joined: bytes) -> Iterator[bytes]:
 def _unwrapped(first: int, count: int) -> Iterator[tuple[int, int]]:
     yield first, min(first + count, SEQUENCE_LIMIT)
     yield 0, first + count - SEQUENCE_LIMIT
-
-
-def _sync_directory(directory: Path) -> None:
-    """Have a new file's name on the disk too (fsync(2): the file alone does not)."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
