@@ -20,6 +20,7 @@ from jph.recorder.frames import END, Event, Heard, pack_event, pack_heard
 from jph.recorder.overruns import Overrun, Overruns, to_line
 from jph.recorder.recent_frames import Ring
 from jph.recorder.triggers import Lookout, Trigger
+from jph.util.backoff import Backoff
 from jph.util.logs import Throttle
 from jph.wire.codec import Control, Quality, Reading, encode_control, encode_data
 
@@ -199,15 +200,16 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
 
     async def _write(self) -> None:
         """Write at once when something happened, then what follows until it is over."""
-        delay_s = self.tick_s
+        backoff = Backoff(2 * self.tick_s, _LONGEST_DELAY_S)
         while True:
             await self._asked.wait()
             self._asked.clear()
             try:
                 await self._write_all()
                 delay_s = self.tick_s
+                backoff.reset()
             except StoreError as error:
-                delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
+                delay_s = backoff.next_s()
                 if self._disk_throttle.allow("disk", time.monotonic()):
                     self.log.error("%s; it is tried again", error)
             if self._lines or not all(tape.ended for tape in self._tapes):

@@ -44,6 +44,7 @@ JPH = REPOSITORY / "jph"
 PURE = [
     JPH / "errors.py",
     JPH / "config" / "validation.py",
+    JPH / "util" / "backoff.py",
     JPH / "util" / "token_bucket.py",
     JPH / "cache" / "state.py",
     JPH / "devices" / "filtration.py",

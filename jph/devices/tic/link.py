@@ -13,6 +13,7 @@ from jph.devices.tic.labels import BAUD_RATES, Mode
 from jph.devices.tic.reader import MODE_FRAMES, Event, FrameReader, Trace
 from jph.devices.tic.watch import FAITH_S, HUNT_S, LineWatch, Verdict
 from jph.errors import DeviceError
+from jph.util.backoff import Backoff
 
 if TYPE_CHECKING:
     from serial import Serial
@@ -181,7 +182,7 @@ class MeterLine:
         Raises:
             DeviceError: ``give_up``, and the port cannot be opened the first time.
         """
-        delay = FIRST_RETRY_S
+        backoff = Backoff(FIRST_RETRY_S, LAST_RETRY_S)
         while True:
             groups = self.reader.groups
             try:
@@ -197,9 +198,8 @@ class MeterLine:
             self._handle(self.reader.flush())
             self._tick(True)
             if self.reader.groups > groups:
-                delay = FIRST_RETRY_S
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, LAST_RETRY_S)
+                backoff.reset()
+            await asyncio.sleep(backoff.next_s())
 
     async def _watch(self) -> str:
         """Return why the port must be opened anew."""
