@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from jph.util.segments import find_blocks
 from jph.wire.codec import MAX_DATAGRAM, Control, Reading, decode_control, decode_data
 
 MAGIC: Final = b"jphREC1\n"
@@ -89,30 +90,21 @@ def pack_event(event: Event) -> bytes:
 
 def unpack(recording: bytes) -> Iterator[Entry]:
     """Yield what a file holds, good frames and damage, in their order. Raises nothing."""
-    offset = good = len(MAGIC) if recording.startswith(MAGIC) else 0
-    while offset < len(recording):
-        found = _read_frame(recording, offset)
-        if found is None:
-            offset = recording.find(_MARK, offset + 1)
-            offset = len(recording) if offset < 0 else offset
-            continue
-        if offset > good:
-            yield Damage(good, offset - good)
-        entry, offset = found
-        good = offset
+    good = len(MAGIC) if recording.startswith(MAGIC) else 0
+    for start, end, entry in find_blocks(recording, _MARK, _read_frame, good):
+        if start > good:
+            yield Damage(good, start - good)
+        good = end
         yield entry
-    if offset > good:
-        yield Damage(good, offset - good)
+    if len(recording) > good:
+        yield Damage(good, len(recording) - good)
 
 
 def find_events(recording: bytes) -> Iterator[Event]:
     """Yield the events alone, quickly: without looking at what lies between them."""
-    offset = recording.find(_EVENT_MARK)
-    while offset >= 0:
-        found = _read_frame(recording, offset)
-        if found is not None and isinstance(found[0], Event):
-            yield found[0]
-        offset = recording.find(_EVENT_MARK, offset + 1)
+    for found in find_blocks(recording, _EVENT_MARK, _read_frame, recording.find(_EVENT_MARK)):
+        if isinstance(found.block, Event):
+            yield found.block
 
 
 def _frame(kind: bytes, body: bytes) -> bytes:

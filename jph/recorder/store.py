@@ -13,6 +13,7 @@ from typing import Final
 from jph.errors import StoreError
 from jph.recorder.frames import MAGIC
 from jph.util import durable
+from jph.util.segments import SegmentFile, SegmentFolder
 
 SUFFIX: Final = ".rec"
 OVERRUNS: Final = "overruns.jsonl"
@@ -22,12 +23,12 @@ Part = bytes | memoryview
 
 def recordings(directory: Path) -> list[Path]:
     """Return the recordings, the newest first: by their number, as clocks may be stepped."""
-    return sorted(directory.glob(f"*{SUFFIX}"), key=number, reverse=True)
+    return _segments(directory).paths()[::-1]
 
 
 def next_number(directory: Path) -> int:
     """Return the number of the recording after the newest one."""
-    return max((number(path) for path in directory.glob(f"*{SUFFIX}")), default=0) + 1
+    return max(map(number, recordings(directory)), default=0) + 1
 
 
 def write(path: Path, length: int, parts: Iterable[Part]) -> int:
@@ -41,13 +42,13 @@ def write(path: Path, length: int, parts: Iterable[Part]) -> int:
     try:
         if length == 0 or not path.exists():  # somebody may have deleted it meanwhile
             return durable.replace(path, (MAGIC, *parts))
-        with path.open("r+b") as file:
-            file.seek(length)
-            file.writelines(parts)
-            file.truncate()
-            file.flush()
-            os.fsync(file.fileno())
-            return file.tell()
+        segment = SegmentFile.reopen(path, length)
+        try:
+            segment.append(*parts)
+            segment.sync()
+        finally:
+            segment.close()
+        return segment.size
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error}") from error
 
@@ -85,5 +86,8 @@ def add_lines(path: Path, lines: Sequence[str], most: int) -> None:
 
 def number(path: Path) -> int:
     """Return a recording's number, 0 if its name has none."""
-    digits = path.name.partition("-")[0]
-    return int(digits) if digits.isdecimal() else 0
+    return _segments(path.parent).number(path)
+
+
+def _segments(directory: Path) -> SegmentFolder:
+    return SegmentFolder(directory, "{:06d}" + SUFFIX)

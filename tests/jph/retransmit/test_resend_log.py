@@ -1,5 +1,6 @@
 """The ring on disk: what it keeps through restarts, damage and full disks."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import pytest
 
 from jph.errors import StoreError
 from jph.node.outbox import Outbox
-from jph.retransmit import resend_log as journal_module
 from jph.retransmit.messages import Life
 from jph.retransmit.resend_buffer import Ring
 from jph.retransmit.resend_history import History
@@ -133,14 +133,20 @@ def test_a_full_disk_is_told_and_what_was_written_stays(
     writer.write(10)
     kept = dict(writer.sent)
     real = os.write
-    monkeypatch.setattr(journal_module.os, "write", lambda file, block: real(file, block[:100]))
-    with pytest.raises(StoreError, match="the disk is full"):
-        writer.write(10)
-    monkeypatch.setattr(journal_module.os, "write", real)
+
+    def almost_full(file: int, data: memoryview) -> int:
+        if len(data) < 300:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(file, data[:100])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", almost_full)
+        with pytest.raises(StoreError, match="No space left"):
+            writer.write(10)
     assert writer.journal.find("AA", 7, writer.first, 21) == kept
     writer.write(10)
     assert len(writer.journal.find("AA", 7, writer.first, 31)) == 21
-    assert Writer(tmp_path, 8).journal.damaged == 100
+    assert Writer(tmp_path, 8).journal.damaged == 0
 
 
 def test_a_directory_that_cannot_be_used(tmp_path: Path) -> None:
