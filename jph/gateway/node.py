@@ -16,10 +16,10 @@ from jph.gateway.accounts.database import AccountsError
 from jph.gateway.live.board import Board
 from jph.gateway.live.cache_reader import Hashes, Reader
 from jph.gateway.live.commands import Commander
+from jph.gateway.live.gap_reader import HoleReader
 from jph.gateway.live.history_reader import HistoryReader
 from jph.gateway.live.senses import Senses
 from jph.gateway.live.stream import MERGE_S, Hub
-from jph.gateway.subjects.history.gap_reader import HoleReader
 from jph.node.node import Node, Settings, now_ms
 from jph.node.outbox import ping_number
 from jph.wire.codec import EVERYBODY, Control, Flag
