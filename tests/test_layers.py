@@ -52,7 +52,7 @@ PURE = [
     *(JPH / "wire").glob("*.py"),
     *(JPH / "heating").rglob("*.py"),
     *(p for p in (JPH / "devices" / "tic").glob("*.py") if p.stem != "link"),
-    *(p for p in (JPH / "recorder").glob("*.py") if p.stem != "store"),
+    *(p for p in (JPH / "recorder").glob("*.py") if p.stem != "recording_files"),
     *(
         p
         for p in (JPH / "retransmit").glob("*.py")

@@ -22,7 +22,7 @@ import msgspec
 from jph.config.model import Multicast
 from jph.errors import BusError, DecodeError
 from jph.net.channel import Channel, interfaces_from_environment
-from jph.util.token_bucket import Allowance
+from jph.util.token_bucket import TokenBucket
 from jph.wire.codec import is_codifier
 
 LONGEST_TEXT: Final = 1000
@@ -139,7 +139,7 @@ class LogBusHandler(logging.Handler):
         interfaces = interfaces_from_environment() or multicast.interfaces_of(host)
         self._channel = Channel(multicast.log, interfaces, multicast.ttl, multicast.mtu)
         self._host = host[:_LONGEST_HOST]
-        self._allowance = Allowance(rate, burst)
+        self._allowance = TokenBucket(rate, burst)
         self._tried_s: float | None = None
         self._count = 0
         self.held = 0

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from jph.retransmit import Cause, Hole, Mark
 from jph.retransmit.gaps import Range, Ranges
 from jph.retransmit.messages import Asked
-from jph.util.token_bucket import Allowance
+from jph.util.token_bucket import TokenBucket
 from jph.wire.codec import SEQUENCE_LIMIT
 
 MASK: Final = SEQUENCE_LIMIT - 1
@@ -75,7 +75,7 @@ class Stream:
         self.probed_s = self.superseded_s = -1.0
         self.due_s = float("inf")
         self.tries = 0
-        self.allowance = Allowance(_ASKS_A_SECOND, _ASKS_AT_ONCE)
+        self.allowance = TokenBucket(_ASKS_A_SECOND, _ASKS_AT_ONCE)
         self._gaps: list[_Gap] = []
         self.asked_end = 0
         self._more = False

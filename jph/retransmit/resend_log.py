@@ -43,7 +43,7 @@ _MOST_SEGMENTS: Final = 4096
 _HALF: Final = SEQUENCE_LIMIT // 2
 
 
-class Run(NamedTuple):
+class DatagramRun(NamedTuple):
     """Contiguous datagrams of one start of one source, one after the other."""
 
     codifier: str
@@ -72,7 +72,7 @@ class _Segment(msgspec.Struct):
             self.began[codifier, epoch] = first
 
 
-class Journal:
+class ResendLog:
     """The ring of one node on disk.
 
     Attributes:
@@ -111,7 +111,7 @@ class Journal:
             self._look()
 
     def write(
-        self, runs: Sequence[Run], announcements: Mapping[str, bytes], passed_s: float
+        self, runs: Sequence[DatagramRun], announcements: Mapping[str, bytes], passed_s: float
     ) -> None:
         """Append runs of the present epoch and have them on the disk when this returns.
 
@@ -234,7 +234,7 @@ class Journal:
             self._file.close()
             self._file = self._written = None
 
-    def _append(self, file: SegmentFile, segment: _Segment, runs: Sequence[Run]) -> None:
+    def _append(self, file: SegmentFile, segment: _Segment, runs: Sequence[DatagramRun]) -> None:
         file.append(_encode(runs, self._age_s))
         segment.size = file.size
         file.sync()
@@ -273,17 +273,19 @@ def _scan(path: Path) -> _Segment:
     return segment
 
 
-def _announcing(runs: Sequence[Run], announcements: Mapping[str, bytes]) -> Iterator[Run]:
+def _announcing(
+    runs: Sequence[DatagramRun], announcements: Mapping[str, bytes]
+) -> Iterator[DatagramRun]:
     """Make runs of the announcements that are not written anyway."""
     epoch = runs[0].epoch
     written = {(run.codifier, run.first) for run in runs}
     for codifier, datagram in announcements.items():
         (first,) = _LENGTH.unpack_from(datagram)
         if (codifier, first) not in written:
-            yield Run(codifier, epoch, first, 1, datagram)
+            yield DatagramRun(codifier, epoch, first, 1, datagram)
 
 
-def _encode(runs: Sequence[Run], age_s: float) -> bytes:
+def _encode(runs: Sequence[DatagramRun], age_s: float) -> bytes:
     table = [_HEAD.pack(age_s, len(runs))]
     for run in runs:
         code, flag = run.codifier.encode(), run.joined[16:17]
@@ -316,12 +318,12 @@ def _table(data: bytes, start: int) -> Iterator[tuple[str, str, int, int, int, i
         where += size
 
 
-def _runs(data: bytes, codifier: str, epoch: int) -> Iterator[Run]:
+def _runs(data: bytes, codifier: str, epoch: int) -> Iterator[DatagramRun]:
     """Yield the runs of one start of one source in a segment."""
     for start, _, _ in find_blocks(data, _MAGIC, _read_block):
         for code, _, run_epoch, first, count, where, size in _table(data, start):
             if (code, run_epoch) == (codifier, epoch):
-                yield Run(code, run_epoch, first, count, data[where : where + size])
+                yield DatagramRun(code, run_epoch, first, count, data[where : where + size])
 
 
 def _datagrams(joined: bytes) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from jph.devices.tic.labels import BAUD_RATES, Mode
-from jph.devices.tic.reader import MODE_FRAMES, Event, FrameReader, Trace
+from jph.devices.tic.reader import MODE_FRAMES, FrameReader, ReaderEvent, Trace
 from jph.devices.tic.watch import FAITH_S, HUNT_S, LineWatch, Verdict
 from jph.errors import DeviceError
 from jph.util.backoff import Backoff
@@ -158,7 +158,7 @@ class MeterLine:
         url: str,
         mode: Mode | None,
         silence_s: float,
-        take: Callable[[list[Event]], None],
+        take: Callable[[list[ReaderEvent]], None],
         tick: Callable[[bool], None],
         log: Log,
         trace: Trace | None = None,
@@ -233,7 +233,7 @@ class MeterLine:
         """Read what the port gave: this is the way of every current, keep it short."""
         self._handle(self.reader.feed(data))
 
-    def _handle(self, events: list[Event]) -> None:
+    def _handle(self, events: list[ReaderEvent]) -> None:
         if not events:
             return
         self._hand_on(events)

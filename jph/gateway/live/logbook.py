@@ -16,7 +16,7 @@ from jph.errors import DecodeError
 from jph.net.channel import Address
 from jph.net.group_listener import Ear
 from jph.net.log_channel import LogLine, decode
-from jph.util.token_bucket import Allowance
+from jph.util.token_bucket import TokenBucket
 
 MOST_KEPT: Final = 4000
 MOST_A_SECOND: Final = 500.0
@@ -57,7 +57,7 @@ class Logbook:
         self._clock = clock
         self._entries: deque[Entry] = deque(maxlen=MOST_KEPT)
         self._next = 0
-        self._allowance = Allowance(MOST_A_SECOND, _BURST)
+        self._allowance = TokenBucket(MOST_A_SECOND, _BURST)
         self._counts: dict[Address, int] = {}
         self._came = asyncio.Event()
         self._closed = False

@@ -11,7 +11,7 @@ from jph.node.outbox import Outbox
 from jph.retransmit.messages import Life
 from jph.retransmit.resend_buffer import Ring
 from jph.retransmit.resend_history import History
-from jph.retransmit.resend_log import Journal, Run
+from jph.retransmit.resend_log import DatagramRun, ResendLog
 from jph.wire.codec import Dialect, Quality, decode_data
 
 
@@ -21,7 +21,7 @@ class Writer:
     def __init__(self, directory: Path, epoch: int, max_bytes: int = 10**6) -> None:
         self.ring = Ring(900, 10**6)
         self.outbox = Outbox("AA", epoch, self.ring)
-        self.journal = Journal(directory, max_bytes, 48 * 3600.0)
+        self.journal = ResendLog(directory, max_bytes, 48 * 3600.0)
         self.journal.open()
         self.sent: dict[int, bytes] = {}
 
@@ -35,7 +35,9 @@ class Writer:
             datagrams = [datagram for block in blocks for datagram in block.datagrams()]
             sequences = [decode_data(datagram).sequence for datagram in datagrams]
             runs.append(
-                Run(code, self.outbox.epoch, sequences[0], len(datagrams), b"".join(datagrams))
+                DatagramRun(
+                    code, self.outbox.epoch, sequences[0], len(datagrams), b"".join(datagrams)
+                )
             )
             if code == "AA":
                 self.sent |= dict(zip(sequences, datagrams, strict=True))
@@ -152,7 +154,7 @@ def test_a_full_disk_is_told_and_what_was_written_stays(
 def test_a_directory_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be read"):
-        Journal(tmp_path / "file", 10**6, 3600.0).open()
+        ResendLog(tmp_path / "file", 10**6, 3600.0).open()
 
 
 def test_two_instances_that_overlap_keep_all_of_both(tmp_path: Path) -> None:
