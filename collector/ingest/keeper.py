@@ -19,7 +19,7 @@ from collector.ingest.unflushed import Unsure
 from collector.ingest.writer import Store, Stored
 from jph.errors import StoreError
 from jph.node.node import now_ms
-from jph.retransmit import Cause, Gap, Checkpoint
+from jph.retransmit import Cause, Checkpoint, Gap
 from jph.util.backoff import Backoff
 from jph.util.logs import NodeLog, Throttle
 from jph.util.worker import Worker
