@@ -25,6 +25,7 @@ from jph.heating.report import Report
 from jph.heating.wiring import MASK_LIMIT, Wire, wiring
 from jph.node.node import Node, Settings, now_ms
 from jph.util import durable
+from jph.util.backoff import Backoff
 from jph.util.logs import Throttle
 from jph.wire.codec import Control, Json, Quality, Reading
 
@@ -110,7 +111,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self._known = False  # the chip has been seen since the start of this program
         self._away = False  # it does not answer, and that has been told
         self._retry_s = self._check_s = 0.0
-        self._delay_s = self.tick_s
+        self._backoff = Backoff(self.tick_s, LONGEST_DELAY_S)
         self._card = self._wire_up()
         self._card.given.update(self._stored_orders())
         self._ends = Ends()
@@ -305,7 +306,8 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             chip.close()
             self._lost(error)
             return
-        self._chip, self._delay_s, self._check_s = chip, self.tick_s, now_s
+        self._chip, self._check_s = chip, now_s
+        self._backoff.reset()
         self._poke.set()
         if self._away:
             self.log.info("the chip answers again")
@@ -374,8 +376,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         if self._chip is not None:
             self._chip.close()
             self._chip = None
-        self._retry_s = time.monotonic() + self._delay_s
-        self._delay_s = min(2 * self._delay_s, LONGEST_DELAY_S)
+        self._retry_s = time.monotonic() + self._backoff.next_s()
         if not self._away:
             self._away = True
             self._faults["chip"] += 1

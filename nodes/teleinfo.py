@@ -12,7 +12,7 @@ from jph.devices.tic.labels import Mode
 from jph.devices.tic.line import Cause, causes
 from jph.devices.tic.link import MeterLine, SerialLink
 from jph.devices.tic.meter import Fact, Meter
-from jph.devices.tic.reader import Event, FrameReader
+from jph.devices.tic.reader import FrameReader, ReaderEvent
 from jph.node.node import Node, Settings
 from jph.wire.codec import Quality, Value
 
@@ -112,7 +112,7 @@ class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
         """The port itself."""
         return self.line.link
 
-    def _heard(self, events: list[Event]) -> None:
+    def _heard(self, events: list[ReaderEvent]) -> None:
         """Publish what the line said: this is the way of every current, keep it short."""
         self._publish(self.meter.update(events, time.monotonic()))
 

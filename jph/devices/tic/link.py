@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from jph.devices.tic.labels import BAUD_RATES, Mode
-from jph.devices.tic.reader import MODE_FRAMES, Event, FrameReader, Trace
+from jph.devices.tic.reader import MODE_FRAMES, FrameReader, ReaderEvent, Trace
 from jph.devices.tic.watch import FAITH_S, HUNT_S, LineWatch, Verdict
 from jph.errors import DeviceError
+from jph.util.backoff import Backoff
 
 if TYPE_CHECKING:
     from serial import Serial
@@ -157,7 +158,7 @@ class MeterLine:
         url: str,
         mode: Mode | None,
         silence_s: float,
-        take: Callable[[list[Event]], None],
+        take: Callable[[list[ReaderEvent]], None],
         tick: Callable[[bool], None],
         log: Log,
         trace: Trace | None = None,
@@ -181,7 +182,7 @@ class MeterLine:
         Raises:
             DeviceError: ``give_up``, and the port cannot be opened the first time.
         """
-        delay = FIRST_RETRY_S
+        backoff = Backoff(FIRST_RETRY_S, LAST_RETRY_S)
         while True:
             groups = self.reader.groups
             try:
@@ -197,9 +198,8 @@ class MeterLine:
             self._handle(self.reader.flush())
             self._tick(True)
             if self.reader.groups > groups:
-                delay = FIRST_RETRY_S
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, LAST_RETRY_S)
+                backoff.reset()
+            await asyncio.sleep(backoff.next_s())
 
     async def _watch(self) -> str:
         """Return why the port must be opened anew."""
@@ -233,7 +233,7 @@ class MeterLine:
         """Read what the port gave: this is the way of every current, keep it short."""
         self._handle(self.reader.feed(data))
 
-    def _handle(self, events: list[Event]) -> None:
+    def _handle(self, events: list[ReaderEvent]) -> None:
         if not events:
             return
         self._hand_on(events)

@@ -20,7 +20,7 @@ from jph.devices.tic.fields import (
 from jph.devices.tic.labels import Mode
 from jph.devices.tic.line import Group
 from jph.devices.tic.plausibility import LARGEST_VA, IndexGuard
-from jph.devices.tic.reader import Event, FrameEnd
+from jph.devices.tic.reader import FrameEnd, ReaderEvent
 from jph.devices.tic.status import ALARMS, relay_facts, status_facts
 
 VOLTS_OF_CONTRACT = 200
@@ -60,7 +60,7 @@ class Meter:
         self._reference_kva: int | None = None
         self._subscribed_a: int | None = None
 
-    def update(self, events: Iterable[Event], now_s: float) -> list[Fact]:
+    def update(self, events: Iterable[ReaderEvent], now_s: float) -> list[Fact]:
         """Return what ``events`` say, in their order."""
         facts: list[Fact] = []
         for event in events:
