@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Final
 
 from jph.config import model as config
+from jph.config.fetch import fetch
 from jph.config.model import Network
 from jph.node.node import Node
 
@@ -96,7 +97,7 @@ class Orders:
 
 async def _main(arguments: Sequence[str]) -> None:
     (url,) = arguments
-    await Crowd(config.parse(config.fetch(url), url)).run()
+    await Crowd(config.parse(fetch(url), url)).run()
 
 
 if __name__ == "__main__":

@@ -7,19 +7,24 @@ not pay for it. Only the kind that is needed is imported.
 
 import asyncio
 import importlib
+import logging
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
+from jph.config import last_good
 from jph.config import model as config
+from jph.config.fetch import fetch
 from jph.config.model import Endpoint, Multicast, Network, Sensor
 from jph.config.validation import read_struct
 from jph.errors import ConfigError, Problem
 from jph.node.node import Node
+from jph.util.secrets import SecretUrl
 
 ENTRY_POINTS: Final = "jph.kinds"
 """Entry point group of kinds in other packages: name is the type, value is `module:Class`."""
+_log: Final = logging.getLogger("jph")
 _ELSEWHERE: Final = config.ORIGINAL_TYPES | {config.PROXY}
 """Types without code here: elements, and programs of the original."""
 
@@ -86,7 +91,28 @@ def load(url: str, only: Sequence[str] | None = None) -> Network:
     Raises:
         ConfigError: with every mistake that was found.
     """
-    return config.parse(config.fetch(url), url, lambda raw: _problems(raw, only))
+    return parse(fetch(url), url, only)
+
+
+def parse(document: bytes, url: str, only: Sequence[str] | None = None) -> Network:
+    """Check the document of a config as `load` does.
+
+    Raises:
+        ConfigError: with every mistake that was found.
+    """
+    return config.parse(document, str(SecretUrl(url)), lambda raw: _problems(raw, only))
+
+
+def load_and_keep(url: str, only: Sequence[str] | None = None) -> Network:
+    """Load a config, and keep the copy of one that a server sent.
+
+    Raises:
+        ConfigError: it cannot be read, or has mistakes.
+    """
+    document = fetch(url)
+    network = parse(document, url, only)
+    last_good.try_to_keep(url, document, _log.warning)
+    return network
 
 
 def make(codifier: str, network: Network, url: str) -> Node:
@@ -100,7 +126,7 @@ def make(codifier: str, network: Network, url: str) -> Node:
         raise ConfigError(f"{codifier} is an element that {entry.parent} sends; run that")
 
     async def reload() -> Network:
-        return await asyncio.to_thread(load, url, [codifier])
+        return await asyncio.to_thread(load_and_keep, url, [codifier])
 
     return find(entry.type)(codifier, network, reload)
 
