@@ -45,7 +45,9 @@ def orders_in(tongue: Language) -> dict[str, str]:
 def codifiers_of(board: Board) -> list[dict[str, Any]]:
     """Return what there is to draw, elements behind their nodes: what a person searches by."""
     heaters = board.house.wiring.heaters.values()
-    orders = {code for h in heaters for code in (h.codifier, h.applied, h.verified)}
+    orders = {
+        code for h in heaters for code in (h.codifier, h.actuator.applied, h.actuator.verified)
+    }
     return [
         _codifier(sensor, is_order=sensor.codifier in orders)
         for node in board.network.nodes()

@@ -34,7 +34,7 @@ def handlers(parts: Parts) -> list[Any]:
             "heaters.html",
             board=board,
             rooms=view.heated_rooms_of(board),
-            phases=[phase.number for phase in board.house.phases if phase.heaters],
+            phases=[phase.number for phase in board.house.phases if phase.loads],
             orders=NOW_AND_ALWAYS,
             masks=view.masks_of(board),
             worded=lambda row: view.worded(row, tongue.say, tongue.code),
