@@ -2,6 +2,9 @@
 
 export const at = (id) => document.getElementById(id);
 
+// The path below which a reverse proxy serves the gateway; "" without one.
+export const BASE = document.documentElement.dataset.base ?? "";
+
 // make("button.small", { type: "button", dataset: { code } }, "text", child, …)
 export function make(kind, properties = {}, ...children) {
   const [tag, ...classes] = kind.split(".");

@@ -1,4 +1,5 @@
 // What is seen, as a file: a picture of the panels with their names, or numbers for a spreadsheet.
+import { BASE } from "../dom.js";
 import { t } from "../words.js";
 import { colours } from "./plot.js";
 import { spanText } from "./times.js";
@@ -10,7 +11,7 @@ const LINE = 20;
 export function csvAddress(graph, every) {
   const { from, to } = graph.view;
   const query = new URLSearchParams({ codes: graph.state.codes.join(","), from: Math.floor(from), to: Math.ceil(to), every });
-  return `/api/history.csv?${query}`;
+  return `${BASE}/api/history.csv?${query}`;
 }
 
 // Returns how fine the lines are drawn; the finest where they differ.
