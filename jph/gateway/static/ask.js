@@ -4,6 +4,12 @@ import { t } from "./words.js";
 
 const PATIENCE_MS = 15000;
 
+/**
+ * @param {string} method
+ * @param {string} url
+ * @param {unknown} [body]
+ * @returns {Promise<any>}
+ */
 export async function ask(method, url, body) {
   const response = await answer(method, url, body);
   const content = await response.json().catch(() => null);

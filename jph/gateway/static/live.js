@@ -5,6 +5,10 @@ import { BASE } from "./dom.js";
 
 const RETRY_MS = 3000;
 
+/**
+ * @param {string} url
+ * @param {{onLink: (word: string, mood: string) => void, onBoard: (board: BoardEvent) => void}} handlers
+ */
 export function follow(url, { onLink, onBoard }) {
   const source = new EventSource(BASE + url);
   source.addEventListener("open", () => onLink("live", "good"));

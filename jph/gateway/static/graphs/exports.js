@@ -10,7 +10,7 @@ const LINE = 20;
 // Returns the address of the numbers: as fine as drawn, or every reading.
 export function csvAddress(graph, every) {
   const { from, to } = graph.view;
-  const query = new URLSearchParams({ codes: graph.state.codes.join(","), from: Math.floor(from), to: Math.ceil(to), every });
+  const query = new URLSearchParams({ codes: graph.state.codes.join(","), from: String(Math.floor(from)), to: String(Math.ceil(to)), every });
   return `${BASE}/api/history.csv?${query}`;
 }
 

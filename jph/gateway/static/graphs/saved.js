@@ -6,7 +6,11 @@ import { t } from "../words.js";
 // `query()` is the address of what is shown; `known` says whether somebody is logged in.
 export class Saved {
   constructor({ query, known, opened }) {
-    Object.assign(this, { query, known, opened, list: [], open: null });
+    this.query = query;
+    this.known = known;
+    this.opened = opened;
+    this.list = [];
+    this.open = null;
     at("keep").addEventListener("submit", (event) => {
       event.preventDefault();
       this.keep(at("keep-name").value.trim());
