@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import Collection, Sequence
 
 from jph.client.client import Client
+from jph.config.house.loads import Load
 from jph.heating.facts import Evidence
-from jph.heating.wiring import Heater
 from jph.node.outbox import ping_number
 from jph.wire.codec import Flag, Reading
 
@@ -14,7 +14,7 @@ from jph.wire.codec import Flag, Reading
 async def gather(
     client: Client,
     evidence: Evidence,
-    chosen: Sequence[Heater],
+    chosen: Sequence[Load],
     nodes: Collection[str],
     limit_s: float,
 ) -> None:

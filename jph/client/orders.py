@@ -1,19 +1,19 @@
 """Orders for heaters, and the answer of each heater."""
 
 from jph.client.client import Client
+from jph.config.house.loads import Load
 from jph.config.model import Network
 from jph.heating.answers import Outcome, refusals
 from jph.heating.explain import Say, english
 from jph.heating.holds import number_of
 from jph.heating.orders import Order
-from jph.heating.wiring import Heater
 from jph.wire.codec import Flag
 
 
 async def give(
     client: Client,
     network: Network,
-    heaters: list[Heater],
+    heaters: list[Load],
     wanted: Order,
     until_ms: float | None = None,
     say: Say = english,
@@ -26,7 +26,7 @@ async def give(
     refused = dict(refusals(network, heaters, wanted, say))
     willing = [heater for heater in heaters if heater.codifier not in refused]
     number = number_of(wanted, until_ms)
-    codes = {code for h in willing for code in (h.codifier, h.applied) if code}
+    codes = {code for h in willing for code in (h.codifier, h.actuator.applied) if code}
     async with client.replies.hear(codes) as heard:
         outcomes = [Outcome(h, wanted, heard.readings, refused.get(h.codifier)) for h in heaters]
         waiting = [each for each in outcomes if each.refusal is None]

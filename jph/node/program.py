@@ -16,6 +16,7 @@ from jph.node import kinds
 from jph.node.node import Node
 from jph.util import logs
 from jph.util.backoff import Backoff
+from jph.util.secrets import scrub
 
 DEFAULT_CONFIG = "static/config.json"
 
@@ -60,7 +61,7 @@ def run(codifiers: str | Sequence[str], url: str | None = None) -> None:
 
 def _warn(text: str) -> None:
     """Print a warning before logging is configured."""
-    print(f"control.py: {text}", file=sys.stderr, flush=True)
+    print(f"control.py: {scrub(text)}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 async def run_nodes(nodes: Sequence[Node], url: str | None = None, document: bytes = b"") -> None:

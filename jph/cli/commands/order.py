@@ -6,12 +6,12 @@ from jph.cli.commands.drill import Duration
 from jph.cli.terminal.context import App, json_option, run_async
 from jph.cli.terminal.output import echo_json
 from jph.client import orders
+from jph.config.house.loads import Load, wiring
 from jph.errors import ConfigError, JphError
 from jph.heating.answers import Outcome, refusals
 from jph.heating.holds import LONGEST_S
 from jph.heating.orders import Order
 from jph.heating.targets import choose, split
-from jph.heating.wiring import Heater, wiring
 from jph.node.outbox import now_ms
 
 
@@ -64,7 +64,7 @@ def order(app: App, words: tuple[str, ...], seconds: float | None, as_json: bool
 
 
 async def _give(
-    app: App, heaters: list[Heater], wanted: Order, until_ms: float | None
+    app: App, heaters: list[Load], wanted: Order, until_ms: float | None
 ) -> list[Outcome]:
     async with app.session(data=True) as session:
         return await orders.give(session.client, app.network, heaters, wanted, until_ms)

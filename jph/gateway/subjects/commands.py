@@ -8,7 +8,7 @@ from litestar.exceptions import HTTPException
 from jph.client.commands import TooManyWaiting
 from jph.gateway.live.commands import FLAGS, Answer, answer_of
 from jph.gateway.platform import language
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import WebRequest
 from jph.gateway.subjects.sensors import known
 from jph.gateway.view import panels
@@ -26,32 +26,32 @@ async def whole(request: WebRequest) -> bytes:
         raise HTTPException("the request does not end", status_code=408) from error
 
 
-async def command(parts: Parts, request: WebRequest, codifier: str, flag: str) -> Answer:
+async def command(services: Services, request: WebRequest, codifier: str, flag: str) -> Answer:
     """Give a node a command of `FLAGS`; an element takes a ping, which its node answers."""
-    sensor = parts.hub.board.network.sensor(known(parts, codifier))
+    sensor = services.hub.board.network.sensor(known(services, codifier))
     allowed = {"P": FLAGS["P"]} if sensor.parent else panels.flags_of(sensor)
     if flag not in allowed:
         raise HTTPException(f"{codifier} takes no {FLAGS[flag]}", status_code=409)
     node, say = sensor.parent or codifier, language.of(request).say
     try:
-        heard = await parts.client.commands.ask(codifier, flag, node)
+        heard = await services.client.commands.ask(codifier, flag, node)
     except TooManyWaiting as error:
         raise HTTPException("too many commands are waiting", status_code=429) from error
-    answer = answer_of(codifier, heard, parts.client.limits, say)
-    parts.audit(request, f"{FLAGS[flag]} {codifier}", answer.text)
+    answer = answer_of(codifier, heard, services.client.limits, say)
+    services.audit(request, f"{FLAGS[flag]} {codifier}", answer.text)
     return answer
 
 
-async def command_all(parts: Parts, request: WebRequest, flag: str) -> list[Answer]:
+async def command_all(services: Services, request: WebRequest, flag: str) -> list[Answer]:
     """Give every node that takes it a command of `FLAGS` and return the answer of each."""
-    network = parts.hub.board.network
+    network = services.hub.board.network
     nodes = [s.codifier for s in network.nodes() if flag in panels.flags_of(s)]
     try:
-        heard = await parts.client.commands.ask_all(flag, nodes)
+        heard = await services.client.commands.ask_all(flag, nodes)
     except TooManyWaiting as error:
         raise HTTPException("too many commands are waiting", status_code=429) from error
-    limits, say = parts.client.limits, language.of(request).say
+    limits, say = services.client.limits, language.of(request).say
     answers = [answer_of(each.node, each, limits, say) for each in heard]
     silent = " ".join(each.codifier for each in answers if not each.answered)
-    parts.audit(request, f"{FLAGS[flag]} all", f"no answer: {silent or 'none'}")
+    services.audit(request, f"{FLAGS[flag]} all", f"no answer: {silent or 'none'}")
     return answers
