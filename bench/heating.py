@@ -17,11 +17,11 @@ from typing import Final
 from bench.judge.case import Case
 from bench.judge.day import judge
 from bench.judge.figures import Figures, summarise
+from bench.judge.neighbourhood import Sizing
+from bench.judge.pace import Mode
 from bench.judge.policies import POLICIES
 from bench.judge.scorer import DayScore
 from bench.report import keep
-from jph.sim.meter.pace import Mode
-from jph.sim.physics import Sizing
 from jph.sim.physics.protection import OPENS_AT
 
 DAYS: Final = 20

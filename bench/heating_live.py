@@ -28,11 +28,11 @@ from bench.footprint import program, spent
 from bench.judge.case import Case
 from bench.judge.day import judge
 from bench.judge.figures import quantile, summarise
+from bench.judge.neighbourhood import Sizing
 from bench.judge.policies import ours
 from bench.judge.realtime import NODES, JudgedHouse, configuration
 from bench.judge.scorer import DayScore
 from bench.report import Row, keep
-from jph.sim.physics import Sizing
 
 MINUTES: Final = 8.0
 HOUR: Final = 7.0

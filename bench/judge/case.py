@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from bench.judge.neighbourhood import Sizing, generate
+from bench.judge.pace import Mode
 from jph.heating.wiring import Heater, Wiring
-from jph.sim.meter.pace import Mode
-from jph.sim.physics import HouseSpec, Sizing, generate
+from jph.sim.physics import HouseSpec
 from jph.sim.physics.protection import OPENS_AT
 
 INDOOR_C: Final = (19.0, 20.0)

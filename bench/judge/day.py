@@ -6,12 +6,12 @@ from typing import Final
 from bench.judge.bound import Bound
 from bench.judge.case import Case, wiring
 from bench.judge.faults import Faults
+from bench.judge.pace import Pace
 from bench.judge.policies import Maker, Policy
 from bench.judge.scorer import DayScore, Scorer
 from jph.heating.orders import Order
 from jph.heating.shedding import Readings
 from jph.heating.wiring import Wiring
-from jph.sim.meter.pace import Pace
 from jph.sim.physics import House
 from jph.sim.physics.protection import Protection
 

@@ -12,12 +12,13 @@ from bench.judge.case import Case, wiring
 from bench.judge.day import judge
 from bench.judge.faults import Faults
 from bench.judge.figures import quantile, summarise
+from bench.judge.neighbourhood import Sizing, generate
+from bench.judge.pace import Mode
 from bench.judge.policies import POLICIES, CommercialRule, Nothing, RadiatorRule
 from bench.judge.scorer import OUTAGE_S, DayScore, Scorer
 from jph.heating.shedding import Decision, Readings
 from jph.heating.wiring import Wiring
-from jph.sim.meter.pace import Mode
-from jph.sim.physics import House, Sizing, generate
+from jph.sim.physics import House
 from jph.sim.physics.protection import Protection
 from tests.support import REPOSITORY
 

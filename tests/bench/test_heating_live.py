@@ -11,12 +11,13 @@ from bench.heating_live import NAMES, compare, live, show
 from bench.judge.case import Case
 from bench.judge.case import wiring as told
 from bench.judge.day import judge
+from bench.judge.neighbourhood import Sizing
 from bench.judge.policies import ours
 from bench.judge.realtime import configuration, places
 from jph.heating.shedding import Rules
 from jph.heating.wiring import wiring
 from jph.node import kinds
-from jph.sim.physics import HouseSpec, Sizing
+from jph.sim.physics import HouseSpec
 from nodes.shedding import Shedding, SheddingSettings
 
 SECONDS = 12.0

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
+from bench.judge.pace import Amps, Mode, Pace, Said
 from jph.sim.meter.line import Line, duration_s
-from jph.sim.meter.pace import Amps, Mode, Pace, Said
 from jph.sim.meter.register import Register
 
 CALM: Amps = (12.0, 29.4, 3.2)
