@@ -1,9 +1,9 @@
-"""Perfect knowledge: what no policy can do better.
+"""The best possible result, with perfect knowledge: an upper bound for every policy.
 
-At every change it knows each appliance's current and each heater's watts and gives the heaters that
-call for heat what is left under the limit, coldest room first.  It needs no meter and no pilot
-wire, switches as often as it likes, and gives the last heater the part of its power that still
-fits, so that as long as anybody calls the phase is full.
+At every change it knows the current of each appliance and the watts of each heater, and gives the
+heaters that call for heat the power that is left under the limit, coldest room first. It needs no
+meter and no pilot wire, switches without limit, and gives the last heater the part of its power
+that still fits: as long as one heater calls, the phase is full.
 """
 
 from bench.judge.scorer import Scorer
@@ -12,7 +12,7 @@ from jph.sim.physics.spec import PHASES, VOLTS
 
 
 class Bound:
-    """The omniscient hand on every heater of a house."""
+    """Controls every heater of a house with perfect knowledge."""
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
@@ -23,7 +23,7 @@ class Bound:
             self._phases[heater.spec.phase].append(heater)
 
     def run(self, end_s: float) -> None:
-        """Live through the house's time up to `end_s`."""
+        """Advance the house to `end_s`."""
         house = self._house
         house.watch = self._changed
         while house.time_s < end_s:

@@ -4,14 +4,14 @@ import itertools
 
 import pytest
 
-from bench.judge.pace import Amps, Mode, Pace, Said
+from bench.judge.pace import Amps, MeterReadings, Mode, Pace
 from jph.sim.meter.line import Line, duration_s
 from jph.sim.meter.register import Register
 
 CALM: Amps = (12.0, 29.4, 3.2)
 
 
-def speak(pace: Pace, until_s: float, amps: Amps) -> list[Said]:
+def speak(pace: Pace, until_s: float, amps: Amps) -> list[MeterReadings]:
     """Let the meter speak, the currents staying what they are."""
     heard = []
     while pace.due_s <= until_s:
