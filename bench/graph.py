@@ -41,7 +41,11 @@ PIXELS: Final = 1200
 TRIALS: Final = 60
 WARM_UP: Final = 5
 STEPS: Final = 40
-DAYTABLE: Final = (
+DAY_MS: Final = 86_400_000
+YEAR_MS: Final = 365 * DAY_MS
+AIM: Final = 1.5
+LIMIT_S: Final = 20.0
+TABLE: Final = (
     ("bare_sql_ms", "bare SQL ms", "13.2f"),
     ("http_ms", "HTTP ms", "10.2f"),
     ("ratio", "×", "7.2f"),

@@ -11,7 +11,7 @@ program a process of its own. Loss is what the programs count, and what is missi
 
     lost        readings sent that are not in PostgreSQL in the end; gap: those accounted as lost
     missed      messages of the data bus that the cache did not receive
-    rows        committed a second, until the last; behind: the delay of the last after the last sent
+    rows        committed a second; behind: from the last reading sent to the last row committed
     Redis       commands a second
     ping        round trip to the programs on the control bus meanwhile, ms
     core        share of one core, by process; PostgreSQL with its children
