@@ -32,7 +32,7 @@ from jph.config.model import Network
 from jph.node.node import Node
 from jph.node.outbox import Outbox
 from jph.node.receiver import RepairingReceiver
-from jph.retransmit import Hole
+from jph.retransmit import Gap
 from jph.retransmit.messages import Drill
 from jph.retransmit.resend_buffer import Ring
 from jph.wire.codec import Dialect, Quality, Reading
@@ -69,13 +69,13 @@ class Keeper(Node, type="BenchKeeper"):
         if len(self.kept) >= self.awaited:
             self.arrived.set()
 
-    def on_holes(self, holes: list[Hole]) -> None:
+    def on_gaps(self, gaps: list[Gap]) -> None:
         """Count what is lost."""
-        self.lost += sum(hole.count for hole in holes)
+        self.lost += sum(gap.count for gap in gaps)
 
     @property
-    def ear(self) -> RepairingReceiver:
-        """The receiving half."""
+    def receiver(self) -> RepairingReceiver:
+        """The receiver of the node."""
         assert isinstance(self._receiver, RepairingReceiver)
         return self._receiver
 
@@ -116,7 +116,9 @@ async def running() -> AsyncIterator[tuple[list[Source], Keeper]]:
 async def lossy(loss: float, seconds: float) -> report.Row:
     """Send for a while through a lossy network; print and return deliveries and overhead."""
     async with running() as (sources, keeper):
-        keeper.ear.begin_drill(Drill(1, 0, "CC", "KE", 3600.0, loss=loss, seed=int(loss * 100)))
+        keeper.receiver.begin_drill(
+            Drill(1, 0, "CC", "KE", 3600.0, loss=loss, seed=int(loss * 100))
+        )
         began_s, sent = time.monotonic(), 0
         while (passed_s := time.monotonic() - began_s) < seconds:
             while sent < passed_s * RATE:
@@ -128,11 +130,11 @@ async def lossy(loss: float, seconds: float) -> report.Row:
         total = len(sources) * (sent + 1)
         await keeper.until(total)
         after_s = time.monotonic() - ended_s
-        ear, answers = keeper.ear, [source._sender.answering for source in sources]
+        receiver, answers = keeper.receiver, [source._sender.answering for source in sources]
         size = 36.0
-        missed = ear.repairer.repaired  # each was lost on the bus and requested
-        counts = (ear.asked, sum(a.answered for a in answers))
-        sizes = (ear.asked_bytes, sum(a.answered_bytes for a in answers))
+        missed = receiver.repairer.repaired  # each was lost on the bus and requested
+        counts = (receiver.asked, sum(a.answered for a in answers))
+        sizes = (receiver.asked_bytes, sum(a.answered_bytes for a in answers))
         bare = sum(sizes) / (missed * size)
         datagrams = counts[0] + sum(a.datagrams for a in answers)
         whole = (sum(sizes) + HEADERS * datagrams) / (missed * (size + HEADERS))

@@ -7,7 +7,7 @@ that still fits: as long as one heater calls, the phase is full.
 """
 
 from bench.judge.scorer import Scorer
-from jph.sim.physics.house import Heater
+from jph.sim.physics.house import SimulatedHeater
 from jph.sim.physics.spec import PHASES, VOLTS
 
 
@@ -18,7 +18,7 @@ class Bound:
         self._scorer = scorer
         self._house = scorer.house
         self._limit_w = self._house.spec.subscribed_a * VOLTS
-        self._phases: dict[int, list[Heater]] = {phase: [] for phase in PHASES}
+        self._phases: dict[int, list[SimulatedHeater]] = {phase: [] for phase in PHASES}
         for heater in self._house.heaters.values():
             self._phases[heater.spec.phase].append(heater)
 
@@ -36,7 +36,7 @@ class Bound:
         self._scorer.account()
         return False
 
-    def _share_out(self, heaters: list[Heater], left_w: float) -> None:
+    def _share_out(self, heaters: list[SimulatedHeater], left_w: float) -> None:
         calling = [heater for heater in heaters if heater.on]
         if sum(heater.spec.watts for heater in calling) > left_w:
             calling.sort(key=lambda heater: heater.room.air_c)

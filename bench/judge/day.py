@@ -12,7 +12,7 @@ from bench.judge.scorer import DayScore, Scorer
 from jph.heating.orders import Order
 from jph.heating.shedding import Readings
 from jph.heating.wiring import Wiring
-from jph.sim.physics import House
+from jph.sim.physics import SimulatedHouse
 from jph.sim.physics.protection import Protection
 
 TIMER_S: Final = 1.0
@@ -22,7 +22,7 @@ TIMER_S: Final = 1.0
 def judge(case: Case, make: Maker | None) -> DayScore:
     """Return the score of a policy on a day; without a policy, that of perfect knowledge."""
     spec = case.house()
-    house = House(spec, seed=case.seed, start_s=case.start_s, indoor_c=case.indoor_c())
+    house = SimulatedHouse(spec, seed=case.seed, start_s=case.start_s, indoor_c=case.indoor_c())
     scorer = Scorer(house, Protection(spec.subscribed_a, opens_at=case.opens_at))
     started_s = time.process_time()
     if make is None:

@@ -21,9 +21,9 @@ from jph.sim.blueprint import FIRST_ADDRESS, Blueprint
 from jph.sim.chips.i2cbus import Outputs
 from jph.sim.live import LONGEST_DELAY_S, METER_ADDRESS, LiveHouse
 from jph.sim.meter.frames import with_parity
-from jph.sim.meter.line import Line, duration_s
+from jph.sim.meter.line import MeterLine, duration_s
 from jph.sim.meter.register import Register
-from jph.sim.physics import House
+from jph.sim.physics import SimulatedHouse
 from jph.sim.physics.protection import Protection
 from jph.sim.physics.spec import PHASES
 
@@ -35,7 +35,7 @@ NOT_BASE: Final = frozenset({"HCHP", "HHPHC"})
 """Labels that a meter of the base tariff does not send; `bench.judge.pace` is such a meter."""
 
 
-class BaseLine(Line):
+class BaseLine(MeterLine):
     """The line of a meter of the base tariff (HCHC replaces BASE, which is as long)."""
 
     def _next_frame(self, now_s: float) -> tuple[str, ...]:
@@ -51,7 +51,7 @@ class JudgedHouse(LiveHouse):
     def __init__(self, case: Case, directory: Path) -> None:
         spec = case.house()
         state = directory / "state.json"
-        first = House(spec, seed=case.seed, start_s=case.start_s, indoor_c=case.indoor_c())
+        first = SimulatedHouse(spec, seed=case.seed, start_s=case.start_s, indoor_c=case.indoor_c())
         kept = {
             "house": {**first.snapshot(), "heaters": {}},  # they wake one by one
             "meter": Register(METER_ADDRESS, spec.subscribed_a).snapshot(),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from jph.sim.physics import House
+from jph.sim.physics import SimulatedHouse
 from jph.sim.physics.protection import Protection
 from jph.sim.physics.weather import HOUR_S
 
@@ -39,7 +39,7 @@ class DayScore:
 class Scorer:
     """Accounts for a house: call `account` at every change of a current, and regularly."""
 
-    def __init__(self, house: House, protection: Protection) -> None:
+    def __init__(self, house: SimulatedHouse, protection: Protection) -> None:
         self.house = house
         self.score = DayScore()
         self.dead_until_s: float | None = None

@@ -8,10 +8,19 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from collector.ingest.ledger import Account, Gap, Key, Parts, Run, Settlement, doubtful, settle
+from collector.ingest.ledger import (
+    Account,
+    GapRow,
+    Key,
+    Parts,
+    Run,
+    Settlement,
+    doubtful,
+    settle,
+)
 from collector.ingest.rows import LAST_MS
-from jph.retransmit import Cause, Hole
-from jph.retransmit.gaps import Ranges
+from jph.retransmit import Cause, Gap
+from jph.retransmit.gaps import IntervalSet
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
@@ -62,7 +71,7 @@ _LOSE_UNCOUNTED: Final = """
 def settle_all(
     cursor: "cursor",
     heard: Mapping[Key, Sequence[Run]],
-    holes: Mapping[Key, Sequence[Hole]],
+    holes: Mapping[Key, Sequence[Gap]],
 ) -> dict[Key, Settlement]:
     """Lock the accounts of whoever was heard or lost, and settle with them."""
     keys = sorted({*heard, *holes})
@@ -110,7 +119,7 @@ def load(cursor: "cursor") -> dict[Key, Account]:
     cursor.execute(_RESTORED, (Cause.RESTORED,))
     for codifier, epoch, first, stop in cursor.fetchall():
         if account := accounts.get((codifier, epoch)):
-            missing = tuple(Ranges([*account.missing, (first, stop)]))
+            missing = tuple(IntervalSet([*account.missing, (first, stop)]))
             accounts[codifier, epoch] = account._replace(missing=missing)
     return accounts
 
@@ -129,13 +138,13 @@ def _time(ms: int | None) -> int | None:
     return None if ms is None else min(ms, LAST_MS)
 
 
-def _gaps(cursor: "cursor", key: Key, parts: Parts) -> list[Gap]:
+def _gaps(cursor: "cursor", key: Key, parts: Parts) -> list[GapRow]:
     """Return the gaps that have something of `parts` in them."""
     if not parts:
         return []
     cursor.execute(_GAPS, (*key, parts[-1][1], parts[0][0]))
     return [
-        Gap(first, stop, from_ms, to_ms, cause, row)
+        GapRow(first, stop, from_ms, to_ms, cause, row)
         for row, first, stop, from_ms, to_ms, cause in cursor.fetchall()
     ]
 

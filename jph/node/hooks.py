@@ -8,7 +8,7 @@ import msgspec
 from jph.config.model import Network, Sensor
 from jph.config.validation import read_struct
 from jph.errors import ConfigError, Problem
-from jph.retransmit import Hole
+from jph.retransmit import Gap
 from jph.wire.codec import Control, Reading
 
 
@@ -67,11 +67,11 @@ class Hooks:
     def on_data(self, readings: Sequence[Reading]) -> None:
         """Take what came in one batch, while active. A kind without this does not join the bus.
 
-        What came of one source without a gap may be `jph.wire.readings.Readings`: a kind that takes
+        What came of one source without a gap may be `jph.wire.columns.Readings`: a kind that takes
         very many can read its columns.
         """
 
-    def on_holes(self, holes: list[Hole]) -> None:
+    def on_gaps(self, holes: list[Gap]) -> None:
         """Take note of readings that will never come; called for kinds with `repairs` only."""
 
     def on_reload(self) -> None:

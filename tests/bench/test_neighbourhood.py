@@ -11,7 +11,7 @@ from bench.judge.neighbourhood import (
     Sizing,
     generate,
 )
-from jph.sim.physics import House
+from jph.sim.physics import SimulatedHouse
 from jph.sim.physics.spec import PHASES, VOLTS
 
 
@@ -32,7 +32,7 @@ def test_houses_are_as_undersized_as_they_say(sizing: Sizing, seed: int) -> None
 @pytest.mark.parametrize("seed", range(3))
 def test_appliances_draw_on_their_phase_and_never_too_much_alone(seed: int) -> None:
     spec = replace(generate(Sizing.LIGHT, seed), heaters=())
-    house = House(spec, seed=seed, start_s=0.0)
+    house = SimulatedHouse(spec, seed=seed, start_s=0.0)
     most = [0.0, 0.0, 0.0]
     for _ in range(86_400):
         house.step(1.0)
@@ -44,7 +44,7 @@ def test_appliances_draw_on_their_phase_and_never_too_much_alone(seed: int) -> N
 
 
 def test_the_tight_evening_begins_with_something_to_do() -> None:
-    house = House(generate(Sizing.TIGHT, 1), seed=1)
+    house = SimulatedHouse(generate(Sizing.TIGHT, 1), seed=1)
     house.step(10.0)
     assert max(house.amps) < house.spec.subscribed_a
     house.step(110.0)

@@ -13,7 +13,7 @@ import msgspec
 
 from jph.config.model import Network, Sensor
 from jph.errors import ConfigError, JphError
-from jph.gateway.live.figures import number_of, shown, tariff
+from jph.gateway.live.gaps import LOOKING, History, keeps_history
 from jph.gateway.live.house import House, Phase, fingerprint, house_of
 from jph.gateway.live.status import (
     Sign,
@@ -24,7 +24,7 @@ from jph.gateway.live.status import (
     stamp_of,
     state_of,
 )
-from jph.gateway.subjects.history.gaps import LOOKING, History, keeps_history
+from jph.gateway.view.figures import number_of, shown, tariff
 from jph.heating.facts import Evidence
 from jph.heating.orders import Order
 from jph.node import kinds

@@ -12,7 +12,7 @@ import msgspec
 
 from jph.config.model import Network, Sensor
 from jph.errors import ConfigError
-from jph.gateway.live.figures import is_temperature
+from jph.gateway.view.figures import is_temperature
 from jph.heating.wiring import Heater, Wiring, wiring
 
 # Fields that both modes have, then labels of Enedis-NOI-CPT_54E (historique, standard).

@@ -6,10 +6,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from jph.config.model import Network
+from jph.gateway.camera.feed import Feed
+from jph.gateway.camera.settings import cameras_of, settings_of
 from jph.gateway.live.logbook import Logbook
 from jph.gateway.live.traffic import Traffic
-from jph.gateway.subjects.camera.feed import Feed
-from jph.gateway.subjects.camera.settings import cameras_of, settings_of
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 Spawn = Callable[[Coroutine[Any, Any, Any], str], "asyncio.Task[Any]"]

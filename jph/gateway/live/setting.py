@@ -10,8 +10,8 @@ import msgspec
 from jph.config.model import Sensor
 from jph.errors import JphError
 from jph.gateway.live.commands import Commander
-from jph.gateway.live.figures import shown
 from jph.gateway.live.replies import Heard, Replies
+from jph.gateway.view.figures import shown
 from jph.heating.explain import Say, english
 from jph.node import kinds
 from jph.wire.codec import Flag, Quality, Reading

@@ -1,7 +1,7 @@
 """Assembles the gateway's application: the subjects, and the doors around them.
 
-A subject is a package in `subjects/`; its modules `page` and `api` have `handlers(parts) -> list`.
-They are found by being there. A page's module has `LINKS` too if it stands in the navigation.
+A subject is a module in `subjects/`, or the module `web` of a package there, with a function
+`handlers(parts) -> list`: its page and its API. Its `LINKS` are its entries in the navigation.
 """
 
 import importlib
@@ -19,7 +19,6 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, Reference, SecurityScheme
 
 import jph.gateway.subjects
-from jph import __version__
 from jph.config.model import Network
 from jph.gateway.accounts.authentication import Entry, login_for
 from jph.gateway.accounts.database import AccountsError
@@ -30,6 +29,7 @@ from jph.gateway.platform.guard import App, Guard
 from jph.gateway.platform.proxies import Proxies, networks_of
 from jph.gateway.platform.services import Parts
 from jph.gateway.platform.shell import Link, Shell, WebRequest
+from jph.version import __version__
 
 MOST_BODY_BYTES: Final = 64 * 1024
 _STREAMS: Final = frozenset({"/events", "/api/events"})
@@ -108,10 +108,9 @@ def _subjects() -> Iterator[ModuleType]:
     """Yield every subject."""
     package = jph.gateway.subjects
     for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if found.name.rpartition(".")[2] in ("page", "api"):
-            subject = importlib.import_module(found.name)
-            if hasattr(subject, "handlers"):
-                yield subject
+        module = importlib.import_module(found.name)
+        if hasattr(module, "handlers"):
+            yield module
 
 
 def _said(words: str, status: int, headers: dict[str, str] | None = None) -> Response[Any]:

@@ -8,11 +8,11 @@ from jph.config.model import Network
 from jph.gateway.accounts.accounts import Accounts
 from jph.gateway.accounts.audit import Auditor
 from jph.gateway.live.commands import Commander
+from jph.gateway.live.gap_reader import HoleReader
 from jph.gateway.live.history_reader import HistoryReader
 from jph.gateway.live.senses import Senses
 from jph.gateway.live.stream import Hub
 from jph.gateway.platform.shell import Shell, WebRequest, address_of
-from jph.gateway.subjects.history.gap_reader import HoleReader
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 

@@ -8,7 +8,7 @@ house       all of it together, event by event
 protection  the breaker in the meter and the main breaker
 """
 
-from jph.sim.physics.house import House
+from jph.sim.physics.house import SimulatedHouse
 from jph.sim.physics.spec import HeaterSpec, HouseSpec, RoomSpec
 
-__all__ = ["HeaterSpec", "House", "HouseSpec", "RoomSpec"]
+__all__ = ["HeaterSpec", "HouseSpec", "RoomSpec", "SimulatedHouse"]

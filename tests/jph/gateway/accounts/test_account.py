@@ -109,7 +109,7 @@ class TestSessions:
         monkeypatch: pytest.MonkeyPatch,
         by_token: bool,
     ) -> None:
-        monkeypatch.setattr("jph.gateway.subjects.stream.api.ASK_AGAIN_S", 0.05)
+        monkeypatch.setattr("jph.gateway.subjects.stream.ASK_AGAIN_S", 0.05)
         assert gateway._hub is not None
         hub = gateway._hub
         made = (await http.post("/api/tokens", json={"name": "test"})).json()

@@ -123,7 +123,7 @@ async def test_guessing_is_stopped(
     browser: httpx.AsyncClient, ann: users.Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(now_s=1000.0, monotonic=lambda: clock.now_s)
-    monkeypatch.setattr("jph.gateway.subjects.login.api.time", clock)
+    monkeypatch.setattr("jph.gateway.subjects.login.time", clock)
     answers = await asyncio.gather(*(log_in(browser, password=f"guess {n}") for n in range(9)))
     states = sorted(answer.status_code for answer in answers)
     assert states == [401] * OF_NAME.free + [429] * (9 - OF_NAME.free)

@@ -7,8 +7,8 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from jph.config.model import Network
+from jph.gateway.live.gaps import History, Lack
 from jph.gateway.node import Gateway
-from jph.gateway.subjects.history.gaps import History, Lack
 from tests.jph.gateway.browser.conftest import Show, Sound, fits
 from tests.jph.gateway.houses import LATE_MS, house, with_a_late_card
 from tests.jph.gateway.stage import RedisProcess, alive, now_ms, reading

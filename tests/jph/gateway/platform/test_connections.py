@@ -14,7 +14,7 @@ from jph.gateway.accounts.roles import Role
 from jph.gateway.node import Gateway
 from jph.gateway.platform import connections
 from jph.gateway.platform.connections import ServerLog
-from jph.gateway.subjects.commands import api
+from jph.gateway.subjects import commands
 from jph.util.logs import node_logger
 from tests.jph.gateway.conftest import Plain
 from tests.jph.gateway.people import COOKIE, session_of
@@ -50,7 +50,7 @@ async def rest(reader: asyncio.StreamReader) -> bytes:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_LIMIT_S", 1.0)
-    monkeypatch.setattr(api, "BODY_LIMIT_S", 1.0)
+    monkeypatch.setattr(commands, "BODY_LIMIT_S", 1.0)
 
 
 @pytest.mark.usefixtures("impatient")

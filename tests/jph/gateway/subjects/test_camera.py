@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from jph.config.model import Network
 from jph.errors import ConfigError
 from jph.gateway.accounts.roles import Role
+from jph.gateway.camera import feed, fetch
+from jph.gateway.camera.node import Camera
+from jph.gateway.camera.pictures import LARGEST, NoPicture, Splitter, boundary_of, picture
+from jph.gateway.camera.settings import CameraSettings
 from jph.gateway.node import Gateway
-from jph.gateway.subjects.camera import feed, fetch
-from jph.gateway.subjects.camera.node import Camera
-from jph.gateway.subjects.camera.pictures import LARGEST, NoPicture, Splitter, boundary_of, picture
-from jph.gateway.subjects.camera.settings import CameraSettings
 from jph.node import kinds
 from nodes.controlprogram import ListeningProgram, on_bus
 from tests.jph.gateway.fakecamera import JPEG, OTHER, FakeCamera, camera, snapshot, stream

@@ -13,7 +13,7 @@ from jph.gateway.live import traffic
 from jph.gateway.live.board import Board
 from jph.gateway.live.traffic import Rates, Tally, Traffic
 from jph.gateway.node import Gateway
-from jph.gateway.subjects.diagram.api import picture
+from jph.gateway.subjects.diagram import picture
 from jph.net.channel import Channel
 from jph.wire.codec import Reading, encode_data
 from tests.jph.gateway.conftest import Plain

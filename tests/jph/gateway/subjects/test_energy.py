@@ -17,7 +17,7 @@ from collector.energy.account import Span
 from collector.statistics.local_days import LocalDays
 from jph.config.model import Network
 from jph.gateway.node import Gateway
-from jph.gateway.subjects.energy.account import before, same_point, span_of, year_before
+from jph.gateway.subjects.energy.report import before, same_point, span_of, year_before
 from tests.jph.cli.programs import control
 from tests.jph.gateway.houses import card, element, node, shedder
 from tests.jph.gateway.stage import RedisProcess

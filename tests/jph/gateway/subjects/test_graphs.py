@@ -10,8 +10,8 @@ import pytest
 
 from jph.config.model import Sensor
 from jph.gateway.accounts.roles import Role
-from jph.gateway.live.entries import HIDDEN, entry_of
 from jph.gateway.node import Gateway
+from jph.gateway.view.settings import HIDDEN, entry_of
 from tests.jph.gateway.people import logged_in
 from tests.support import LIMIT_S
 

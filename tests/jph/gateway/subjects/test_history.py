@@ -1,292 +1,286 @@
-"""The panel of what the history lacks: its words, and the table read from a real PostgreSQL."""
+"""The history over HTTP, from a real PostgreSQL: JSON for graphs, CSV for spreadsheets."""
 
 import asyncio
 import contextlib
+import csv
+import io
 import logging
-import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from itertools import pairwise
+from datetime import datetime
 from typing import Any
 
 import httpx
+import psycopg2
 import pytest
 
-from collector.history.gaps import Gaps, RecordedGap
-from collector.ingest.buffer import Batch
-from collector.ingest.writer import Store
 from jph.config.model import Network
-from jph.gateway.live.board import Board
-from jph.gateway.live.stream import Hub
+from jph.errors import StoreError
+from jph.gateway.live.history_reader import MOST_WAITING, Busy, HistoryReader
 from jph.gateway.node import Gateway
-from jph.gateway.subjects.history.gap_reader import HoleReader
-from jph.gateway.subjects.history.gaps import (
-    MOST_READ,
-    MOST_SERVED,
-    MOST_SHOWN,
-    UNREADABLE,
-    WHY,
-    history_of,
-    records_of,
-    span,
-)
-from jph.retransmit import Cause, Hole
-from jph.wire.codec import Quality, Reading
-from tests.jph.gateway.houses import house, node
-from tests.jph.gateway.stage import RedisProcess, events
+from jph.gateway.subjects.history import LAST_MS, MOST_CODES, now_ms
+from tests.jph.gateway import past
+from tests.jph.gateway.stage import RedisProcess
 from tests.stores_fixtures import connect
 from tests.support import LIMIT_S, running, until
 
-NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-NOON_MS = int(NOON.timestamp() * 1000)
-LOG = logging.getLogger("holes")
-
-
-@pytest.fixture(autouse=True)
-def paris(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let the house be an hour east of Greenwich."""
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "CET-1")
-        time.tzset()
-        yield
-    time.tzset()
+HOUR_MS = 3_600_000
+Answer = dict[str, Any]
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look at the table often."""
-    monkeypatch.setattr("jph.gateway.node.HoleReader", partial(HoleReader, every_s=0.05))
+def filled(
+    network: Callable[..., Network], sql: dict[str, Any], redis: RedisProcess
+) -> tuple[Network, int]:
+    """Return a network with a history, and the ms of its last readings."""
+    home = past.home(network, sql, redis.url)
+    return home, past.fill(sql, home)
 
 
 @pytest.fixture
-def collecting(network: Callable[..., Network]) -> Network:
-    """Return a house with a collector; its PostgreSQL is away."""
-    return network(*house(), node("Q1", "jphPostgreSQL"))
+async def http(filled: tuple[Network, int]) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client without a login of a gateway that everybody may read."""
+    page = Gateway("CF", filled[0])
+    async with running(page), httpx.AsyncClient(base_url=page.url, timeout=LIMIT_S) as client:
+        yield client
 
 
-def gap(seconds: float = 5, messages: int | None = 4, **more: Any) -> RecordedGap:
-    """Return a gap of I1 from noon on."""
-    made = RecordedGap("I1", 7, 1, messages, NOON, NOON + timedelta(seconds=seconds), "gone", NOON)
-    return made._replace(**more)
-
-
-def store(sql: dict[str, Any], hole: Hole) -> None:
-    """Record a hole as the collector does, beside the reading that follows it."""
-    history = Store("Q1")
-    history.open(f"host={sql['Host']} user={sql['User']} dbname={sql['Database']}", NOON_MS)
-    after = hole.first + hole.count
-    read = Reading(after, hole.epoch, NOON_MS, "i", hole.source, "@@", 1, Quality.GOOD, 1)
-    history.write(Batch([read], [hole]), NOON_MS)
-    history.close()
-
-
-async def told(http: httpx.AsyncClient) -> list[dict[str, Any]]:
-    """Return what `/gaps` answers."""
-    answer: list[dict[str, Any]] = (await http.get("/gaps")).raise_for_status().json()
+async def ask(http: httpx.AsyncClient, **query: object) -> Answer:
+    words = {"from_": "from"}
+    parameters = {words.get(key, key): str(value) for key, value in query.items()}
+    answer: Answer = (await http.get("/api/history", params=parameters)).raise_for_status().json()
     return answer
 
 
-async def history_in(stream: AsyncIterator[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    """Return the next history of a stream."""
+async def test_columns_for_a_graph(http: httpx.AsyncClient, filled: tuple[Network, int]) -> None:
+    _, end_ms = filled
+    start_ms = end_ms - 26 * HOUR_MS
+    answer = await ask(http, codes="I1,RA,ZZ", from_=start_ms, to=end_ms, points=400)
+    assert (answer["from"], answer["to"]) == (start_ms, end_ms)
+    assert abs(answer["now"] - now_ms()) < 60_000
+    current, room, unknown = answer["series"]
+    assert (current["code"], current["name"], current["unit"]) == ("I1", "IINST1", "A")
+    assert current["every"] == "10min"
+    assert 100 < len(current["t"]) <= 400
+    assert len({len(current[column]) for column in ("t", "v", "lo", "hi")}) == 1
+    assert current["t"] == sorted(current["t"])
+    assert max(current["hi"]) == past.SPIKE
+    assert max(current["v"]) < past.SPIKE
+    ((from_ms, to_ms, why, many),) = current["gaps"]
+    assert (to_ms - from_ms, why, many) == (181 * past.STEP_MS, "lost on the network", 180)
+    assert current["expect"] == 30
+    assert not any(from_ms + 600_000 < at <= to_ms for at in current["t"])
+    assert room["unit"] == "°C"
+    assert "gaps" not in room
+    assert (unknown["t"], unknown["name"]) == ([], "")
+
+    whole = await ask(http, codes="I1", from_=end_ms - HOUR_MS, to=end_ms, points=2000)
+    (fine,) = whole["series"]
+    assert (fine["every"], fine["step"], "lo" in fine) == ("raw", 0, False)
+    assert len(fine["t"]) == 359
+
+    days = await ask(http, codes="I1", from_=start_ms, to=end_ms, every="hour", statistic="max")
+    assert past.SPIKE in days["series"][0]["v"]
+    assert days["statistic"] == "max"
+    joined = await ask(http, codes="I1", from_=start_ms, to=end_ms, every="10min", points=20)
+    assert len(joined["series"][0]["t"]) <= 22  # a step is cut at either end
+    assert joined["series"][0]["step"] == 8 * 600_000
+
+    (words,) = (await ask(http, codes="TP", from_=start_ms - 1))["series"]
+    assert [text for _, text in words["changes"]] == ["HC..", "HP..", "HC..", "HP.."]
+
+
+NONSENSE: list[dict[str, str]] = [
+    {},
+    {"codes": ""},
+    {"codes": "i1"},
+    {"codes": "I1,"},
+    {"codes": "I1;DROP"},
+    {"codes": ",".join(f"A{c}" for c in "ABCDEFGHIJKLMN"[: MOST_CODES + 1])},
+    {"codes": "I1", "from": "yesterday"},
+    {"codes": "I1", "from": "-1"},
+    {"codes": "I1", "from": "5", "to": "5"},
+    {"codes": "I1", "to": "999999999999999999999"},
+    {"codes": "I1", "every": "second"},
+]
+ODD: list[dict[str, str]] = [
+    {"codes": "I1", "points": "1"},
+    {"codes": "I1", "points": "1e9"},
+    {"codes": "I1", "statistic": "worst"},
+]
+
+
+async def test_nonsense_is_refused(http: httpx.AsyncClient) -> None:
+    for address, queries in (("/api/history", NONSENSE + ODD), ("/api/history.csv", NONSENSE)):
+        for query in queries:
+            answer = await http.get(address, params=query)
+            assert answer.status_code == 400, (address, query, answer.text)
+            assert answer.json()["error"]
+
+
+async def test_any_time_has_an_answer(http: httpx.AsyncClient) -> None:
+    for start, end in ((0, 1), (0, LAST_MS), (LAST_MS - 1, LAST_MS)):
+        query: dict[str, str | int] = {"codes": "I1", "from": start, "to": end}
+        for every in ("", "raw", "10min", "hour", "day"):
+            words = {**query, "every": every} if every else query
+            answer = await http.get("/api/history", params=words)
+            assert answer.status_code == 200, (words, answer.text)
+            assert (await http.get("/api/history.csv", params=words)).status_code == 200
+
+
+async def test_csv_is_what_is_stored(http: httpx.AsyncClient, filled: tuple[Network, int]) -> None:
+    _, end_ms = filled
+    start_ms = end_ms - 26 * HOUR_MS
+    query = {"codes": "I1,TP", "from": str(start_ms - 1), "to": str(end_ms)}
+    answer = await http.get("/api/history.csv", params=query)
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.headers["content-disposition"] == 'attachment; filename="jph-I1-TP-raw.csv"'
+    head, first, *rows = csv.reader(io.StringIO(answer.text))
+    assert head == ["codifier", "time", "value", "quality"]
+    assert first[0::2] == ["I1", "0.0"]
+    assert datetime.fromisoformat(first[1]).timestamp() * 1000 == start_ms
+    assert len(rows) + 1 == 26 * 360 - 180 + 4
+    assert [row[2] for row in rows if row[0] == "TP"] == ["HC..", "HP..", "HC..", "HP.."]
+    hours = await http.get("/api/history.csv", params={**query, "codes": "I1", "every": "hour"})
+    found = list(csv.DictReader(io.StringIO(hours.text)))
+    assert 24 <= len(found) <= 27
+    assert max(float(row["max"]) for row in found) == past.SPIKE
+    assert any(float(row["coverage"]) < 99 for row in found)
+
+
+async def test_one_codifier_in_full(http: httpx.AsyncClient, filled: tuple[Network, int]) -> None:
+    newest = (await http.get("/api/codifier/RA/messages?last=3")).json()
+    assert [message["t"] for message in newest] == [
+        filled[1] - past.STEP_MS * number for number in (1, 2, 3)
+    ]
+    assert newest[0]["quality"] == ""
+    for every in ("10min", "hour", "day"):
+        (bucket,) = (await http.get(f"/api/codifier/RA/statistics?every={every}&last=1")).json()
+        assert bucket["min"] <= bucket["median"] <= bucket["max"]
+        assert 0 < bucket["coverage"] <= 100
+    assert (await http.get("/api/codifier/ZZ/messages")).status_code == 404
+    assert (await http.get("/api/codifier/RA/messages?last=0")).status_code == 400
+
+
+async def test_the_page_of_a_heater_has_the_words_of_orders(http: httpx.AsyncClient) -> None:
+    told = (await http.get("/codifier/11", headers={"accept-language": "fr"})).text
+    assert '"orders": {"0": "confort", "1": "arr\\u00eat"' in told
+    assert '"order": true' in told
+    assert '"order": true' not in (await http.get("/codifier/I1")).text
+
+
+async def test_a_page_of_a_codifier(http: httpx.AsyncClient) -> None:
+    page = await http.get("/codifier/P1")
+    assert page.status_code == 200
+    for text in ("Card 1", "/log?code=P1", "Sensor.Wires[1].Room", "Kitchen", "/codifier/11"):
+        assert text in page.text
+    meter = (await http.get("/codifier/TI")).text
+    assert "/dev/null" not in meter
+    assert "Sensor.Device" in meter
+    assert (await http.get("/codifier/ZZ")).status_code == 404
+    assert (await http.get("/graphs?codes=<script>")).status_code == 200
+
+
+async def test_away_and_back(
+    filled: tuple[Network, int], sql: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    page = Gateway("CF", filled[0])
+    async with running(page), httpx.AsyncClient(base_url=page.url, timeout=LIMIT_S) as http:
+        assert (await ask(http, codes="I1"))["series"][0]["t"]
+        allow(sql, False)
+        refused = await http.get("/api/history?codes=I1")
+        assert refused.status_code == 503
+        assert refused.json() == {"error": "PostgreSQL cannot be read now"}
+        assert (await http.get("/api/history.csv?codes=I1")).status_code == 503
+        assert (await http.get("/graphs")).status_code == 200
+        assert (await http.get("/codifier/I1")).status_code == 200
+        allow(sql, True)
+        await until_answers(http)
+    assert caplog.text.count("the history cannot be read") == 1
+    assert caplog.text.count("the history can be read again") == 1
+
+
+async def until_answers(http: httpx.AsyncClient) -> None:
     async with asyncio.timeout(LIMIT_S):
-        async for _, content in stream:
-            if "history" in content:
-                found: dict[str, Any] = content["history"]
-                return found
-    raise AssertionError("the stream ended")
+        while (await http.get("/api/history?codes=I1")).status_code != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
-async def cancelled(task: "asyncio.Task[None]") -> None:
-    """End a task."""
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+def allow(sql: dict[str, Any], yes: bool) -> None:
+    """Let nobody into the database any more, or everybody again; who is there is thrown out."""
+    name = sql["Database"]
+    with_postgres = {**sql, "Database": "postgres"}
+    connection = connect(with_postgres)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {yes}")
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
+    connection.close()
 
 
-def test_nothing_lacks(collecting: Network) -> None:
-    history = history_of(Gaps([], {}), collecting)
-    assert (history.said, history.mood, history.holes, history.more) == ("No holes", "good", (), "")
-    assert history_of(Gaps([], {"I1": 1}), collecting).said == "No holes; 1 reading still asked for"
+class TestReader:
+    """The way to PostgreSQL by itself."""
 
+    @pytest.fixture
+    def reader(self, filled: tuple[Network, int]) -> Iterator[HistoryReader]:
+        reader = HistoryReader(lambda: filled[0], logging.getLogger("reader"), patience_s=LIMIT_S)
+        yield reader
+        reader.close()
 
-def test_a_hole_in_words(collecting: Network) -> None:
-    history = history_of(Gaps([gap()], {"I1": 2, "TI": 1}), collecting)
-    assert history.said == "1 hole, 4 readings missing; 3 readings still asked for"
-    assert history.mood == ""
-    (lack,) = history.holes
-    assert lack.code == "I1"
-    assert lack.name == "IINST1"
-    assert lack.when == "2026-11-20 13:00:00 – 13:00:05"
-    assert lack.missing == "4"
-    assert lack.why == "asked for too late: the source kept them no longer"
+    async def test_what_takes_too_long_is_ended(self, filled: tuple[Network, int]) -> None:
+        reader = HistoryReader(lambda: filled[0], logging.getLogger("reader"), patience_s=2.0)
 
+        def slow(connection: "psycopg2.extensions.connection") -> None:
+            from collector.db.connecting import query
 
-def test_what_nobody_knows(collecting: Network) -> None:
-    unknown = gap(messages=None, codifier="ZZ", cause="a later one", from_time=None, to_time=None)
-    history = history_of(Gaps([gap(), unknown], {}), collecting)
-    assert history.said == "2 holes, at least 4 readings missing"
-    lack = history.holes[0]
-    assert (lack.code, lack.name, lack.missing, lack.why) == ("ZZ", "", "?", "a later one")
-    assert lack.when == "noticed 2026-11-20 13:00:00"
+            query(connection, "SELECT pg_sleep(600)")
 
+        with contextlib.closing(reader):
+            assert await reader.ask(lambda _: 1) == 1  # connected: that may take its time too
+            with pytest.raises(StoreError, match="timeout"):
+                await reader.ask(slow)
+            assert not reader.away
 
-@pytest.mark.parametrize(
-    ("found", "text"),
-    [
-        (gap(0.4), "2026-11-20 13:00:00"),
-        (gap(86_400), "2026-11-20 13:00:00 – 2026-11-21 13:00:00"),
-        (gap(from_time=None), "? – 2026-11-20 13:00:05"),
-        (gap(to_time=None), "2026-11-20 13:00:00 – ?"),
-        (
-            gap(to_time=datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
-            "2026-11-20 13:00:00 – 9999-12-31 23:59:59",
-        ),
-    ],
-)
-def test_from_when_to_when(found: RecordedGap, text: str) -> None:
-    assert span(found) == text
+    async def test_too_many_are_refused(self, reader: HistoryReader) -> None:
+        def one(connection: "psycopg2.extensions.connection") -> int:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(0.01)")
+            return 1
 
+        asked = [reader.ask(one) for _ in range(MOST_WAITING + 20)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert answers.count(1) >= MOST_WAITING
+        assert any(isinstance(answer, Busy) for answer in answers)
 
-def test_every_cause_has_words() -> None:
-    assert set(WHY) == set(Cause)
+    async def test_who_gives_up_leaves_the_connection_usable(self, reader: HistoryReader) -> None:
+        def one(connection: "psycopg2.extensions.connection") -> int:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(0.05)")
+            return 1
 
+        tasks = [asyncio.create_task(reader.ask(one)) for _ in range(6)]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert [await reader.ask(one) for _ in range(3)] == [1, 1, 1]
 
-def test_newest_first_and_bounded(collecting: Network) -> None:
-    many = [gap(first=number) for number in range(MOST_READ - 1)] + [gap(codifier="I2")]
-    history = history_of(Gaps(many, {}), collecting)
-    assert [lack.code for lack in history.holes] == ["I2"] + ["I1"] * (MOST_SHOWN - 1)
-    assert history.more == f"{MOST_READ - MOST_SHOWN} older: control.py gaps"
-    assert history.said.startswith("At least 1000 holes, at least 4000 readings missing")
-    records = records_of(Gaps(many, {}), collecting, None)
-    assert len(records) == MOST_SERVED
-    assert records[0]["Codifier"] == "I2"
-    assert [r["Codifier"] for r in records_of(Gaps(many, {}), collecting, "I2")] == ["I2"]
+    async def test_an_export_that_is_given_up_frees_its_place(self, reader: HistoryReader) -> None:
+        def pieces(connection: "psycopg2.extensions.connection") -> Iterator[bytes]:
+            while True:
+                yield b"more"
 
-
-def test_a_board_tells_what_is_new_only(collecting: Network) -> None:
-    board = Board(collecting)
-    before = board.version
-    board.set_history(UNREADABLE)
-    assert board.history_version == board.version == before + 1
-    board.set_history(UNREADABLE)
-    assert board.version == before + 1
-
-
-async def test_the_table_is_read_shown_and_followed(
-    network: Callable[..., Network],
-    redis: RedisProcess,
-    sql: dict[str, Any],
-    quick: None,
-) -> None:
-    store(sql, Hole("I1", 7, 1, 4, Cause.OVERFLOW, NOON_MS, NOON_MS + 5000))
-    home = network(*house(), node("Q1", "jphPostgreSQL"), SQL=sql, Redis={"URL": redis.url})
-    gateway = Gateway("CF", home)
-    async with running(gateway), httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as http:
-        (record,) = await told(http)
-        assert datetime.fromisoformat(record.pop("Noticed"))
-        assert record == {
-            "Codifier": "I1",
-            "Name": "IINST1",
-            "From": "2026-11-20T13:00:00.000+01:00",
-            "To": "2026-11-20T13:00:05.000+01:00",
-            "Missing": 4,
-            "Cause": "overflow",
-            "Why": "the receiving machine was too slow",
-        }
-        page = (await http.get("/")).text
-        for text in ("1 hole, 4 readings missing", "2026-11-20 13:00:00 – 13:00:05", "too slow"):
-            assert text in page
-        assert (await http.get("/gaps?code=I2")).json() == []
-        assert len((await http.get("/gaps?code=I1")).json()) == 1
-        assert (await http.get("/gaps?code=ZZ")).status_code == 404
-        async with http.stream("GET", "/events") as response:
-            stream = events(response)
-            assert (await history_in(stream))["said"] == "1 hole, 4 readings missing"
-            store(sql, Hole("I2", 9, 1, 1, Cause.GONE, NOON_MS + 9000, NOON_MS + 9000))
-            later = await history_in(stream)
-            assert later["said"] == "2 holes, 5 readings missing"
-            assert [hole["code"] for hole in later["holes"]] == ["I2", "I1"]
-            with connect(sql) as connection:
-                connection.cursor().execute("ALTER TABLE gap RENAME TO away")
-            assert (await history_in(stream))["mood"] == "warn"
-            refused = await http.get("/gaps")
-            assert (refused.status_code, refused.json()["error"]) == (
-                503,
-                "PostgreSQL cannot be read now",
-            )
-            assert "PostgreSQL cannot be read" in (await http.get("/")).text
-            with connect(sql) as connection:
-                connection.cursor().execute("ALTER TABLE away RENAME TO gap")
-            assert (await history_in(stream))["said"] == "2 holes, 5 readings missing"
-
-
-async def test_a_store_that_is_away_keeps_nobody_waiting(
-    network: Callable[..., Network], redis: RedisProcess, caplog: pytest.LogCaptureFixture
-) -> None:
-    nowhere = {"Host": "/nowhere", "Database": "secret", "User": "jph"}
-    home = network(*house(), SQL=nowhere, Redis={"URL": redis.url})
-    gateway = Gateway("CF", home)
-    async with running(gateway), httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as http:
-        page = await http.get("/")
-        assert page.status_code == 200
-        assert UNREADABLE.said in page.text
-        answer = await http.get("/gaps")
-        assert answer.status_code == 503
-        assert "nowhere" not in page.text + answer.text
-    assert caplog.text.count("holes cannot be read") == 1
-    assert "/nowhere" in caplog.text
-
-
-async def test_a_house_without_a_collector_has_no_panel(http: httpx.AsyncClient) -> None:
-    assert 'id="history"' not in (await http.get("/")).text
-    assert (await http.get("/gaps")).status_code == 404
-
-
-async def test_it_looks_seldom_and_only_for_somebody(
-    collecting: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[float] = []
-
-    def found(dsn: str, newest: int) -> Gaps:
-        asked.append(time.monotonic())
-        return Gaps([], {})
-
-    monkeypatch.setattr("jph.gateway.subjects.history.gap_reader.read_gaps", found)
-    watching = [0]
-    monkeypatch.setattr(Hub, "clients", property(lambda _: watching[0]))
-    hub = Hub(Board(collecting))
-    reader = HoleReader(hub, LOG, every_s=0.2)
-    task = asyncio.create_task(reader.run())
-    await asyncio.gather(*(reader.fresh() for _ in range(20)))
-    assert len(asked) == 1
-    watching[0] = 1
-    await until(lambda: len(asked) == 4)
-    watching[0] = 0
-    assert all(later - before >= 0.19 for before, later in pairwise(asked))
-    await cancelled(task)
-
-
-async def test_a_reading_that_hangs_is_told_and_its_end_awaited(
-    collecting: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    free = threading.Event()
-
-    def hangs(dsn: str, newest: int) -> Gaps:
-        assert free.wait(LIMIT_S)
-        return Gaps([], {})
-
-    monkeypatch.setattr("jph.gateway.subjects.history.gap_reader.read_gaps", hangs)
-    hub = Hub(Board(collecting))
-    reader = HoleReader(hub, LOG, patience_s=0.01)
-    task = asyncio.create_task(reader.run())
-    await reader.fresh()
-    await until(lambda: hub.board.history == UNREADABLE)
-    free.set()
-    await until(lambda: hub.board.history != UNREADABLE)
-    assert hub.board.history == history_of(Gaps([], {}), collecting)
-    hub.use(Board(collecting))
-    reader.show()
-    assert hub.board.history == history_of(Gaps([], {}), collecting)
-    await cancelled(task)
+        for _ in range(5):
+            stream = reader.stream(pieces)
+            assert await anext(stream) == b"more"
+            await stream.aclose()  # type: ignore[attr-defined]
+        held = [reader.stream(pieces) for _ in range(2)]
+        for stream in held:
+            await anext(stream)
+        with pytest.raises(Busy):
+            await anext(reader.stream(pieces))
+        for stream in held:
+            await stream.aclose()  # type: ignore[attr-defined]
+        await until(lambda: reader._streams == 0)

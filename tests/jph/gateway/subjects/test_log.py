@@ -13,7 +13,7 @@ from jph.config.model import Network
 from jph.gateway.accounts.roles import Role
 from jph.gateway.live.logbook import MOST_A_SECOND, MOST_KEPT, Entry, Logbook, matching
 from jph.gateway.node import Gateway
-from jph.gateway.subjects.log.api import LONGEST_WAIT_S
+from jph.gateway.subjects.log import LONGEST_WAIT_S
 from jph.net.log_channel import LEVELS, LogBusHandler, LogLine, encode
 from tests.jph.gateway.houses import house
 from tests.jph.gateway.people import logged_in

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from jph.config.model import Network
-from jph.gateway.live.controls import Control, control_of
 from jph.gateway.node import Gateway
+from jph.gateway.view.widgets import Control, control_of
 from jph.heating.wiring import wiring
 from nodes.setpoint import Setpoint
 from tests.i2cserver import I2CServer

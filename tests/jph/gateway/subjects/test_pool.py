@@ -15,7 +15,7 @@ from jph.config.model import Network
 from jph.gateway.accounts.roles import Role
 from jph.gateway.live.board import Board
 from jph.gateway.node import Gateway
-from jph.gateway.subjects.pool.api import Run, pool_of
+from jph.gateway.subjects.pool import Run, pool_of
 from nodes.pool import Pool
 from tests.jph.gateway.houses import element, node
 from tests.jph.gateway.people import logged_in

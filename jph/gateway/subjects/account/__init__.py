@@ -1,1 +1,0 @@
-"""The subject 'account': its page and its API."""

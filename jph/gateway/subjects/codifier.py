@@ -1,0 +1,140 @@
+"""One codifier: its value, graph, statistics, messages and configuration."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import msgspec
+from litestar import Response, get
+from litestar.exceptions import HTTPException
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from collector.history.latest import latest_buckets, latest_readings
+from collector.history.reading_back import Level
+from jph.config.model import Sensor
+from jph.gateway.live.board import Board
+from jph.gateway.live.gaps import keeps_history
+from jph.gateway.platform import language
+from jph.gateway.platform.services import Parts
+from jph.gateway.platform.shell import WebRequest
+from jph.gateway.subjects.graphs import codifiers_of, orders_in
+from jph.gateway.subjects.history import asked
+from jph.gateway.subjects.sensors import known
+from jph.gateway.view import panels
+from jph.gateway.view.settings import entry_of
+from jph.wire.codec import Quality
+
+MOST: Final = 200
+_QUALITIES: Final = {quality.value: quality.name.lower() for quality in Quality}
+
+T = TypeVar("T")
+Last = Annotated[int, QueryParameter(ge=1, le=MOST)]
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A reading as it was stored; `t` in ms since 1970, `quality` "" for a good one."""
+
+    t: int
+    epoch: int
+    sequence: int
+    value: str
+    quality: str
+
+
+class Bucket(msgspec.Struct, frozen=True):
+    """Statistics of the time up to `t` (ms since 1970); `coverage` in %."""
+
+    t: int
+    mean: float
+    mode: float | None
+    median: float
+    max: float
+    min: float
+    stdev: float
+    readings: int
+    coverage: float
+    time_mean: float | None
+
+
+def handlers(parts: Parts) -> list[Any]:
+    """Return the page and the API."""
+    return [*_page(parts), *_api(parts)]
+
+
+def _api(parts: Parts) -> list[Any]:
+    """Return the messages and the statistics of a codifier."""
+
+    @get("/api/codifier/{codifier:str}/messages", summary="Its last messages")
+    async def messages(codifier: FromPath[str], last: Last = 50) -> list[Message]:
+        """Return the last messages that are stored, newest first."""
+        code = known(parts, codifier)
+        found = await _asked(parts, partial(latest_readings, codifier=code, most=last))
+        return [
+            Message(*each[:4], "" if each.quality == 0 else _QUALITIES.get(each.quality, "?"))
+            for each in found
+        ]
+
+    @get("/api/codifier/{codifier:str}/statistics", summary="Its last statistics")
+    async def statistics(
+        codifier: FromPath[str],
+        every: FromQuery[Literal["10min", "hour", "day"]] = "hour",
+        last: Last = 24,
+    ) -> list[Bucket]:
+        """Return the last statistics that are computed, newest first."""
+        code = known(parts, codifier)
+        question = partial(latest_buckets, codifier=code, level=Level(every), most=last)
+        return [Bucket(*each) for each in await _asked(parts, question)]
+
+    return [messages, statistics]
+
+
+async def _asked(parts: Parts, question: Callable[[Any], T]) -> T:
+    if not keeps_history(parts.network()):
+        raise HTTPException("this configuration has no history", status_code=404)
+    return await asked(parts, question)
+
+
+_MOST_RELATED: Final = 40
+
+
+def _page(parts: Parts) -> list[Any]:
+    """Return the page."""
+
+    @get("/codifier/{codifier:str}", include_in_schema=False, sync_to_thread=False)
+    def codifier(request: WebRequest) -> Response[str]:
+        board = parts.hub.board
+        code = known(parts, request.path_params["codifier"])
+        sensor, tongue = board.network.sensor(code), language.of(request)
+        value, unit = panels.worded(board.row(code), tongue.say, tongue.code)
+        facts = {
+            "code": code,
+            "codifiers": [each for each in codifiers_of(board) if each["code"] == code],
+            "kept": keeps_history(board.network),
+            "orders": orders_in(tongue),
+        }
+        return parts.shell.page(
+            request,
+            "codifier.html",
+            sensor=sensor,
+            name=sensor.name or panels.label(sensor),
+            row=board.row(code),
+            value=value,
+            unit=unit,
+            settings=entry_of(sensor),
+            related=list(_related(board, sensor)),
+            facts=facts,
+            kept=keeps_history(board.network),
+        )
+
+    return [codifier]
+
+
+def _related(board: Board, sensor: Sensor) -> Iterator[Sensor]:
+    """Yield the node of an element first, then its other elements; of a node its own."""
+    above = sensor.parent or sensor.codifier
+    if sensor.parent and sensor.parent in board:
+        yield board.network.sensor(sensor.parent)
+    elements = (e for e in board.network.elements(above) if e.codifier != sensor.codifier)
+    for number, element in enumerate(elements):
+        if number < _MOST_RELATED:
+            yield element

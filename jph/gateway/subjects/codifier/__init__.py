@@ -1,1 +1,0 @@
-"""The subject 'codifier': its page and its API."""

@@ -1,1 +1,0 @@
-"""The subject 'commands': its page and its API."""

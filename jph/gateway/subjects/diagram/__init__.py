@@ -1,1 +1,0 @@
-"""The subject 'diagram': its page and its API."""

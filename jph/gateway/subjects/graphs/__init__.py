@@ -1,1 +1,0 @@
-"""The subject 'graphs': its page and its API."""

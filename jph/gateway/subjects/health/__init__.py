@@ -1,1 +1,0 @@
-"""The subject 'health': its page and its API."""

@@ -1,1 +1,0 @@
-"""The subject 'heaters': its page and its API."""

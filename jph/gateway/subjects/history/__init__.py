@@ -1,1 +1,0 @@
-"""The subject 'history': its page and its API."""

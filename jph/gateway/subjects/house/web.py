@@ -1,0 +1,259 @@
+"""The house now: phases, heaters and reasons, energy today, end of the tariff period."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from litestar import Response, get
+
+from jph.config.model import Network
+from jph.errors import ConfigError, StoreError
+from jph.gateway.live.board import Board
+from jph.gateway.live.gaps import keeps_history
+from jph.gateway.live.stream import Hub
+from jph.gateway.platform import language
+from jph.gateway.platform.language import Language
+from jph.gateway.platform.services import Parts
+from jph.gateway.platform.shell import Link, WebRequest
+from jph.gateway.platform.zones import Zone, zone_of
+from jph.gateway.subjects.house.today import Glance, read_end, read_today
+from jph.gateway.view import panels
+from jph.gateway.view.figures import decimal
+from jph.heating.explain import Say, explain, explain_phase, span, why_shed
+from jph.heating.facts import Evidence, PhaseFacts
+from jph.heating.orders import Order
+from jph.heating.wiring import Heater
+from jph.node.node import now_ms
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+GLANCE_EVERY_S: Final = 60.0
+WAITS_S: Final = 1.0
+"""How long who asks waits for a reading; what was read before is told then."""
+AGAIN_S: Final = 10.0
+"""So soon the history is asked again when it was away."""
+
+
+class HeaterNow(msgspec.Struct, frozen=True):
+    """A heater: orders are words, null where nobody tells; `shed` null is not known.
+
+    `until` is when the order ends (ms since 1970) and `then` what follows. `why` are the sentences
+    that `control.py why` says, `reason` those about a shed alone.
+    """
+
+    codifier: str
+    room: str
+    name: str
+    phase: int
+    card: str
+    solid_state: bool
+    order: str | None
+    applied: str | None
+    verified: str | None
+    shed: bool | None
+    until: float | None
+    then: str | None
+    watts: float | None
+    rated_watts: float | None
+    reason: str
+    why: list[str]
+
+
+class PhaseNow(msgspec.Struct, frozen=True):
+    """A phase in A; `seconds_left` until the breaker opens, -1: no trip is near, null: unknown."""
+
+    phase: int
+    current: float | None
+    limit: float | None
+    seconds_left: float | None
+    shed: list[str] | None
+    said: str
+
+
+class HouseNow(msgspec.Struct, frozen=True):
+    """The house; `history` is there, away, none (the config has none), or "" (not read yet)."""
+
+    phases: list[PhaseNow]
+    heaters: list[HeaterNow]
+    history: str
+    glance: Glance
+
+
+def handlers(parts: Parts) -> list[Any]:
+    """Return the page and the API."""
+    return [*_page(parts), *_api(parts)]
+
+
+def _api(parts: Parts) -> list[Any]:
+    """Return the address."""
+    glances = Glances(parts)
+
+    @get("/api/house", tags=["house"])
+    async def house(request: WebRequest, zone: Zone = "") -> HouseNow:
+        """Tell how the house is; sentences are in the language of who asks."""
+        await glances.fresh()
+        board, say = parts.hub.board, language.of(request).say
+        evidence = board.evidence
+        numbers = sorted({p.number for p in board.house.phases}) if evidence else []
+        return HouseNow(
+            phases=[_phase(evidence.phase(n), say) for n in numbers] if evidence else [],
+            heaters=heaters_now(board, say, zone_of(zone)),
+            history=glances.state,
+            glance=glances.glance,
+        )
+
+    return [house]
+
+
+def heaters_now(board: Board, say: Say, zone: tzinfo | None = None) -> list[HeaterNow]:
+    """Return what is known of every heater; times of day in sentences are those of `zone`."""
+    evidence = board.evidence
+    if evidence is None:
+        return []
+    names = {s.codifier: s.short_name or s.name for s in board.network.sensors}
+    return [
+        _heater(evidence, heater, names, say, zone)
+        for heater in board.house.wiring.heaters.values()
+    ]
+
+
+def _heater(
+    evidence: Evidence, heater: Heater, names: dict[str, str], say: Say, zone: tzinfo | None
+) -> HeaterNow:
+    at_ms = now_ms()
+    facts = evidence.heater(heater.codifier)
+    return HeaterNow(
+        codifier=heater.codifier,
+        room=heater.room,
+        name=heater.name,
+        phase=heater.phase,
+        card=heater.card,
+        solid_state=heater.solid_state,
+        order=_word(facts.order),
+        applied=_word(facts.applied),
+        verified=_word(facts.verified),
+        shed=facts.shed,
+        until=facts.until_ms,
+        then=_word(facts.then),
+        watts=facts.watts,
+        rated_watts=facts.rated_watts,
+        reason=" ".join(why_shed(facts, at_ms, names, say=say, zone=zone)) if facts.shed else "",
+        why=explain(facts, at_ms, names, say=say, zone=zone),
+    )
+
+
+def _phase(facts: PhaseFacts, say: Say) -> PhaseNow:
+    return PhaseNow(
+        facts.phase,
+        facts.current_a,
+        facts.limit_a,
+        facts.seconds_left,
+        None if facts.shed is None else sorted(facts.shed),
+        explain_phase(facts, say),
+    )
+
+
+def _word(order: int | None) -> str | None:
+    try:
+        return None if order is None else Order(order).word
+    except ValueError:
+        return None
+
+
+class Glances:
+    """What the history tells of today, read once a minute at most, however many ask.
+
+    Attributes:
+        state: there, away, none, or "" while nothing has been read yet.
+    """
+
+    def __init__(self, parts: Parts, clock: Callable[[], float] = time.monotonic) -> None:
+        self.glance = Glance()
+        self.state = ""
+        self._parts = parts
+        self._clock = clock
+        self._again_s = -float("inf")
+        self._of: Board | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    async def fresh(self) -> None:
+        """Have it read again if it is older than a minute, and wait a little for it."""
+        board = self._parts.hub.board
+        due = self._of is not board or self._clock() >= self._again_s
+        if due and (self._reading is None or self._reading.done()):
+            self._of = board
+            self._reading = asyncio.create_task(self._read(board), name="glance")
+        if self._reading is not None:
+            await asyncio.wait({self._reading}, timeout=WAITS_S)
+
+    async def _read(self, board: Board) -> None:
+        """Read; PostgreSQL away is no error."""
+        network, tariff = board.network, board.house.tariff
+        if not keeps_history(network):
+            self.glance, self.state = Glance(), "none"
+        else:
+            await self._ask(network, tariff)
+        lasts_s = AGAIN_S if self.state == "away" else GLANCE_EVERY_S
+        self._again_s = self._clock() + lasts_s
+
+    async def _ask(self, network: Network, tariff: str | None) -> None:
+        def question(history: "connection") -> Glance:
+            now = datetime.now(UTC)
+            end = read_end(history, network, tariff, now) if tariff else None
+            today = read_today(history, network, now)
+            return Glance(today, round(end.timestamp() * 1000) if end else None)
+
+        try:
+            self.glance, self.state = await self._parts.history.ask(question), "there"
+        except (StoreError, ConfigError):
+            self.glance, self.state = Glance(), "away"
+
+
+LINKS: Final = [Link("/", "House", 10)]
+
+
+def _page(parts: Parts) -> list[Any]:
+    """Return the page."""
+
+    @get("/", include_in_schema=False)
+    async def house(request: WebRequest) -> Response[str]:
+        await parts.holes.fresh()
+        return parts.shell.page(request, "house.html", **_context(parts.hub, language.of(request)))
+
+    return [house]
+
+
+def _context(hub: Hub, tongue: Language) -> dict[str, Any]:
+    board = hub.board
+    board.settle(time.monotonic())
+    in_rooms = [heater for room in board.house.rooms for heater in room.heaters]
+    placed = {heater.codifier for heater in in_rooms}
+    homeless = [h for h in board.house.wiring.heaters.values() if h.codifier not in placed]
+    return {
+        "board": board,
+        "dials": panels.dials_of(board),
+        "rooms": panels.rooms_of(board),
+        "homeless": panels.chips_of(board, homeless),
+        "power": _tile(hub, board.house.power),
+        "tariff": _tile(hub, board.house.tariff),
+        "summary": board.summary(),
+        "troubles": panels.troubles_of(board),
+        "watched": panels.watched_of(board),
+        "masks": panels.masks_of(board),
+        "history": board.history,
+        "worded": lambda row: panels.worded(row, tongue.say, tongue.code),
+        "counted": lambda text: panels.counted(text, tongue.say),
+        "lasted": lambda seconds: span(seconds or 0, tongue.say),
+        "decimal": lambda text: decimal(text, tongue.code),
+    }
+
+
+def _tile(hub: Hub, codifier: str | None) -> panels.Tile | None:
+    if codifier is None or codifier not in hub.board:
+        return None
+    sensor = hub.board.network.sensor(codifier)
+    return panels.Tile(panels.label(sensor), codifier, hub.board.row(codifier), [])

@@ -1,1 +1,0 @@
-"""The subject 'log': its page and its API."""

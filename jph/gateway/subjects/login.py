@@ -1,0 +1,127 @@
+"""Login, logout and the current user."""
+
+import math
+import sqlite3
+import time
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Response, get, post
+from litestar.exceptions import HTTPException
+from litestar.params import JSONBody
+
+from jph.gateway.accounts import sessions, users
+from jph.gateway.accounts.passwords import LONGEST
+from jph.gateway.accounts.throttle import LoginThrottle
+from jph.gateway.platform.services import Parts
+from jph.gateway.platform.shell import WebRequest, address_of, set_cookie
+
+_MAX_AGE_S: Final = sessions.LONGEST_MS // 1000
+WRONG: Final = "wrong name or password"
+
+Name = Annotated[str, msgspec.Meta(max_length=users.LONGEST_NAME)]
+Password = Annotated[str, msgspec.Meta(max_length=LONGEST)]
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """A name and a password."""
+
+    name: Name
+    password: Password
+
+
+class Me(msgspec.Struct, frozen=True):
+    """Who is asking: `name` is empty for who is not logged in."""
+
+    name: str
+    role: str
+
+
+def handlers(parts: Parts) -> list[Any]:
+    """Return the page and the API."""
+    return [*_page(parts), *_api(parts)]
+
+
+def _api(parts: Parts) -> list[Any]:
+    """Return login, logout and who I am."""
+    accounts, throttle = parts.accounts, LoginThrottle()
+
+    @post("/api/login", status_code=200, summary="Log in")
+    async def login(request: WebRequest, data: JSONBody[Credentials]) -> Response[Me]:
+        """Begin a session, which the cookie of the answer stands for."""
+        account = await _checked(parts, throttle, request, data)
+        if request.auth.session is not None:
+            await accounts.run(sessions.end, request.auth.session.id, request.user.id)
+        agent = request.headers.get("user-agent", "")
+        begun = await accounts.run(_begin, account, address_of(request), agent, accounts.now_ms())
+        if begun is None:
+            raise HTTPException(WRONG, status_code=401)
+        secret, _ = begun
+        answer = Response(Me(account.name, account.role.word))
+        set_cookie(request, answer, secret, _MAX_AGE_S)
+        return answer
+
+    @post("/api/logout", status_code=200, summary="Log out")
+    async def logout(request: WebRequest) -> Response[Me]:
+        """End the session of this browser."""
+        session = request.auth.session
+        if session is not None:
+            await accounts.run(sessions.end, session.id, session.user.id)
+        answer = Response(Me("", ""))
+        set_cookie(request, answer, "", 0)
+        return answer
+
+    @get("/api/me", sync_to_thread=False, summary="Who I am")
+    def me(request: WebRequest) -> Me:
+        return Me(request.user.name, request.user.role.word)
+
+    return [login, logout, me]
+
+
+def _begin(
+    file: sqlite3.Connection, account: users.Account, address: str, agent: str, now_ms: int
+) -> tuple[str, sessions.Session] | None:
+    """Begin a session, None if the account has changed while its password was looked at."""
+    if users.find(file, account.name) != account:
+        return None
+    return sessions.begin(file, account.user, address, agent, now_ms)
+
+
+async def _checked(
+    parts: Parts, throttle: LoginThrottle, request: WebRequest, credentials: Credentials
+) -> users.Account:
+    """Return the account of who shows its password; who does not waits longer each time."""
+    accounts, name, address = parts.accounts, credentials.name, address_of(request)
+    wait_s = throttle.enter(address, name, time.monotonic())
+    if wait_s > 0:
+        raise HTTPException(
+            "too many attempts; wait a little",
+            status_code=429,
+            headers={"retry-after": str(math.ceil(wait_s))},
+        )
+    account = await accounts.run(users.find, name)
+    kept = account.password if account else None
+    if not await accounts.passwords.matches(kept, credentials.password) or account is None:
+        # A name that nobody has may be a password in the wrong field: it is kept nowhere.
+        parts.audit(request, f"login as {account.name if account else 'nobody known'}", "refused")
+        raise HTTPException(WRONG, status_code=401)
+    throttle.right(address, name)
+    parts.audit(request, f"login as {account.name}", "done")
+    return account
+
+
+def _page(parts: Parts) -> list[Any]:
+    """Return the page."""
+
+    @get("/login", include_in_schema=False, sync_to_thread=False)
+    def login(request: WebRequest) -> Response[str]:
+        return parts.shell.page(request, "login.html", target=safe_target(request))
+
+    return [login]
+
+
+def safe_target(request: WebRequest) -> str:
+    """Return where to go after the login: a path of ours, whatever the address says."""
+    target = request.query_params.get("next", "/")
+    plain = target.startswith("/") and not target.startswith("//") and "\\" not in target
+    return target if plain and target.isprintable() else "/"

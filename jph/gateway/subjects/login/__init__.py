@@ -1,1 +1,0 @@
-"""The subject 'login': its page and its API."""

@@ -1,1 +1,0 @@
-"""The subject 'network': its page and its API."""

@@ -1,1 +1,0 @@
-"""The subject 'original': its page and its API."""

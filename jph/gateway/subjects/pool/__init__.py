@@ -1,1 +1,0 @@
-"""The subject 'pool': its page and its API."""

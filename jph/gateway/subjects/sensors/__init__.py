@@ -1,1 +1,0 @@
-"""The subject 'sensors': its page and its API."""

@@ -1,1 +1,0 @@
-"""The subject 'stream': its page and its API."""

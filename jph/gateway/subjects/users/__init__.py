@@ -1,1 +1,0 @@
-"""The subject 'users': its page and its API."""
