@@ -91,8 +91,8 @@ class Register:
     def snapshot(self, ahead_s: float = 0.0) -> dict[str, Any]:
         """Return the state of the meter for JSON.
 
-        The running index is that of `ahead_s` later at twice the present power: an index must not go
-        back if no further snapshot follows.
+        The running index is that of `ahead_s` later at twice the present power: an index must not
+        go back if no further snapshot follows.
         """
         ahead_wh = 2 * self.apparent_va * ahead_s / JOULES_PER_WH
         return {

@@ -1,7 +1,7 @@
 """The house, event by event: between two events every draw is constant, so any step is exact.
 
-Heaters switch by their thermostat (sampled every `TICK_S`), by an order (after a delay of their own)
-and when they wake after the power came back; appliances switch by their plan. A call of `step`
+Heaters switch by their thermostat (sampled every `TICK_S`), by an order (after their own delay) and
+when they wake after the power came back; appliances switch by their plan. A call of `step`
 without an event costs almost nothing: a day at one-second steps takes well under a second.
 """
 
