@@ -16,8 +16,8 @@ from bench.judge.neighbourhood import Sizing, generate
 from bench.judge.pace import Mode
 from bench.judge.policies import POLICIES, CommercialRule, Nothing, RadiatorRule
 from bench.judge.scorer import OUTAGE_S, DayScore, Scorer
+from jph.config.house.loads import Wiring
 from jph.heating.shedding import Decision, Readings
-from jph.heating.wiring import Wiring
 from jph.sim.physics import SimulatedHouse
 from jph.sim.physics.protection import Protection
 from tests.support import REPOSITORY

@@ -14,11 +14,13 @@ from bench.judge.day import judge
 from bench.judge.neighbourhood import Sizing
 from bench.judge.policies import ours
 from bench.judge.realtime import configuration, places
+from jph.config.house.loads import wiring
+from jph.config.house.shedder import SheddingSettings
 from jph.heating.shedding import Rules
-from jph.heating.wiring import wiring
+from jph.heating.shedding.rules import rules_of
 from jph.node import kinds
 from jph.sim.physics import HouseSpec
-from nodes.shedding import Shedding, SheddingSettings
+from nodes.shedding import Shedding
 
 SECONDS = 12.0
 
@@ -42,7 +44,7 @@ def test_the_nodes_are_told_what_the_policy_is(tmp_path: Path) -> None:
     network = kinds.load(str(path))
     settings = Shedding.check_settings(network.sensor("SH"))
     assert isinstance(settings, SheddingSettings)
-    assert settings.rules() == Rules()
+    assert rules_of(settings) == Rules()
     assert {phase.limit for phase in settings.phases} == {CASE.house().subscribed_a}
     nodes, alone = (
         {h.codifier: h._replace(card="", wire=0) for h in table.heaters.values()}
