@@ -1,5 +1,5 @@
 # run       the whole demonstration house on this machine
-# test      every test                  lint   ruff, mypy, and tsc where Node.js is
+# test      every test                  lint   ruff, mypy; tsc and eslint where Node is
 # coverage  every test, and how much of the code they reach
 # bench     the measurements            clean  removes what can be made again (var/ stays)
 # lock      writes the newest versions that setup.cfg allows into requirements/dev.txt
@@ -39,6 +39,10 @@ lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@if ! command -v node >/dev/null; then echo "JavaScript: not checked, Node is missing" >&2; \
+	elif [ ! -x node_modules/.bin/tsc ] || [ ! -x node_modules/.bin/eslint ]; then \
+	    echo "JavaScript: not checked, run 'npm install --no-package-lock' first" >&2; \
+	else node_modules/.bin/tsc -p tsconfig.json && node_modules/.bin/eslint jph/gateway/static; fi
 
 lock: $(VENV)/dev.stamp
 	@$(BIN)/uv pip compile setup.cfg $(addprefix --extra=,embedded gateway test dev) --universal \
