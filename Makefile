@@ -1,5 +1,5 @@
 # run    the whole demonstration house on this machine
-# test   every test                  lint   ruff and mypy
+# test   every test                  lint   ruff, mypy, tsc and eslint
 # bench  the measurements            clean  what can be made again (var/ stays)
 #
 # Each target makes .venv itself from setup.cfg, and again when setup.cfg changes.
@@ -31,6 +31,10 @@ lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@if ! command -v node >/dev/null; then echo "JavaScript: not checked, Node is missing" >&2; \
+	elif [ ! -x node_modules/.bin/tsc ] || [ ! -x node_modules/.bin/eslint ]; then \
+	    echo "JavaScript: not checked, run 'npm install --no-package-lock' first" >&2; \
+	else node_modules/.bin/tsc -p tsconfig.json && node_modules/.bin/eslint jph/gateway/static; fi
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

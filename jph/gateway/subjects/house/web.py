@@ -16,7 +16,7 @@ from jph.gateway.live.gaps import keeps_history
 from jph.gateway.live.stream import Hub
 from jph.gateway.platform import language
 from jph.gateway.platform.language import Language
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest
 from jph.gateway.platform.zones import Zone, zone_of
 from jph.gateway.subjects.house.today import Glance, read_end, read_today
@@ -83,20 +83,20 @@ class HouseNow(msgspec.Struct, frozen=True):
     glance: Glance
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return the page and the API."""
-    return [*_page(parts), *_api(parts)]
+    return [*_page(services), *_api(services)]
 
 
-def _api(parts: Parts) -> list[Any]:
+def _api(services: Services) -> list[Any]:
     """Return the address."""
-    glances = Glances(parts)
+    glances = Glances(services)
 
     @get("/api/house", tags=["house"])
     async def house(request: WebRequest, zone: Zone = "") -> HouseNow:
         """Tell how the house is; sentences are in the language of who asks."""
         await glances.fresh()
-        board, say = parts.hub.board, language.of(request).say
+        board, say = services.hub.board, language.of(request).say
         evidence = board.evidence
         numbers = sorted({p.number for p in board.house.phases}) if evidence else []
         return HouseNow(
@@ -171,10 +171,10 @@ class Glances:
         state: there, away, none, or "" while nothing has been read yet.
     """
 
-    def __init__(self, parts: Parts, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, services: Services, clock: Callable[[], float] = time.monotonic) -> None:
         self.glance = Glance()
         self.state = ""
-        self._parts = parts
+        self._services = services
         self._clock = clock
         self._again_s = -float("inf")
         self._of: Board | None = None
@@ -182,7 +182,7 @@ class Glances:
 
     async def fresh(self) -> None:
         """Have it read again if it is older than a minute, and wait a little for it."""
-        board = self._parts.hub.board
+        board = self._services.hub.board
         due = self._of is not board or self._clock() >= self._again_s
         if due and (self._reading is None or self._reading.done()):
             self._of = board
@@ -208,7 +208,7 @@ class Glances:
             return Glance(today, round(end.timestamp() * 1000) if end else None)
 
         try:
-            self.glance, self.state = await self._parts.history.ask(question), "there"
+            self.glance, self.state = await self._services.history.ask(question), "there"
         except (StoreError, ConfigError):
             self.glance, self.state = Glance(), "away"
 
@@ -216,13 +216,15 @@ class Glances:
 LINKS: Final = [Link("/", "House", 10)]
 
 
-def _page(parts: Parts) -> list[Any]:
+def _page(services: Services) -> list[Any]:
     """Return the page."""
 
     @get("/", include_in_schema=False)
     async def house(request: WebRequest) -> Response[str]:
-        await parts.holes.fresh()
-        return parts.shell.page(request, "house.html", **_context(parts.hub, language.of(request)))
+        await services.holes.fresh()
+        return services.shell.page(
+            request, "house.html", **_context(services.hub, language.of(request))
+        )
 
     return [house]
 
