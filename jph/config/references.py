@@ -39,7 +39,7 @@ class _Reference(NamedTuple):
 
 
 def mistakes(network: Network) -> Iterator[Problem]:
-    """Yield what cannot work: unknown codifiers, wrong units, one port for two meters, and so on."""
+    """Yield what cannot work: unknown codifiers, wrong units, two meters on one port, and more."""
     senders = _Senders(network)
     for node in network.nodes():
         for check in _CHECKS.get(node.type, ()):
