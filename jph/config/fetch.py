@@ -76,6 +76,7 @@ class _Transfer:
     def _run(self) -> None:
         # Imported here: a node whose config is a file does not need it.
         import http.client
+        import urllib.error
         import urllib.request
 
         try:
@@ -85,6 +86,9 @@ class _Transfer:
                     self._content += part
                     if len(self._content) > MAX_BYTES:
                         raise OSError(f"larger than {MAX_BYTES >> 20} MiB")
+        except urllib.error.HTTPError as error:
+            error.close()
+            self._error = error
         except http.client.IncompleteRead:
             self._error = OSError(f"cut short: {self._progress()}")
         except http.client.HTTPException as error:

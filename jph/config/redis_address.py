@@ -27,8 +27,11 @@ def check_redis(secret: SecretUrl) -> None:
 
 def database_of(secret: SecretUrl) -> int:
     """Return the number of the database in a valid address."""
-    _, _, tail = _split(secret)
-    return _database(tail) or 0
+    scheme, _, tail = _split(secret)
+    parts = _PARTS.fullmatch(tail)
+    if scheme == "unix" or parts is None:
+        return _database("?" + tail.partition("?")[2]) or 0
+    return _database(parts["rest"]) or 0
 
 
 def normal_url(secret: SecretUrl) -> str:

@@ -89,7 +89,7 @@ class _Senders:
         if reference.unit and unit and unit != reference.unit:
             name = sensor.name or sensor.short_name or sensor.type
             return Problem(
-                path, f"expected a value in {reference.unit}, {code} ({name}) is in {unit}"
+                path, f"expected a value in {reference.unit}, but {code} ({name}) is in {unit}"
             )
         return None
 
