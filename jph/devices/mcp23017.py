@@ -119,9 +119,7 @@ class Mcp23017:
         return ports[0] ^ self._inverted[0], ports[1] ^ self._inverted[1]
 
     def _pair(self, register: int) -> Ports:
-        first, second = _repeated(
-            lambda: self._bus.read_i2c_block_data(self._address, register, 2)
-        )
+        first, second = _repeated(lambda: self._bus.read_i2c_block_data(self._address, register, 2))
         return first, second
 
     def _write_byte(self, register: int, value: int) -> None:
