@@ -20,7 +20,7 @@ from jph.heating.card import Card
 from jph.heating.holds import Ends, asked
 from jph.heating.leases import fallback_of
 from jph.heating.orderbook import Given, from_stored, to_stored
-from jph.heating.orders import Order, decode
+from jph.heating.orders import Order, decode, encode
 from jph.heating.report import Report
 from jph.node.node import Node, now_ms
 from jph.util import durable
@@ -64,7 +64,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self._known = False  # the chip has been seen since the start of this program
         self._away = False  # it does not answer, and that has been told
         self._retry_s = self._check_s = 0.0
-        self._backoff = Backoff(self.tick_s, LONGEST_DELAY_S)
+        self._backoff = Backoff(self.tick_s / 5, LONGEST_DELAY_S)
         self._card = self._wire_up()
         self._card.given.update(self._stored_orders())
         self._ends = Ends()
@@ -227,8 +227,8 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             self._tell_state(now_s)
             now_s = time.monotonic()
             wait_s = min(self.tick_s, self._card.next_edge_s(now_s))
-            if self._chip is not None:
-                wait_s = min(wait_s, self._check_s - now_s)
+            next_s = self._check_s if self._chip is not None else self._retry_s
+            wait_s = max(0.0, min(wait_s, next_s - now_s))
             with contextlib.suppress(TimeoutError):
                 # wait_for would lose a cancellation that comes together with a poke.
                 async with asyncio.timeout(wait_s):
@@ -250,7 +250,8 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         except DeviceError as error:
             self._lost(error)
             return
-        chip = Mcp23017(opened, self.settings.address, bus)
+        inverted = encode(dict.fromkeys(self.settings.active_low_wires, Order.ECO))
+        chip = Mcp23017(opened, self.settings.address, bus, inverted)
         try:
             self._meet(chip.read_back(), now_s)
             self._out = self._card.step(now_s)

@@ -51,7 +51,7 @@ class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
         if self._task is not None:
             self._task.cancel()
         mode = None if self.settings.mode == "auto" else Mode(self.settings.mode)
-        self.meter = Meter(self.settings.warning_expiry)
+        self.meter = Meter(self.settings.warning_expiry, time.gmtime().tm_year)
         self._told = None
         self._sent: dict[str, tuple[Fact, float]] = {}
         self._codifiers = self._map_fields()

@@ -46,8 +46,8 @@ JPH = REPOSITORY / "jph"
 PURE = [
     JPH / "errors.py",
     JPH / "config" / "validation.py",
-    JPH / "util" / "freshness.py",
     JPH / "util" / "backoff.py",
+    JPH / "util" / "freshness.py",
     JPH / "util" / "token_bucket.py",
     JPH / "client" / "limits.py",
     JPH / "client" / "survey.py",

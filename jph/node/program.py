@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from jph.config import last_good
 from jph.config import model as config
@@ -26,10 +26,13 @@ def default_url() -> str:
     return os.environ.get("JPH_CONFIG") or DEFAULT_CONFIG
 
 
-def run(codifiers: str | Sequence[str], url: str | None = None) -> None:
+def run(
+    codifiers: str | Sequence[str], url: str | None = None, own: Iterable[type[Node]] = ()
+) -> None:
     """Run these nodes (one codifier, or several) in this process until SIGTERM or SIGINT.
 
     `url` is the path or URL of the config; by default `JPH_CONFIG`, else `static/config.json`.
+    `own` are kinds that the calling program defines itself.
 
     Raises:
         ConfigError: the config is wrong for them.
@@ -39,6 +42,8 @@ def run(codifiers: str | Sequence[str], url: str | None = None) -> None:
     url = url or default_url()
     if not codifiers:
         raise ConfigError("which node? name its codifier, or set JPH_SENSOR")
+    for kind in own:
+        kinds.add(kind)
     fetched = last_good.fetch_at_start(url, _warn)
     network = kinds.parse(fetched.document, url, codifiers)
     if not fetched.copy_of:

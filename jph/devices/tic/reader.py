@@ -231,7 +231,7 @@ class FrameReader:
     def _end_frame(self, events: list[ReaderEvent], *, complete: bool) -> None:
         if self._candidate is not None:
             self._end_candidate_frame()
-        if self._labels or complete:
+        if self._labels:  # STX and ETX alone come from noise, not from a meter
             bad = self.bad - self._bad_before
             events.append(FrameEnd(self._frame, complete, frozenset(self._labels), bad))
             self.frames += complete
