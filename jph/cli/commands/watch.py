@@ -116,7 +116,7 @@ async def _watch(
             return
         try:
             show(message, now_ms())
-        except OSError as error:  # the reader of our output has gone; a node's hook must not raise
+        except Exception as error:  # a hook of a node must not raise
             end.set_exception(error)
             return
         shown += 1

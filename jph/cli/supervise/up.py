@@ -121,6 +121,8 @@ class House:
         """Live until a signal, or until newer instances have every part; return the status."""
         loop = asyncio.get_running_loop()
         for ending in _ENDINGS:
+            if ending is signal.SIGHUP and signal.getsignal(ending) is signal.SIG_IGN:
+                continue  # nohup: the house goes on without a terminal
             loop.add_signal_handler(ending, self._end.set)
         watching = [asyncio.create_task(self._live(takes_over), name="house")]
         if follows_parent:
