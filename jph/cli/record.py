@@ -13,7 +13,7 @@ from jph.cli.output import echo_json, show_clock, table
 from jph.cli.watch import Filter, Printer, filter_options
 from jph.config.model import state_dir
 from jph.errors import DecodeError, StoreError
-from jph.heating.explain import span
+from jph.heating.sentences import span
 from jph.recorder import store
 from jph.recorder.frames import Damage, End, Event, Heard, find_events, unpack
 from jph.recorder.overruns import Overrun, from_lines

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from jph.errors import ConfigError, JphError
 from jph.heating.explain import explain, explain_phase
 from jph.heating.facts import Evidence
 from jph.node.outbox import now_ms, ping_number
-from jph.wire.codec import Flag, Reading
+from jph.wire.codec import Flag, Quality, Reading
 from nodes.controlprogram import on_bus
 
 _MARGIN_S: Final = 0.5
@@ -54,7 +55,7 @@ def why(app: App, what: tuple[str, ...], wait_s: float | None, as_json: bool) ->
     if not evidence.heard:
         raise JphError(f"nobody says anything of heaters and phases within {wait_s:g} s")
     if not what:
-        chosen = [h for h in chosen if evidence.heater(h.codifier).shed]
+        chosen = [h for h in chosen if evidence.heater(h.codifier, time.monotonic()).shed]
     show = _show_json if as_json else _show
     show(app.network, evidence, chosen, bool(what))
 
@@ -107,7 +108,8 @@ async def _listen(app: App, evidence: Evidence, chosen: Sequence[Load], wait_s: 
     def read(readings: list[Reading]) -> None:
         for reading in readings:
             if reading.flag != "n":
-                evidence.note(reading.source, reading.value)
+                doubted = reading.quality in (Quality.STALE, Quality.IMPLAUSIBLE)
+                evidence.note(reading.source, reading.value, time.monotonic(), doubted=doubted)
         if not evidence.missing(chosen):
             told.set()
 
@@ -128,7 +130,7 @@ def _names(network: Network) -> dict[str, str]:
 def _show(network: Network, evidence: Evidence, chosen: list[Load], asked: bool) -> None:
     names, now, one = _names(network), now_ms(), len(chosen) == 1 and asked
     for heater in chosen:
-        facts = evidence.heater(heater.codifier)
+        facts = evidence.heater(heater.codifier, time.monotonic())
         click.echo("\n  ".join(explain(facts, now, names, with_phase=one)))
         if not one:
             click.echo()
@@ -137,7 +139,7 @@ def _show(network: Network, evidence: Evidence, chosen: list[Load], asked: bool)
     if not chosen:
         click.echo("Nothing is shed.")
     for number in sorted({h.phase for h in chosen} if asked else evidence.wiring.phases):
-        phase = evidence.phase(number)
+        phase = evidence.phase(number, time.monotonic())
         if phase.shedder and phase.shed is None:
             shedder = names.get(phase.shedder) or phase.shedder
             click.echo(f"What is shed on phase {number} is not known: {shedder} says nothing.")
@@ -150,7 +152,9 @@ def _show_json(network: Network, evidence: Evidence, chosen: list[Load], asked: 
     echo_json(
         {
             "heaters": [_as_json(evidence, h.codifier, now, names) for h in chosen],
-            "phases": [evidence.phase(number)._asdict() for number in sorted(phases)],
+            "phases": [
+                evidence.phase(number, time.monotonic())._asdict() for number in sorted(phases)
+            ],
         }
     )
 
@@ -158,7 +162,7 @@ def _show_json(network: Network, evidence: Evidence, chosen: list[Load], asked: 
 def _as_json(
     evidence: Evidence, codifier: str, now: float, names: dict[str, str]
 ) -> dict[str, Any]:
-    facts = evidence.heater(codifier)
+    facts = evidence.heater(codifier, time.monotonic())
     return {
         **facts._asdict(),
         "cause": facts.cause._asdict() if facts.cause else None,

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from jph.errors import JphError
-from jph.heating.explain import Say, english
+from jph.heating.sentences import Say, english
 from jph.node.outbox import ping_number
 from jph.wire.codec import EVERY_NODE, Control, Flag
 

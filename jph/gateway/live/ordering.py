@@ -9,9 +9,9 @@ from jph.config.model import Network
 from jph.gateway.live.commands import Commander
 from jph.gateway.live.replies import Replies
 from jph.heating.answers import Outcome, refusals
-from jph.heating.explain import Say, english
 from jph.heating.holds import number_of
 from jph.heating.orders import Order
+from jph.heating.sentences import Say, english
 from jph.wire.codec import Flag
 
 PATIENCE_S: Final = (0.5, 0.5, 1.0)

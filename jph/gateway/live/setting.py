@@ -12,7 +12,7 @@ from jph.errors import JphError
 from jph.gateway.live.commands import Commander
 from jph.gateway.live.replies import Heard, Replies
 from jph.gateway.view.figures import shown
-from jph.heating.explain import Say, english
+from jph.heating.sentences import Say, english
 from jph.node import kinds
 from jph.wire.codec import Flag, Quality, Reading
 

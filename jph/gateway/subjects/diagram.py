@@ -7,9 +7,9 @@ from typing import Any, Final, Literal
 import msgspec
 from litestar import Response, get
 
+from jph.config.freshness import State
 from jph.config.model import Sensor
 from jph.gateway.live.board import Board, announces
-from jph.gateway.live.status import State
 from jph.gateway.live.traffic import Rates
 from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from litestar import Response, get
 
+from jph.config.freshness import State
 from jph.gateway.live.board import announces
-from jph.gateway.live.status import State
 from jph.gateway.platform.services import Services
 from jph.version import __version__
 

@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
+from jph.config.freshness import State
 from jph.config.house.loads import Load
 from jph.config.model import Sensor
 from jph.gateway.live.board import Board, Row, announces, obeys
 from jph.gateway.live.commands import FLAGS
-from jph.gateway.live.status import State
 from jph.gateway.view.figures import decimal, figure
 
 _NUMBERS: Final = re.compile(r"\d+")
