@@ -8,10 +8,10 @@ protects the house first.  A part that protects is judged by its readings and fa
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from jph.config.freshness import State
 from jph.config.house.house import METER_TYPE, House
 from jph.config.model import Network
 from jph.heating.sentences import Say, english, span
+from jph.util.freshness import State
 
 CURRENT_S: Final = 8.0
 """A meter sends each current every 1 to 3 s: three frames in a row are missing."""

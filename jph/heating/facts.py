@@ -9,12 +9,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from jph.config.freshness import is_old
 from jph.config.house.house import House, HousePhase
 from jph.config.house.loads import Load, ceilings, mask_of, wiring
 from jph.config.model import Network
 from jph.heating.blindness import Watch
 from jph.heating.orders import Order
+from jph.util.freshness import is_old
 from jph.wire.codec import Value
 
 _LONGEST_TEXT: Final = 80

@@ -12,7 +12,6 @@ from typing import Final
 
 import msgspec
 
-from jph.config.freshness import Signs, State, is_old, judge_element, judge_node
 from jph.config.house.house import House, HousePhase
 from jph.config.house.loads import mask_of
 from jph.config.model import Network, Sensor
@@ -30,6 +29,7 @@ from jph.heating.blindness import Blind, Seen, Watch
 from jph.heating.facts import Evidence
 from jph.heating.orders import Order
 from jph.node import kinds
+from jph.util.freshness import Signs, State, is_old, judge_element, judge_node
 from jph.wire.codec import Value
 
 HIGH: Final = 0.8

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from litestar import Response, get
 
-from jph.config.freshness import State
 from jph.gateway.live.board import announces
 from jph.gateway.platform.services import Services
+from jph.util.freshness import State
 from jph.version import __version__
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from jph.cli.commands.why import choose
 from jph.cli.main import cli
-from jph.cli.why import choose
 from jph.config.model import Network
 from jph.errors import ConfigError
 from jph.heating.facts import Evidence
@@ -123,13 +123,13 @@ def test_nothing_shed_is_said(network: Network, tmp_path: Path) -> None:
 def test_a_silent_shedder_is_said(network: Network, tmp_path: Path) -> None:
     with speaking(network, {"11": 0}):
         lines = ask(network, tmp_path, "--wait", "2").stdout.splitlines()
-    assert "What is shed on phase 1 is not known: SH says nothing." in lines
+    assert "What is shed on phase 1 is not known: SH sends nothing." in lines
 
 
 def test_silence_is_a_failure(network: Network, tmp_path: Path) -> None:
     done = ask(network, tmp_path, "--wait", "0.05")
     assert done.exit_code == 1
-    assert "nobody says anything" in done.stderr
+    assert "no node reports heaters" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from jph.config.freshness import State
 from jph.config.model import Network
 from jph.heating.blindness import Blind, Seen, Watch
+from jph.util.freshness import State
 from tests.jph.gateway.houses import house
 
 Make = Callable[..., Network]
