@@ -3,7 +3,7 @@
 Three currents, a reading a second each, in a PostgreSQL started for this; all but the last two days
 are packed, as the calculator packs them (some are, to see how fast; the others are made so by SQL).
 Their statistics are computed by the calculator. Then the function that pages ask,
-`collector.history.reading_back.read_history`, for a day, a month and a year up to now, in turns
+`collector.history.query.read_history`, for a day, a month and a year up to now, in turns
 with a plain SELECT of as many readings by the key of `reading`; with one year stored, and five.
 
     python -m bench.history [--days 10 | --full] [--json FILE]
@@ -28,10 +28,10 @@ from zoneinfo import ZoneInfo
 from bench import report
 from bench.lab.servers import postgres, short_directory
 from collector.db.connecting import connect, query, transaction
-from collector.db.packed_schema import CHUNK
 from collector.db.schema import create_months, create_packed, migrate
+from collector.db.tables import CHUNK
 from collector.history.packing import pack_day, vacuum
-from collector.history.reading_back import Range, read_history
+from collector.history.query import Range, read_history
 from collector.statistics.buckets import to_us
 from collector.statistics.calculator import Calculator
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector.db.connecting import told, transaction
 from collector.db.schema import LOCK
-from collector.db.statistics_schema import WIDTHS
+from collector.db.tables import WIDTHS
 from collector.history.numbers import FINITE, NUMBER, TEXT
 from jph.config.model import Sensor
 

@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath, QueryParameter
 
 from collector.db.place import zone_of
-from collector.history.curves import Wanted, read_curves
+from collector.history.query import Wanted, read_curves
 from jph.config.model import Sensor
 from jph.gateway.accounts.roles import Role, needs
 from jph.gateway.live.commands import FLAGS, Answer

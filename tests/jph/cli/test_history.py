@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 import pytest
 
-from collector.history.reading_back import Point
+from collector.history.query import Point
 from collector.statistics.buckets import HOUR_US, MINUTE_US, SECOND_US
 from jph.cli.database import parse_moment
 from jph.cli.plot import plot

@@ -1,4 +1,4 @@
-"""Curves: what `reading_back` tells, as columns; and what it does not tell."""
+"""Curves: the columns that pages draw, beside the points of `read_history`."""
 
 import contextlib
 import json
@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from collector.db.connecting import connect
-from collector.history.curves import Curve, Statistic, Wanted, read_curves
-from collector.history.reading_back import Level
+from collector.history.query import Curve, Level, Wanted, read_curves
 from collector.statistics.buckets import HOUR_US, SECOND_US
+from collector.statistics.statistics import Statistic
 from jph.retransmit import Cause, Hole
-from tests.collector.history.test_reading_back import NOW, SPIKE, house, read
+from tests.collector.history.test_query import NOW, SPIKE, house, read
 from tests.collector.ingest.test_writer import dsn, query
 from tests.collector.statistics.test_calculator import CHANGE, House, reading
 
@@ -35,13 +35,13 @@ def columns(curve: Curve) -> list[list[float]]:
     return [json.loads(column) for column in curve[5:9] if column]
 
 
-def test_the_points_of_reading_back(house: House) -> None:
+def test_the_points_of_read_history(house: House) -> None:
     """Running buckets included."""
     for every, back_ms in product([Level.TEN_MINUTES, Level.HOUR, Level.DAY], [0, 2 * HOUR_MS]):
-        like_reading_back(house, every, back_ms)
+        like_read_history(house, every, back_ms)
 
 
-def like_reading_back(house: House, every: Level, back_ms: int) -> None:
+def like_read_history(house: House, every: Level, back_ms: int) -> None:
     (curve,) = curves(house, every=every, end_ms=NOW_MS - back_ms)
     expected = read(house, CHANGE, NOW - 1000 * back_ms, every=every).points
     times, values, low, high = columns(curve)
@@ -108,7 +108,7 @@ def test_deviations_are_joined_exactly(house: House) -> None:
     values[14 * 360] = SPIKE
     _, _, low, high = columns(curve)
     assert (min(low), max(high)) == (0, SPIKE)
-    (day,) = curves(house, every=Level.HOUR, end_ms=until, points=12, statistic="stdev")
+    (day,) = curves(house, every=Level.HOUR, end_ms=until, points=12, statistic=Statistic.DEVIATION)
     exact = statistics.pstdev(values[360 * 14 : 360 * 16])
     assert max(columns(day)[1]) == pytest.approx(exact, rel=0.02)
 
