@@ -32,7 +32,7 @@ from jph.config.model import Endpoint, Multicast, Network, Sensor
 from jph.node.node import Node
 from jph.node.outbox import Outbox
 from jph.node.receiver import RepairingReceiver
-from jph.retransmit import Hole
+from jph.retransmit import Gap
 from jph.retransmit.messages import Drill
 from jph.retransmit.resend_buffer import Ring
 from jph.wire.codec import Dialect, Quality, Reading
@@ -69,7 +69,7 @@ class Keeper(Node, type="BenchKeeper"):
         if len(self.kept) >= self.awaited:
             self.arrived.set()
 
-    def on_holes(self, holes: list[Hole]) -> None:
+    def on_gaps(self, holes: list[Gap]) -> None:
         """Count what was given up."""
         self.lost += sum(hole.count for hole in holes)
 

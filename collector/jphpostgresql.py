@@ -11,7 +11,7 @@ from collector.ingest.keeper import Keeper
 from jph.config.model import Sql, state_dir
 from jph.config.stores import postgres_dsn
 from jph.node.node import Node, Settings
-from jph.retransmit import Hole
+from jph.retransmit import Gap
 from jph.wire.codec import Reading
 
 Commit = Literal["on", "off", "local", "remote_write", "remote_apply"]
@@ -94,7 +94,7 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
         """Take readings in."""
         self.keeper.add(readings)
 
-    def on_holes(self, holes: list[Hole]) -> None:
+    def on_gaps(self, holes: list[Gap]) -> None:
         """Take in what will never come."""
         self.keeper.add_holes(holes)
 

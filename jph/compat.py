@@ -26,7 +26,7 @@ from jph.node.node import Node
 from jph.node.outbox import now_ms
 from jph.node.program import default_url, run_nodes
 from jph.util import logs
-from jph.wire.codec import EVERYBODY, Control, Flag, Json, Reading
+from jph.wire.codec import EVERY_NODE, Control, Flag, Json, Reading
 
 Callback = Callable[..., Any]
 
@@ -179,7 +179,7 @@ class jph:
         """
         self._open_outside_run()
         number = float(timeComponent or self._node.config_time_ms)
-        self._node.send_control(flag[:1], to[:2] or EVERYBODY, number)
+        self._node.send_control(flag[:1], to[:2] or EVERY_NODE, number)
 
     def run(
         self,

@@ -8,9 +8,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from collector.ingest.ledger import Account, Gap, Key, Parts, Run, Settlement, doubtful, settle
+from collector.ingest.ledger import (
+    Account,
+    Key,
+    Parts,
+    RecordedGap,
+    Run,
+    Settlement,
+    doubtful,
+    settle,
+)
 from collector.ingest.rows import LAST_MS
-from jph.retransmit import Cause, Hole
+from jph.retransmit import Cause, Gap
 from jph.retransmit.gaps import Ranges
 
 if TYPE_CHECKING:
@@ -62,7 +71,7 @@ _LOSE_UNCOUNTED: Final = """
 def settle_all(
     cursor: "cursor",
     heard: Mapping[Key, Sequence[Run]],
-    holes: Mapping[Key, Sequence[Hole]],
+    holes: Mapping[Key, Sequence[Gap]],
 ) -> dict[Key, Settlement]:
     """Lock the accounts of whoever was heard or lost, and settle with them."""
     keys = sorted({*heard, *holes})
@@ -129,13 +138,13 @@ def _time(ms: int | None) -> int | None:
     return None if ms is None else min(ms, LAST_MS)
 
 
-def _gaps(cursor: "cursor", key: Key, parts: Parts) -> list[Gap]:
+def _gaps(cursor: "cursor", key: Key, parts: Parts) -> list[RecordedGap]:
     """Return the gaps that have something of `parts` in them."""
     if not parts:
         return []
     cursor.execute(_GAPS, (*key, parts[-1][1], parts[0][0]))
     return [
-        Gap(first, stop, from_ms, to_ms, cause, row)
+        RecordedGap(first, stop, from_ms, to_ms, cause, row)
         for row, first, stop, from_ms, to_ms, cause in cursor.fetchall()
     ]
 

@@ -7,7 +7,7 @@ from typing import Final
 from collector.ingest.ledger import coalesce, runs
 from collector.ingest.rows import LAST_MS
 from collector.ingest.runs import Parts, announcements, memory_of
-from jph.retransmit import Cause, Hole
+from jph.retransmit import Cause, Gap
 from jph.wire.codec import Reading
 
 BATCH_ROWS: Final = 32_768
@@ -30,7 +30,7 @@ class Batch:
     def __init__(
         self,
         readings: Sequence[Reading] = (),
-        holes: list[Hole] | None = None,
+        holes: list[Gap] | None = None,
         place: tuple[int, int] | None = None,
     ) -> None:
         self.readings = readings
@@ -57,16 +57,16 @@ class Batch:
         return Batch(first), Batch(second, self.holes)
 
 
-def hole_of(reading: Reading, cause: Cause) -> Hole:
+def hole_of(reading: Reading, cause: Cause) -> Gap:
     """Return the hole that a reading leaves that cannot be kept."""
     when = min(reading.timestamp_ms, LAST_MS)
-    return Hole(reading.source, reading.epoch, reading.sequence, 1, cause, when, when)
+    return Gap(reading.source, reading.epoch, reading.sequence, 1, cause, when, when)
 
 
-def holes_of(readings: Sequence[Reading], cause: Cause) -> list[Hole]:
+def holes_of(readings: Sequence[Reading], cause: Cause) -> list[Gap]:
     """Return the holes that dropped readings leave."""
     return [
-        Hole(
+        Gap(
             *key, run.first, run.messages, cause, min(run.from_ms, LAST_MS), min(run.to_ms, LAST_MS)
         )
         for key, listed in runs(readings).items()
@@ -100,7 +100,7 @@ class Buffer:
         self.bytes += self._parts.add(readings)
         self.rows += len(readings)
 
-    def add_holes(self, holes: Iterable[Hole]) -> None:
+    def add_holes(self, holes: Iterable[Gap]) -> None:
         """Take in what was given up."""
         self._open().holes += holes
 

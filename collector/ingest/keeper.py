@@ -19,7 +19,7 @@ from collector.ingest.unflushed import Unsure
 from collector.ingest.writer import Store, Stored
 from jph.errors import StoreError
 from jph.node.node import now_ms
-from jph.retransmit import Cause, Hole, Mark
+from jph.retransmit import Cause, Checkpoint, Gap
 from jph.util.logs import NodeLog, Throttle
 from jph.util.worker import Worker
 from jph.wire.codec import Reading
@@ -85,14 +85,14 @@ class Keeper:
         if self.buffer.bytes > self._buffer_bytes:
             self._make_room()
 
-    def add_holes(self, holes: Iterable[Hole]) -> None:
+    def add_holes(self, holes: Iterable[Gap]) -> None:
         """Take in what will never come."""
         self._note_arrival()
         self.buffer.add_holes(holes)
 
     # What the node runs
 
-    async def open(self) -> Sequence[Mark]:
+    async def open(self) -> Sequence[Checkpoint]:
         """Open the spool; return what an earlier run left in it."""
         try:
             self._left = await self._disk.run(self.spool.open)
@@ -103,7 +103,9 @@ class Keeper:
             self._log.info("%s bytes of readings wait in the spool", self.spool.bytes)
         return marks({}, self._left)
 
-    async def store(self, dsn: Callable[[], str], resume: Callable[[Iterable[Mark]], None]) -> None:
+    async def store(
+        self, dsn: Callable[[], str], resume: Callable[[Iterable[Checkpoint]], None]
+    ) -> None:
         """Store for ever, through as many connections as it takes."""
         delay_s = _FIRST_RETRY_S
         while True:

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from collector.ingest.columns import Columns
 from collector.ingest.runs import parts_of
-from jph.retransmit import Hole, Mark
+from jph.retransmit import Checkpoint, Gap
 from jph.retransmit.gaps import Range, Ranges
 from jph.wire.codec import SEQUENCE_LIMIT, Reading
 from jph.wire.readings import Readings
@@ -48,7 +48,7 @@ class Run(NamedTuple):
         return (self.last - self.first) % SEQUENCE_LIMIT + 1
 
 
-class Gap(NamedTuple):
+class RecordedGap(NamedTuple):
     """Positions (half-open) that are lost, between which times, why, and its row in the table.
 
     None are counted where it is not known how many there were.
@@ -86,7 +86,7 @@ class Settlement(NamedTuple):
     account: Account | None
     before: Account | None
     stored: Parts
-    lost: tuple[Gap, ...]
+    lost: tuple[RecordedGap, ...]
     healed: tuple[int, ...]
 
 
@@ -128,17 +128,17 @@ def _follow(known: list[list[int]], run: list[int]) -> list[int]:
     return known[-1]
 
 
-def by_key(holes: Iterable[Hole]) -> dict[Key, list[Hole]]:
+def by_key(holes: Iterable[Gap]) -> dict[Key, list[Gap]]:
     """Sort holes by who they are of."""
-    found: dict[Key, list[Hole]] = {}
+    found: dict[Key, list[Gap]] = {}
     for hole in holes:
         found.setdefault((hole.source, hole.epoch), []).append(hole)
     return found
 
 
-def coalesce(holes: Iterable[Hole]) -> list[Hole]:
+def coalesce(holes: Iterable[Gap]) -> list[Gap]:
     """Make one of holes that follow each other and have one cause."""
-    merged: list[Hole] = []
+    merged: list[Gap] = []
     for key, listed in by_key(holes).items():
         start = len(merged)
         for hole in sorted(listed, key=attrgetter("first")):
@@ -148,7 +148,7 @@ def coalesce(holes: Iterable[Hole]) -> list[Hole]:
                 and before.cause == hole.cause
                 and (before.first + before.count) % SEQUENCE_LIMIT == hole.first
             ):
-                merged[-1] = Hole(
+                merged[-1] = Gap(
                     *key,
                     before.first,
                     before.count + hole.count,
@@ -168,7 +168,7 @@ def position(sequence: int, base: int) -> int:
 
 
 def doubtful(
-    key: Key, account: Account | None, heard: Sequence[Run], holes: Sequence[Hole] = ()
+    key: Key, account: Account | None, heard: Sequence[Run], holes: Sequence[Gap] = ()
 ) -> Parts:
     """Return where gaps matter.
 
@@ -188,8 +188,8 @@ def settle(
     key: Key,
     account: Account | None,
     heard: Sequence[Run],
-    holes: Sequence[Hole] = (),
-    gaps: Sequence[Gap] = (),
+    holes: Sequence[Gap] = (),
+    gaps: Sequence[RecordedGap] = (),
 ) -> Settlement:
     """Settle what came and what was given up against an account.
 
@@ -211,7 +211,7 @@ def settle(
 
 
 def _settle_positions(
-    account: Account | None, heard: Sequence[Run], holes: Sequence[Hole], gaps: Sequence[Gap]
+    account: Account | None, heard: Sequence[Run], holes: Sequence[Gap], gaps: Sequence[RecordedGap]
 ) -> Settlement:
     base = account.last if account else (heard[0] if heard else holes[0]).first
     came = _positions(heard, base)
@@ -240,7 +240,7 @@ def _settle_positions(
 
 
 def _continued(
-    key: Key, account: Account, heard: Sequence[Run], holes: Sequence[Hole]
+    key: Key, account: Account, heard: Sequence[Run], holes: Sequence[Gap]
 ) -> Account | None:
     """Return an account that one run follows on, as nearly every time; None in any other case."""
     if holes or len(heard) != 1 or not key[1]:
@@ -259,7 +259,7 @@ def sequences(parts: Iterable[Range]) -> Iterator[tuple[int, int]]:
 
 def marks(
     accounts: Mapping[Key, Account], waiting: Mapping[Key, Sequence[Run]] | None = None
-) -> list[Mark]:
+) -> list[Checkpoint]:
     """Return what a collector that starts knows: what is stored, and what waits to be (spooled).
 
     All starts are told: a journal may list one that is stored already.
@@ -269,7 +269,7 @@ def marks(
         if account := settle(key, known.get(key), heard).account:
             known[key] = account
     return [
-        Mark(
+        Checkpoint(
             source,
             epoch,
             account.last % SEQUENCE_LIMIT,
@@ -282,7 +282,7 @@ def marks(
 
 
 def _settle_original(
-    account: Account | None, heard: Sequence[Run], holes: Sequence[Hole], gaps: Sequence[Gap]
+    account: Account | None, heard: Sequence[Run], holes: Sequence[Gap], gaps: Sequence[RecordedGap]
 ) -> Settlement:
     from_ms = min((run.from_ms for run in heard), default=0) - _HOUR_MS
     to_ms = max((run.to_ms for run in heard), default=0) + _HOUR_MS
@@ -302,8 +302,8 @@ def _settle_original(
 
 
 def _heal(
-    gaps: Sequence[Gap], heard: Sequence[Run], base: int | None
-) -> tuple[tuple[int, ...], list[Gap]]:
+    gaps: Sequence[RecordedGap], heard: Sequence[Run], base: int | None
+) -> tuple[tuple[int, ...], list[RecordedGap]]:
     """Return the rows of gaps of which something came after all, and what is left of them."""
     healed, rest = [], []
     for gap in gaps:
@@ -317,24 +317,26 @@ def _heal(
     return tuple(healed), rest
 
 
-def _grow(recorded: Iterable[Gap], lost: Iterable[Gap]) -> tuple[list[Gap], list[int]]:
+def _grow(
+    recorded: Iterable[RecordedGap], lost: Iterable[RecordedGap]
+) -> tuple[list[RecordedGap], list[int]]:
     """Join what is lost to what follows on it, or it follows on, for the same cause.
 
     Return what is to be recorded, and the rows of gaps that are part of it now.
     """
-    joined: list[Gap] = []
+    joined: list[RecordedGap] = []
     rows: list[int] = []
     for gap in sorted([*recorded, *lost], key=attrgetter("first")):
         before = joined[-1] if joined else gap
         if before.stop == gap.first and before.cause == gap.cause and not (before.row and gap.row):
             rows += filter(None, (before.row, gap.row))
-            joined[-1] = Gap(before.first, gap.stop, before.from_ms, gap.to_ms, gap.cause)
+            joined[-1] = RecordedGap(before.first, gap.stop, before.from_ms, gap.to_ms, gap.cause)
         else:
             joined.append(gap)
     return [gap for gap in joined if not gap.row], rows
 
 
-def _without(gap: Gap, start: int, stop: int, run: Run) -> Iterator[Gap]:
+def _without(gap: RecordedGap, start: int, stop: int, run: Run) -> Iterator[RecordedGap]:
     """Return what is left of a gap before and after a run that lies in it."""
     if stop <= gap.first or gap.stop <= start:
         yield gap
@@ -368,13 +370,13 @@ def _wrapped(first: int, many: int) -> list[Range]:
     return [(first, SEQUENCE_LIMIT), (0, stop - SEQUENCE_LIMIT)]
 
 
-def _hole(hole: Hole, base: int) -> Range:
+def _hole(hole: Gap, base: int) -> Range:
     start = position(hole.first, base)
     return start, start + hole.count
 
 
-def _gap(start: int, stop: int, hole: Hole) -> Gap:
-    return Gap(start, stop, hole.from_ms or None, hole.to_ms or None, hole.cause)
+def _gap(start: int, stop: int, hole: Gap) -> RecordedGap:
+    return RecordedGap(start, stop, hole.from_ms or None, hole.to_ms or None, hole.cause)
 
 
 def _parts(parts: Iterable[Range]) -> Parts:

@@ -27,7 +27,7 @@ import msgspec
 
 from collector.ingest.buffer import Batch
 from collector.ingest.ledger import Key, Run, coalesce, runs
-from jph.retransmit import Cause, Hole
+from jph.retransmit import Cause, Gap
 from jph.wire.codec import HEADER_SIZE, SEQUENCE_LIMIT, decode_data, encode_data
 
 SEGMENT_BYTES: Final = 4 * 2**20
@@ -42,7 +42,7 @@ class _Summary(msgspec.Struct, array_like=True):
     """What a block holds."""
 
     heard: list[tuple[str, int, int, int, int, int]]
-    holes: list[Hole]
+    holes: list[Gap]
 
 
 class _Segment:
@@ -68,7 +68,7 @@ class _Trail:
         for key in self._last:
             self._unread[key] = self._unread.get(key, 0) + size
 
-    def follow(self, summary: _Summary) -> list[Hole]:
+    def follow(self, summary: _Summary) -> list[Gap]:
         """Go on to a good block; return what must have been in the bytes before it.
 
         That is what lies between its sequences and the last ones, if they had room for it. The
@@ -82,7 +82,7 @@ class _Trail:
             many = (run.first - first) % SEQUENCE_LIMIT
             if 0 < many * HEADER_SIZE <= unread:
                 times = before.to_ms, run.from_ms
-                holes.append(Hole(source, epoch, first, many, Cause.DAMAGED, *times))
+                holes.append(Gap(source, epoch, first, many, Cause.DAMAGED, *times))
             if epoch == 0 or (run.last - before.last) % SEQUENCE_LIMIT < SEQUENCE_LIMIT // 2:
                 self._last[key] = run
         return holes
@@ -133,7 +133,7 @@ class Spool:
         """Whether there is something to read."""
         return any(segment.read < segment.size for segment in self._segments)
 
-    def append(self, batch: Batch) -> list[Hole]:
+    def append(self, batch: Batch) -> list[Gap]:
         """Put a batch at the end; return what had to be dropped for it.
 
         Raises:
@@ -151,7 +151,7 @@ class Spool:
             raise
         last.size += len(block)
         self.bytes += len(block)
-        dropped: list[Hole] = []
+        dropped: list[Gap] = []
         while self.bytes > self._max_bytes and len(self._segments) > 1:
             dropped += self._drop(self._segments[0])
         return coalesce(dropped)
@@ -271,9 +271,9 @@ class Spool:
                 yield end, found[0]
                 start = end
 
-    def _drop(self, segment: _Segment) -> list[Hole]:
+    def _drop(self, segment: _Segment) -> list[Gap]:
         """Remove a segment that may not be stored yet; return what is lost with it."""
-        lost: list[Hole] = []
+        lost: list[Gap] = []
         with contextlib.suppress(OSError):
             for _, summary in self._summaries(segment, segment.released):
                 lost += summary.holes + _lost(summary, Cause.SPOOL_FULL)
@@ -350,9 +350,9 @@ def _datagrams(data: bytes) -> Iterator[memoryview]:
         at = end
 
 
-def _lost(summary: _Summary, cause: Cause) -> list[Hole]:
+def _lost(summary: _Summary, cause: Cause) -> list[Gap]:
     return [
-        Hole(source, epoch, run.first, run.messages, cause, run.from_ms, run.to_ms)
+        Gap(source, epoch, run.first, run.messages, cause, run.from_ms, run.to_ms)
         for source, epoch, *numbers in summary.heard
         for run in (Run(*numbers),)
     ]

@@ -12,7 +12,7 @@ import click
 
 from jph.config.model import Network, Sensor, load
 from jph.errors import ConfigError
-from jph.wire.codec import EVERYBODY, is_codifier
+from jph.wire.codec import EVERY_NODE, is_codifier
 from nodes.controlprogram import ControlProgram, ListeningProgram, with_console
 
 T = TypeVar("T")
@@ -85,8 +85,8 @@ def codifier_or_all(text: str) -> str:
 
 def codifier(text: str) -> str:
     """Take one codifier, in capitals."""
-    if text == EVERYBODY:
-        raise click.BadParameter(f"{EVERYBODY} will not do here: name one codifier")
+    if text == EVERY_NODE:
+        raise click.BadParameter(f"{EVERY_NODE} will not do here: name one codifier")
     return text.upper()
 
 

@@ -15,7 +15,7 @@ from jph.errors import DecodeError
 from jph.net.fault_injection import LONGEST_S
 from jph.node.outbox import now_ms, ping_number
 from jph.retransmit.messages import Drill, decode_letter, encode_letter
-from jph.wire.codec import EVERYBODY, Control, Flag
+from jph.wire.codec import EVERY_NODE, Control, Flag
 from nodes.controlprogram import ControlProgram, on_bus
 
 ANSWER_LIMIT_S: Final = 2.0
@@ -98,7 +98,7 @@ def drill(
         epoch=random.getrandbits(32),
         timestamp_ms=now_ms(),
         source=app.console.codifier,
-        to=EVERYBODY,
+        to=EVERY_NODE,
         seconds=seconds,
         loss=loss,
         duplicate=duplicate,
@@ -148,7 +148,7 @@ async def _find(
                 everybody.set()
 
     console.heard = heard
-    console.send_control(Flag.PING, EVERYBODY, number)
+    console.send_control(Flag.PING, EVERY_NODE, number)
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(everybody.wait(), limit_s)
     return found

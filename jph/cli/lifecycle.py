@@ -10,7 +10,7 @@ from jph.cli.context import App, codifier_argument, json_option, run_async
 from jph.cli.output import echo_json
 from jph.cli.ping import Answer, Pinger
 from jph.errors import JphError
-from jph.wire.codec import EVERYBODY, Control, Flag
+from jph.wire.codec import EVERY_NODE, Control, Flag
 from nodes.controlprogram import on_bus
 
 RELOAD_LIMIT_S: Final = 3.0
@@ -46,7 +46,7 @@ def reload(app: App, code: str, as_json: bool) -> None:
 
     A node refuses a broken configuration and goes on with the old one. Exit status 1 then.
     """
-    nodes = set() if code == EVERYBODY else {app.node_of(code).codifier}
+    nodes = set() if code == EVERY_NODE else {app.node_of(code).codifier}
     renewed = run_async(_reload(app, nodes))
     if as_json:
         echo_json({"reloaded": sorted(renewed)})
@@ -62,8 +62,8 @@ def reload(app: App, code: str, as_json: bool) -> None:
 
 
 def _switch(app: App, code: str, flag: Flag, wanted: bool, as_json: bool) -> None:
-    everybody = code == EVERYBODY
-    node = EVERYBODY if everybody else app.node_of(code).codifier
+    everybody = code == EVERY_NODE
+    node = EVERY_NODE if everybody else app.node_of(code).codifier
     answers = run_async(_order_and_ask(app, node, flag))
     if as_json:
         echo_json([{"codifier": a.codifier, "active": a.active} for a in answers])
@@ -81,7 +81,7 @@ async def _order_and_ask(app: App, node: str, flag: Flag) -> list[Answer]:
     async with on_bus(app.make_console()) as console:
         pinger = Pinger(console, app.patience)
         console.send_control(flag, node)
-        if node != EVERYBODY:
+        if node != EVERY_NODE:
             answer = await pinger.ping(node)
             return [answer] if answer else []
         return await pinger.ping_all(app.expected_nodes)
@@ -100,7 +100,7 @@ async def _reload(app: App, nodes: set[str]) -> set[str]:
 
     async with on_bus(app.make_console()) as console:
         console.heard = heard
-        console.send_control(Flag.RELOAD, nodes.copy().pop() if nodes else EVERYBODY)
+        console.send_control(Flag.RELOAD, nodes.copy().pop() if nodes else EVERY_NODE)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RELOAD_LIMIT_S * app.patience):
                 await done.wait()

@@ -14,7 +14,7 @@ from jph.cli.context import App, codifier_argument, json_option, run_async
 from jph.cli.output import echo_json, table
 from jph.config.model import Sensor
 from jph.node.outbox import ping_number
-from jph.wire.codec import EVERYBODY, Control, Flag
+from jph.wire.codec import EVERY_NODE, Control, Flag
 from nodes.controlprogram import ControlProgram, on_bus
 
 ANSWER_LIMIT_S: Final = 2.0
@@ -68,7 +68,7 @@ class Pinger:
             if expected <= answers.keys():
                 everybody.set()
 
-        self._ask(EVERYBODY, heard)
+        self._ask(EVERY_NODE, heard)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s * self._patience):
                 await everybody.wait()
@@ -113,7 +113,7 @@ def ping(app: App, code: str, count: int, interval: float, as_json: bool) -> Non
 
     Exit status 1 if nobody answers, 2 if CODE is not in the config.
     """
-    if code == EVERYBODY:
+    if code == EVERY_NODE:
         answers = run_async(_ask_everybody(app))
         _show_everybody(app, answers, as_json)
         raise SystemExit(0 if answers else 1)

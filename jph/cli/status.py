@@ -11,7 +11,7 @@ from jph.cli.context import CONSOLE_TYPE, App, json_option, run_async
 from jph.cli.output import echo_json, paint, show_value, table
 from jph.cli.survey import SILENT, Row, Survey
 from jph.node.outbox import ping_number
-from jph.wire.codec import EVERYBODY, Control, Flag
+from jph.wire.codec import EVERY_NODE, Control, Flag
 from jph.wire.sequence import SequenceTable
 from nodes.controlprogram import on_bus
 
@@ -61,7 +61,7 @@ async def _survey(app: App, wait_s: float) -> list[Row]:
         console.read = lambda readings: survey.hear_data(readings, time.monotonic())
         number = ping_number()
         survey.pinged(number, time.monotonic())
-        console.send_control(Flag.PING, EVERYBODY, number)
+        console.send_control(Flag.PING, EVERY_NODE, number)
         while (listened_s := time.monotonic() - started_s) < wait_s and not survey.complete():
             _progress(f"listening {listened_s:.0f} of {wait_s:g} s")
             await asyncio.sleep(min(_LOOK_S, wait_s - listened_s))

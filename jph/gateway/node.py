@@ -22,7 +22,7 @@ from jph.gateway.live.senses import Senses
 from jph.gateway.live.stream import MERGE_S, Hub
 from jph.node.node import Node, Settings, now_ms
 from jph.node.outbox import ping_number
-from jph.wire.codec import EVERYBODY, Control, Flag
+from jph.wire.codec import EVERY_NODE, Control, Flag
 
 if TYPE_CHECKING:
     from jph.gateway.platform.server import WebServer
@@ -173,7 +173,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         """
         if self._hub is not None and time.monotonic() >= self._ask_s:
             self._ask_s = time.monotonic() + _ASK_EVERY_S
-            self.send_control(Flag.PING, EVERYBODY, ping_number())
+            self.send_control(Flag.PING, EVERY_NODE, ping_number())
             self._renew()
 
     def on_control(self, message: Control) -> None:

@@ -14,7 +14,7 @@ _FIRST_DELAY_S: Final = 0.25
 _LONGEST_DELAY_S: Final = 15.0
 
 
-class Ear:
+class GroupListener:
     """Hands what comes to a group to `receive`, while `run` runs.
 
     Attributes:

@@ -22,7 +22,7 @@ import msgspec
 from jph.config.model import Multicast
 from jph.errors import BusError, DecodeError
 from jph.net.channel import Channel, interfaces_from_environment
-from jph.util.token_bucket import Allowance
+from jph.util.token_bucket import TokenBucket
 from jph.wire.codec import is_codifier
 
 LONGEST_TEXT: Final = 1000
@@ -30,7 +30,7 @@ LONGEST_TEXT: Final = 1000
 LARGEST: Final = 8192
 """Bytes of a datagram that are looked at: every character may take six as JSON writes it."""
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-NOBODY: Final = "--"
+NO_NODE: Final = "--"
 """The codifier of a line that no node said."""
 _RATE: Final = 20.0
 _BURST: Final = 200.0
@@ -87,7 +87,7 @@ def decode(datagram: bytes | memoryview) -> LogLine:
         raise DecodeError("no log line", f"no log line: {error}") from error
     if line.level not in LEVELS:
         raise DecodeError("level", "a log line has a level that is none")
-    if line.code != NOBODY and not is_codifier(line.code):
+    if line.code != NO_NODE and not is_codifier(line.code):
         raise DecodeError("codifier", "a log line has a codifier that is none")
     return msgspec.structs.replace(
         line, text=bounded(line.text), host=_plain(line.host)[:_LONGEST_HOST]
@@ -139,7 +139,7 @@ class LogBusHandler(logging.Handler):
         interfaces = interfaces_from_environment() or multicast.interfaces_of(host)
         self._channel = Channel(multicast.log, interfaces, multicast.ttl, multicast.mtu)
         self._host = host[:_LONGEST_HOST]
-        self._allowance = Allowance(rate, burst)
+        self._allowance = TokenBucket(rate, burst)
         self._tried_s: float | None = None
         self._count = 0
         self.held = 0
@@ -209,8 +209,8 @@ def send_log(multicast: Multicast, table: dict[str, object]) -> LogBusHandler | 
 
 
 def _code_of(record: logging.LogRecord) -> str:
-    code = str(getattr(record, "codifier", NOBODY))
-    return code if is_codifier(code) else NOBODY
+    code = str(getattr(record, "codifier", NO_NODE))
+    return code if is_codifier(code) else NO_NODE
 
 
 def _text_of(record: logging.LogRecord) -> str:

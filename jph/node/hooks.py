@@ -8,7 +8,7 @@ import msgspec
 from jph.config.model import Network, Sensor
 from jph.config.validation import read_struct
 from jph.errors import ConfigError, Problem
-from jph.retransmit import Hole
+from jph.retransmit import Gap
 from jph.wire.codec import Control, Reading
 
 
@@ -71,7 +71,7 @@ class Hooks:
         very many can read its columns.
         """
 
-    def on_holes(self, holes: list[Hole]) -> None:
+    def on_gaps(self, holes: list[Gap]) -> None:
         """Take note of readings that will never come; called for kinds with `repairs` only."""
 
     def on_reload(self) -> None:

@@ -20,10 +20,10 @@ from jph.node.outbox import now_ms
 from jph.node.receiver import Receiver, Refusals, RepairingReceiver
 from jph.node.sender import pasts
 from jph.node.unicast_service import Post
-from jph.retransmit import Mark
+from jph.retransmit import Checkpoint
 from jph.util.logs import Throttle, node_logger
 from jph.wire.codec import (
-    EVERYBODY,
+    EVERY_NODE,
     Control,
     Flag,
     Quality,
@@ -133,12 +133,12 @@ class Node(Hooks):
             self.bus.send_failed()
         self._spoke = self._spoke or any(codifier == self.codifier for codifier, _ in batch)
 
-    def send_control(self, flag: str, to: str = EVERYBODY, number: float = 0.0) -> None:
+    def send_control(self, flag: str, to: str = EVERY_NODE, number: float = 0.0) -> None:
         """Send one control message."""
         if not self.bus.control.send(self._outbox.control(flag, to, number, self.active)):
             self.bus.send_failed()
 
-    def resume(self, marks: Iterable[Mark]) -> None:
+    def resume(self, marks: Iterable[Checkpoint]) -> None:
         """Have asked again what is missing behind these marks; for kinds with `repairs`.
 
         At any time, but best in `open`: what a source keeps from before it was heard is asked for
@@ -240,7 +240,7 @@ class Node(Hooks):
             *basics,
             self.codifier,
             self._sender.epoch,
-            lambda holes: self._guarded(self.on_holes, holes),
+            lambda holes: self._guarded(self.on_gaps, holes),
             lambda source: self._past_s.get(source, 0.0),
             self.ordered,
         )
@@ -329,7 +329,7 @@ class Node(Hooks):
         if message.source == self.codifier and message.flag in (Flag.NEW, Flag.ALIVE):
             self._check_duplicate(message)
         if action := _ACTIONS.get(message.flag):
-            if message.to in (self.codifier, EVERYBODY) or self._asks_element(message):
+            if message.to in (self.codifier, EVERY_NODE) or self._asks_element(message):
                 action(self, message)
         elif message.flag in (Flag.SET, Flag.STEP) and not self._may_command(message):
             return

@@ -11,7 +11,7 @@ from jph.errors import EncodeError
 from jph.retransmit.resend_buffer import Ring
 from jph.wire.blocks import LITTLE_ENDIAN, Block, Common, Piece, encode_numbers, encode_run, grouped
 from jph.wire.codec import (
-    EVERYBODY,
+    EVERY_NODE,
     HEADER_SIZE,
     MESSAGES,
     NUMBERS,
@@ -201,7 +201,7 @@ class Outbox:
         heads = self._heads.get(flag)
         head = heads.get(codifier) if heads is not None and not quality else None
         if head is None:
-            fields = (flag, codifier, EVERYBODY, VERSION, quality)
+            fields = (flag, codifier, EVERY_NODE, VERSION, quality)
             datagram = encode_fields(sequence, self.epoch, timestamp_ms, *fields, value)
             if flag in NUMBERS and not quality:
                 self._heads.setdefault(flag, {})[codifier] = write_head(*fields)

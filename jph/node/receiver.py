@@ -14,7 +14,7 @@ from jph.net.batches import Address, Batches, keep_on_link, prepare
 from jph.net.channel import Channel
 from jph.net.fault_injection import Weather
 from jph.node.outbox import now_ms
-from jph.retransmit import Hole, Mark
+from jph.retransmit import Checkpoint, Gap
 from jph.retransmit.messages import (
     Drill,
     Letter,
@@ -194,7 +194,7 @@ class RepairingReceiver(Receiver):
         log: Log,
         codifier: str,
         epoch: int,
-        on_holes: Callable[[list[Hole]], None],
+        on_gaps: Callable[[list[Gap]], None],
         past_s: Callable[[str], float],
         ordered: bool,
     ) -> None:
@@ -203,7 +203,7 @@ class RepairingReceiver(Receiver):
         self.repairer = Repairer(past_s)
         self._order = Order(self.repairer.lowest_wanted) if ordered else None
         self._codifier, self._epoch = codifier, epoch
-        self._on_holes = on_holes
+        self._on_holes = on_gaps
         self._overflowed = 0
         self._socket: socket.socket | None = None
         self._hosts: dict[str, None] = {}
@@ -229,7 +229,7 @@ class RepairingReceiver(Receiver):
             self._socket.close()
             self._socket = None
 
-    def resume(self, marks: Iterable[Mark]) -> None:
+    def resume(self, marks: Iterable[Checkpoint]) -> None:
         """Want what is missing behind these marks."""
         self.repairer.resume(marks, time.monotonic())
         if self._socket is not None:

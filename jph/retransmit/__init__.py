@@ -22,7 +22,7 @@ class Cause(StrEnum):
     RESTORED = "restored"  # was stored, and an older backup took its place
 
 
-class Hole(msgspec.Struct, frozen=True):
+class Gap(msgspec.Struct, frozen=True):
     """Readings of one source that are given up.
 
     `count` of them from sequence `first` on (0: how many is not known), between the timestamps of
@@ -38,7 +38,7 @@ class Hole(msgspec.Struct, frozen=True):
     to_ms: int
 
 
-class Mark(msgspec.Struct, frozen=True):
+class Checkpoint(msgspec.Struct, frozen=True):
     """Up to where a receiver has the readings of one start of a source.
 
     All up to sequence `last` but `missing` (first, count) are kept; `last_ms` is the timestamp of

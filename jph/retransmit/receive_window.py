@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from jph.retransmit import Cause, Hole, Mark
+from jph.retransmit import Cause, Checkpoint, Gap
 from jph.retransmit.gaps import Range, Ranges
 from jph.retransmit.messages import Asked
-from jph.util.token_bucket import Allowance
+from jph.util.token_bucket import TokenBucket
 from jph.wire.codec import SEQUENCE_LIMIT
 
 MASK: Final = SEQUENCE_LIMIT - 1
@@ -75,7 +75,7 @@ class Stream:
         self.probed_s = self.superseded_s = -1.0
         self.due_s = float("inf")
         self.tries = 0
-        self.allowance = Allowance(_ASKS_A_SECOND, _ASKS_AT_ONCE)
+        self.allowance = TokenBucket(_ASKS_A_SECOND, _ASKS_AT_ONCE)
         self._gaps: list[_Gap] = []
         self.asked_end = 0
         self._more = False
@@ -128,7 +128,7 @@ class Stream:
             self.miss(self.top + 1, position, self.latest_ms, 0, now_s)
             self.top = position - 1
 
-    def reconcile(self, mark: Mark) -> None:
+    def reconcile(self, mark: Checkpoint) -> None:
         """Narrow what is wanted from before our time to what the mark lacks."""
         last = self.position(mark.last)
         lacking = Ranges((last + 1, self.top + 1) for _ in (0,) if last < self.top)
@@ -154,7 +154,7 @@ class Stream:
         self.superseded_s = now_s
         self.miss(self.lowest, self.top + 1, 0, 0, now_s)
 
-    def gone(self, start: int, end: int) -> Iterator[Hole]:
+    def gone(self, start: int, end: int) -> Iterator[Gap]:
         """Give up what the source does not keep; yield what that leaves as holes."""
         yield from self.give_up(start, end, Cause.GONE)
         if self.floor is None and start < self.lowest:
@@ -166,7 +166,7 @@ class Stream:
             if start <= before - LOOK_BACK:
                 self.floor = start
 
-    def give_up(self, start: int, end: int, cause: Cause) -> Iterator[Hole]:
+    def give_up(self, start: int, end: int, cause: Cause) -> Iterator[Gap]:
         """Want the positions from `start` to below `end` no more; yield them as holes."""
         for here, there in self.wanted.remove(start, end):
             covered = max(here, self.claimed) if cause is Cause.GONE else here
@@ -188,9 +188,9 @@ class Stream:
         """Return the oldest wanted ranges, where there are more than can be kept."""
         return list(self.wanted)[: max(0, len(self.wanted) - _MOST_RANGES)]
 
-    def unknown(self) -> Hole:
+    def unknown(self) -> Gap:
         """Return the hole, of a size nobody knows, at the edge of what is known of a start."""
-        return Hole(
+        return Gap(
             self.source, self.epoch, (self.top + 1) & MASK, 0, Cause.SOURCE_GONE, self.latest_ms, 0
         )
 
@@ -229,7 +229,7 @@ class Stream:
         index = bisect_right(self._gaps, position, key=lambda gap: gap.start)
         yield from self._gaps[max(index - 1, 0) :]
 
-    def _hole(self, start: int, end: int, cause: Cause, gap: _Gap | None) -> Hole:
+    def _hole(self, start: int, end: int, cause: Cause, gap: _Gap | None) -> Gap:
         from_ms, to_ms = (gap.from_ms, gap.to_ms) if gap else (0, 0)
         told = Cause.OVERFLOW if gap and gap.overflow else cause
-        return Hole(self.source, self.epoch, start & MASK, end - start, told, from_ms, to_ms)
+        return Gap(self.source, self.epoch, start & MASK, end - start, told, from_ms, to_ms)

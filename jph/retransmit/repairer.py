@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Final, NamedTuple
 
-from jph.retransmit import Cause, Hole, Mark
+from jph.retransmit import Cause, Checkpoint, Gap
 from jph.retransmit.epochs import Census
 from jph.retransmit.messages import Asked, Lives, Repair
 from jph.retransmit.receive_window import LOOK_BACK, MASK, Stream
@@ -75,7 +75,7 @@ class Repairer:
         self._streams: dict[tuple[str, int], Stream] = {}
         self._of: dict[str, list[Stream]] = {}
         self._busy: dict[Stream, None] = {}
-        self._holes: list[Hole] = []
+        self._holes: list[Gap] = []
         self._look_s = math.inf
         self._census = Census(self._random)
         self._overflow, self._overflow_s = 0, 0.0
@@ -180,7 +180,7 @@ class Repairer:
         streams = (s for s in self._of.get(source, ()) if epoch in (None, s.epoch))
         return self._census.knows(source, epoch) or any(not s.listed for s in streams)
 
-    def resume(self, marks: Iterable[Mark], now_s: float) -> None:
+    def resume(self, marks: Iterable[Checkpoint], now_s: float) -> None:
         """Want what is missing behind these marks."""
         marks = list(marks)
         newest = {mark.source: mark for mark in sorted(marks, key=lambda mark: mark.last_ms)}
@@ -226,7 +226,7 @@ class Repairer:
         )
         return asks
 
-    def holes(self) -> list[Hole]:
+    def holes(self) -> list[Gap]:
         """Return what was given up since the last call."""
         holes, self._holes = self._holes, []
         return holes

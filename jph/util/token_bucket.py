@@ -3,7 +3,7 @@
 import math
 
 
-class Allowance:
+class TokenBucket:
     """`at_once` may be spent in a moment, `a_second` more come back each second.
 
     Times are those of a clock that only goes forward, in seconds.

@@ -12,7 +12,7 @@ from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 from jph.errors import EncodeError
-from jph.wire.codec import EVERYBODY, HEADER_SIZE, MESSAGES, NUMBERS, VERSION, write_head
+from jph.wire.codec import EVERY_NODE, HEADER_SIZE, MESSAGES, NUMBERS, VERSION, write_head
 
 LITTLE_ENDIAN: Final = sys.byteorder == "little"
 """Whether numbers lie in memory as they do on the wire."""
@@ -75,7 +75,7 @@ def encode_numbers(
     """
     message = MESSAGES[common.flag]
     heads = {
-        source: write_head(common.flag, source, EVERYBODY, VERSION, common.quality)
+        source: write_head(common.flag, source, EVERY_NODE, VERSION, common.quality)
         for source in set(sources)
     }
     columns = (

@@ -29,7 +29,7 @@ from jph.errors import DecodeError, EncodeError
 
 T = TypeVar("T")
 
-EVERYBODY: Final = "@@"
+EVERY_NODE: Final = "@@"
 VERSION: Final = 1
 SEQUENCE_LIMIT: Final = 2**31
 """Sequences run from 0 to one below this, then start again at 0."""
@@ -351,8 +351,8 @@ def write_head(flag: str, source: str, to: str, version: int, quality: int) -> b
     """
     if not is_codifier(source):
         raise EncodeError(f"{source!r} is not a codifier")
-    if to != EVERYBODY and not is_codifier(to):
-        raise EncodeError(f"{to!r} is neither a codifier nor {EVERYBODY}")
+    if to != EVERY_NODE and not is_codifier(to):
+        raise EncodeError(f"{to!r} is neither a codifier nor {EVERY_NODE}")
     try:
         return _HEAD.pack(flag.encode("ascii"), source.encode(), to.encode(), version, quality)
     except (struct.error, UnicodeEncodeError) as error:

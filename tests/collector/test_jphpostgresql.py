@@ -18,7 +18,7 @@ from jph.config import model as config
 from jph.config.model import Network
 from jph.errors import ConfigError
 from jph.node.node import Node
-from jph.retransmit import Cause, Hole
+from jph.retransmit import Cause, Gap
 from jph.util.worker import Worker
 from jph.wire.codec import Json
 from tests.stores_fixtures import connect
@@ -219,7 +219,7 @@ async def test_holes_are_stored_as_gaps(network: MakeNetwork, sql: dict[str, Any
     async with house(network(COLLECTOR, SOURCE, SQL=sql)) as (collector, source):
         source.send(0)
         await stores(sql, ["0"])
-        collector.on_holes([Hole("HO", 5, 7, 3, Cause.OVERFLOW, 0, 0)])
+        collector.on_gaps([Gap("HO", 5, 7, 3, Cause.OVERFLOW, 0, 0)])
         with contextlib.closing(connect(sql)) as connection, connection.cursor() as cursor:
             connection.autocommit = True
             found: list[Any] = []

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from collector.ingest.buffer import Batch, Buffer
 from collector.ingest.ledger import (
     Account,
-    Gap,
     Key,
+    RecordedGap,
     Run,
     by_key,
     doubtful,
@@ -30,7 +30,7 @@ from collector.ingest.spool import Spool
 from collector.ingest.unflushed import Unsure
 from jph.errors import StoreError
 from jph.node.outbox import Outbox
-from jph.retransmit import Cause, Mark
+from jph.retransmit import Cause, Checkpoint
 from jph.retransmit.messages import Repair
 from jph.retransmit.repairer import Repairer
 from jph.retransmit.resend_buffer import Ring
@@ -54,7 +54,7 @@ class Book(NamedTuple):
 
     account: Account | None
     stored: frozenset[int]
-    gaps: dict[int, Gap]
+    gaps: dict[int, RecordedGap]
 
 
 class Database:
@@ -174,7 +174,7 @@ class Collector:
         self.life = self.world.database.life
         self.resume(marks({}, self.left))
 
-    def resume(self, known: list[Mark]) -> None:
+    def resume(self, known: list[Checkpoint]) -> None:
         self.repairer.resume(known, self.world.now_s)
 
     def keep(self, readings: list[Reading]) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from jph.errors import JphError
 from jph.heating.explain import Say, english
 from jph.node.outbox import ping_number
-from jph.wire.codec import EVERYBODY, Control, Flag
+from jph.wire.codec import EVERY_NODE, Control, Flag
 
 FLAGS: Final = {"P": "ping", "S": "start", "H": "halt", "C": "reload"}
 LIMIT_S: Final = 1.0
@@ -84,7 +84,7 @@ class Commander:
         self._asks_all = True
         try:
             questions = [_Question(flag, source) for source in sources]
-            await self._put(EVERYBODY, questions)
+            await self._put(EVERY_NODE, questions)
         finally:
             self._asks_all = False
         return [self._answer(each.source, each, say) for each in questions]

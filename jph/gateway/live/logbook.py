@@ -14,9 +14,9 @@ import msgspec
 from jph.config.model import Multicast
 from jph.errors import DecodeError
 from jph.net.channel import Address
-from jph.net.group_listener import Ear
+from jph.net.group_listener import GroupListener
 from jph.net.log_channel import LogLine, decode
-from jph.util.token_bucket import Allowance
+from jph.util.token_bucket import TokenBucket
 
 MOST_KEPT: Final = 4000
 MOST_A_SECOND: Final = 500.0
@@ -57,11 +57,11 @@ class Logbook:
         self._clock = clock
         self._entries: deque[Entry] = deque(maxlen=MOST_KEPT)
         self._next = 0
-        self._allowance = Allowance(MOST_A_SECOND, _BURST)
+        self._allowance = TokenBucket(MOST_A_SECOND, _BURST)
         self._counts: dict[Address, int] = {}
         self._came = asyncio.Event()
         self._closed = False
-        self._ear: Ear | None = None
+        self._ear: GroupListener | None = None
 
     @property
     def next_id(self) -> int:
@@ -77,7 +77,7 @@ class Logbook:
         """Take what comes on the log channel, if there is one, until cancelled."""
         self._ear = None
         if multicast.log is not None:
-            self._ear = Ear(multicast.log, multicast, self.receive)
+            self._ear = GroupListener(multicast.log, multicast, self.receive)
             await self._ear.run()
 
     def receive(self, batch: memoryview, size: int, sender: Address) -> None:

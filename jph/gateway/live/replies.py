@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from jph.config.model import Network
 from jph.errors import DecodeError
 from jph.net.channel import Address
-from jph.net.group_listener import Ear
+from jph.net.group_listener import GroupListener
 from jph.wire.codec import Reading, decode_batch, decode_data
 
 _JOIN_LIMIT_S = 1.0
@@ -49,7 +49,7 @@ class Replies:
     def __init__(self, network: Callable[[], Network]) -> None:
         self._network = network
         self._waiting: set[Heard] = set()
-        self._ear: Ear | None = None
+        self._ear: GroupListener | None = None
         self._task: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
@@ -69,7 +69,7 @@ class Replies:
     async def _joined(self) -> None:
         if self._ear is None:
             multicast = self._network().multicast
-            self._ear = Ear(multicast.data, multicast, self._receive)
+            self._ear = GroupListener(multicast.data, multicast, self._receive)
             self._task = asyncio.create_task(self._ear.run(), name="replies")
         ear = self._ear
         with contextlib.suppress(TimeoutError):

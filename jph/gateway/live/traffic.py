@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from jph.config.model import Multicast
 from jph.net.channel import Address
-from jph.net.group_listener import Ear
+from jph.net.group_listener import GroupListener
 
 LOOKED_AT_S: Final = 12.0
 """So long after somebody asked it is counted on."""
@@ -95,8 +95,8 @@ class Traffic:
     async def _count(self, multicast: Multicast) -> float:
         """Count while it is cheap; return for how long to leave the buses alone then."""
         ears = (
-            Ear(multicast.control, multicast, self.control.receive),
-            Ear(multicast.data, multicast, self.data.receive),
+            GroupListener(multicast.control, multicast, self.control.receive),
+            GroupListener(multicast.data, multicast, self.data.receive),
         )
         tasks = [asyncio.ensure_future(ear.run()) for ear in ears]
         try:

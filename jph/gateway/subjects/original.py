@@ -29,7 +29,7 @@ from jph.gateway.subjects.history import (
     asked,
 )
 from jph.gateway.subjects.sensors import known
-from jph.wire.codec import EVERYBODY, Flag, is_codifier
+from jph.wire.codec import EVERY_NODE, Flag, is_codifier
 
 _COMMANDS: Final = [needs(Role.OPERATOR)]
 _NUMBERED: Final = {Flag.SET: "set", Flag.STEP: "step"}
@@ -121,7 +121,7 @@ def _commands(parts: Parts) -> list[Any]:
             if flag in _NUMBERED:
                 words = f"{flag} needs a number"
             raise HTTPException(words, status_code=404)
-        if codifier == EVERYBODY:
+        if codifier == EVERY_NODE:
             return await command_all(parts, request, flag)
         return await command(parts, request, codifier, flag)
 

@@ -13,7 +13,7 @@ from collector.db.connecting import connect
 from collector.history.query import Curve, Level, Wanted, read_curves
 from collector.statistics.buckets import HOUR_US, SECOND_US
 from collector.statistics.statistics import Statistic
-from jph.retransmit import Cause, Hole
+from jph.retransmit import Cause, Gap
 from tests.collector.history.test_query import NOW, SPIKE, house, read
 from tests.collector.ingest.test_writer import dsn, query
 from tests.collector.statistics.test_calculator import CHANGE, House, reading
@@ -129,7 +129,7 @@ def test_several_in_order_and_unknown_ones_empty(house: House) -> None:
 def test_gaps_and_what_is_expected_are_told(house: House) -> None:
     house.write(
         reading(MANY + 5, NOW, 1.0),
-        holes=(Hole("I1", 7, MANY, 5, Cause.GONE, NOW_MS - 50_000, NOW_MS - 1000),),
+        gaps=(Gap("I1", 7, MANY, 5, Cause.GONE, NOW_MS - 50_000, NOW_MS - 1000),),
     )
     house.calculator.expect({"I1": 30.0}, NOW)
     (curve,) = curves(house)

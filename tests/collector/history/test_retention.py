@@ -19,7 +19,7 @@ from collector.statistics.touched import rebuild
 from jph.config.model import Endpoint, Multicast, Network
 from jph.errors import ConfigError
 from jph.node import kinds
-from jph.retransmit import Cause, Hole
+from jph.retransmit import Cause, Gap
 from tests.collector.ingest.test_writer import dsn, query
 from tests.collector.statistics.test_calculator import House, reading
 
@@ -134,7 +134,7 @@ def test_rebuild_leaves_what_cannot_be_computed_any_more_and_says_so(house: Hous
 
 
 def test_gaps_do_not_call_retired_readings_missing(house: House) -> None:
-    hole = Hole("I1", 7, 10**6, 3, Cause.GONE, FIRST // 1000, FIRST // 1000 + 5)
+    hole = Gap("I1", 7, 10**6, 3, Cause.GONE, FIRST // 1000, FIRST // 1000 + 5)
     house.write(holes=(hole,))
     before = read_gaps(dsn(house.sql))
     house.work()

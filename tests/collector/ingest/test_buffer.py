@@ -1,5 +1,5 @@
 from collector.ingest.buffer import BATCH_BYTES, BATCH_ROWS, Batch, Buffer, holes_of
-from jph.retransmit import Cause, Hole
+from jph.retransmit import Cause, Gap
 from jph.wire.codec import Quality, Reading
 
 ROOM = 2**20
@@ -14,8 +14,8 @@ def sequences(batch: Batch | None) -> list[int]:
     return [each.sequence for each in batch.readings]
 
 
-def hole(first: int, count: int, cause: Cause) -> Hole:
-    return Hole("TI", 7, first, count, cause, 1000 * first, 1000 * (first + count - 1))
+def hole(first: int, count: int, cause: Cause) -> Gap:
+    return Gap("TI", 7, first, count, cause, 1000 * first, 1000 * (first + count - 1))
 
 
 def test_full_batches_grow_no_more() -> None:
@@ -73,7 +73,7 @@ def test_a_full_buffer_drops_the_oldest_and_keeps_them_as_holes() -> None:
             buffer.make_room(Cause.DISK_FULL)
     buffer.make_room(Cause.DISK_FULL)
     assert buffer.bytes <= ROOM
-    holes, kept = list[Hole](), list[int]()
+    holes, kept = list[Gap](), list[int]()
     while batch := buffer.take():
         holes += batch.holes
         kept += sequences(batch)
@@ -104,7 +104,7 @@ def test_dropped_readings_leave_holes_source_by_source() -> None:
     assert found == [
         hole(1, 2, Cause.SPOOL_FULL),
         hole(5, 1, Cause.SPOOL_FULL),
-        Hole("HO", 7, 9, 1, Cause.SPOOL_FULL, 9000, 9000),
+        Gap("HO", 7, 9, 1, Cause.SPOOL_FULL, 9000, 9000),
     ]
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from collector.ingest.ledger import (
     Account,
-    Gap,
     Key,
+    RecordedGap,
     Run,
     coalesce,
     doubtful,
@@ -18,7 +18,7 @@ from collector.ingest.ledger import (
     runs,
     settle,
 )
-from jph.retransmit import Cause, Hole, Mark
+from jph.retransmit import Cause, Checkpoint, Gap
 from jph.wire.codec import SEQUENCE_LIMIT, Quality, Reading
 
 KEY: Key = ("TI", 7)
@@ -28,8 +28,8 @@ def run(first: int, last: int) -> Run:
     return Run(first % SEQUENCE_LIMIT, last % SEQUENCE_LIMIT, 1000 * first, 1000 * last)
 
 
-def hole(first: int, count: int, cause: Cause = Cause.GONE, epoch: int = 7) -> Hole:
-    return Hole("TI", epoch, first % SEQUENCE_LIMIT, count, cause, 1000 * first, 1000 * first)
+def hole(first: int, count: int, cause: Cause = Cause.GONE, epoch: int = 7) -> Gap:
+    return Gap("TI", epoch, first % SEQUENCE_LIMIT, count, cause, 1000 * first, 1000 * first)
 
 
 def reading(sequence: int, epoch: int = 7, source: str = "TI", flag: str = "i") -> Reading:
@@ -43,10 +43,10 @@ class Books:
         self.key = key
         self.account: Account | None = None
         self.stored: set[int] = set()
-        self.gaps: dict[int, Gap] = {}
+        self.gaps: dict[int, RecordedGap] = {}
         self._rows = iter(range(1, 10**6))
 
-    def book(self, heard: list[Run], holes: list[Hole] | None = None) -> None:
+    def book(self, heard: list[Run], holes: list[Gap] | None = None) -> None:
         ask = doubtful(self.key, self.account, heard, holes or [])
         rows = [g for g in self.gaps.values() if any(g.first < e and s < g.stop for s, e in ask)]
         settled = settle(self.key, self.account, heard, holes or [], rows)
@@ -113,11 +113,11 @@ UNCOUNTED = hole(12, 0, Cause.SOURCE_GONE)
 
 
 def test_a_loss_that_nobody_could_count_is_one_where_something_is_missing() -> None:
-    lost = (Gap(12, 12, 12_000, 12_000, Cause.SOURCE_GONE),)
+    lost = (RecordedGap(12, 12, 12_000, 12_000, Cause.SOURCE_GONE),)
     missing = Account(5, 11, 11_000, ((8, 10),))
     assert settle(KEY, missing, [], [UNCOUNTED]).lost == lost
     given_up = settle(KEY, missing, [], [hole(8, 2), UNCOUNTED]).lost
-    assert given_up == (*lost, Gap(8, 10, 8000, 8000, "gone"))
+    assert given_up == (*lost, RecordedGap(8, 10, 8000, 8000, "gone"))
 
 
 @pytest.mark.parametrize("account", [None, Account(5, 11, 11_000)])
@@ -154,7 +154,7 @@ def test_sequences_wrap_and_positions_do_not() -> None:
     books.book([run(end + 1, end + 2)])
     assert books.missing == [end - 1, end]
     assert marks({KEY: books.account}) == [  # type: ignore[dict-item]
-        Mark("TI", 7, 2, ((end - 1, 2),), 1000 * (end + 2))
+        Checkpoint("TI", 7, 2, ((end - 1, 2),), 1000 * (end + 2))
     ]
 
 
@@ -264,9 +264,9 @@ def test_marks_are_of_all_starts_but_those_of_original_programs() -> None:
         ("OR", 0): Account(9, 9, 3000, ()),
     }
     assert marks(accounts) == [
-        Mark("TI", 1, 9, (), 1000),
-        Mark("TI", 2, 9, ((3, 2),), 2000),
-        Mark("TI", 3, 9, (), 3000),
+        Checkpoint("TI", 1, 9, (), 1000),
+        Checkpoint("TI", 2, 9, ((3, 2),), 2000),
+        Checkpoint("TI", 3, 9, (), 3000),
     ]
 
 
@@ -274,8 +274,8 @@ def test_what_waits_in_the_spool_is_not_asked_for() -> None:
     accounts = {KEY: Account(0, 9, 9000, ((3, 5),))}
     waiting = {KEY: [run(3, 3), run(12, 12)], ("HO", 4): [run(1, 2)]}
     assert marks(accounts, waiting) == [
-        Mark("TI", 7, 12, ((4, 1), (10, 2)), 12_000),
-        Mark("HO", 4, 2, (), 2000),
+        Checkpoint("TI", 7, 12, ((4, 1), (10, 2)), 12_000),
+        Checkpoint("HO", 4, 2, (), 2000),
     ]
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from collector.ingest.buffer import Batch
 from collector.ingest.ledger import Run
 from collector.ingest.spool import Spool
-from jph.retransmit import Cause, Hole
+from jph.retransmit import Cause, Gap
 from jph.wire.codec import Quality, Reading
 
 Make = Callable[..., Spool]
-HOLE = Hole("TI", 7, 1, 2, Cause.GONE, 0, 0)
+HOLE = Gap("TI", 7, 1, 2, Cause.GONE, 0, 0)
 
 
 def reading(sequence: int, flag: str = "d", value: float | str = 1.5) -> Reading:
@@ -27,9 +27,9 @@ def batch(first: int, last: int) -> Batch:
     return Batch([reading(n) for n in range(first, last + 1)])
 
 
-def drained(spool: Spool) -> tuple[list[int], list[Hole]]:
+def drained(spool: Spool) -> tuple[list[int], list[Gap]]:
     """Read everything; return the sequences, and the holes."""
-    sequences, holes = list[int](), list[Hole]()
+    sequences, holes = list[int](), list[Gap]()
     while found := spool.next():
         sequences += [each.sequence for each in found.readings]
         holes += found.holes
@@ -109,7 +109,7 @@ def test_a_full_spool_drops_the_oldest_and_tells_what(make: Make) -> None:
     spool = make(50_000)
     spool.open()
     spool.append(Batch([], [HOLE]))
-    dropped = list[Hole]()
+    dropped = list[Gap]()
     for n in range(0, 5000, 100):
         dropped += spool.append(batch(n, n + 99))
     assert spool.bytes <= 50_000
@@ -123,7 +123,7 @@ def test_a_full_spool_drops_the_oldest_and_tells_what(make: Make) -> None:
 def test_what_was_drained_is_not_lost_when_it_is_dropped(make: Make) -> None:
     spool = make(50_000)
     spool.open()
-    dropped = list[Hole]()
+    dropped = list[Gap]()
     for n in range(0, 5000, 100):
         dropped += spool.append(batch(n, n + 99))
         found = spool.next()
@@ -232,7 +232,7 @@ def test_damage_in_the_middle_costs_one_block_and_is_told(
         assert known >= {*range(20), *range(40, 50)}
     # The summary tells when the readings were; without it, the neighbours do.
     times = (20_000, 29_000) if at in (9, 17) else (19_000, 30_000)
-    hole = Hole("TI", 7, 20, 10, Cause.DAMAGED, *times)
+    hole = Gap("TI", 7, 20, 10, Cause.DAMAGED, *times)
     assert drained(spool) == ([*range(20), *range(30, 50)], [hole])
     assert spool.damaged == 1
 
@@ -279,7 +279,7 @@ def test_damaged_data_become_a_hole(tmp_path: Path, spool: Spool, make: Make) ->
     again.open()
     assert drained(again) == (
         [6, 7, 8, 9, 10],
-        [Hole("TI", 7, 1, 5, Cause.DAMAGED, 1000, 5000)],
+        [Gap("TI", 7, 1, 5, Cause.DAMAGED, 1000, 5000)],
     )
 
 

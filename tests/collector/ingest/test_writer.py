@@ -13,7 +13,7 @@ from collector.ingest.ledger import Account
 from collector.ingest.rows import LAST_MS
 from collector.ingest.writer import Store, Stored
 from jph.errors import StoreError
-from jph.retransmit import Cause, Hole
+from jph.retransmit import Cause, Gap
 from jph.wire.codec import Quality, Reading, Value
 from tests.stores_fixtures import connect
 from tests.support import LIMIT_S
@@ -39,7 +39,7 @@ def batch(
 
 
 def lost(first: int, count: int, cause: Cause = Cause.GONE, epoch: int = 7) -> Batch:
-    return Batch([], [Hole("TI", epoch, first, count, cause, NOW_MS, NOW_MS + 1)])
+    return Batch([], [Gap("TI", epoch, first, count, cause, NOW_MS, NOW_MS + 1)])
 
 
 def write(store: Store, batch: Batch, now_ms: int = NOW_MS) -> Stored:
@@ -152,7 +152,7 @@ def test_what_is_lost_is_a_gap_until_it_comes_after_all(store: Store, sql: dict[
 
 def test_a_gap_knows_between_which_times_it_is(store: Store, sql: dict[str, Any]) -> None:
     write(store, lost(5, 1, Cause.NETWORK))
-    write(store, Batch([], [Hole("TI", 7, 6, 1, Cause.OVERFLOW, 0, 2**63)]))
+    write(store, Batch([], [Gap("TI", 7, 6, 1, Cause.OVERFLOW, 0, 2**63)]))
     times = "SELECT cause, from_time, date_trunc('second', to_time)::text FROM gap ORDER BY first"
     start = datetime(2026, 11, 20, tzinfo=UTC)
     assert query(sql, times) == [

@@ -28,7 +28,7 @@ from collector.statistics.buckets import (
 from collector.statistics.calculator import Calculator
 from collector.statistics.touched import as_text, rebuild
 from jph.errors import StoreError
-from jph.retransmit import Hole
+from jph.retransmit import Gap
 from jph.wire.codec import Quality, Reading, Value
 from tests.collector.ingest.test_writer import dsn, query
 from tests.stores_fixtures import connect
@@ -56,7 +56,7 @@ class House:
         self.store.open(dsn(sql), CHANGE // 1000)
         self.calculator = Calculator(dsn(sql), "Q2", PARIS)
 
-    def write(self, *readings: Reading, holes: tuple[Hole, ...] = ()) -> None:
+    def write(self, *readings: Reading, holes: tuple[Gap, ...] = ()) -> None:
         self.store.write(Batch(list(readings), list(holes)), CHANGE // 1000)
 
     def calculate(self, now: int) -> int:

@@ -14,7 +14,7 @@ from jph.errors import StoreError
 from jph.gateway.accounts import sessions, tokens, users
 from jph.gateway.accounts.database import open_accounts
 from jph.gateway.accounts.roles import Role
-from jph.retransmit import Cause, Hole
+from jph.retransmit import Cause, Gap
 from tests.collector.ingest.test_writer import query
 from tests.collector.statistics.test_calculator import CHANGE, House, reading
 from tests.jph.cli.programs import Program, command, control
@@ -63,8 +63,8 @@ def test_what_was_backed_up_comes_back_whatever_happened_since(
         again.work()
         assert len(again.raw()) == 100
         assert gaps(house) == [("I1", 7, 100, 100, 99, 199, "restored")]
-        given_up = Hole("I1", 7, 100, 100, Cause.SOURCE_GONE, 0, 0)
-        ended = Hole("I1", 7, 200, 0, Cause.SOURCE_GONE, 1, 0)
+        given_up = Gap("I1", 7, 100, 100, Cause.SOURCE_GONE, 0, 0)
+        ended = Gap("I1", 7, 200, 0, Cause.SOURCE_GONE, 1, 0)
         again.write(holes=(given_up, ended))
         assert gaps(house) == [("I1", 7, 100, 100, 99, 199, "restored")]
 

@@ -11,7 +11,7 @@ from collector.history.gaps import Gaps, RecordedGap
 from collector.ingest.buffer import Batch
 from collector.ingest.writer import Store
 from jph.cli.gaps import parse_since, show
-from jph.retransmit import Cause, Hole
+from jph.retransmit import Cause, Gap
 from jph.wire.codec import Quality, Reading
 from tests.jph.cli.programs import control
 
@@ -30,9 +30,9 @@ def history(sql: dict[str, Any]) -> dict[str, Any]:
     """Store 10 readings of TI, of which 4 are lost and 2 still asked for."""
     store = Store("Q1")
     store.open(f"host={sql['Host']} user={sql['User']} dbname={sql['Database']}", NOON_MS)
-    gone = Hole("TI", 7, 1, 4, Cause.GONE, NOON_MS, NOON_MS + 5000)
-    unknown = Hole("HO", 3, 9, 0, Cause.SOURCE_GONE, NOON_MS - 7200_000, 0)
-    counted = Hole("HO", 3, 5, 2, Cause.GONE, NOON_MS - 7300_000, NOON_MS - 7250_000)
+    gone = Gap("TI", 7, 1, 4, Cause.GONE, NOON_MS, NOON_MS + 5000)
+    unknown = Gap("HO", 3, 9, 0, Cause.SOURCE_GONE, NOON_MS - 7200_000, 0)
+    counted = Gap("HO", 3, 5, 2, Cause.GONE, NOON_MS - 7300_000, NOON_MS - 7250_000)
     store.write(Batch([reading(0), reading(5), reading(8)], [gone, counted, unknown]), NOON_MS)
     store.close()
     return sql

@@ -10,7 +10,7 @@ from collector.ingest.writer import Store
 from collector.statistics.buckets import MINUTE_US
 from collector.statistics.calculator import Calculator
 from jph.config.model import Network
-from jph.retransmit import Cause, Hole
+from jph.retransmit import Cause, Gap
 from jph.wire.codec import Quality, Reading, Value
 from tests.jph.gateway.houses import element, house, node
 from tests.jph.gateway.stage import now_ms
@@ -44,9 +44,7 @@ def fill(sql: Document, network: Network, *, hours: int = 26) -> int:
         *_readings("PA", moments, lambda n: 2000.0 + n % 90),
         *(r for r in _readings("I1", moments, _current) if r.sequence not in hole),
     ]
-    lost = Hole(
-        "I1", 7, hole.start, 180, Cause.NETWORK, moments[hole.start - 1], moments[hole.stop]
-    )
+    lost = Gap("I1", 7, hole.start, 180, Cause.NETWORK, moments[hole.start - 1], moments[hole.stop])
     store.write(Batch(readings, [lost]), end_ms)
     store.write(
         Batch([_reading("TP", n, moments[n], f"H{'CP'[n % 2]}..") for n in range(4)]), end_ms

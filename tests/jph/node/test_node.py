@@ -14,7 +14,7 @@ import pytest
 from jph.config.model import Network
 from jph.errors import ConfigError, DuplicateInstance, JphError
 from jph.node.node import Node, Settings
-from jph.wire.codec import EVERYBODY, VERSION, Control, Reading, encode_control
+from jph.wire.codec import EVERY_NODE, VERSION, Control, Reading, encode_control
 from tests.support import LIMIT_S, ip, network_namespace, running, until
 
 NetworkMaker = Callable[..., Network]
@@ -80,7 +80,7 @@ ELEMENTS = [
 
 def message(**fields: Any) -> Control:
     """Return a control message as another start of a program would send it."""
-    default = Control(1, 999, 5, "I", "EA", EVERYBODY, VERSION, 0.0, True)
+    default = Control(1, 999, 5, "I", "EA", EVERY_NODE, VERSION, 0.0, True)
     return default._replace(**fields)
 
 
@@ -103,7 +103,7 @@ async def test_a_ping_is_answered_for_the_node_and_its_elements(network: Network
     net = network(EAR, MOUTH, *ELEMENTS)
     ear, mouth = Ear("EA", net), Mouth("MO", net)
     async with running(ear, mouth):
-        for number, to in enumerate(("MO", "M1", EVERYBODY)):
+        for number, to in enumerate(("MO", "M1", EVERY_NODE)):
             ear.send_control("P", to, number + 0.5)
             await until(lambda n=number: any(m[7] == n + 0.5 for m in answers(ear)))
     assert {(m.to, m.source) for m in answers(ear)} == {("EA", "MO"), ("EA", "EA")}

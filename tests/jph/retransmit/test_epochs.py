@@ -3,7 +3,7 @@
 import math
 import random
 
-from jph.retransmit import Mark
+from jph.retransmit import Checkpoint
 from jph.retransmit.messages import Life, Lives, Repair
 from jph.retransmit.repairer import Repairer
 from jph.wire.codec import Reading
@@ -53,9 +53,9 @@ def test_what_is_stored_is_not_asked_for_and_a_tail_is() -> None:
     repairer = Repairer(lambda source: 3600.0, random.Random(1))
     repairer.resume(
         [
-            Mark("AA", 1, 102, last_ms=1),
-            Mark("AA", 2, 100, last_ms=2),
-            Mark("AA", 4, 102, last_ms=4),
+            Checkpoint("AA", 1, 102, last_ms=1),
+            Checkpoint("AA", 2, 100, last_ms=2),
+            Checkpoint("AA", 4, 102, last_ms=4),
         ],
         0.0,
     )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from jph.node.outbox import Outbox
-from jph.retransmit import Cause, Hole, Mark
+from jph.retransmit import Cause, Checkpoint, Gap
 from jph.retransmit.messages import Repair
 from jph.retransmit.repairer import Repairer
 from jph.retransmit.resend_buffer import Ring
@@ -36,7 +36,7 @@ class World:
         self.count = 0
         self.sent: list[Key] = []
         self.delivered: Counter[Key] = Counter()
-        self.holes: list[Hole] = []
+        self.holes: list[Gap] = []
         self.before_our_time: set[Key] = set()
         self.asked: list[Any] = []
         self.start_source()
@@ -117,7 +117,7 @@ class World:
                 self.fly("source", ask)
             self.holes += self.repairer.holes()
 
-    def marks(self) -> list[Mark]:
+    def marks(self) -> list[Checkpoint]:
         """Return what a store would know: the newest of each epoch, and what it lacks."""
         marks = []
         for epoch in {epoch for epoch, _ in self.delivered}:
@@ -126,7 +126,7 @@ class World:
             oldest = min(i for i, key in enumerate(sent) if key in self.delivered)
             known = set(self.delivered) | self.lost()
             missing = [key[1] for key in sent[oldest:newest] if key not in known]
-            marks.append(Mark("AA", epoch, sent[newest][1], tuple((s, 1) for s in missing)))
+            marks.append(Checkpoint("AA", epoch, sent[newest][1], tuple((s, 1) for s in missing)))
         return marks
 
     def lost(self) -> set[Key]:
@@ -353,7 +353,7 @@ def test_an_original_program_is_never_asked_and_its_loss_is_told() -> None:
     alone([reading(6, epoch=0)], world)
     world.run(5.0)
     assert world.asks == 0
-    assert world.holes == [Hole("AA", 0, 7, 1, Cause.NETWORK, 5, 9)]
+    assert world.holes == [Gap("AA", 0, 7, 1, Cause.NETWORK, 5, 9)]
     alone([reading(900_000_000, epoch=0), reading(3, 0, "n"), reading(4, 0)], world)
     world.run(5.0)
     assert len(world.holes) == 1
@@ -367,7 +367,7 @@ def test_a_new_start_without_a_journal_is_not_asked_for_the_old_one() -> None:
         world.now_s += 0.1
         asked += [ask.epoch for ask in world.repairer.poll(world.now_s)]
     assert 7 not in asked
-    assert world.repairer.holes() == [Hole("AA", 7, 6, 2, Cause.SOURCE_GONE, 5, 9)]
+    assert world.repairer.holes() == [Gap("AA", 7, 6, 2, Cause.SOURCE_GONE, 5, 9)]
 
 
 def test_what_the_own_kernel_dropped_is_told_apart() -> None:
@@ -443,12 +443,12 @@ def test_marks_may_come_after_the_source_was_heard(late_s: float) -> None:
 def test_marks_of_a_start_that_is_over() -> None:
     world = World(15)
     alone([reading(70, 8, "n")], world)
-    world.repairer.resume([Mark("AA", 7, 20, ((10, 3),), 99)], world.now_s)
+    world.repairer.resume([Checkpoint("AA", 7, 20, ((10, 3),), 99)], world.now_s)
     world.run(5.0)
     assert {ask.epoch for ask in world.asked} == {8}
     assert world.holes == [
-        Hole("AA", 7, 10, 3, Cause.SOURCE_GONE, 0, 99),
-        Hole("AA", 7, 21, 0, Cause.SOURCE_GONE, 99, 0),
+        Gap("AA", 7, 10, 3, Cause.SOURCE_GONE, 0, 99),
+        Gap("AA", 7, 21, 0, Cause.SOURCE_GONE, 99, 0),
     ]
 
 

@@ -15,7 +15,7 @@ from jph.config import model as config
 from jph.config.model import Network
 from jph.node.node import Node
 from jph.node.receiver import RepairingReceiver
-from jph.retransmit import Cause, Hole, Mark
+from jph.retransmit import Cause, Checkpoint, Gap
 from jph.retransmit.messages import Drill, decode_letter
 from jph.retransmit.repairer import Ask
 from jph.retransmit.resend_log import Journal
@@ -43,13 +43,13 @@ class Keeper(Node, type="Keeper"):
         super().__init__(*arguments, **options)
         self.kept: Counter[tuple[str, int, int]] = Counter()
         self.values: list[Any] = []
-        self.given_up: list[Hole] = []
+        self.given_up: list[Gap] = []
 
     def on_data(self, readings: list[Reading]) -> None:
         self.kept.update((r.source, r.epoch, r.sequence) for r in readings)
         self.values += [r.value for r in readings if r.flag != "n"]
 
-    def on_holes(self, holes: list[Hole]) -> None:
+    def on_gaps(self, holes: list[Gap]) -> None:
         self.given_up += holes
 
 
@@ -243,7 +243,7 @@ async def test_a_receiver_that_knows_one_life_gets_the_others(network: NetworkMa
         lives.append((source._sender.epoch, source._sender.outbox.ring.tracks["MO"].first))  # type: ignore[union-attr]
     keeper, source = Keeper("KE", net), Source("MO", net)
     (stored, first), _, _ = lives
-    keeper.resume([Mark("MO", stored, (first + 30) % 2**31, last_ms=1)])
+    keeper.resume([Checkpoint("MO", stored, (first + 30) % 2**31, last_ms=1)])
     async with running(keeper, source):
         source.send(1)
         await until(lambda: len(keeper.kept) == 41 + 51 + 2, 3 * LIMIT_S)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jph.errors import DecodeError
 from jph.wire import readings
 from jph.wire.codec import (
-    EVERYBODY,
+    EVERY_NODE,
     SEQUENCE_LIMIT,
     VERSION,
     Reading,
@@ -31,7 +31,7 @@ def make(
     kinds: dict[str, Value] = {"d": 0.5, "f": 0.25, "i": 3, "q": -4, "n": 3, "s": "text"}
     return [
         Reading(
-            (first + i) % SEQUENCE_LIMIT, epoch, 1_700_000_000_000 + i, flag, source, EVERYBODY,
+            (first + i) % SEQUENCE_LIMIT, epoch, 1_700_000_000_000 + i, flag, source, EVERY_NODE,
             VERSION, 0, kinds[flag],
         )
         for i in range(count)

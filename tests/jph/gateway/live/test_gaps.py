@@ -32,7 +32,7 @@ from jph.gateway.live.gaps import (
 )
 from jph.gateway.live.stream import Hub
 from jph.gateway.node import Gateway
-from jph.retransmit import Cause, Hole
+from jph.retransmit import Cause, Gap
 from jph.wire.codec import Quality, Reading
 from tests.jph.gateway.houses import house, node
 from tests.jph.gateway.stage import RedisProcess, events
@@ -72,7 +72,7 @@ def gap(seconds: float = 5, messages: int | None = 4, **more: Any) -> RecordedGa
     return made._replace(**more)
 
 
-def store(sql: dict[str, Any], hole: Hole) -> None:
+def store(sql: dict[str, Any], gap: Gap) -> None:
     """Record a hole as the collector does, beside the reading that follows it."""
     history = Store("Q1")
     history.open(f"host={sql['Host']} user={sql['User']} dbname={sql['Database']}", NOON_MS)
@@ -180,7 +180,7 @@ async def test_the_table_is_read_shown_and_followed(
     sql: dict[str, Any],
     quick: None,
 ) -> None:
-    store(sql, Hole("I1", 7, 1, 4, Cause.OVERFLOW, NOON_MS, NOON_MS + 5000))
+    store(sql, Gap("I1", 7, 1, 4, Cause.OVERFLOW, NOON_MS, NOON_MS + 5000))
     home = network(*house(), node("Q1", "jphPostgreSQL"), SQL=sql, Redis={"URL": redis.url})
     gateway = Gateway("CF", home)
     async with running(gateway), httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as http:
@@ -204,7 +204,7 @@ async def test_the_table_is_read_shown_and_followed(
         async with http.stream("GET", "/events") as response:
             stream = events(response)
             assert (await history_in(stream))["said"] == "1 hole, 4 readings missing"
-            store(sql, Hole("I2", 9, 1, 1, Cause.GONE, NOON_MS + 9000, NOON_MS + 9000))
+            store(sql, Gap("I2", 9, 1, 1, Cause.GONE, NOON_MS + 9000, NOON_MS + 9000))
             later = await history_in(stream)
             assert later["said"] == "2 holes, 5 readings missing"
             assert [hole["code"] for hole in later["holes"]] == ["I2", "I1"]
