@@ -94,9 +94,9 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
         """Take readings in."""
         self.keeper.add(readings)
 
-    def on_gaps(self, holes: list[Gap]) -> None:
+    def on_gaps(self, gaps: list[Gap]) -> None:
         """Take in what will never come."""
-        self.keeper.add_holes(holes)
+        self.keeper.add_gaps(gaps)
 
     def _store(self) -> asyncio.Task[None]:
         self.keeper.batch_interval_s = self.settings.batch_interval

@@ -30,7 +30,7 @@ def connect(dsn: str, name: str, *, read_only: bool = False) -> "connection":
             options=options,
         )
     except psycopg2.Error as error:
-        raise StoreError(told(error)) from error
+        raise StoreError(error_text(error)) from error
 
 
 @contextmanager
@@ -49,10 +49,10 @@ def transaction(connection: "connection") -> "Iterator[cursor]":
         with whole, connection.cursor() as cursor:
             yield cursor
     except psycopg2.errors.UndefinedTable as error:
-        message = f"no collector of this version has been in this database ({told(error)})"
+        message = f"no collector of this version has been in this database ({error_text(error)})"
         raise StoreError(message) from error
     except psycopg2.Error as error:
-        raise StoreError(told(error)) from error
+        raise StoreError(error_text(error)) from error
 
 
 def query(
@@ -70,6 +70,6 @@ def query(
         return cursor.fetchall()
 
 
-def told(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """Return an error of PostgreSQL as one line."""
     return f"PostgreSQL: {' '.join(str(error).split())}"

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from collector.db.connecting import told, transaction
+from collector.db.connecting import error_text, transaction
 from collector.db.schema import LOCK
 from collector.db.tables import WIDTHS
 from collector.history.numbers import FINITE, NUMBER, TEXT
@@ -117,6 +117,6 @@ def _attempt(cursor: "cursor", statements: str) -> list[str]:
         cursor.execute(statements)
     except psycopg2.errors.DependentObjectsStillExist as error:
         cursor.execute("ROLLBACK TO attempt")
-        return [told(error)]
+        return [error_text(error)]
     cursor.execute("RELEASE attempt")
     return []

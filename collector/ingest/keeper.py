@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from collector.ingest.buffer import Batch, Buffer
-from collector.ingest.ledger import Key, Run, marks
+from collector.ingest.ledger import Key, ReadingRun, checkpoints
 from collector.ingest.spool import Spool
-from collector.ingest.unflushed import Unsure
+from collector.ingest.unflushed import UnflushedCommits
 from collector.ingest.writer import Store, Stored
 from jph.errors import StoreError
 from jph.node.node import now_ms
@@ -63,7 +63,7 @@ class Keeper:
         self._log = log
         self._buffer_bytes = buffer_bytes
         self._store = Store(codifier)
-        self._unsure = Unsure(buffer_bytes // 2)
+        self._unflushed = UnflushedCommits(buffer_bytes // 2)
         self._postgres = Worker(f"{codifier} postgres")
         self._disk = Worker(f"{codifier} spool")
         self._throttle = Throttle()
@@ -71,7 +71,7 @@ class Keeper:
         self._waiting_since_s = 0.0
         self._stuck_since_s: float | None = time.monotonic()
         self._disk_fails = False
-        self._left: dict[Key, list[Run]] = {}
+        self._left: dict[Key, list[ReadingRun]] = {}
         self._resumed = False
 
     # What the node hands in
@@ -85,10 +85,10 @@ class Keeper:
         if self.buffer.bytes > self._buffer_bytes:
             self._make_room()
 
-    def add_holes(self, holes: Iterable[Gap]) -> None:
+    def add_gaps(self, gaps: Iterable[Gap]) -> None:
         """Take in what will never come."""
         self._note_arrival()
-        self.buffer.add_holes(holes)
+        self.buffer.add_gaps(gaps)
 
     # What the node runs
 
@@ -101,7 +101,7 @@ class Keeper:
         self._look_at_spool()
         if self.spooled:
             self._log.info("%s bytes of readings wait in the spool", self.spool.bytes)
-        return marks({}, self._left)
+        return checkpoints({}, self._left)
 
     async def store(
         self, dsn: Callable[[], str], resume: Callable[[Iterable[Checkpoint]], None]
@@ -112,7 +112,7 @@ class Keeper:
             try:
                 await self._postgres.run(self._store.open, dsn(), now_ms(), self.synchronous_commit)
                 if not self._resumed:
-                    resume(marks(await self._postgres.run(self._store.accounts), self._left))
+                    resume(checkpoints(await self._postgres.run(self._store.accounts), self._left))
                     self._resumed, self._left = True, {}
                 self._log.info("connected to PostgreSQL; %s readings wait", self.buffer.rows)
                 delay_s, self._stuck_since_s = _FIRST_RETRY_S, None
@@ -174,7 +174,7 @@ class Keeper:
                 if batch is not None:
                     return batch
                 continue
-            wait_s = due_s if self.buffer else _IDLE_S if self._unsure else None
+            wait_s = due_s if self.buffer else _IDLE_S if self._unflushed else None
             try:
                 # not wait_for, which before Python 3.12 may swallow that the node is told to end
                 async with asyncio.timeout(wait_s):
@@ -204,8 +204,8 @@ class Keeper:
         """
         self._stuck_since_s = time.monotonic()
         try:
-            surely = self._unsure.full
-            written = await self._postgres.run(self._store.write, batch, now_ms(), surely=surely)
+            durable = self._unflushed.full
+            written = await self._postgres.run(self._store.write, batch, now_ms(), durable=durable)
         except BaseException:
             # if it was stored nevertheless, twice is harmless; the spool is rewound by `store`
             if batch.place is None:
@@ -216,19 +216,19 @@ class Keeper:
         self.total = Stored(*map(sum, zip(self.total, stored, strict=True)))
         if stored.refused:
             self._tell(f"{stored.refused} readings cannot be stored for what is in them")
-        self._unsure.add(batch, written.log)
+        self._unflushed.add(batch, written.log)
         await self._release(written.flushed)
 
     async def _release(self, flushed: int) -> None:
         """Forget what is safe on PostgreSQL's disk."""
-        places = [batch.place for batch in self._unsure.sure(flushed) if batch.place is not None]
+        places = [batch.place for batch in self._unflushed.sure(flushed) if batch.place is not None]
         if places:
             with contextlib.suppress(OSError):  # it is found again at the next start
                 await self._disk.run(self.spool.release, max(places))
 
     async def _take_back(self) -> None:
         """Begin again with all that PostgreSQL may have lost with the connection."""
-        for batch in reversed(self._unsure.take_back()):
+        for batch in reversed(self._unflushed.take_back()):
             if batch.place is None:
                 self.buffer.put_back(batch)
         await self._disk.run(self.spool.rewind)
@@ -250,10 +250,10 @@ class Keeper:
                 raise
             any_spooled, self._disk_fails = True, False
             if dropped:
-                self.buffer.add_holes(dropped)
-                self._tell_loss(sum(hole.count for hole in dropped), "the spool is full")
+                self.buffer.add_gaps(dropped)
+                self._tell_loss(sum(gap.count for gap in dropped), "the spool is full")
                 if not self.buffer.rows:
-                    break  # the holes go with the next readings
+                    break  # the gaps go with the next readings
         self._look_at_spool()
         return any_spooled
 

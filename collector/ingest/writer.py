@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector.db.schema import FIRST_MONTH, create_months, migrate
-from collector.ingest.accounting import load, post, settle_all
-from collector.ingest.buffer import Batch, hole_of
+from collector.ingest.accounting import read_accounts, settle_all, write_accounts
+from collector.ingest.buffer import Batch, gap_of
 from collector.ingest.late import note_late
-from collector.ingest.ledger import Account, Key, Settlement, by_key, position, runs
+from collector.ingest.ledger import Key, Settlement, SourceAccount, by_key, position, runs
 from collector.ingest.rows import COLUMNS, DAY_MS, LAST_MS, encode_all, months, storable
 from collector.ingest.runs import announcements, span_ms
 from jph.errors import StoreError
@@ -71,7 +71,7 @@ class Store:
         self._connection: connection | None = None
         self._months: set[int] = set()
         self._careful = 0
-        self._surely = False
+        self._durable = False
 
     def open(self, dsn: str, now_ms: int, synchronous_commit: str = "") -> None:
         """Connect, and make the tables if they are not there.
@@ -100,17 +100,17 @@ class Store:
             self.close()
             raise StoreError(f"PostgreSQL: {_told(error)}") from error
 
-    def accounts(self) -> dict[Key, Account]:
+    def accounts(self) -> dict[Key, SourceAccount]:
         """Return how far each source is stored.
 
         Raises:
             StoreError: PostgreSQL is away.
         """
         with self._guarded() as connection, connection, connection.cursor() as cursor:
-            return load(cursor)
+            return read_accounts(cursor)
 
-    def write(self, batch: Batch, now_ms: int, *, surely: bool = False) -> Written:
-        """Store a batch; when this returns it is committed, and `surely` on the disk.
+    def write(self, batch: Batch, now_ms: int, *, durable: bool = False) -> Written:
+        """Store a batch; when this returns it is committed, and `durable` on the disk.
 
         Raises:
             StoreError: PostgreSQL is away, or refuses everything; the batch may be written again.
@@ -118,7 +118,7 @@ class Store:
         days = _days(batch.readings)
         with self._guarded() as connection:
             self._make_months(days, now_ms)
-            self._surely = surely
+            self._durable = durable
             stored = self._write(batch)
             with connection, connection.cursor() as cursor:
                 cursor.execute(_POSITIONS)
@@ -163,13 +163,13 @@ class Store:
             raise
 
     def _write(self, batch: Batch) -> Stored:
-        """Store a batch; a reading that PostgreSQL refuses becomes a hole."""
+        """Store a batch; a reading that PostgreSQL refuses becomes a gap."""
         try:
             return self._write_whole(batch)
         except _Refused:
             if len(batch.readings) == 1:
-                hole = hole_of(batch.readings[0], Cause.REFUSED)
-                return self._write_whole(Batch([], [*batch.holes, hole]))._replace(refused=1)
+                gap = gap_of(batch.readings[0], Cause.REFUSED)
+                return self._write_whole(Batch([], [*batch.gaps, gap]))._replace(refused=1)
         return _sum(map(self._write, batch.halves()))
 
     def _write_whole(self, batch: Batch) -> Stored:
@@ -192,9 +192,9 @@ class Store:
     def _transact(self, batch: Batch, *, straight: bool) -> Stored:
         assert self._connection is not None
         kept, refused = _divided(batch.readings)
-        holes = [*batch.holes, *(hole_of(each, Cause.REFUSED) for each in refused)]
+        gaps = [*batch.gaps, *(gap_of(each, Cause.REFUSED) for each in refused)]
         with self._connection, self._connection.cursor() as cursor:
-            settled = settle_all(cursor, runs(kept), by_key(holes))
+            settled = settle_all(cursor, runs(kept), by_key(gaps))
             rows = note_late(cursor, _new(kept, settled))
             if straight:
                 new = _copy(cursor, "reading", rows)
@@ -206,8 +206,8 @@ class Store:
                 _copy(cursor, "incoming", rows)
                 cursor.execute(_INSERT)
                 new = cursor.rowcount
-            post(cursor, settled)
-            if self._surely:
+            write_accounts(cursor, settled)
+            if self._durable:
                 cursor.execute("SET LOCAL synchronous_commit = on")
         known = len(kept) - announcements(kept) - new
         return Stored(new, known, len(refused))

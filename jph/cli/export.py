@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from collector.db.connecting import connect, transaction
-from collector.db.place import dsn_of, zone_of
+from collector.db.location import dsn_of, zone_of
 from collector.history.export import Progress, write_csv, write_sqlite
 from collector.history.query import Range
 from collector.history.stored import from_first_reading

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from collector.db.place import zone_of
+from collector.db.location import zone_of
 from collector.history.query import DEFAULT_MOST, Level, Point, PointSeries, Range, read_history
 from collector.history.stored import read_changes
 from collector.statistics.buckets import to_datetime

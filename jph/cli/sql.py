@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from collector.db.connecting import connect, query, transaction
-from collector.db.place import dsn_of, sql_of, zone_of
+from collector.db.location import dsn_of, sql_of, zone_of
 from collector.db.schema import TARGETS, migrate, schema_statements, target_statements
 from collector.db.sql_roles import add_web_user, create_database, grant_all
 from collector.db.tables import LATE_LOCK, WIDTHS

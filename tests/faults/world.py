@@ -15,19 +15,19 @@ from typing import Any, NamedTuple
 
 from collector.ingest.buffer import Batch, Buffer
 from collector.ingest.ledger import (
-    Account,
     Key,
+    ReadingRun,
     RecordedGap,
-    Run,
+    SourceAccount,
     by_key,
-    doubtful,
-    marks,
+    checkpoints,
     position,
+    positions_to_check,
     runs,
     settle,
 )
 from collector.ingest.spool import Spool
-from collector.ingest.unflushed import Unsure
+from collector.ingest.unflushed import UnflushedCommits
 from jph.errors import StoreError
 from jph.node.outbox import Outbox
 from jph.retransmit import Cause, Checkpoint
@@ -52,7 +52,7 @@ Name = tuple[str, int, int]
 class Book(NamedTuple):
     """What the database has of one start of a source."""
 
-    account: Account | None
+    account: SourceAccount | None
     stored: frozenset[int]
     gaps: dict[int, RecordedGap]
 
@@ -68,7 +68,7 @@ class Database:
         self._safe: dict[Key, Book] = {}
         self._rows = itertools.count(1)
 
-    def accounts(self) -> dict[Key, Account]:
+    def accounts(self) -> dict[Key, SourceAccount]:
         return {key: book.account for key, book in self.books.items() if book.account}
 
     def write(self, batch: Batch, life: int) -> None:
@@ -94,9 +94,9 @@ class Database:
         self.up = False
         self.life += 1
 
-    def _book(self, key: Key, heard: list[Run], holes: list[Any]) -> None:
+    def _book(self, key: Key, heard: list[ReadingRun], holes: list[Any]) -> None:
         account, stored, gaps = self.books.get(key, Book(None, frozenset(), {}))
-        ask = doubtful(key, account, heard)
+        ask = positions_to_check(key, account, heard)
         rows = [g for g in gaps.values() if any(g.first < e and s < g.stop for s, e in ask)]
         settled = settle(key, account, heard, holes, rows)
         gaps = {row: gap for row, gap in gaps.items() if row not in settled.healed}
@@ -148,7 +148,7 @@ class Collector:
         self.directory = world.directory / name
         self.kept: set[Name] = set()
         self.spool = SmallSpool(self.directory, SPOOL_BYTES)
-        self.buffer, self.unsure = Buffer(BUFFER_BYTES), Unsure()
+        self.buffer, self.unsure = Buffer(BUFFER_BYTES), UnflushedCommits()
         self.start()
 
     def start(self) -> None:
@@ -164,7 +164,7 @@ class Collector:
                         self.kept.discard((hole.source, hole.epoch, sequence % SEQUENCE_LIMIT))
         self.repairer = Repairer(lambda source: 0.0, Random(self.world.random.random()))
         self.buffer = Buffer(BUFFER_BYTES)
-        self.unsure = Unsure()
+        self.unsure = UnflushedCommits()
         full = self.spool.full
         self.spool.close()
         self.spool = SmallSpool(self.directory, SPOOL_BYTES)
@@ -172,7 +172,7 @@ class Collector:
         self.left = self.spool.open()
         self.resumed = False
         self.life = self.world.database.life
-        self.resume(marks({}, self.left))
+        self.resume(checkpoints({}, self.left))
 
     def resume(self, known: list[Checkpoint]) -> None:
         self.repairer.resume(known, self.world.now_s)
@@ -188,7 +188,7 @@ class Collector:
         database = self.world.database
         try:
             if database.up and not self.resumed:
-                self.resume(marks(database.accounts(), self.left))
+                self.resume(checkpoints(database.accounts(), self.left))
                 self.resumed = True
             if self.life != database.life:
                 self.life = database.life

@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
-from collector.db.place import zone_of
+from collector.db.location import zone_of
 from collector.history.export import csv_pieces
 from collector.history.query import Curve, Level, Range, Wanted, read_curves
 from collector.history.stored import read_changes

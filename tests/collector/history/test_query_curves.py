@@ -95,8 +95,8 @@ def test_statistics_are_those_of_the_table(house: House) -> None:
         (curve,) = curves(house, **wanted, statistic=statistic)
         column = f"SELECT {statistic} FROM statistic_hour ORDER BY timestamp LIMIT 20"
         values = [value for (value,) in query(house.sql, column)]
-        for told, stored in zip(columns(curve)[1], values, strict=True):
-            assert told == (None if stored is None else pytest.approx(stored)), statistic
+        for error_text, stored in zip(columns(curve)[1], values, strict=True):
+            assert error_text == (None if stored is None else pytest.approx(stored)), statistic
         (joined,) = curves(house, **wanted, statistic=statistic, points=5)
         assert len(columns(joined)[0]) in (5, 6)
 
