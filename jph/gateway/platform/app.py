@@ -19,7 +19,6 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, Reference, SecurityScheme
 
 import jph.gateway.subjects
-from jph import __version__
 from jph.config.model import Network
 from jph.gateway.accounts.authentication import Entry, login_for
 from jph.gateway.accounts.database import AccountsError
@@ -30,6 +29,7 @@ from jph.gateway.platform.guard import App, Guard
 from jph.gateway.platform.proxies import Proxies, networks_of
 from jph.gateway.platform.services import Parts
 from jph.gateway.platform.shell import Link, Shell, WebRequest
+from jph.version import __version__
 
 MOST_BODY_BYTES: Final = 64 * 1024
 _STREAMS: Final = frozenset({"/events", "/api/events"})

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from litestar import Response, get
 
-from jph import __version__
 from jph.gateway.live.board import announces
 from jph.gateway.live.status import State
 from jph.gateway.platform.services import Parts
+from jph.version import __version__
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
