@@ -243,7 +243,7 @@ def _run_each(dsn: str, statements: Iterable[str]) -> None:
     Raises:
         StoreError: one was refused.
     """
-    with closing(connect(dsn, "sql")) as connection:
+    with closing(connect(dsn, "sql", any_encoding=True)) as connection:
         connection.autocommit = True
         for statement in statements:
             with transaction(connection) as cursor:

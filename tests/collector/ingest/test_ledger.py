@@ -56,7 +56,7 @@ class Books:
             del self.gaps[row]
         for gap in settled.lost:
             row = next(self._rows)
-            self.gaps[row] = gap._replace(row=row)
+            self.gaps[row] = gap._replace(row_id=row)
         base = self.account.last if self.account else 0
         starts = [(position(each.first, base), each.messages) for each in heard]
         new = {n for start, count in starts for n in range(start, start + count)} - known

@@ -135,7 +135,7 @@ def test_mistakes_are_told(config_file: WriteConfig, words: tuple[str, ...], tol
 
 def test_no_history_yet_is_told(sql: dict[str, Any], config_file: WriteConfig) -> None:
     done = control(config_file(METER, SQL=sql), "history", "I1")
-    assert (done.returncode, "no collector of this version" in done.stderr) == (1, True)
+    assert (done.returncode, "no tables of this version" in done.stderr) == (1, True)
 
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
