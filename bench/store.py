@@ -36,7 +36,7 @@ from collector.ingest.writer import Store
 from collector.statistics.calculator import Calculator
 from jph.cli.supervise.pgprograms import find_programs
 from jph.wire.codec import Quality, Reading, encode_data
-from jph.wire.readings import decode_readings
+from jph.wire.columns import decode_readings
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection

@@ -14,7 +14,7 @@ from bench.peers import CHUNK, FIRST_S, IDLE_S, Heard, Link, Peer, paced
 from jph.config.model import Network
 from jph.node.node import Node
 from jph.wire.codec import Json, Reading, Value
-from jph.wire.readings import Readings
+from jph.wire.columns import Readings
 
 _SOURCES = tuple(f"{row}{column}" for row in "BCDGHIJKLM" for column in digits + ascii_uppercase)
 

@@ -20,7 +20,7 @@ from collector.ingest.ledger import (
 )
 from collector.ingest.rows import LAST_MS
 from jph.retransmit import Cause, Gap
-from jph.retransmit.gaps import Ranges
+from jph.retransmit.gaps import IntervalSet
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
@@ -119,7 +119,7 @@ def read_accounts(cursor: "cursor") -> dict[Key, SourceAccount]:
     cursor.execute(_RESTORED, (Cause.RESTORED,))
     for codifier, epoch, first, stop in cursor.fetchall():
         if account := accounts.get((codifier, epoch)):
-            missing = tuple(Ranges([*account.missing, (first, stop)]))
+            missing = tuple(IntervalSet([*account.missing, (first, stop)]))
             accounts[codifier, epoch] = account._replace(missing=missing)
     return accounts
 

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Final, overload
 
 from jph.wire.codec import Reading
-from jph.wire.readings import Readings
+from jph.wire.columns import Readings
 
 KINDS: Final = {"d": frozenset("fd"), "q": frozenset("iq")}
 """Flags of the wire by the array that takes their values."""

@@ -18,13 +18,13 @@ from typing import Final, NamedTuple
 from collector.ingest.columns import Columns
 from collector.ingest.runs import uniform_parts
 from jph.retransmit import Checkpoint, Gap
-from jph.retransmit.gaps import Range, Ranges
+from jph.retransmit.gaps import Interval, IntervalSet
 from jph.wire.codec import SEQUENCE_LIMIT, Reading
-from jph.wire.readings import Readings
+from jph.wire.columns import Readings
 
 Key = tuple[str, int]
 """Source and epoch."""
-Positions = tuple[Range, ...]
+Positions = tuple[Interval, ...]
 """A set of positions: sorted half-open ranges."""
 
 _counted: Final = itemgetter(
@@ -227,7 +227,7 @@ def _settle_positions(
         first, last = min(first, account.first), max(last, account.last)
         known = _minus(_span(account), account.missing)
         newest = account.timestamp_ms
-    wanted = Ranges(_minus(_minus([(first, last + 1)], known), came))
+    wanted = IntervalSet(_minus(_minus([(first, last + 1)], known), came))
     lost = [
         _gap_row(start, stop, gap) for part, gap in given_up for start, stop in wanted.remove(*part)
     ]
@@ -255,7 +255,7 @@ def _continued(
     return SourceAccount(account.first, account.last + run.messages, run.to_ms, account.missing)
 
 
-def sequences(parts: Iterable[Range]) -> Iterator[tuple[int, int]]:
+def sequences(parts: Iterable[Interval]) -> Iterator[tuple[int, int]]:
     """Yield positions as the wire counts them: first sequence and count."""
     for start, stop in parts:
         yield start % SEQUENCE_LIMIT, stop - start
@@ -358,7 +358,7 @@ def _without(record: GapRow, start: int, stop: int, run: ReadingRun) -> Iterator
         yield record._replace(first=stop, from_ms=run.to_ms, row_id=0)
 
 
-def _pieces(run: ReadingRun, base: int | None) -> list[Range]:
+def _pieces(run: ReadingRun, base: int | None) -> list[Interval]:
     if base is None:
         return _wrapped(run.first, run.messages)
     start = position(run.first, base)
@@ -373,7 +373,7 @@ def _raw(heard: Iterable[ReadingRun]) -> Positions:
     return _parts(piece for run in heard for piece in _pieces(run, None))
 
 
-def _wrapped(first: int, many: int) -> list[Range]:
+def _wrapped(first: int, many: int) -> list[Interval]:
     """Return ranges of sequences as on the wire: two where they wrap."""
     stop = first + many
     if stop <= SEQUENCE_LIMIT:
@@ -381,7 +381,7 @@ def _wrapped(first: int, many: int) -> list[Range]:
     return [(first, SEQUENCE_LIMIT), (0, stop - SEQUENCE_LIMIT)]
 
 
-def _positions_of(gap: Gap, base: int) -> Range:
+def _positions_of(gap: Gap, base: int) -> Interval:
     start = position(gap.first, base)
     return start, start + gap.count
 
@@ -390,19 +390,19 @@ def _gap_row(start: int, stop: int, gap: Gap) -> GapRow:
     return GapRow(start, stop, gap.from_ms or None, gap.to_ms or None, gap.cause)
 
 
-def _parts(parts: Iterable[Range]) -> Positions:
-    return tuple(Ranges(parts))
+def _parts(parts: Iterable[Interval]) -> Positions:
+    return tuple(IntervalSet(parts))
 
 
-def _minus(whole: Iterable[Range], taken: Iterable[Range]) -> Positions:
-    left = Ranges(whole)
+def _minus(whole: Iterable[Interval], taken: Iterable[Interval]) -> Positions:
+    left = IntervalSet(whole)
     for part in taken:
         left.remove(*part)
     return tuple(left)
 
 
-def _common(one: Iterable[Range], other: Iterable[Range]) -> Positions:
-    kept = Ranges(one)
+def _common(one: Iterable[Interval], other: Iterable[Interval]) -> Positions:
+    kept = IntervalSet(one)
     return tuple(part for start, stop in other for part in kept.within(start, stop))
 
 

@@ -11,7 +11,7 @@ from typing import Final, overload
 
 from collector.ingest.columns import READING_BYTES, Columns, has_originals, kind_of
 from jph.wire.codec import Reading
-from jph.wire.readings import Readings
+from jph.wire.columns import Readings
 
 _LONGEST: Final = 4096
 """Longer ones would keep the loop waiting where all of a part is done in one call of C."""

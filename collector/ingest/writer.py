@@ -20,7 +20,7 @@ from collector.ingest.rows import COLUMNS, DAY_MS, LAST_MS, encode_all, months, 
 from collector.ingest.runs import announcements, span_ms
 from jph.errors import StoreError
 from jph.retransmit import Cause
-from jph.retransmit.gaps import Ranges
+from jph.retransmit.gaps import IntervalSet
 from jph.wire.codec import Reading
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ def _days(readings: Sequence[Reading]) -> set[int]:
 def _new(readings: Sequence[Reading], settled: Mapping[Key, Settlement]) -> Sequence[Reading]:
     """Return the readings that are not stored yet."""
     stored = {
-        key: (Ranges(settlement.stored), settlement.stored[0][0])
+        key: (IntervalSet(settlement.stored), settlement.stored[0][0])
         for key, settlement in settled.items()
         if settlement.stored
     }

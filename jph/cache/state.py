@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Final
 
 from jph.wire.codec import SEQUENCE_LIMIT, Control, Reading
-from jph.wire.readings import Readings
+from jph.wire.columns import Readings
 
 Hash = dict[str, str]
 Losses = Callable[[str], int]

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final
 
-from jph.wire.blocks import Block
+from jph.wire.columns import Block
 
 Address = tuple[str, int]
 Receive = Callable[[memoryview, int, Address], None]

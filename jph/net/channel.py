@@ -17,7 +17,7 @@ from jph.config.model import Endpoint
 from jph.errors import BusError
 from jph.net.batches import LINUX, Address, Batches, Receive, keep_on_link, prepare
 from jph.net.socket_filter import deafen
-from jph.wire.blocks import Block
+from jph.wire.columns import Block
 
 __all__ = ["Address", "Channel", "Receive", "interfaces_from_environment"]
 

@@ -67,7 +67,7 @@ class Hooks:
     def on_data(self, readings: Sequence[Reading]) -> None:
         """Take what came in one batch, while active. A kind without this does not join the bus.
 
-        What came of one source without a gap may be `jph.wire.readings.Readings`: a kind that takes
+        What came of one source without a gap may be `jph.wire.columns.Readings`: a kind that takes
         very many can read its columns.
         """
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from jph.errors import EncodeError
 from jph.retransmit.resend_buffer import Ring
-from jph.wire.blocks import LITTLE_ENDIAN, Block, Common, Piece, encode_numbers, encode_run, grouped
 from jph.wire.codec import (
     EVERY_NODE,
     HEADER_SIZE,
@@ -26,6 +25,15 @@ from jph.wire.codec import (
     express,
     next_sequence,
     write_head,
+)
+from jph.wire.columns import (
+    LITTLE_ENDIAN,
+    Block,
+    Common,
+    Piece,
+    encode_numbers,
+    encode_run,
+    grouped,
 )
 
 _FEW: Final = 8

@@ -28,7 +28,7 @@ from jph.retransmit.ordering import Order
 from jph.retransmit.repairer import Ask, Repairer
 from jph.util.logs import Throttle
 from jph.wire.codec import Reading, decode_batch, decode_data
-from jph.wire.readings import decode_readings
+from jph.wire.columns import decode_readings
 from jph.wire.sequence import SequenceTable
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]

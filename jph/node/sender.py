@@ -19,7 +19,7 @@ from jph.retransmit.resend_history import History
 from jph.retransmit.resend_log import Journal, Run
 from jph.retransmit.responder import Answering, Asker, Where
 from jph.util.logs import Throttle
-from jph.wire.blocks import Piece
+from jph.wire.columns import Piece
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 

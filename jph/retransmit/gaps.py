@@ -3,11 +3,11 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
-Range = tuple[int, int]
+Interval = tuple[int, int]
 """From the first number to the one after the last."""
 
 
-class Ranges:
+class IntervalSet:
     """Sorted, disjoint, half-open ranges; ranges that touch become one.
 
     Attributes:
@@ -16,14 +16,14 @@ class Ranges:
 
     __slots__ = ("_ends", "_starts", "total")
 
-    def __init__(self, ranges: Iterable[Range] = ()) -> None:
+    def __init__(self, ranges: Iterable[Interval] = ()) -> None:
         self.total = 0
         self._starts: list[int] = []
         self._ends: list[int] = []
         for start, end in ranges:
             self.add(start, end)
 
-    def __iter__(self) -> Iterator[Range]:
+    def __iter__(self) -> Iterator[Interval]:
         return zip(self._starts, self._ends, strict=True)
 
     def __len__(self) -> int:
@@ -63,7 +63,7 @@ class Ranges:
         self._starts[left:right] = [start]
         self._ends[left:right] = [end]
 
-    def remove(self, start: int, end: int) -> list[Range]:
+    def remove(self, start: int, end: int) -> list[Interval]:
         """Take the numbers from `start` to below `end` out; return those that were in."""
         left = bisect_right(self._ends, start)
         right = bisect_left(self._starts, end)
@@ -85,7 +85,7 @@ class Ranges:
         """Take one number out; tell whether it was in."""
         return bool(self.remove(number, number + 1))
 
-    def within(self, start: int, end: int) -> list[Range]:
+    def within(self, start: int, end: int) -> list[Interval]:
         """Return the parts that lie from `start` to below `end`."""
         left = bisect_right(self._ends, start)
         right = bisect_left(self._starts, end)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from jph.wire.codec import SEQUENCE_LIMIT, Reading
-from jph.wire.readings import Readings
+from jph.wire.columns import Readings
 
 _MOST_HELD: Final = 10_000
 _LONGEST_S: Final = 10.0

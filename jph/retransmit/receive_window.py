@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from jph.retransmit import Cause, Checkpoint, Gap
-from jph.retransmit.gaps import Range, Ranges
+from jph.retransmit.gaps import Interval, IntervalSet
 from jph.retransmit.messages import Asked
 from jph.util.token_bucket import TokenBucket
 from jph.wire.codec import SEQUENCE_LIMIT
@@ -67,7 +67,7 @@ class Stream:
         self.floor: int | None = None
         self.claimed = 0
         self.look_back = self.tail = self.ended = self.resumed = self.listed = False
-        self.wanted = Ranges()
+        self.wanted = IntervalSet()
         self.address: tuple[str, int] | None = None
         self.heard_s = self.signed_s = now_s
         self.interval_s = 0.0
@@ -131,7 +131,7 @@ class Stream:
     def reconcile(self, mark: Checkpoint) -> None:
         """Narrow what is wanted from before our time to what the mark lacks."""
         last = self.position(mark.last)
-        lacking = Ranges((last + 1, self.top + 1) for _ in (0,) if last < self.top)
+        lacking = IntervalSet((last + 1, self.top + 1) for _ in (0,) if last < self.top)
         for first, count in mark.missing:
             lacking.add(self.position(first), self.position(first) + count)
         edges = [0, *(edge for pair in lacking for edge in pair), self.lowest]
@@ -180,11 +180,11 @@ class Stream:
             if covered < there:
                 yield self._hole(covered, there, cause, None)
 
-    def overdue_ranges(self, noticed_before_s: float) -> list[Range]:
+    def overdue_ranges(self, noticed_before_s: float) -> list[Interval]:
         """Return what was noticed missing before then."""
         return [(gap.start, gap.end) for gap in self._gaps if gap.noticed_s < noticed_before_s]
 
-    def too_many(self) -> list[Range]:
+    def too_many(self) -> list[Interval]:
         """Return the oldest wanted ranges, where there are more than can be kept."""
         return list(self.wanted)[: max(0, len(self.wanted) - _MOST_RANGES)]
 

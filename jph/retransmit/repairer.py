@@ -15,7 +15,7 @@ from jph.retransmit.epochs import Census
 from jph.retransmit.messages import Asked, Lives, Repair
 from jph.retransmit.receive_window import LOOK_BACK, MASK, Stream
 from jph.wire.codec import Reading
-from jph.wire.readings import Readings
+from jph.wire.columns import Readings
 
 Address = tuple[str, int]
 

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from jph.wire.blocks import Block, Piece
 from jph.wire.codec import SEQUENCE_LIMIT
+from jph.wire.columns import Block, Piece
 
 _SLICE_S: Final = 1.0
 _SLICES: Final = 64

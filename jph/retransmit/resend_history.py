@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from jph.retransmit.gaps import Ranges
+from jph.retransmit.gaps import IntervalSet
 from jph.retransmit.messages import Asked, Life
 from jph.retransmit.resend_buffer import Ring
 from jph.retransmit.resend_log import Journal
@@ -37,7 +37,7 @@ class _View(NamedTuple):
 
     began: int | None
     end: int
-    held: Ranges
+    held: IntervalSet
 
 
 class History:
@@ -97,7 +97,7 @@ class History:
         track = self.ring.tracks.get(codifier)
         if epoch == self.epoch and track is not None:
             asked = track.position(first)
-            held = Ranges()
+            held = IntervalSet()
             if asked < track.base and self.journal is not None:
                 held = self.journal.held(codifier, epoch, first)
             held.add(track.base - asked, track.end - asked)
@@ -135,7 +135,7 @@ def _gone(view: _View, start: int, stop: int) -> list[tuple[int, int]]:
 
     Who asks for a part of what is gone learns of the whole.
     """
-    gone = Ranges([(start, stop)])
+    gone = IntervalSet([(start, stop)])
     for here, there in view.held.within(start, stop):
         gone.remove(here, there)
     edges = [end for _, end in view.held]

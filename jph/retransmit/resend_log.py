@@ -26,7 +26,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from jph.errors import StoreError
-from jph.retransmit.gaps import Ranges
+from jph.retransmit.gaps import IntervalSet
 from jph.retransmit.messages import Life
 from jph.wire.codec import HEADER_SIZE, SEQUENCE_LIMIT
 
@@ -61,12 +61,12 @@ class _Segment(msgspec.Struct):
     size: int = 0
     damaged: int = 0
     age_s: float = 0.0
-    held: dict[tuple[str, int], Ranges] = {}
+    held: dict[tuple[str, int], IntervalSet] = {}
     began: dict[tuple[str, int], int] = {}
 
     def note(self, codifier: str, epoch: int, first: int, count: int, flag: str) -> None:
         """Take note of a run; sequences are kept as they are, so a run that wraps is two."""
-        held = self.held.setdefault((codifier, epoch), Ranges())
+        held = self.held.setdefault((codifier, epoch), IntervalSet())
         held.add(first, min(first + count, SEQUENCE_LIMIT))
         held.add(0, first + count - SEQUENCE_LIMIT)
         if flag == "n":
@@ -165,9 +165,9 @@ class Journal:
                 return first
         return None
 
-    def held(self, codifier: str, epoch: int, first: int) -> Ranges:
+    def held(self, codifier: str, epoch: int, first: int) -> IntervalSet:
         """Return what is kept of a start of a source, as distances from sequence `first`."""
-        found = Ranges()
+        found = IntervalSet()
         for segment in list(self._segments):
             for start, end in segment.held.get((codifier, epoch), ()):
                 distance = (start - first + _HALF) % SEQUENCE_LIMIT - _HALF

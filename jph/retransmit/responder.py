@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Final, NamedTuple
 
-from jph.retransmit.gaps import Ranges
+from jph.retransmit.gaps import IntervalSet
 from jph.retransmit.messages import LIVES_A_LETTER, Asked, Lives, Repair, encode_letter, split_long
 from jph.retransmit.resend_history import Found, History
 from jph.wire.codec import SEQUENCE_LIMIT
@@ -31,7 +31,7 @@ _MOST_ASKERS: Final = 256
 _MOST_RANGES: Final = 8192
 """Of one address: half a megabyte."""
 _A_LETTER: Final = 100
-"""Ranges in one letter: with the largest numbers it still fits a usual datagram."""
+"""IntervalSet in one letter: with the largest numbers it still fits a usual datagram."""
 
 
 Where = tuple[socket.socket | None, tuple[str, int]]
@@ -97,7 +97,7 @@ class Queue:
     """
 
     def __init__(self) -> None:
-        self._hosts: dict[str, dict[Asker, tuple[Ranges, set[int]]]] = {}
+        self._hosts: dict[str, dict[Asker, tuple[IntervalSet, set[int]]]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._hosts)
@@ -112,7 +112,7 @@ class Queue:
         if asker not in asked and len(asked) >= _MOST_ASKERS:
             return
         left = _MOST_RANGES - sum(len(wanted) for wanted, _ in asked.values())
-        wanted, ends = asked.setdefault(asker, (Ranges(), set()))
+        wanted, ends = asked.setdefault(asker, (IntervalSet(), set()))
         for first, count in ranges:
             if count == 0:
                 ends.clear()

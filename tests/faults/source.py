@@ -19,8 +19,8 @@ from jph.config.model import Network
 from jph.node import kinds, program
 from jph.node.node import Node
 from jph.util import logs
-from jph.wire.blocks import Block
 from jph.wire.codec import decode_data
+from jph.wire.columns import Block
 
 RECORD: Final = struct.Struct("<2sIIq")
 """Codifier, epoch, sequence, value."""

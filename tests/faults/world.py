@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from collector.ingest.buffer import Batch, Buffer
 from collector.ingest.ledger import (
+    GapRow,
     Key,
     ReadingRun,
-    RecordedGap,
     SourceAccount,
     by_key,
     checkpoints,
@@ -27,7 +27,7 @@ from collector.ingest.ledger import (
     settle,
 )
 from collector.ingest.spool import Spool
-from collector.ingest.unflushed import UnflushedCommits
+from collector.ingest.unflushed import Unsure
 from jph.errors import StoreError
 from jph.node.outbox import Outbox
 from jph.retransmit import Cause, Checkpoint
@@ -35,8 +35,8 @@ from jph.retransmit.messages import Repair
 from jph.retransmit.repairer import Repairer
 from jph.retransmit.resend_buffer import Ring
 from jph.retransmit.resend_history import History
-from jph.wire.blocks import Block
 from jph.wire.codec import SEQUENCE_LIMIT, Dialect, Quality, Reading, decode_data
+from jph.wire.columns import Block
 
 HERE = ("192.0.2.1", 4)
 STEP_S = 0.25
@@ -54,7 +54,7 @@ class Book(NamedTuple):
 
     account: SourceAccount | None
     stored: frozenset[int]
-    gaps: dict[int, RecordedGap]
+    gaps: dict[int, GapRow]
 
 
 class Database:
@@ -74,7 +74,7 @@ class Database:
     def write(self, batch: Batch, life: int) -> None:
         if not self.up or life != self.life:
             raise StoreError("away")
-        heard, holes = runs(batch.readings), by_key(batch.holes)
+        heard, holes = runs(batch.readings), by_key(batch.gaps)
         for key in sorted({*heard, *holes}):
             self._book(key, heard.get(key, []), holes.get(key, []))
         self.log += 1
@@ -102,7 +102,7 @@ class Database:
         gaps = {row: gap for row, gap in gaps.items() if row not in settled.healed}
         for gap in settled.lost:
             row = next(self._rows)
-            gaps[row] = gap._replace(row=row)
+            gaps[row] = gap._replace(row_id=row)
         base = settled.account.last if settled.account else 0
         known = {n for start, stop in settled.stored for n in range(start, stop)}
         starts = [(position(each.first, base), each.messages) for each in heard]
@@ -148,7 +148,7 @@ class Collector:
         self.directory = world.directory / name
         self.kept: set[Name] = set()
         self.spool = SmallSpool(self.directory, SPOOL_BYTES)
-        self.buffer, self.unsure = Buffer(BUFFER_BYTES), UnflushedCommits()
+        self.buffer, self.unsure = Buffer(BUFFER_BYTES), Unsure()
         self.start()
 
     def start(self) -> None:
@@ -159,12 +159,12 @@ class Collector:
         for batch in waiting:
             if batch.place is None:
                 self.kept -= set(map(name_of, batch.readings))
-                for hole in batch.holes:
+                for hole in batch.gaps:
                     for sequence in range(hole.first, hole.first + hole.count):
                         self.kept.discard((hole.source, hole.epoch, sequence % SEQUENCE_LIMIT))
         self.repairer = Repairer(lambda source: 0.0, Random(self.world.random.random()))
         self.buffer = Buffer(BUFFER_BYTES)
-        self.unsure = UnflushedCommits()
+        self.unsure = Unsure()
         full = self.spool.full
         self.spool.close()
         self.spool = SmallSpool(self.directory, SPOOL_BYTES)
@@ -184,7 +184,7 @@ class Collector:
 
     def step(self) -> None:
         """Store what waits, or spool it."""
-        self.buffer.add_holes(self.repairer.holes())
+        self.buffer.add_gaps(self.repairer.holes())
         database = self.world.database
         try:
             if database.up and not self.resumed:
@@ -217,7 +217,7 @@ class Collector:
     def relieve(self) -> None:
         while batch := self.buffer.take():
             try:
-                self.buffer.add_holes(self.spool.append(batch))
+                self.buffer.add_gaps(self.spool.append(batch))
             except OSError:
                 self.buffer.put_back(batch)
                 return

@@ -16,7 +16,7 @@ from collector.ingest.rows import DAY_MS, LAST_MS, months, storable
 from collector.ingest.runs import MixedReadings, announcements
 from collector.ingest.writer import _copy
 from jph.wire.codec import Quality, Reading, Value, encode_data
-from jph.wire.readings import Readings, decode_readings
+from jph.wire.columns import Readings, decode_readings
 from tests.stores_fixtures import connect
 
 

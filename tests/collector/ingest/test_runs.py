@@ -5,7 +5,7 @@ from collector.ingest.columns import Columns
 from collector.ingest.ledger import runs
 from collector.ingest.runs import MixedReadings, announcements, memory_of, span_ms, uniform_parts
 from jph.wire.codec import Dialect, Reading, encode_data, express
-from jph.wire.readings import decode_readings
+from jph.wire.columns import decode_readings
 
 numbers = st.one_of(
     st.floats(allow_nan=False),

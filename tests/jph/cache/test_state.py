@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from jph.cache.state import ADDED, FIELDS, CacheState, Hash
 from jph.wire.codec import Control, Quality, Reading, encode_data
-from jph.wire.readings import Readings, decode_readings
+from jph.wire.columns import Readings, decode_readings
 from jph.wire.sequence import SequenceTable
 
 

@@ -19,7 +19,7 @@ from jph.net import batches, channel
 from jph.net.batches import Batches
 from jph.node.node import Node
 from jph.wire.codec import Control, Json, Reading, Value
-from jph.wire.readings import Readings
+from jph.wire.columns import Readings
 from tests.support import REPOSITORY, running, until
 
 NetworkMaker = Callable[..., Network]

@@ -10,8 +10,8 @@ from jph.errors import EncodeError
 from jph.node import outbox
 from jph.node.outbox import Outbox
 from jph.retransmit.resend_buffer import Ring
-from jph.wire.blocks import Block
 from jph.wire.codec import SEQUENCE_LIMIT, Dialect, Json, Quality, Reading, Value, decode_data
+from jph.wire.columns import Block
 
 Batch = list[tuple[str, Value | bool]]
 

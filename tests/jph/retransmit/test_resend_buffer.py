@@ -5,16 +5,16 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jph.retransmit.gaps import Ranges
+from jph.retransmit.gaps import IntervalSet
 from jph.retransmit.resend_buffer import Ring
-from jph.wire.blocks import Block
+from jph.wire.columns import Block
 
 operations = st.lists(st.tuples(st.booleans(), st.integers(0, 60), st.integers(0, 20)), max_size=60)
 
 
 @given(operations)
 def test_ranges_are_a_set(operations: list[tuple[bool, int, int]]) -> None:
-    ranges, model = Ranges(), set[int]()
+    ranges, model = IntervalSet(), set[int]()
     for adds, start, size in operations:
         numbers = set(range(start, start + size))
         if adds:

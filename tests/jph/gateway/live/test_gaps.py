@@ -41,7 +41,7 @@ from tests.support import LIMIT_S, running, until
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOON_MS = int(NOON.timestamp() * 1000)
-LOG = logging.getLogger("gaps")
+LOG = logging.getLogger("holes")
 
 
 @pytest.fixture(autouse=True)
@@ -72,13 +72,13 @@ def gap(seconds: float = 5, messages: int | None = 4, **more: Any) -> RecordedGa
     return made._replace(**more)
 
 
-def store(sql: dict[str, Any], gap: Gap) -> None:
-    """Record a gap as the collector does, beside the reading that follows it."""
+def store(sql: dict[str, Any], hole: Gap) -> None:
+    """Record a hole as the collector does, beside the reading that follows it."""
     history = Store("Q1")
     history.open(f"host={sql['Host']} user={sql['User']} dbname={sql['Database']}", NOON_MS)
-    after = gap.first + gap.count
-    read = Reading(after, gap.epoch, NOON_MS, "i", gap.source, "@@", 1, Quality.GOOD, 1)
-    history.write(Batch([read], [gap]), NOON_MS)
+    after = hole.first + hole.count
+    read = Reading(after, hole.epoch, NOON_MS, "i", hole.source, "@@", 1, Quality.GOOD, 1)
+    history.write(Batch([read], [hole]), NOON_MS)
     history.close()
 
 
@@ -107,15 +107,15 @@ async def cancelled(task: "asyncio.Task[None]") -> None:
 
 def test_nothing_lacks(collecting: Network) -> None:
     history = history_of(Gaps([], {}), collecting)
-    assert (history.said, history.mood, history.gaps, history.more) == ("No gaps", "good", (), "")
-    assert history_of(Gaps([], {"I1": 1}), collecting).said == "No gaps; 1 reading still asked for"
+    assert (history.said, history.mood, history.holes, history.more) == ("No holes", "good", (), "")
+    assert history_of(Gaps([], {"I1": 1}), collecting).said == "No holes; 1 reading still asked for"
 
 
 def test_a_hole_in_words(collecting: Network) -> None:
     history = history_of(Gaps([gap()], {"I1": 2, "TI": 1}), collecting)
-    assert history.said == "1 gap, 4 readings missing; 3 readings still asked for"
+    assert history.said == "1 hole, 4 readings missing; 3 readings still asked for"
     assert history.mood == ""
-    (lack,) = history.gaps
+    (lack,) = history.holes
     assert lack.code == "I1"
     assert lack.name == "IINST1"
     assert lack.when == "2026-11-20 13:00:00 – 13:00:05"
@@ -126,8 +126,8 @@ def test_a_hole_in_words(collecting: Network) -> None:
 def test_what_nobody_knows(collecting: Network) -> None:
     unknown = gap(messages=None, codifier="ZZ", cause="a later one", from_time=None, to_time=None)
     history = history_of(Gaps([gap(), unknown], {}), collecting)
-    assert history.said == "2 gaps, at least 4 readings missing"
-    lack = history.gaps[0]
+    assert history.said == "2 holes, at least 4 readings missing"
+    lack = history.holes[0]
     assert (lack.code, lack.name, lack.missing, lack.why) == ("ZZ", "", "?", "a later one")
     assert lack.when == "noticed 2026-11-20 13:00:00"
 
@@ -156,9 +156,9 @@ def test_every_cause_has_words() -> None:
 def test_newest_first_and_bounded(collecting: Network) -> None:
     many = [gap(first=number) for number in range(MOST_READ - 1)] + [gap(codifier="I2")]
     history = history_of(Gaps(many, {}), collecting)
-    assert [lack.code for lack in history.gaps] == ["I2"] + ["I1"] * (MOST_SHOWN - 1)
+    assert [lack.code for lack in history.holes] == ["I2"] + ["I1"] * (MOST_SHOWN - 1)
     assert history.more == f"{MOST_READ - MOST_SHOWN} older: control.py gaps"
-    assert history.said.startswith("At least 1000 gaps, at least 4000 readings missing")
+    assert history.said.startswith("At least 1000 holes, at least 4000 readings missing")
     records = records_of(Gaps(many, {}), collecting, None)
     assert len(records) == MOST_SERVED
     assert records[0]["Codifier"] == "I2"
@@ -196,18 +196,18 @@ async def test_the_table_is_read_shown_and_followed(
             "Why": "the receiving machine was too slow",
         }
         page = (await http.get("/")).text
-        for text in ("1 gap, 4 readings missing", "2026-11-20 13:00:00 – 13:00:05", "too slow"):
+        for text in ("1 hole, 4 readings missing", "2026-11-20 13:00:00 – 13:00:05", "too slow"):
             assert text in page
         assert (await http.get("/gaps?code=I2")).json() == []
         assert len((await http.get("/gaps?code=I1")).json()) == 1
         assert (await http.get("/gaps?code=ZZ")).status_code == 404
         async with http.stream("GET", "/events") as response:
             stream = events(response)
-            assert (await history_in(stream))["said"] == "1 gap, 4 readings missing"
+            assert (await history_in(stream))["said"] == "1 hole, 4 readings missing"
             store(sql, Gap("I2", 9, 1, 1, Cause.GONE, NOON_MS + 9000, NOON_MS + 9000))
             later = await history_in(stream)
-            assert later["said"] == "2 gaps, 5 readings missing"
-            assert [gap["code"] for gap in later["gaps"]] == ["I2", "I1"]
+            assert later["said"] == "2 holes, 5 readings missing"
+            assert [hole["code"] for hole in later["holes"]] == ["I2", "I1"]
             with connect(sql) as connection:
                 connection.cursor().execute("ALTER TABLE gap RENAME TO away")
             assert (await history_in(stream))["mood"] == "warn"
@@ -219,7 +219,7 @@ async def test_the_table_is_read_shown_and_followed(
             assert "PostgreSQL cannot be read" in (await http.get("/")).text
             with connect(sql) as connection:
                 connection.cursor().execute("ALTER TABLE away RENAME TO gap")
-            assert (await history_in(stream))["said"] == "2 gaps, 5 readings missing"
+            assert (await history_in(stream))["said"] == "2 holes, 5 readings missing"
 
 
 async def test_a_store_that_is_away_keeps_nobody_waiting(
@@ -235,7 +235,7 @@ async def test_a_store_that_is_away_keeps_nobody_waiting(
         answer = await http.get("/gaps")
         assert answer.status_code == 503
         assert "nowhere" not in page.text + answer.text
-    assert caplog.text.count("gaps cannot be read") == 1
+    assert caplog.text.count("holes cannot be read") == 1
     assert "/nowhere" in caplog.text
 
 

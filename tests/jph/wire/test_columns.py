@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jph.errors import DecodeError
-from jph.wire import readings
+from jph.wire import columns
 from jph.wire.codec import (
     EVERY_NODE,
     SEQUENCE_LIMIT,
@@ -18,7 +18,7 @@ from jph.wire.codec import (
     decode_data,
     encode_data,
 )
-from jph.wire.readings import Readings, decode_readings
+from jph.wire.columns import Readings, decode_readings
 from jph.wire.sequence import SequenceTable
 
 Slow = tuple[list[Reading], list[str]]
@@ -129,7 +129,7 @@ def test_the_memory_may_be_used_again() -> None:
 
 
 def test_without_columns_the_outcome_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readings, "LITTLE_ENDIAN", False)
+    monkeypatch.setattr(columns, "LITTLE_ENDIAN", False)
     assert decode_readings(join(make(100)), 36, pytest.fail) == make(100)
 
 
