@@ -57,7 +57,8 @@ def test_no_statement_names_a_schema(statement: str) -> None:
 def test_an_alter_has_one_subcommand(statement: str) -> None:
     code = re.sub(r"--[^\n]*", "", statement).strip()
     if code.startswith("ALTER"):
-        assert len(re.findall(r"\b(ADD|DROP|ALTER COLUMN|RENAME)\b", code)) == 1
+        code = re.sub(r"'[^']*'|\([^()]*\)", "", code)
+        assert "," not in code
 
 
 @pytest.mark.parametrize("statement", EVERY)
