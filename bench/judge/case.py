@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from jph.heating.wiring import Heater, Wiring
+from jph.config.house.loads import Load, PilotWire, Wiring
 from jph.sim.meter.pace import Mode
 from jph.sim.physics import HouseSpec, Sizing, generate
 from jph.sim.physics.protection import OPENS_AT
@@ -58,16 +58,15 @@ def wiring(spec: HouseSpec, *, watts: bool = False, seed: int = 0) -> Wiring:
         mine = sorted(h.codifier for h in spec.heaters if h.phase == phase)
         ranks.update({codifier: rank for rank, codifier in enumerate(mine)})
     return Wiring(
-        Heater(
+        Load(
             codifier=heater.codifier,
-            card=f"P{heater.phase}",
-            wire=ranks[heater.codifier] + 1,
             phase=heater.phase,
             bit=ranks[heater.codifier],
             room=heater.room,
             name="",
             watts=_plate(heater.watts, random) if watts else None,
             priority=heater.priority,
+            actuator=PilotWire(f"P{heater.phase}", ranks[heater.codifier] + 1),
         )
         for heater in spec.heaters
     )

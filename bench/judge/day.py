@@ -8,9 +8,9 @@ from bench.judge.case import Case, wiring
 from bench.judge.faults import Faults
 from bench.judge.policies import Maker, Policy
 from bench.judge.scorer import DayScore, Scorer
+from jph.config.house.loads import Wiring
 from jph.heating.orders import Order
 from jph.heating.shedding import Readings
-from jph.heating.wiring import Wiring
 from jph.sim.meter.pace import Pace
 from jph.sim.physics import House
 from jph.sim.physics.protection import Protection
@@ -96,7 +96,7 @@ class _Day:
 
     def _apply(self, phase: int, mask: int, changed: int) -> None:
         self._masks[phase] = mask
-        for heater in self._table.shed(phase, changed):
-            order = Order.OFF if mask >> heater.bit & 1 else Order.COMFORT
-            self._house.order(heater.codifier, order)
+        held = self._table.held(phase, mask)
+        for codifier in self._table.held(phase, changed):
+            self._house.order(codifier, held.get(codifier, Order.COMFORT))
             self._switchings += 1

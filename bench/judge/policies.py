@@ -6,8 +6,8 @@ Whoever wants another judged writes a class with `step` and an entry in `POLICIE
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
+from jph.config.house.loads import Load, Wiring
 from jph.heating.shedding import Decision, Readings, SheddingPolicy
-from jph.heating.wiring import Heater, Wiring
 
 
 class Policy(Protocol):
@@ -66,7 +66,7 @@ class CommercialRule:
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
-        self._order: Mapping[int, list[Heater]] = {
+        self._order: Mapping[int, list[Load]] = {
             phase: sorted(heaters, key=lambda h: (h.priority, h.codifier))
             for phase, heaters in wiring.phases.items()
         }

@@ -15,9 +15,10 @@ from typing import Any, Final
 from bench.footprint import GROUP, free_port
 from bench.judge.case import Case, wiring
 from bench.judge.scorer import Scorer
+from jph.config.house.card import FIRST_ADDRESS
+from jph.config.house.loads import Wiring
 from jph.heating.orders import WIRES
-from jph.heating.wiring import Wiring
-from jph.sim.blueprint import FIRST_ADDRESS, Blueprint
+from jph.sim.blueprint import Blueprint
 from jph.sim.chips.i2cbus import Outputs
 from jph.sim.live import LONGEST_DELAY_S, METER_ADDRESS, LiveHouse
 from jph.sim.meter.frames import with_parity

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Mapping
 from random import Random
 from typing import Final, NamedTuple
 
+from jph.config.house.house import House
+from jph.config.house.loads import wiring
 from jph.config.model import Network
 from jph.heating.orders import Order, decode
-from jph.heating.wiring import wiring
 from jph.sim.physics.appliances import HOUSEHOLD
 from jph.sim.physics.spec import HouseSpec, heater_for, room_for
 from jph.sim.physics.weather import Weather
 
 USUAL_WATTS: Final = 1000.0
 USUAL_WATTS_PER_M2: Final = 150.0
-FIRST_ADDRESS: Final = 0x20
 
 
 class Blueprint(NamedTuple):
@@ -43,22 +43,18 @@ def blueprint(
     A room without an area gets one that suits its heaters.  Raises `ConfigError` if the wiring
     table contradicts itself.
     """
-    addresses = {
-        card.codifier: int(card.sensor.get("Address", FIRST_ADDRESS))
-        for card in network.sensors
-        if card.type == "PilotCard" and card.sensor.get("Bus") == bus
-    }
+    addresses = {c.codifier: c.address for c in House(network).cards if c.bus == bus}
     random = Random(f"tolerances {seed}")
     heaters = []
     wires: dict[tuple[int, int], str] = {}
     watts: dict[str, float] = {}
     for heater in wiring(network).heaters.values():
-        if heater.card not in addresses:
+        if heater.actuator.card not in addresses:
             continue
         room = heater.room or heater.codifier
         spec = heater_for(heater.codifier, heater.phase, room, heater.watts or USUAL_WATTS, random)
         heaters.append(spec)
-        wires[addresses[heater.card], heater.wire] = heater.codifier
+        wires[addresses[heater.actuator.card], heater.actuator.wire] = heater.codifier
         watts[room] = watts.get(room, 0.0) + spec.watts
     rooms = tuple(
         room_for(name, areas_m2.get(name, rated / USUAL_WATTS_PER_M2), rated)

@@ -14,8 +14,8 @@ from bench.judge.faults import Faults
 from bench.judge.figures import quantile, summarise
 from bench.judge.policies import POLICIES, CommercialRule, Nothing, RadiatorRule
 from bench.judge.scorer import OUTAGE_S, DayScore, Scorer
+from jph.config.house.loads import Wiring
 from jph.heating.shedding import Decision, Readings
-from jph.heating.wiring import Wiring
 from jph.sim.meter.pace import Mode
 from jph.sim.physics import House, Sizing, generate
 from jph.sim.physics.protection import Protection

@@ -13,11 +13,13 @@ from bench.judge.case import wiring as told
 from bench.judge.day import judge
 from bench.judge.policies import ours
 from bench.judge.realtime import configuration, places
+from jph.config.house.loads import wiring
+from jph.config.house.shedder import SheddingSettings
 from jph.heating.shedding import Rules
-from jph.heating.wiring import wiring
+from jph.heating.shedding.rules import rules_of
 from jph.node import kinds
 from jph.sim.physics import HouseSpec, Sizing
-from nodes.shedding import Shedding, SheddingSettings
+from nodes.shedding import Shedding
 
 SECONDS = 12.0
 
@@ -41,7 +43,7 @@ def test_the_nodes_are_told_what_the_policy_is(tmp_path: Path) -> None:
     network = kinds.load(str(path))
     settings = Shedding.check_settings(network.sensor("SH"))
     assert isinstance(settings, SheddingSettings)
-    assert settings.rules() == Rules()
+    assert rules_of(settings) == Rules()
     assert {phase.limit for phase in settings.phases} == {CASE.house().subscribed_a}
     nodes, alone = (
         {h.codifier: h._replace(card="", wire=0) for h in table.heaters.values()}

@@ -10,7 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.async_api import Page, Response, Route, expect
-from tests.jph.gateway.subjects.test_history_api import allow
 
 from jph.config.model import Network
 from jph.gateway.accounts.roles import Role
@@ -18,6 +17,7 @@ from jph.gateway.node import Gateway
 from tests.jph.gateway import past
 from tests.jph.gateway.browser.conftest import HEIGHT, Show, Sound, fits, standing
 from tests.jph.gateway.stage import RedisProcess, reading
+from tests.jph.gateway.subjects.test_history import allow
 from tests.support import LIMIT_S, running
 
 HOUR_MS = 3_600_000

@@ -1,8 +1,8 @@
-"""The doors: hosts, origins, headers."""
+"""Protection: hosts, origins, headers."""
 
 import pytest
 
-from jph.gateway.platform.guard import HEADERS, POLICY, known_hosts, refusal
+from jph.gateway.platform.protection import HEADERS, POLICY, known_hosts, refusal
 
 HOSTS = frozenset({"localhost", "pi", "jph.example.org"})
 COMMAND = {"host": "pi:8080"}
@@ -47,6 +47,7 @@ def test_only_our_own_names_are_answered(host: str, passes: bool) -> None:
         ({"sec-fetch-site": "same-site"}, False),
         ({"sec-fetch-site": "none"}, False),
         ({"origin": "http://pi:8080", "sec-fetch-site": "cross-site"}, False),
+        ({"origin": "http://evil.example.com", "sec-fetch-site": "same-site"}, False),
     ],
 )
 def test_commands_come_from_our_own_page(headers: dict[str, str], passes: bool) -> None:
@@ -54,6 +55,22 @@ def test_commands_come_from_our_own_page(headers: dict[str, str], passes: bool) 
     assert (refused is None) is passes
     if refused:
         assert refused.status == 403
+
+
+def test_a_session_without_an_origin_commands_nothing() -> None:
+    refused = refusal("POST", COMMAND, HOSTS, with_session=True)
+    assert refused is not None
+    assert refused.status == 403
+    assert refusal("GET", COMMAND, HOSTS, with_session=True) is None
+
+
+@pytest.mark.parametrize(
+    ("origin", "passes"),
+    [("https://pi:8443", True), ("https://pi", True), ("https://evil.example.com:8443", False)],
+)
+def test_a_proxy_may_leave_the_port_out(origin: str, passes: bool) -> None:
+    refused = refusal("POST", {"host": "pi", "origin": origin}, HOSTS, any_port=True)
+    assert (refused is None) is passes
 
 
 def test_other_sites_may_link_to_the_page() -> None:

@@ -1,8 +1,8 @@
-"""The doors of the gateway: who may ask, and what every answer says to the browser.
+"""Protection against CSRF and DNS rebinding, and the security headers of every response.
 
-The browser itself must not become somebody else's hand: a page of another site must neither send
-a command (cross-site POST) nor read the board through a name that it points at this machine (DNS
-rebinding). Who is asking is found out behind it (`security/entry.py`).
+A browser is refused if it calls us by a name that is not ours (DNS rebinding), or if it carries a
+request that changes something from a page of another site (CSRF): `Sec-Fetch-Site` and `Origin` say
+where a request comes from, and no page can forge them. The session cookie is SameSite=Lax besides.
 """
 
 import ipaddress
@@ -39,7 +39,8 @@ HEADERS: Final = {
 }
 
 _SECURE: Final = {"strict-transport-security": "max-age=31536000"}
-"""Who has come by TLS once comes by TLS for a year."""
+"""A browser that came by TLS once uses TLS for a year."""
+_ELSEWHERE: Final = "commands are taken from this gateway's own page only"
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -49,7 +50,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Refusal(NamedTuple):
-    """Why a request is not answered."""
+    """Status and reason of a request that is refused."""
 
     status: int
     reason: str
@@ -62,28 +63,46 @@ def known_hosts(extra: Iterable[str] = ()) -> frozenset[str]:
     return frozenset(names - {"", ".local"})
 
 
-def refusal(method: str, headers: Mapping[str, str], hosts: Collection[str]) -> Refusal | None:
-    """Return why a request is refused, None if it may pass. Header names are lower case."""
+def refusal(
+    method: str,
+    headers: Mapping[str, str],
+    hosts: Collection[str],
+    *,
+    with_session: bool = False,
+    any_port: bool = False,
+) -> Refusal | None:
+    """Return why a request is refused, None if it may pass. Header names are lower case.
+
+    `with_session` is whether it carries our session cookie, `any_port` whether the port that the
+    browser used is not known.
+    """
     host = headers.get("host", "")
     if not _known(host, hosts):
         reason = "this name is not mine; add it to Hosts in the gateway's settings"
         return Refusal(421, reason)
     if method in SAFE_METHODS:
         return None
-    if headers.get("sec-fetch-site", "same-origin") != "same-origin":
-        return Refusal(403, "commands are taken from this gateway's own page only")
-    origin = headers.get("origin")
-    if origin is not None and _place(origin) != host.casefold():
-        return Refusal(403, "commands are taken from this gateway's own page only")
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        return None if site == "same-origin" else Refusal(403, _ELSEWHERE)
+    if origin is not None:
+        same = _same_place(origin, host, any_port=any_port)
+        return None if same else Refusal(403, _ELSEWHERE)
+    if with_session:
+        reason = "a command with a session needs the header Sec-Fetch-Site or Origin"
+        return Refusal(403, reason)
     return None
 
 
-def _place(origin: str) -> str | None:
-    """Return host and port of an `Origin` header, None if it is none."""
+def _same_place(origin: str, host: str, *, any_port: bool) -> bool:
+    """Whether an `Origin` header names the host and port of a `Host` header."""
     try:
-        return urlsplit(origin).netloc.casefold()
+        found = urlsplit(origin)
+        if any_port:
+            return found.hostname is not None and found.hostname == urlsplit(f"//{host}").hostname
     except ValueError:
-        return None
+        return False
+    return found.netloc.casefold() == host.casefold()
 
 
 def _known(host: str, hosts: Collection[str]) -> bool:
@@ -101,12 +120,16 @@ def _known(host: str, hosts: Collection[str]) -> bool:
     return True
 
 
-class Guard:
-    """An ASGI application around another: refuses, and puts the headers on whatever leaves."""
+class Protection:
+    """An ASGI application around another: refuses requests, and adds the security headers.
 
-    def __init__(self, app: App, hosts: Collection[str]) -> None:
+    `cookies` are the names that our session cookie may have.
+    """
+
+    def __init__(self, app: App, hosts: Collection[str], cookies: Collection[str]) -> None:
         self._app = app
         self._hosts = hosts
+        self._cookies = frozenset(cookies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -120,11 +143,28 @@ class Guard:
             await send(message)
 
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-        refused = refusal(scope["method"], headers, self._hosts)
+        place = scope.get("place")
+        refused = refusal(
+            scope["method"],
+            headers,
+            self._hosts,
+            with_session=not self._cookies.isdisjoint(cookies_in(headers.get("cookie", ""))),
+            any_port=bool(place and place.any_port),
+        )
         if refused is None:
             await self._app(scope, receive, with_headers)
         else:
             await refuse(refused, with_headers)
+
+
+def cookies_in(text: str) -> dict[str, str]:
+    """Return the cookies of a header.
+
+    Cookies of other programs on this host may have any form. The standard library's parser stops
+    at the first one that it cannot read, and loses ours.
+    """
+    pairs = (pair.partition("=") for pair in text.split(";"))
+    return {name.strip(): value.strip().strip('"') for name, _, value in pairs}
 
 
 def _add_headers(message: Message, *, secure: bool) -> None:
@@ -135,7 +175,7 @@ def _add_headers(message: Message, *, secure: bool) -> None:
 
 
 async def refuse(refused: Refusal, send: Send) -> None:
-    """Answer with a refusal and nothing else; what the client still sends is not read."""
+    """Send a refusal. The rest of the request is not read."""
     body = msgspec.json.encode({"error": refused.reason})
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     if refused.status == 401:
