@@ -1,4 +1,4 @@
-"""The house that a configuration describes: its heaters are those of the pilot cards' wiring."""
+"""The simulated house of a config: its heaters are those of the wiring of the pilot cards."""
 
 from collections.abc import Iterable, Mapping
 from random import Random
@@ -17,7 +17,7 @@ USUAL_WATTS_PER_M2: Final = 150.0
 
 
 class Blueprint(NamedTuple):
-    """A house and which of its heaters hangs on which wire (1–8) of which chip (address)."""
+    """A house, and the heater on each wire (1–8) of each chip (address)."""
 
     house: HouseSpec
     wires: Mapping[tuple[int, int], str]
@@ -28,7 +28,7 @@ class Blueprint(NamedTuple):
         return {address for address, _ in self.wires}
 
     def orders(self, address: int, outputs: tuple[int, int]) -> Iterable[tuple[str, Order]]:
-        """Return what a chip's outputs tell its heaters, by codifier."""
+        """Return the orders that the outputs of a chip give, by codifier."""
         for wire, order in decode(outputs).items():
             codifier = self.wires.get((address, wire))
             if codifier is not None:
@@ -38,10 +38,10 @@ class Blueprint(NamedTuple):
 def blueprint(
     network: Network, bus: str, areas_m2: Mapping[str, float], *, seed: int, subscribed_a: int
 ) -> Blueprint:
-    """Draw the house whose pilot cards sit on `bus`, an I2C bus as the cards' settings name it.
+    """Return the house of the pilot cards on `bus`, an I2C bus as the settings of cards name it.
 
-    A room without an area gets one that suits its heaters.  Raises `ConfigError` if the wiring
-    table contradicts itself.
+    A room without an area gets one that suits its heaters. Raises `ConfigError` if the wiring table
+    contradicts itself.
     """
     addresses = {c.codifier: c.address for c in House(network).cards if c.bus == bus}
     random = Random(f"tolerances {seed}")
