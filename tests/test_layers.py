@@ -46,6 +46,7 @@ JPH = REPOSITORY / "jph"
 PURE = [
     JPH / "errors.py",
     JPH / "config" / "validation.py",
+    JPH / "util" / "backoff.py",
     JPH / "util" / "freshness.py",
     JPH / "util" / "token_bucket.py",
     JPH / "client" / "limits.py",
@@ -55,7 +56,7 @@ PURE = [
     *(JPH / "wire").glob("*.py"),
     *(JPH / "heating").rglob("*.py"),
     *(p for p in (JPH / "devices" / "tic").glob("*.py") if p.stem != "link"),
-    *(p for p in (JPH / "recorder").glob("*.py") if p.stem != "store"),
+    *(p for p in (JPH / "recorder").glob("*.py") if p.stem != "recording_files"),
     *(
         p
         for p in (JPH / "retransmit").glob("*.py")

@@ -22,6 +22,7 @@ from collector.ingest.writer import Store, Stored
 from jph.errors import StoreError
 from jph.node.node import now_ms
 from jph.retransmit import Cause, Checkpoint, Gap
+from jph.util.backoff import Backoff
 from jph.util.logs import NodeLog, Throttle
 from jph.util.worker import Worker
 from jph.wire.codec import Reading
@@ -73,7 +74,8 @@ class Keeper:
         self._waiting_since_s = 0.0
         self._stuck_since_s: float | None = time.monotonic()
         self._stored_ms = now_ms()
-        self._delay_s = _FIRST_RETRY_S
+        self._backoff = Backoff(_FIRST_RETRY_S, _LAST_RETRY_S)
+        self._retried = False
         self._disk_fails = False
         self._left: dict[Key, list[ReadingRun]] = {}
         self._resumed = False
@@ -137,8 +139,8 @@ class Keeper:
                 if self._stuck_since_s is None:
                     self._stuck_since_s = time.monotonic()
                 await self._take_back()
-            await asyncio.sleep(self._delay_s)
-            self._delay_s = min(2 * self._delay_s, _LAST_RETRY_S)
+            self._retried = True
+            await asyncio.sleep(self._backoff.next_s())
 
     async def relieve(self) -> None:
         """Spool what cannot be stored, for ever."""
@@ -235,11 +237,12 @@ class Keeper:
 
     def _note_success(self) -> None:
         """Note a successful write."""
-        if self._delay_s > _FIRST_RETRY_S or not self._ever_stored:
+        if self._retried or not self._ever_stored:
             self._log.info("storing in PostgreSQL; %s readings wait", self.buffer.rows)
-        self._ever_stored = True
+        self._ever_stored, self._retried = True, False
         self._stored_ms = now_ms()
-        self._delay_s, self._stuck_since_s = _FIRST_RETRY_S, None
+        self._backoff.reset()
+        self._stuck_since_s = None
 
     async def _release(self, flushed: int) -> None:
         """Release what is safe on PostgreSQL's disk."""

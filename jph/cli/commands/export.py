@@ -18,6 +18,7 @@ from collector.statistics.touched import all_codifiers
 from jph.cli.terminal.context import App, codifier
 from jph.cli.terminal.database import parse_moment
 from jph.errors import StoreError
+from jph.util import durable
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -80,7 +81,7 @@ def _write(
         else:
             with part.open("w", encoding="utf-8", newline="") as file:
                 count = write_csv(connection, wanted, file, progress)
-        part.replace(output)
+        durable.put_in_place(part, output)
     except OSError as error:
         raise StoreError(f"cannot write {output}: {error}") from error
     finally:
