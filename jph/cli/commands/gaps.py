@@ -6,9 +6,9 @@ from typing import Final
 
 import click
 
-from collector.db.location import dsn_of
 from collector.history.gaps import Gaps, RecordedGap, read_gaps
 from jph.cli.terminal.context import App, codifier, json_option
+from jph.cli.terminal.database import history_dsn
 from jph.cli.terminal.output import echo_json, table
 
 _HEAD: Final = ("code", "from", "to", "messages", "cause")
@@ -50,7 +50,7 @@ def gaps(app: App, code: str | None, since: str | None, as_json: bool) -> None:
     if code is not None:
         app.network.sensor(code)
     after = parse_since(since, datetime.now().astimezone()) if since else None
-    found = read_gaps(dsn_of(app.network), code, after)
+    found = read_gaps(history_dsn(app), code, after)
     if as_json:
         asked = {"asked": found.asked, "gaps": [gap._asdict() for gap in found.recorded]}
         echo_json(asked)

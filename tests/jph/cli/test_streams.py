@@ -78,6 +78,7 @@ def test_an_ignored_hangup_stays_ignored(config: Path) -> None:
 def test_a_house_runs_without_any_output(config: Path) -> None:
     words = " ".join(command(config, "run", "SP"))
     with Program("bash", "-c", f"exec {words} <&- >&- 2>&-") as node:
+        assert control(config, "watch", "--from", "SP", "--count", "1").returncode == 0
         assert control(config, "ping", "SP").returncode == 0
         assert node.process.poll() is None
 
