@@ -155,6 +155,7 @@ class Network(_Entry, frozen=True):
     hosts: dict[str, list[str]] = {}
     security: dict[str, Any] = {}
     tariffs: list[dict[str, Any]] = []
+    rooms: list[dict[str, Any]] = []
 
     def sensor(self, codifier: str) -> Sensor:
         """Return the entry of `codifier`.
