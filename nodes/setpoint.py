@@ -23,6 +23,9 @@ from jph.wire.codec import Control, Flag
 _LOG_EVERY_S: Final = 10.0
 """Shortest time between two log lines: a slider that moves sets many values."""
 
+_SETTLE_S: Final = 0.1
+"""Shortest time between two writes to the disk."""
+
 PLAUSIBLE: Final = 1e9
 """Largest magnitude of a set point without `Min` and `Max`; no quantity of a house is larger."""
 
@@ -117,7 +120,6 @@ class Setpoint(Node, type=("Setpoint", "controlSensor"), settings=SetpointSettin
         if not math.isfinite(wanted) or abs(bounded(wanted, self.settings)) > PLAUSIBLE:
             if self._log_throttle.allow("no value", time.monotonic()):
                 self.log.warning("%s sets %s, refused: no plausible value", source, wanted)
-            self._send()
             return
         self._wanted = bounded(wanted, self.settings)
         self._setter = source
@@ -138,6 +140,7 @@ class Setpoint(Node, type=("Setpoint", "controlSensor"), settings=SetpointSettin
             self.value = value
             self._log_setting()
             self._send()
+            await asyncio.sleep(_SETTLE_S)
 
     def _log_setting(self) -> None:
         """Log the first of many values at once, and the last one later."""
