@@ -1,6 +1,7 @@
 """Renders pages: frame, language, theme, current user."""
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
@@ -81,6 +82,7 @@ class Shell:
             "nav": self._nav(request.user),
             "words": _for_script(spoken.words_of(page)),
             "base": base,
+            "now": time.time_ns() // 1_000_000,
             "static": lambda name: base + self.assets.url(name),
         }
         text = self._templates.get_template(template).render({**frame, **context})

@@ -36,7 +36,12 @@ def handlers(services: Services) -> list[Any]:
     def health() -> Health:
         return Health("ok", services.hub.board.cache_here, services.hub.clients)
 
-    @get("/metrics", sync_to_thread=False, include_in_schema=False)
+    @get(
+        "/metrics",
+        sync_to_thread=False,
+        media_type="text/plain",
+        summary="Measures for Prometheus, in its text format",
+    )
     def metrics() -> Response[bytes]:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
