@@ -14,8 +14,8 @@ from jph.version import __version__
 
 if TYPE_CHECKING:
     from jph.compat import STATE, jph, timeNow
+    from jph.config.settings import Settings
     from jph.errors import ConfigError, DeviceError, JphError, StoreError
-    from jph.node.hooks import Settings
     from jph.node.kinds import load
     from jph.node.node import Node
     from jph.node.program import run
@@ -52,7 +52,7 @@ _HOMES: Final = {
     "Quality": "jph.wire.codec",
     "Reading": "jph.wire.codec",
     "STATE": "jph.compat",
-    "Settings": "jph.node.hooks",
+    "Settings": "jph.config.settings",
     "StoreError": "jph.errors",
     "jph": "jph.compat",
     "load": "jph.node.kinds",

@@ -16,7 +16,7 @@ BELOW: dict[str, set[str]] = {
     "jph.errors": set(),
     "jph.util": {"jph.errors"},
     "jph.wire": {"jph.errors"},
-    "jph.config": {"jph.errors", "jph.util", "jph.wire"},
+    "jph.config": {"jph.devices", "jph.errors", "jph.util", "jph.wire"},
     "jph.retransmit": {"jph.errors", "jph.util", "jph.wire"},
     "jph.net": {"jph.config", "jph.errors", "jph.retransmit", "jph.util", "jph.wire"},
 }

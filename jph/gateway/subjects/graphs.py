@@ -142,7 +142,8 @@ def orders_in(tongue: Language) -> dict[str, str]:
 def codifiers_of(board: Board) -> list[dict[str, Any]]:
     """Return what there is to draw, elements behind their nodes: what a person searches by."""
     heaters = board.house.wiring.heaters.values()
-    orders = {code for h in heaters for code in (h.codifier, h.applied, h.verified)}
+    wires = [(h.codifier, h.actuator.applied, h.actuator.verified) for h in heaters]
+    orders = {codifier for each in wires for codifier in each}
     return [
         _codifier(sensor, is_order=sensor.codifier in orders)
         for node in board.network.nodes()

@@ -126,7 +126,7 @@ def _page(services: Services) -> list[Any]:
             "heaters.html",
             board=board,
             rooms=panels.heated_rooms_of(board),
-            phases=[phase.number for phase in board.house.phases if phase.heaters],
+            phases=[phase.number for phase in board.house.phases if phase.loads],
             orders=NOW_AND_ALWAYS,
             masks=panels.masks_of(board),
             worded=lambda row: panels.worded(row, tongue.say, tongue.code),

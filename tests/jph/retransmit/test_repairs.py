@@ -297,8 +297,9 @@ def lost(keeper: Keeper) -> int:
 
 PROGRAM = """
 import sys
-from jph import config, program
-from jph.node import Node
+from jph.config import model as config
+from jph.node import program
+from jph.node.node import Node
 import asyncio
 
 class Source(Node, type="Source"):

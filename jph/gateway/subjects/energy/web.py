@@ -15,6 +15,7 @@ from collector.energy import consumed, money, tariff
 from collector.energy.account import Span, choose_meter
 from collector.energy.meters import indexes
 from collector.energy.tariff import PERIODS
+from jph.config.house.loads import wiring
 from jph.config.model import Network
 from jph.errors import ConfigError, StoreError
 from jph.gateway.live.gaps import keeps_history
@@ -30,7 +31,6 @@ from jph.gateway.subjects.energy.report import (
     year_before,
 )
 from jph.gateway.subjects.energy.structs import Report
-from jph.heating.wiring import wiring
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from litestar import Response, get
 
+from jph.config.house.loads import Load
 from jph.config.model import Network
 from jph.errors import ConfigError, StoreError
 from jph.gateway.live.board import Board
@@ -25,7 +26,6 @@ from jph.gateway.view.figures import decimal
 from jph.heating.explain import Say, explain, explain_phase, span, why_shed
 from jph.heating.facts import Evidence, PhaseFacts
 from jph.heating.orders import Order
-from jph.heating.wiring import Heater
 from jph.node.node import now_ms
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def heaters_now(board: Board, say: Say, zone: tzinfo | None = None) -> list[Heat
 
 
 def _heater(
-    evidence: Evidence, heater: Heater, names: dict[str, str], say: Say, zone: tzinfo | None
+    evidence: Evidence, heater: Load, names: dict[str, str], say: Say, zone: tzinfo | None
 ) -> HeaterNow:
     at_ms = now_ms()
     facts = evidence.heater(heater.codifier)
@@ -131,8 +131,8 @@ def _heater(
         room=heater.room,
         name=heater.name,
         phase=heater.phase,
-        card=heater.card,
-        solid_state=heater.solid_state,
+        card=heater.actuator.card,
+        solid_state=heater.actuator.solid_state,
         order=_word(facts.order),
         applied=_word(facts.applied),
         verified=_word(facts.verified),

@@ -1,9 +1,9 @@
-"""Seeded houses of three sizings to judge a policy by: no two alike, all of them liveable.
+"""Random houses of three sizings to judge a policy by: no two alike, all plausible.
 
-What an installer chose is drawn at random: rooms, radiators and their places, which wire hangs on
-which phase, what people own and when they use it.  Only two things are held fixed: how undersized
-the contract is, and that appliances alone never come near the limit, because no shedder could help
-a house that trips on its kettles.
+The choices of an installer are random: rooms, radiators and their places, the phase of each wire,
+the appliances and the times of their use. Two things are fixed: the ratio of heaters to contract,
+and that appliances alone stay below the limit, because no shedder can help a house that trips on
+its kettles.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -30,10 +30,10 @@ AT_HOME: Final = 0.9
 """The share of a room's further heaters that hang on the phase of its first."""
 
 RESERVES: Final = (0.6, 1.6)
-"""How much the reserve of rooms differs: nobody calculates each."""
+"""Spread of the reserve between rooms."""
 
 UNEQUAL_PRIORITIES: Final = 0.3
-"""The share of houses whose owner said which rooms matter more."""
+"""Share of houses with unequal priorities of rooms."""
 
 
 class Sizing(Enum):
@@ -164,7 +164,7 @@ def _watts(count: int, total_w: float, random: Random) -> list[float]:
 
 
 def _belongings(subscribed_a: int, seed: int, random: Random) -> tuple[Appliance, ...]:
-    """Return what people own, wired so that the first two days stay within reason."""
+    """Return appliances, wired so that they stay below their limit in the first two days."""
     limit_w = APPLIANCES_SHARE * subscribed_a * VOLTS
     while True:
         owned = tuple(
@@ -298,4 +298,4 @@ _CATALOGUE: Final[tuple[tuple[_Maker, float], ...]] = (
     (_always("ventilation", 30, 80), 0.8),
     (_always("box and boards", 30, 90), 1.0),
 )
-"""What a household may own, and how likely it does."""
+"""Possible appliances of a household, with their probability."""

@@ -1,18 +1,18 @@
-"""Nodes that send, in one process, told what to do.
+"""Nodes that send readings, in one process; standard input says how fast.
 
-Each line of its input is who sends, how many readings a second, and for how many seconds: `all` has
-every codifier send so many, one of each at a time; `run` has the first one send alone. Each line of
-its output is how many readings were sent since its start, in all.
+An input line is a mode, a rate and a number of seconds. Mode `all`: every node sends one reading of
+each of its codifiers at that rate. Mode `run`: the first node sends its first codifier alone. The
+output line is the number of readings sent since the start.
 
-    python -m bench.lab.crowd CONFIG
+    python -m bench.harness.senders CONFIG
 """
 
 import asyncio
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from typing import IO, TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
 from jph.config import model as config
 from jph.config.model import Network
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     import subprocess
 
 _CALLS_A_SECOND: Final = 500
-_FEWEST: Final = 64
+_FEWEST_A_CALL: Final = 64
 
 
-class Sender(Node, type="Setpoint"):  # a kind that every program knows
-    """Sends when it is told to."""
+class Sender(Node, type="Setpoint"):  # every program knows this kind
+    """Sends on command."""
 
 
-class Crowd:
-    """The nodes of `network` that are senders."""
+class Senders:
+    """The sending nodes of a network."""
 
     def __init__(self, network: Network) -> None:
         sensors = [sensor for sensor in network.sensors if sensor.type in Sender.types]
@@ -38,67 +38,61 @@ class Crowd:
         self.sent = 0
 
     async def run(self) -> None:
-        """Send as the lines of the input say; end with it."""
-        lives = [asyncio.create_task(node.run()) for node in self.nodes]
+        """Send as the input lines say, until the input ends."""
+        tasks = [asyncio.create_task(node.run()) for node in self.nodes]
         while not all(node.bus.data.is_open for node in self.nodes):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         print("ready", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
-            who, rate, seconds = line.split()
-            await self._send(who == "run", float(rate), float(seconds))
+            mode, rate, seconds = line.split()
+            await self._send(mode == "run", float(rate), float(seconds))
             print(self.sent, flush=True)
         for node in self.nodes:
             node.stop()
-        await asyncio.gather(*lives)
+        await asyncio.gather(*tasks)
 
     async def _send(self, run: bool, rate: float, seconds: float) -> None:
-        """Send at moments spread evenly."""
+        """Send at evenly spread moments."""
         codes = [[node.codifier, *node.elements] for node in self.nodes]
         moments = _moments(len(self.nodes), rate, seconds)
         if run:
-            together = max(_FEWEST, round(rate / _CALLS_A_SECOND))
+            together = max(_FEWEST_A_CALL, round(rate / _CALLS_A_SECOND))
             codes = [[codes[0][0]] * together]
             moments = _moments(1, rate / together, seconds)
-        begin_s = time.monotonic()
+        started_s = time.monotonic()
         for due_s, which, number in moments:
-            if (wait_s := begin_s + due_s - time.monotonic()) > 0:
+            if (wait_s := started_s + due_s - time.monotonic()) > 0:
                 await asyncio.sleep(wait_s)
             elif not number % 8:
-                await asyncio.sleep(0)  # behind: the nodes have to live all the same
+                await asyncio.sleep(0)  # late, but the nodes need the loop too
             value = number * 0.25
             self.nodes[which].send_many([(code, value) for code in codes[which]])
             self.sent += len(codes[which])
 
 
 def _moments(nodes: int, rate: float, seconds: float) -> Iterator[tuple[float, int, int]]:
-    """Yield when which node sends for the how manieth time."""
+    """Yield second, node and count of every call."""
     for number in range(round(rate * seconds)):
         for which in range(nodes):
             yield (number + which / nodes) / rate, which, number
 
 
-class Orders:
-    """How a program tells such a process what to do."""
+class SendCommands:
+    """The other end of the input and output of such a process."""
 
     def __init__(self, child: "subprocess.Popen[str]") -> None:
         assert child.stdin is not None
         assert child.stdout is not None
-        self._in: IO[str] = child.stdin
-        self._out: IO[str] = child.stdout
+        self._in, self._out = child.stdin, child.stdout
         if self._out.readline() != "ready\n":
-            raise SystemExit("the senders do not start; their words are above")
+            raise SystemExit("the senders do not start; see their messages above")
 
-    def send(self, who: str, rate: float, seconds: float) -> int:
-        """Have it send, and wait for the end; return how many were sent since the start."""
-        print(who, rate, seconds, file=self._in, flush=True)
+    def send(self, mode: str, rate: float, seconds: float) -> int:
+        """Have readings sent, wait for the end, and return the number sent since the start."""
+        print(mode, rate, seconds, file=self._in, flush=True)
         return int(self._out.readline())
-
-
-async def _main(arguments: Sequence[str]) -> None:
-    (url,) = arguments
-    await Crowd(config.parse(config.fetch(url), url)).run()
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.ERROR)
-    asyncio.run(_main(sys.argv[1:]))
+    asyncio.run(Senders(config.parse(config.fetch(sys.argv[1]), sys.argv[1])).run())

@@ -1,7 +1,7 @@
-"""When a meter says which current, without saying it: the line's timing, faster than the line.
+"""The timing of a meter's line without its characters, faster than the line.
 
-A frame's values are those of the moment it was composed, and each becomes known when the last bit
-of its group has been sent.  So a current is up to a frame old when it is heard.
+The values of a frame are those of the moment it was composed, and each becomes known when the last
+bit of its group has been sent. So a current is up to one frame old when it is received.
 """
 
 from collections import deque
@@ -30,14 +30,14 @@ Some 1100 characters at 9600 baud take 1.15 s, and the meter pauses.
 
 
 class Mode(Enum):
-    """How a meter speaks; `NO_ADIR` is a historique one that never sends short frames."""
+    """Mode of a meter; `NO_ADIR` is a historique one that never sends short frames."""
 
     HISTORIQUE = "historique"
     NO_ADIR = "no-adir"
     STANDARD = "standard"
 
 
-class Said(NamedTuple):
+class MeterReadings(NamedTuple):
     """Currents (IINST, IRMS) and overrun warnings (ADIR), A by phase, known from `time_s` on."""
 
     time_s: float
@@ -67,27 +67,26 @@ def _length_s(layout: tuple[_Group, ...]) -> float:
 
 _EOT_S: Final = len(EOT) * BITS_A_CHARACTER / BAUD + FRAME_GAP_S
 _LONG: Final = _layout(label for label in LONG_FRAME if label not in ("HCHP", "HHPHC"))
-"""The long frame of a base tariff (HCHC stands for BASE, which is as long)."""
+"""The long frame of a base tariff (HCHC replaces BASE, which is as long)."""
 _LONG_S: Final = _length_s(_LONG)
 _SHORT: Final = {
     mask: _layout(label for label in SHORT_FRAME if label not in ADIR or mask >> int(label[4]) & 1)
     for mask in range(0, 16, 2)
 }
-"""Layouts of the short frame by which phases (bit 1 to 3) are over."""
+"""Layouts of the short frame by the mask of phases over the limit (bits 1 to 3)."""
 _STANDARD: Final = tuple(_Group(s, f"IRMS{n}") for n, s in enumerate(STANDARD_CURRENTS_S, 1))
 
 
 class Pace:
     """A line from `start_s` on: call `step` at `due_s`, and `notice` when a current changes.
 
-    Currents that are below the contract are handed over with the last of their frame: nobody waits
-    for them.
+    Currents below the contract come with the last current of their frame, in one call.
     """
 
     def __init__(self, subscribed_a: int, start_s: float, mode: Mode = Mode.HISTORIQUE) -> None:
         self._subscribed_a = subscribed_a
         self._mode = mode
-        self._coming: deque[Said] = deque()
+        self._coming: deque[MeterReadings] = deque()
         self._begun_s = start_s
         self._end_s = start_s
         self._long = False
@@ -96,18 +95,18 @@ class Pace:
 
     @property
     def due_s(self) -> float:
-        """When `step` has something to do."""
+        """Time of the next call of `step`."""
         return self._coming[0].time_s if self._coming else self._end_s
 
-    def step(self, now_s: float, amps: Amps) -> Said | None:
-        """Go on at `due_s`, with the currents of that moment; return what has become known."""
+    def step(self, now_s: float, amps: Amps) -> MeterReadings | None:
+        """Advance to `due_s`, with the currents of that moment; return readings that end there."""
         if self._coming:
             return self._coming.popleft()
         self._compose(now_s, amps)
         return None
 
     def notice(self, now_s: float, amps: Amps) -> None:
-        """Let the meter see a change at once: an overrun ends a long frame before its time."""
+        """Report a change of a current: an overrun ends a long frame early."""
         if self._mode is not Mode.HISTORIQUE or not self._over(amps):
             return
         begins = self._alarm_until_s is None
@@ -117,13 +116,13 @@ class Pace:
             self._cut_short(now_s)
 
     def _cut_short(self, now_s: float) -> None:
-        """End the frame with the group under way; what would have come after it is not said."""
+        """End the frame with the current group; the groups after it are not sent."""
         passed_s = now_s - self._begun_s
         end_s = next((g.end_s for g in _LONG if g.end_s >= passed_s), None)
         if not self._long or end_s is None:
             return
         self._end_s = self._begun_s + end_s + _EOT_S
-        self._coming = deque(said for said in self._coming if said.time_s < self._end_s)
+        self._coming = deque(each for each in self._coming if each.time_s < self._end_s)
 
     def _over(self, amps: Amps) -> int:
         one, two, three = amps
@@ -134,7 +133,7 @@ class Pace:
         self._begun_s = now_s
         shown = [float(round(current)) for current in amps]
         if self._mode is Mode.STANDARD:
-            self._say(_STANDARD, shown)
+            self._schedule(_STANDARD, shown)
             self._end_s = now_s + STANDARD_FRAME_S
             return
         self.notice(now_s, amps)
@@ -143,15 +142,15 @@ class Pace:
         self._long = self._alarm_until_s is None or not self._short_left
         if self._long:
             self._short_left = SHORT_FRAMES_A_CYCLE
-            self._say(_LONG, shown)
+            self._schedule(_LONG, shown)
             self._end_s = now_s + _LONG_S
         else:
             self._short_left -= 1
             layout = _SHORT[self._over(amps)]
-            self._say(layout, shown)
+            self._schedule(layout, shown)
             self._end_s = now_s + _length_s(layout)
 
-    def _say(self, layout: Iterable[_Group], shown: list[float]) -> None:
+    def _schedule(self, layout: Iterable[_Group], shown: list[float]) -> None:
         waiting: dict[int, float] = {}
         last_s = 0.0
         for end_s, label in layout:
@@ -161,10 +160,10 @@ class Pace:
             current = shown[phase - 1]
             last_s = self._begun_s + end_s
             if label in ADIR:
-                self._coming.append(Said(last_s, {}, {phase: current}))
+                self._coming.append(MeterReadings(last_s, {}, {phase: current}))
             elif current >= self._subscribed_a and phase < 3:
-                self._coming.append(Said(last_s, {phase: current}, {}))
+                self._coming.append(MeterReadings(last_s, {phase: current}, {}))
             else:
                 waiting[phase] = current
         if waiting:
-            self._coming.append(Said(last_s, waiting, {}))
+            self._coming.append(MeterReadings(last_s, waiting, {}))

@@ -1,18 +1,18 @@
-"""The meter's timing without its characters: held against the line that has them."""
+"""The timing of the line without its characters, compared with the line itself."""
 
 import itertools
 
 import pytest
 
-from jph.sim.meter.line import Line, duration_s
-from jph.sim.meter.pace import Amps, Mode, Pace, Said
+from bench.judge.pace import Amps, MeterReadings, Mode, Pace
+from jph.sim.meter.line import MeterLine, duration_s
 from jph.sim.meter.register import Register
 
 CALM: Amps = (12.0, 29.4, 3.2)
 
 
-def speak(pace: Pace, until_s: float, amps: Amps) -> list[Said]:
-    """Let the meter speak, the currents staying what they are."""
+def run(pace: Pace, until_s: float, amps: Amps) -> list[MeterReadings]:
+    """Run the meter at constant currents."""
     heard = []
     while pace.due_s <= until_s:
         said = pace.step(pace.due_s, amps)
@@ -21,7 +21,9 @@ def speak(pace: Pace, until_s: float, amps: Amps) -> list[Said]:
     return heard
 
 
-def line_times(line: Line, register: Register, until_s: float, now_s: float = 0.0) -> list[float]:
+def line_times(
+    line: MeterLine, register: Register, until_s: float, now_s: float = 0.0
+) -> list[float]:
     """Return when the line itself has sent its groups of currents."""
     times = []
     while now_s < until_s:
@@ -45,7 +47,7 @@ def test_currents_come_whole_amperes_and_as_old_as_their_frame() -> None:
 
 
 def test_a_long_frame_takes_less_than_two_seconds() -> None:
-    times = [said.time_s for said in speak(Pace(30, 0.0), 60.0, CALM)]
+    times = [said.time_s for said in run(Pace(30, 0.0), 60.0, CALM)]
     gaps = {round(after - before, 6) for before, after in itertools.pairwise(times)}
     (gap,) = gaps
     assert 1.7 < gap < 2.0
@@ -55,8 +57,8 @@ def test_short_frames_are_as_fast_as_on_the_line() -> None:
     amps: Amps = (41.0, 12.0, 33.0)
     register = Register("021875000042", 30)
     register.observe(0.0, amps, 0.0)
-    times = line_times(Line(register), register, 10.0)
-    paced = [said.time_s for said in speak(Pace(30, 0.0), 10.0, amps) if 3 in said.currents]
+    times = line_times(MeterLine(register), register, 10.0)
+    paced = [said.time_s for said in run(Pace(30, 0.0), 10.0, amps) if 3 in said.currents]
     count = min(len(times), len(paced))
     assert count > 10
     assert paced[:count] == pytest.approx(times[:count], abs=0.02)
@@ -66,9 +68,9 @@ def test_an_overrun_is_heard_within_a_second() -> None:
     for start in range(40):
         pace = Pace(30, 0.0)
         at_s = 20 + start * 0.05
-        speak(pace, at_s, CALM)
+        run(pace, at_s, CALM)
         pace.notice(at_s, (12.0, 35.0, 3.0))
-        heard = speak(pace, at_s + 5, (12.0, 35.0, 3.0))
+        heard = run(pace, at_s + 5, (12.0, 35.0, 3.0))
         warned = next(said for said in heard if said.warnings)
         known = next(said for said in heard if said.currents.get(2) == 35.0)
         assert warned.warnings == {2: 35.0}
@@ -77,8 +79,8 @@ def test_an_overrun_is_heard_within_a_second() -> None:
 
 def test_short_frames_end_a_minute_after_the_overrun() -> None:
     pace = Pace(30, 0.0)
-    speak(pace, 10.0, (31.0, 0.0, 0.0))
-    times = [said.time_s for said in speak(pace, 120.0, (30.0, 0.0, 0.0)) if 3 in said.currents]
+    run(pace, 10.0, (31.0, 0.0, 0.0))
+    times = [said.time_s for said in run(pace, 120.0, (30.0, 0.0, 0.0)) if 3 in said.currents]
     gaps = [after - before for before, after in itertools.pairwise(times)]
     assert sorted(gaps[:30])[15] < 0.7
     assert min(gaps[-10:]) > 1.7
@@ -87,9 +89,9 @@ def test_short_frames_end_a_minute_after_the_overrun() -> None:
 @pytest.mark.parametrize("mode", [Mode.NO_ADIR, Mode.STANDARD])
 def test_other_meters_never_hurry(mode: Mode) -> None:
     pace = Pace(30, 0.0, mode)
-    speak(pace, 10.0, CALM)
+    run(pace, 10.0, CALM)
     pace.notice(10.5, (50.0, 0.0, 0.0))
-    heard = speak(pace, 60.0, (50.0, 0.0, 0.0))
+    heard = run(pace, 60.0, (50.0, 0.0, 0.0))
     assert not any(said.warnings for said in heard)
     times = [said.time_s for said in heard if 1 in said.currents]
     assert min(b - a for a, b in itertools.pairwise(times)) >= 1.49

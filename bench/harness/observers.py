@@ -1,4 +1,4 @@
-"""What a network shows while it is measured: answers to pings, a page, and what the stores say."""
+"""Round trips of pings, the event stream of a page, and counters of Redis and PostgreSQL."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ START_LIMIT_S: Final = 60.0
 
 
 class Pinger(Node, type="BenchPinger"):
-    """Pings one program after the other, and keeps how long each answer took, s."""
+    """Pings one program after the other and keeps the round-trip times, s."""
 
     announces = False
 
@@ -29,18 +29,18 @@ class Pinger(Node, type="BenchPinger"):
         self.asked: dict[float, float] = {}
 
     async def open(self) -> None:
-        """Begin."""
+        """Start."""
         self.spawn(self._ask(), "pings")
 
     def on_control(self, message: Control) -> None:
-        """Take an answer."""
+        """Note the time of an answer."""
         if message.flag == Flag.TIME and message.to == self.codifier:
             self.answered.add(message.source)
             if (asked_s := self.asked.pop(message.number, None)) is not None:
                 self.times.append(time.perf_counter() - asked_s)
 
-    def begin(self) -> None:
-        """Forget what was measured so far."""
+    def restart(self) -> None:
+        """Drop the times measured so far."""
         self.times, self.asked = [], {}
 
     async def _ask(self) -> None:
@@ -52,15 +52,15 @@ class Pinger(Node, type="BenchPinger"):
             await asyncio.sleep(PING_EVERY_S)
 
 
-class Page:
-    """A browser that watches, as far as the gateway can tell."""
+class EventStream:
+    """A client of the gateway's event stream, as a browser is one."""
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self.taken = 0
+        self.bytes = 0
 
     async def watch(self) -> None:
-        """Take events until cancelled."""
+        """Read events until cancelled."""
         end = time.monotonic() + START_LIMIT_S
         while True:
             try:
@@ -68,18 +68,20 @@ class Page:
                 break
             except OSError:
                 if time.monotonic() > end:
-                    raise SystemExit("the gateway does not listen; its words are above") from None
+                    raise SystemExit(
+                        "the gateway does not listen; see its messages above"
+                    ) from None
                 await asyncio.sleep(0.1)
         writer.write(b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         while data := await reader.read(2**20):
-            self.taken += len(data)
+            self.bytes += len(data)
 
 
 _OTHERS: Final = "codifier NOT IN ({})".format(", ".join(f"'{code}'" for code in NODES))
 
 
 class Stores:
-    """What Redis and PostgreSQL say of themselves."""
+    """Counters of Redis and PostgreSQL."""
 
     def __init__(self, redis: str, sql: str) -> None:
         import psycopg2
@@ -90,30 +92,30 @@ class Stores:
         self._sql.autocommit = True
 
     def commands(self) -> int:
-        """Return how many commands Redis has obeyed."""
+        """Return the number of commands that Redis has processed."""
         found: Any = self._redis.info("stats")
         return int(found["total_commands_processed"])
 
     def missed(self) -> int:
-        """Return how many messages of the data bus the cache did not hear."""
+        """Return the number of messages of the data bus that the cache did not receive."""
         pipe = self._redis.pipeline(transaction=False)
         for code in self._redis.scan_iter("??"):
             pipe.hget(code, "DPacketsLost")
         return sum(int(lost or 0) for lost in pipe.execute())
 
     def settled(self) -> int:
-        """Return how many readings are stored or given up, those still asked for left out."""
+        """Return the number of readings that are stored or counted as lost."""
         missing = (
             "(SELECT coalesce(sum(upper(each) - lower(each)), 0) FROM unnest(missing) AS each)"
         )
         return self._number(f"SELECT sum(last - first - {missing}) FROM source WHERE {_OTHERS}")
 
-    def given_up(self) -> int:
-        """Return how many readings the books say are lost."""
+    def lost(self) -> int:
+        """Return the number of readings that the accounting counts as lost."""
         return self._number(f"SELECT sum(messages) FROM gap WHERE {_OTHERS}")
 
     def rows(self) -> int:
-        """Return how many readings there are."""
+        """Return the number of stored readings."""
         return self._number(f"SELECT count(*) FROM reading WHERE {_OTHERS}")
 
     def _number(self, query: str) -> int:
