@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jph.cli.main import cli
-from jph.cli.output import show_day
+from jph.cli.terminal.output import show_day
 from jph.recorder import store
 from jph.recorder.frames import END, Event, Heard, pack_event, pack_heard
 from jph.recorder.overruns import Overrun, to_line
