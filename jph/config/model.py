@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from jph.config.names import with_plain_names
 from jph.config.validation import read_struct
 from jph.errors import ConfigError, Problem
 from jph.wire.codec import Dialect, is_codifier
@@ -150,6 +151,7 @@ class Network(_Entry, frozen=True):
     hosts: dict[str, list[str]] = {}
     security: dict[str, Any] = {}
     tariffs: list[dict[str, Any]] = []
+    translations: dict[str, dict[str, str]] = {}
 
     def sensor(self, codifier: str) -> Sensor:
         """Return the entry of `codifier`.
@@ -257,6 +259,8 @@ def parse(
         json.dumps(raw, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise ConfigError(f"{name} holds text that is no Unicode: {error}") from error
+    if isinstance(raw, dict):
+        raw = with_plain_names(raw)
     problems: list[Problem] = []
     network = read_struct(Network, raw, "", problems)
     if isinstance(raw, dict):

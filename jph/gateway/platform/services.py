@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from jph.client.client import Client
 from jph.config.model import Network
+from jph.config.names import translated
 from jph.gateway.accounts.accounts import Accounts
 from jph.gateway.accounts.audit import Auditor
 from jph.gateway.accounts.confirmations import Confirmations
@@ -13,6 +14,7 @@ from jph.gateway.live.gap_reader import HoleReader
 from jph.gateway.live.history_reader import HistoryReader
 from jph.gateway.live.senses import Senses
 from jph.gateway.live.stream import Hub
+from jph.gateway.platform import language
 from jph.gateway.platform.shell import Shell, WebRequest, address_of
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
@@ -49,6 +51,11 @@ class Services:
     auditor: Auditor
     confirmations: Confirmations
     public: Callable[[], bool]
+
+    def called(self, request: WebRequest) -> Callable[[str], str]:
+        """Return what translates names of the config into the language of a request."""
+        code, translations = language.of(request).code, self.network().translations
+        return lambda name: translated(name, code, translations)
 
     def audit(self, request: WebRequest, what: str, answer: str) -> None:
         """Note a command and its answer. Does not wait."""
