@@ -337,7 +337,9 @@ def _sensor(sensor: dict[str, Any], types: dict[Any, Any]) -> Iterator[Problem]:
     path = f"Sensors[{sensor.get('Codifier', '?')}]"
     for key in ("KeepAliveInterval", "SensorInterval", "TimeoutWarning"):
         seconds = sensor.get(key)
-        if isinstance(seconds, int | float) and not 0 < seconds < 1e7:
+        if isinstance(seconds, int | float) and not 0 <= seconds < 1e7:
+            yield Problem(f"{path}.{key}", f"expected seconds, 0 or more, found {seconds}")
+        elif seconds == 0 and key != "TimeoutWarning":
             yield Problem(f"{path}.{key}", f"expected seconds above 0, found {seconds}")
     if sensor.get("Control") not in (None, "", "enabled"):
         yield Problem(f"{path}.Control", f'expected "enabled", found {sensor["Control"]!r}')

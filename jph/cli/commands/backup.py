@@ -18,7 +18,7 @@ from zipfile import BadZipFile, ZipFile, is_zipfile
 import click
 
 from collector.db.connecting import connect, query
-from collector.db.place import dsn_of, sql_of
+from collector.db.location import dsn_of, sql_of
 from collector.db.sql_roles import HIDE_PASSWORDS
 from collector.ingest.restoring import RECORD, REMEMBER
 from jph.cli.supervise.pgprograms import find_programs, pour, run, target
@@ -26,6 +26,7 @@ from jph.cli.supervise.servers import PostgresServer
 from jph.cli.terminal.context import App
 from jph.errors import StoreError
 from jph.gateway.accounts.database import accounts_path, copy_accounts, open_accounts
+from jph.util import durable
 
 _HISTORY: Final = "history.dump"
 _ACCOUNTS: Final = "accounts.sqlite"
@@ -87,7 +88,7 @@ def backup(app: App, file: Path, force: bool) -> None:
                     _add_accounts(archive, accounts)
                 with archive.open(_HISTORY, "w", force_zip64=True) as member:
                     _dump(dsn, member)
-            part.replace(file)
+            durable.put_in_place(part, file)
         except OSError as error:
             raise StoreError(f"cannot write {file}: {error}") from error
         finally:

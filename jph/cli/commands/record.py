@@ -13,9 +13,16 @@ from jph.cli.terminal.context import App, json_option
 from jph.cli.terminal.output import echo_json, show_clock, table
 from jph.config.model import state_dir
 from jph.errors import DecodeError, StoreError
-from jph.heating.explain import span
-from jph.recorder import store
-from jph.recorder.frames import Damage, End, Event, Heard, find_events, unpack
+from jph.heating.sentences import span
+from jph.recorder import recording_files
+from jph.recorder.frames import (
+    RecordDamage,
+    RecordedDatagram,
+    RecordedEvent,
+    RecordEnd,
+    find_events,
+    unpack,
+)
 from jph.recorder.overruns import Overrun, from_lines
 from jph.wire.codec import Control, Reading
 
@@ -34,7 +41,7 @@ def record() -> None:
 @json_option
 def list_recordings(as_json: bool) -> None:
     """List the recordings, the newest first: what happened, and how often."""
-    rows = [_Row.of(path) for path in store.recordings(_directory())]
+    rows = [_Row.of(path) for path in recording_files.recordings(_directory())]
     if as_json:
         echo_json([row.as_json() for row in rows])
     elif rows:
@@ -92,7 +99,7 @@ def show(
 @json_option
 def overruns(count: int, as_json: bool) -> None:
     """List when a phase was over its limit, how far, and what was shed; the newest last."""
-    path = _directory() / store.OVERRUNS
+    path = _directory() / recording_files.OVERRUNS
     text = _read(path).decode(errors="replace") if path.exists() else ""
     known = list(from_lines(text))
     good = [overrun for overrun in known if overrun is not None][-count:]
@@ -115,7 +122,7 @@ class _Row:
 
     path: Path
     size: int
-    events: list[Event]
+    events: list[RecordedEvent]
 
     @classmethod
     def of(cls, path: Path) -> "_Row":
@@ -146,7 +153,7 @@ class _Replay:
     def __init__(self, wanted: Filter, bus: str | None, as_json: bool, printer: Printer) -> None:
         self._wanted, self._bus, self._as_json = wanted, bus, as_json
         self._printer = printer
-        self._damage: list[Damage] = []
+        self._damage: list[RecordDamage] = []
         self._unknown = 0
         self._ended = False
 
@@ -154,13 +161,13 @@ class _Replay:
     def damaged(self) -> bool:
         return bool(self._damage) or self._unknown > 0
 
-    def show(self, entry: Heard | Event | Damage | End) -> None:
-        self._ended = isinstance(entry, End)
-        if isinstance(entry, Heard):
+    def show(self, entry: RecordedDatagram | RecordedEvent | RecordDamage | RecordEnd) -> None:
+        self._ended = isinstance(entry, RecordEnd)
+        if isinstance(entry, RecordedDatagram):
             self._show_heard(entry)
-        elif isinstance(entry, Event):
+        elif isinstance(entry, RecordedEvent):
             self._show_event(entry)
-        elif isinstance(entry, Damage):
+        elif isinstance(entry, RecordDamage):
             self._damage.append(entry)
 
     def complaints(self) -> Iterator[str]:
@@ -171,7 +178,7 @@ class _Replay:
         if not self._ended:
             yield "it ends without its end: it is being recorded still, or was cut"
 
-    def _show_heard(self, heard: Heard) -> None:
+    def _show_heard(self, heard: RecordedDatagram) -> None:
         if self._bus is not None and heard.bus != self._bus:
             return
         try:
@@ -186,7 +193,7 @@ class _Replay:
         else:
             self._printer.show(message, heard.arrival_us // 1000)
 
-    def _show_event(self, event: Event) -> None:
+    def _show_event(self, event: RecordedEvent) -> None:
         if self._as_json:
             echo_json({"event": event.kind, "arrival_us": event.arrival_us, "text": event.text})
             return
@@ -195,7 +202,7 @@ class _Replay:
         click.echo(f"{show_clock(event.arrival_us // 1000)} ━━━ {kind}: {text} ━━━")
 
 
-def _show_heard_json(heard: Heard, message: Control | Reading) -> None:
+def _show_heard_json(heard: RecordedDatagram, message: Control | Reading) -> None:
     echo_json(
         {
             "bus": heard.bus,
@@ -241,14 +248,14 @@ def _find(file: str | None) -> Path:
     directory = _directory()
     if file is not None and Path(file).is_file():
         return Path(file)
-    known = store.recordings(directory)
+    known = recording_files.recordings(directory)
     if file is None and known:
         return known[0]
     if file is not None and (directory / file).is_file():
         return directory / file
     if file is not None and file.isdecimal():
         for path in known:
-            if store.number(path) == int(file):
+            if recording_files.number(path) == int(file):
                 return path
     what = "nothing is recorded" if file is None else f"there is no recording {file!r}"
     raise StoreError(f"{what} in {directory} (JPH_STATE says where; `record list` lists)")

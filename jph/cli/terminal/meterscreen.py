@@ -10,7 +10,7 @@ from jph.cli.terminal.output import echo_json, paint, table
 from jph.devices.tic.explain import describe, show_line, why
 from jph.devices.tic.line import Cause, Group, causes
 from jph.devices.tic.link import MeterLine
-from jph.devices.tic.reader import Event, Judged
+from jph.devices.tic.reader import JudgedLine, ReaderEvent
 
 HOME: Final = "\x1b[H"
 REST_OF_LINE: Final = "\x1b[K"
@@ -29,7 +29,7 @@ class MeterScreen:
         self._drawn = False
         self._last: dict[str, tuple[Group, float]] = {}
 
-    def take(self, events: list[Event], now_s: float) -> None:
+    def take(self, events: list[ReaderEvent], now_s: float) -> None:
         """Keep the groups of `events`, and print what is new where there is no table in place."""
         for event in events:
             if not isinstance(event, Group):
@@ -42,7 +42,7 @@ class MeterScreen:
             elif not (self._in_place or self._raw) and _changed(before, event):
                 click.echo(f"{event.label:<9} {event.text}  {describe(event)}")
 
-    def show_line(self, judged: Judged) -> None:
+    def show_line(self, judged: JudgedLine) -> None:
         """Print one line as it came: `--raw`."""
         shown, outcome = show_line(judged.raw), judged.outcome
         reason = ""

@@ -4,12 +4,13 @@ The board finds them (`Board.blind`); every surface shows the same list, and sho
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from jph.gateway.live.board import Board
-from jph.heating.explain import Say, english
+from jph.heating.blindness import Blind
+from jph.heating.sentences import Say, english
 
 HEADLINES: Final = {
     "meter": "What the house draws is not known",
@@ -54,7 +55,7 @@ def unknown_of(board: Board) -> list[Unknown]:
             values=dict(each.values),
             codes=sorted(_codes(board, each)),
         )
-        for each in getattr(board, "blind", ())
+        for each in board.blind
     ]
 
 
@@ -63,7 +64,7 @@ def is_blind(found: Iterable[Unknown]) -> bool:
     return any(each.part not in NOTED for each in found)
 
 
-def _codes(board: Board, blind: Any) -> set[str]:  # noqa: ANN401 - Blind of the board
+def _codes(board: Board, blind: Blind) -> set[str]:
     """Return the codifiers that show what is not known: currents, masks, heaters."""
     phases = [phase for phase in board.house.phases if phase.number in blind.phases]
     if blind.part == "meter":

@@ -24,9 +24,10 @@ from jph.gateway.subjects.house.today import Glance, read_end, read_today
 from jph.gateway.view import panels
 from jph.gateway.view.figures import decimal
 from jph.gateway.view.unknown import HEADLINES, Unknown, unknown_of
-from jph.heating.explain import Say, explain, explain_phase, span, why_shed
+from jph.heating.explain import explain, explain_phase, why_shed
 from jph.heating.facts import Evidence, PhaseFacts
 from jph.heating.orders import Order
+from jph.heating.sentences import Say, span
 from jph.node.node import now_ms
 
 if TYPE_CHECKING:
@@ -102,11 +103,12 @@ def _api(services: Services) -> list[Any]:
         """Tell how the house is; sentences are in the language of who asks."""
         await glances.fresh()
         board, say = services.hub.board, language.of(request).say
+        now_s = time.monotonic()
         evidence = board.evidence
         numbers = sorted({p.number for p in board.house.phases}) if evidence else []
         return HouseNow(
             unknown=unknown_of(board),
-            phases=[_phase(evidence.phase(n), say) for n in numbers] if evidence else [],
+            phases=[_phase(evidence.phase(n, now_s), say) for n in numbers] if evidence else [],
             heaters=heaters_now(board, say, zone_of(zone), services.called(request)),
             history=glances.state,
             glance=glances.glance,
@@ -139,7 +141,7 @@ def _heater(
     called: Callable[[str], str],
 ) -> HeaterNow:
     at_ms = now_ms()
-    facts = evidence.heater(heater.codifier)
+    facts = evidence.heater(heater.codifier, time.monotonic())
     return HeaterNow(
         codifier=heater.codifier,
         room=called(heater.room),

@@ -12,6 +12,8 @@ from typing import Final
 
 from jph.errors import StoreError
 from jph.recorder.frames import MAGIC
+from jph.util import durable
+from jph.util.segments import SegmentFile, SegmentFolder
 
 SUFFIX: Final = ".rec"
 OVERRUNS: Final = "overruns.jsonl"
@@ -21,12 +23,12 @@ Part = bytes | memoryview
 
 def recordings(directory: Path) -> list[Path]:
     """Return the recordings, the newest first: by their number, as clocks may be stepped."""
-    return sorted(directory.glob(f"*{SUFFIX}"), key=number, reverse=True)
+    return _segments(directory).paths()[::-1]
 
 
 def next_number(directory: Path) -> int:
     """Return the number of the recording after the newest one."""
-    return max((number(path) for path in directory.glob(f"*{SUFFIX}")), default=0) + 1
+    return max(map(number, recordings(directory)), default=0) + 1
 
 
 def write(path: Path, length: int, parts: Iterable[Part]) -> int:
@@ -39,14 +41,14 @@ def write(path: Path, length: int, parts: Iterable[Part]) -> int:
     """
     try:
         if length == 0 or not path.exists():  # somebody may have deleted it meanwhile
-            return _begin(path, parts)
-        with path.open("r+b") as file:
-            file.seek(length)
-            file.writelines(parts)
-            file.truncate()
-            file.flush()
-            os.fsync(file.fileno())
-            return file.tell()
+            return durable.replace(path, (MAGIC, *parts))
+        segment = SegmentFile.reopen(path, length)
+        try:
+            segment.append(*parts)
+            segment.sync()
+        finally:
+            segment.close()
+        return segment.size
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error}") from error
 
@@ -77,34 +79,15 @@ def add_lines(path: Path, lines: Sequence[str], most: int) -> None:
             os.fsync(file.fileno())
         known = path.read_bytes().splitlines(keepends=True)
         if len(known) > 2 * most:
-            _replace(path, known[-most:])
+            durable.replace(path, known[-most:])
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error}") from error
 
 
-def _begin(path: Path, parts: Iterable[Part]) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return _replace(path, (MAGIC, *parts))
-
-
-def _replace(path: Path, parts: Iterable[Part]) -> int:
-    fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("wb") as file:
-        file.writelines(parts)
-        file.flush()
-        os.fsync(file.fileno())
-        length = file.tell()
-    fresh.replace(path)
-    # The new name itself is durable only with its directory.
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-    return length
-
-
 def number(path: Path) -> int:
     """Return a recording's number, 0 if its name has none."""
-    digits = path.name.partition("-")[0]
-    return int(digits) if digits.isdecimal() else 0
+    return _segments(path.parent).number(path)
+
+
+def _segments(directory: Path) -> SegmentFolder:
+    return SegmentFolder(directory, "{:06d}" + SUFFIX)
