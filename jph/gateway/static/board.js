@@ -126,7 +126,7 @@ function gauge(element, row) {
   const arc = element.querySelector('[data-part="arc"]');
   arc.setAttribute("stroke-dasharray", `${(100 * share).toFixed(1)} 100`);
   if (number !== undefined) element.setAttribute("aria-valuenow", String(number));
-  else element.removeAttribute("aria-valuenow");
+  else element.setAttribute("aria-valuenow", "0");
   if (limit) element.setAttribute("aria-valuemax", String(limit));
   const words = element.hasAttribute("data-unknown") ? t("not known") : `${value} ${unit}`;
   element.setAttribute("aria-valuetext", limit ? `${words} ${t("of {limit} A", { limit: most })}` : words);
