@@ -181,8 +181,8 @@ def _cell(
 
 
 def recovered(house: BrokenHouse) -> bool:
-    """Return whether every node and store runs and the meter's current is new."""
-    house.pids()
+    """Return whether every node runs, the current is new and the history stores."""
+    time.sleep(0.5)
     metrics = house.address.lines("/metrics")
     ages = [line for line in metrics if line.startswith('jph_age_seconds{code="I1"}')]
     down = [line for line in metrics if line.startswith("jph_node_up") and line.endswith(" 0.0")]
