@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import psycopg2
+
 from tests.faults.broken_house import BrokenHouse, broken_house
 from tests.faults.claims import CLAIMS, Claims
 from tests.faults.surfaces import SURFACES, Watcher, first_match, watching, without_digits
@@ -192,7 +194,10 @@ def recovered(house: BrokenHouse) -> bool:
 
 def stored(house: BrokenHouse) -> bool:
     """Return whether the history holds a reading of the last seconds."""
-    ((new,),) = house.sql("SELECT max(timestamp) > now() - interval '10 s' FROM reading")
+    try:
+        ((new,),) = house.sql("SELECT max(timestamp) > now() - interval '10 s' FROM reading")
+    except psycopg2.Error:  # PostgreSQL is starting, or has no table yet
+        return False
     return bool(new)
 
 
