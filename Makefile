@@ -32,16 +32,18 @@ progress = n=0; while read -r word rest; do case "$$word" in \
 .PHONY: run test test-faults coverage bench lint lock clean
 .DEFAULT_GOAL := run
 
+# A test that hangs ends the run after ten minutes and shows where it waits.
+PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --timeout 600
+
 # `exec`: the supervisor takes the shell's place, so make's signals reach it.
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python control.py up --follow-parent
 
 test: $(VENV)/dev.stamp $(VENV)/system.stamp
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+	@$(PYTEST) $(PYTEST_ARGS)
 
 coverage: $(VENV)/dev.stamp $(VENV)/system.stamp
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
-	    --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	@$(PYTEST) --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 # One process at a time: a fault needs the machine for itself.
 test-faults: $(VENV)/dev.stamp $(VENV)/system.stamp

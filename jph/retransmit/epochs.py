@@ -9,6 +9,7 @@ from random import Random
 from typing import Final
 
 from jph.retransmit.messages import Life, Lives
+from jph.util.backoff import delay_after
 from jph.wire.codec import SEQUENCE_LIMIT
 
 _RETRY_S: Final = 0.1
@@ -52,7 +53,7 @@ class Census:
             return
         for source, question in self._open.items():
             if question.due_s <= now_s:
-                wait_s = min(_RETRY_S * 2 ** min(question.tries, 20), _LAST_RETRY_S)
+                wait_s = delay_after(question.tries, _RETRY_S, _LAST_RETRY_S)
                 question.due_s = now_s + wait_s * self._random.uniform(0.75, 1.25)
                 question.tries += 1
                 yield source, question.row

@@ -14,6 +14,7 @@ from jph.retransmit import Cause, Checkpoint, Gap
 from jph.retransmit.epochs import Census
 from jph.retransmit.messages import Asked, Lives, Repair
 from jph.retransmit.receive_window import LOOK_BACK, MASK, Stream
+from jph.util.backoff import delay_after
 from jph.wire.codec import Reading
 from jph.wire.columns import Readings
 
@@ -359,7 +360,7 @@ class Repairer:
             self._rest(stream)
             return None
         stream.allowance.spend(now_s)
-        retry_s = min(_RETRY_S * 2 ** min(stream.tries - 1, 20), _LAST_RETRY_S)
+        retry_s = delay_after(stream.tries - 1, _RETRY_S, _LAST_RETRY_S)
         retry_s *= self._random.uniform(0.75, 1.25)
         stream.due_s = max(now_s + retry_s, stream.allowance.free_s)
         if address is None:

@@ -10,7 +10,7 @@ import msgspec
 from jph.retransmit.gaps import IntervalSet
 from jph.retransmit.messages import Asked, Life
 from jph.retransmit.resend_buffer import Ring
-from jph.retransmit.resend_log import Journal
+from jph.retransmit.resend_log import ResendLog
 from jph.wire.codec import SEQUENCE_LIMIT
 
 _HALF: Final = SEQUENCE_LIMIT // 2
@@ -43,7 +43,7 @@ class _View(NamedTuple):
 class History:
     """The datagrams of one program, by source, epoch and sequence."""
 
-    def __init__(self, epoch: int, ring: Ring, journal: Journal | None = None) -> None:
+    def __init__(self, epoch: int, ring: Ring, journal: ResendLog | None = None) -> None:
         self.epoch = epoch
         self.ring = ring
         self.journal = journal

@@ -12,18 +12,20 @@ from typing import Final
 
 import click
 
-from jph.cli.context import App, run_async
-from jph.cli.ping import Pinger
 from jph.cli.supervise import plan
 from jph.cli.supervise.lifeline import follow_parent
 from jph.cli.supervise.servers import PostgresServer, RedisServer
 from jph.cli.supervise.statelock import state_lock
 from jph.cli.supervise.storekeeper import StoreKeeper
 from jph.cli.supervise.supervisor import Supervisor
+from jph.cli.terminal.context import App, run_async
+from jph.client.commands import Commander
+from jph.config import last_good, references
 from jph.config.model import Network, Sensor, state_dir
 from jph.errors import DuplicateInstance, JphError
 from jph.node import kinds
-from nodes.controlprogram import on_bus
+from jph.util.secrets import scrub
+from jph.wire.codec import Flag
 
 SETTLE_LIMIT_S: Final = 30.0
 """After so long it is said which parts are missing, and that the rest is ready."""
@@ -61,7 +63,7 @@ def up(app: App, follows: bool, takes_over: bool) -> None:
 
     Exit status 1 if its codifiers live on these multicast groups already.
     """
-    network = app.network = kinds.load(app.url)
+    network = app.network = _network(app.url)
     types = frozenset(filter(kinds.is_known, {node.type for node in network.nodes()}))
     parts = plan.parts_here(network, socket.gethostname(), types)
     parts = [part for part in parts if can_run(part)]
@@ -74,6 +76,23 @@ def up(app: App, follows: bool, takes_over: bool) -> None:
         environment = _environment(app, state, port)
         house = House(app, network, parts, environment, state, port)
         raise SystemExit(run_async(house.run(follows, takes_over)))
+
+
+def _network(url: str) -> Network:
+    """Read the configuration; wait for its server, or take its last good copy.
+
+    Raises:
+        ConfigError: it has mistakes, or is a file that cannot be read.
+    """
+    fetched = last_good.fetch_at_start(url, tell)
+    network = kinds.parse(fetched.document, url)
+    if fetched.copy_of:
+        tell(fetched.copy_of)
+    else:
+        last_good.try_to_keep(url, fetched.document, tell)
+    for problem in references.mistakes(network):
+        tell(f"warning: {problem}")
+    return network
 
 
 class House:
@@ -124,13 +143,14 @@ class House:
         Raises:
             JphError: another house lives here, and it is not to be taken over.
         """
-        console = self._app.make_console()
-        async with on_bus(console):
+        async with self._app.session() as session:
             if not takes_over:
-                pinger = Pinger(console, self._app.patience)
                 codes = {part.codifier for part in self._parts}
-                await refuse_another(pinger, codes, limit_s=LEAVE_LIMIT_S * self._app.patience)
-            console.heard = self._supervisor.hear
+                commands, patience = session.client.commands, self._app.patience
+                await refuse_another(
+                    commands, codes, ASK_LIMIT_S * patience, LEAVE_LIMIT_S * patience
+                )
+            session.client.listeners.append(self._supervisor.hear)
             for store in self._stores:
                 store.start()
             for part in self._parts:
@@ -176,16 +196,20 @@ class House:
 
 
 async def refuse_another(
-    pinger: Pinger, codes: set[str], ask_s: float = ASK_LIMIT_S, limit_s: float = LEAVE_LIMIT_S
+    commands: Commander,
+    codes: set[str],
+    ask_s: float = ASK_LIMIT_S,
+    limit_s: float = LEAVE_LIMIT_S,
 ) -> None:
-    """Make sure that nobody on the bus is one of `codes`; who is just ending is waited for.
+    """Make sure that no node on the bus has one of `codes`; wait for nodes that are ending.
 
     Raises:
         JphError: some live on.
     """
     until_s = time.monotonic() + limit_s
     while True:
-        living = codes & {a.codifier for a in await pinger.ping_all(codes, ask_s)}
+        answers = await commands.ask_all(Flag.PING, sorted(codes), limit_s=ask_s)
+        living = {answer.node for answer in answers if answer.answered}
         if not living:
             return
         if time.monotonic() > until_s:
@@ -256,6 +280,6 @@ async def _listens(address: str, port: int) -> bool:
 
 
 def tell(line: str) -> None:
-    """Print a line at once. Whether anybody still reads it is nothing to the house."""
+    """Print a line at once; a closed output does not stop the house."""
     with contextlib.suppress(OSError):
-        click.echo(line)
+        click.echo(scrub(line))

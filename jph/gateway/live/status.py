@@ -1,58 +1,20 @@
-"""One word for how a codifier is: alive, late, halted, dead or silent. Pure.
-
-A node is judged by the last sign of life (keep-alive, reading or answer), an element by its last
-reading, both against the `TimeoutWarning` of the config.
-"""
+"""Reads times, counts and quality from the cache's hashes, and ages them. Pure."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final
 
 from jph.wire.codec import Quality
-
-DEAD_AFTER: Final = 3.0
-"""How many `TimeoutWarning`s without a sign of life make late dead: two missed in a row are bad
-luck on a busy network, three are not."""
 
 _DOUBTS: Final = {
     int(quality): quality.name.lower()
     for quality in (Quality.STALE, Quality.IMPLAUSIBLE, Quality.ESTIMATED)
 }
 STAMPS: Final = ("ITimestamp", "DTimestamp", "TTimestamp")
-"""The fields of a hash that prove its codifier alive, ms since 1970 UTC."""
-
-
-class State(StrEnum):
-    """How a codifier is."""
-
-    ALIVE = "alive"
-    LATE = "late"
-    HALTED = "halted"
-    DEAD = "dead"
-    SILENT = "silent"
-
-
-def state_of(
-    age_s: float | None, timeout_s: float, *, active: bool = True, parent: State | None = None
-) -> State:
-    """Judge by the age of the last sign of life (None: there never was one) and by `active`.
-
-    An element of a halted node is halted, whatever its age: its node was told to be quiet.
-    `timeout_s` of 0 or less asks for no warning.
-    """
-    if parent is State.HALTED:
-        return State.HALTED
-    if age_s is None:
-        return State.SILENT
-    if timeout_s > 0 and age_s > DEAD_AFTER * timeout_s:
-        return State.DEAD
-    if timeout_s > 0 and age_s > timeout_s:
-        return State.LATE
-    return State.ALIVE if active else State.HALTED
+"""Fields of a hash whose change shows that its codifier lives, ms since 1970 UTC."""
 
 
 def is_active(fields: Mapping[str, str]) -> bool:
-    """Read `IsActive` as any program may have written it; active when nobody said otherwise."""
+    """Return whether `IsActive`, as any program may write it, means active; without it, it does."""
     return fields.get("IsActive", "").strip().lower() not in {"0", "0.0", "false", "no", "off"}
 
 
@@ -67,12 +29,12 @@ def losses_of(fields: Mapping[str, str]) -> int:
 
 
 def quality_of(fields: Mapping[str, str]) -> str:
-    """Return what the sender doubts of its value: stale, implausible or estimated, else ""."""
+    """Return the quality if it is stale, implausible or estimated, else an empty text."""
     return _DOUBTS.get(whole(fields.get("Quality", "")), "")
 
 
 def whole(text: str) -> int:
-    """Read a count or a time in ms from a hash; what is not a number from 0 up reads as 0."""
+    """Return a count or a time in ms of a hash; text that is no number from 0 up is 0."""
     try:
         return max(0, int(float(text)))
     except (ValueError, OverflowError):
@@ -80,11 +42,11 @@ def whole(text: str) -> int:
 
 
 class Sign:
-    """The last sign of life of one codifier, aged by a clock that nobody can step.
+    """The last sign of one codifier, aged by the monotonic clock.
 
     The stamps in a hash come from the senders' wall clocks, which may be an hour wrong or be
-    stepped. They are believed once, for what was there before us; from then on a stamp that
-    *changes* is a sign of life now, whatever it says.
+    stepped.  They are used once, for a hash written before this program started; after that a
+    stamp that changes is a sign of now.
     """
 
     __slots__ = ("_at_s", "_stamp")
@@ -94,7 +56,7 @@ class Sign:
         self._at_s: float | None = None
 
     def read(self, stamp_ms: int, wall_ms: int, monotonic_s: float, *, old: bool) -> bool:
-        """Take a hash's stamp; `old` when it may have been written long ago. True if it changed."""
+        """Take the stamp of a hash, `old` if it may be an old one; return whether it changed."""
         if stamp_ms == self._stamp:
             return False
         self._stamp = stamp_ms
@@ -104,9 +66,14 @@ class Sign:
         return True
 
     def hear(self, monotonic_s: float) -> None:
-        """Take a sign of life heard on the bus itself."""
+        """Take a sign of life heard on the bus."""
         self._at_s = monotonic_s
 
+    @property
+    def at_s(self) -> float | None:
+        """The monotonic time of the last sign, None if there never was one."""
+        return self._at_s
+
     def age_s(self, monotonic_s: float) -> float | None:
-        """Seconds since the last sign of life, None if there never was one."""
+        """Return the seconds since the last sign, None if there never was one."""
         return None if self._at_s is None else max(0.0, monotonic_s - self._at_s)

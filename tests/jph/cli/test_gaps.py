@@ -10,7 +10,7 @@ import pytest
 from collector.history.gaps import Gaps, RecordedGap
 from collector.ingest.buffer import Batch
 from collector.ingest.writer import Store
-from jph.cli.gaps import parse_since, show
+from jph.cli.commands.gaps import parse_since, show
 from jph.retransmit import Cause, Gap
 from jph.wire.codec import Quality, Reading
 from tests.jph.cli.programs import control
@@ -67,7 +67,7 @@ def test_gaps_of_one_and_since(history: dict[str, Any], config_file: WriteConfig
 def test_a_database_without_history_is_told(sql: dict[str, Any], config_file: WriteConfig) -> None:
     done = control(config_file(METER, SQL=sql), "gaps")
     assert done.returncode == 1
-    assert "no collector has stored anything" in done.stderr
+    assert "no tables of this version" in done.stderr
 
 
 def test_a_database_that_is_away_is_told(config_file: WriteConfig, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from jph.node.receiver import RepairingReceiver
 from jph.retransmit import Cause, Checkpoint, Gap
 from jph.retransmit.messages import Drill, decode_letter
 from jph.retransmit.repairer import Ask
-from jph.retransmit.resend_log import Journal
+from jph.retransmit.resend_log import ResendLog
 from jph.wire.codec import Control, Reading, decode_data, encode_control, encode_data
 from tests.support import LIMIT_S, REPOSITORY, running, until
 
@@ -180,7 +180,7 @@ async def test_what_a_killed_program_sent_comes_from_its_journal(
         (epoch,) = {key[1] for key in keeper.kept}
         second = await start_program(path)
         await until(lambda: len({key[1] for key in keeper.kept}) == 2, 3 * LIMIT_S)
-        written = Journal(journal, 10**9, 1e9)
+        written = ResendLog(journal, 10**9, 1e9)
         written.open()
         oldest = written.began("MO", epoch)
         assert oldest is not None
@@ -227,7 +227,7 @@ async def test_what_waits_for_the_journal_when_the_node_ends_is_written(
         source.send_many([("MO", number) for number in range(20)])
         await until(lambda: source._sender.outbox.journaled == [])
         threading.Timer(0.2, done.set).start()
-    journal = Journal(tmp_path / "state" / "journal" / "MO", 10**9, 1e9)
+    journal = ResendLog(tmp_path / "state" / "journal" / "MO", 10**9, 1e9)
     journal.open()
     (first,) = {track.first for track in source._sender.outbox.ring.tracks.values()}  # type: ignore[union-attr]
     assert sum(e - s for s, e in journal.held("MO", source._sender.epoch, first)) == 21
