@@ -2,13 +2,14 @@
 
 import contextlib
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import click
 
-from jph.cli.config_path import default_config
+from jph.cli.config_path import default_config, default_state
 from jph.cli.terminal import streams
 from jph.cli.terminal.context import App
 from jph.errors import JphError
@@ -151,6 +152,8 @@ def cli(ctx: click.Context, url: str, code: str | None, patience: float) -> None
     """Keep the global options for the command that follows."""
     if ctx.invoked_subcommand not in DAEMONS:
         streams.check_output()
+        if not os.environ.get("JPH_STATE") and (state := default_state(url)) is not None:
+            os.environ["JPH_STATE"] = str(state)
     ctx.obj = App(url=url, code=code, patience=patience)
 
 

@@ -1,7 +1,7 @@
-"""`gaps`: what the history lacks, and why."""
+"""`gaps`: readings that are missing from the history, with their causes."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 import click
@@ -10,13 +10,14 @@ from collector.history.gaps import Gaps, RecordedGap, read_gaps
 from jph.cli.terminal.context import App, codifier, json_option
 from jph.cli.terminal.database import history_dsn
 from jph.cli.terminal.output import echo_json, table
+from jph.cli.terminal.zone import local_zone
 
 _HEAD: Final = ("code", "from", "to", "messages", "cause")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def parse_since(text: str, now: datetime) -> datetime:
-    """Return the moment that `text` means: `90m`, `2h`, `7d` ago, or a local date and time.
+    """Return the moment of `text`: `90m`, `2h`, `7d` ago, or a date and time in the zone of `now`.
 
     Raises:
         click.BadParameter: it is neither, or further back than there are dates.
@@ -28,7 +29,7 @@ def parse_since(text: str, now: datetime) -> datetime:
             raise click.BadParameter(f"{text!r} is before the year 1") from None
     try:
         moment = datetime.fromisoformat(text)
-        return moment.astimezone() if moment.tzinfo is None else moment
+        return moment.replace(tzinfo=now.tzinfo) if moment.tzinfo is None else moment
     except (ValueError, OverflowError):
         raise click.BadParameter(f"{text!r} is neither 2h, 7d … nor a date") from None
 
@@ -41,29 +42,30 @@ def parse_since(text: str, now: datetime) -> datetime:
 @json_option
 @click.pass_obj
 def gaps(app: App, code: str | None, since: str | None, as_json: bool) -> None:
-    """Show which readings the history lacks, of CODE or of all: from, to, how many, why.
+    """Show the readings that the history lacks, of CODE or of all: from, to, how many, why.
 
-    Causes: network, overflow (this machine was too slow), gone (the source kept it no longer),
+    Causes: network, overflow (this machine was too slow), gone (no longer in the source's log),
     source gone, spool full, disk full, damaged, refused, restored (by an older backup). A gap lies
     between the times shown.
     """
     if code is not None:
         app.network.sensor(code)
-    after = parse_since(since, datetime.now().astimezone()) if since else None
+    zone = local_zone(app.network)
+    after = parse_since(since, datetime.now(UTC).astimezone(zone)) if since else None
     found = read_gaps(history_dsn(app), code, after)
     if as_json:
         asked = {"asked": found.asked, "gaps": [gap._asdict() for gap in found.recorded]}
         echo_json(asked)
     else:
-        for line in show(found):
+        for line in show(found, zone):
             click.echo(line)
 
 
-def show(found: Gaps) -> list[str]:
+def show(found: Gaps, zone: tzinfo | None = None) -> list[str]:
     """Lay gaps out as lines."""
     lines = []
     if found.recorded:
-        cells = [_cells(gap) for gap in found.recorded]
+        cells = [_cells(gap, zone) for gap in found.recorded]
         lines += [*table(_HEAD, cells, right="messages"), ""]
     lost = sum(gap.messages or 0 for gap in found.recorded)
     many = len(found.recorded)
@@ -74,12 +76,12 @@ def show(found: Gaps) -> list[str]:
     return lines
 
 
-def _cells(gap: RecordedGap) -> tuple[str, ...]:
+def _cells(gap: RecordedGap, zone: tzinfo | None) -> tuple[str, ...]:
     count = "?" if gap.messages is None else str(gap.messages)
-    return gap.codifier, _moment(gap.from_time), _moment(gap.to_time), count, gap.cause
+    return gap.codifier, _moment(gap.from_time, zone), _moment(gap.to_time, zone), count, gap.cause
 
 
-def _moment(moment: datetime | None) -> str:
+def _moment(moment: datetime | None, zone: tzinfo | None) -> str:
     if moment is None:
         return "?"
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}"
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}"

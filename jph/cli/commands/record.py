@@ -202,7 +202,9 @@ class _Replay:
             return
         self._printer.show_day_once(event.arrival_us // 1000)
         kind, text = _harmless(event.kind), _harmless(event.text)
-        click.echo(f"{show_clock(event.arrival_us // 1000)} ━━━ {kind}: {text} ━━━")
+        click.echo(
+            f"{show_clock(event.arrival_us // 1000, self._printer.zone)} ━━━ {kind}: {text} ━━━"
+        )
 
 
 def _show_heard_json(heard: RecordedDatagram, message: Control | Reading) -> None:

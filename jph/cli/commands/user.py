@@ -8,6 +8,7 @@ from datetime import datetime
 
 import click
 
+from jph.cli.config_path import state_is_new
 from jph.cli.terminal.context import json_option
 from jph.cli.terminal.output import echo_json, table
 from jph.cli.terminal.place import require_here_if_known
@@ -130,6 +131,12 @@ def token(name: str, label: str, role: str, days: float | None) -> None:
 @contextmanager
 def _accounts() -> "Iterator[sqlite3.Connection]":
     require_here_if_known(PAGE_TYPES, "the page")
+    if (state := state_is_new()) is not None:
+        click.echo(
+            f"warning: {state} is new: a page that runs with another state directory does not see "
+            "these accounts (JPH_STATE names it)",
+            err=True,
+        )
     with closing(open_accounts(accounts_path())) as accounts:
         yield accounts
 

@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
 import click
@@ -58,19 +58,19 @@ def show_quality(quality: int) -> str:
         return str(quality)
 
 
-def show_clock(timestamp_ms: int) -> str:
-    """Return the local time of day to the ms; question marks where there is no such time."""
+def show_clock(timestamp_ms: int, zone: tzinfo | None = None) -> str:
+    """Return the time of day to the ms in `zone`; question marks where there is no such time."""
     try:
-        clock = datetime.fromtimestamp(timestamp_ms / 1000).astimezone()
+        clock = datetime.fromtimestamp(timestamp_ms / 1000, UTC).astimezone(zone)
     except (ValueError, OverflowError, OSError):
         return "??:??:??.???"
     return f"{clock:%H:%M:%S}.{timestamp_ms % 1000:03d}"
 
 
-def show_day(timestamp_ms: int) -> str:
-    """Return the local day and the name of its time; question marks where there is no such day."""
+def show_day(timestamp_ms: int, zone: tzinfo | None = None) -> str:
+    """Return the day in `zone` and the zone's name; question marks where there is no such day."""
     try:
-        return f"{datetime.fromtimestamp(timestamp_ms / 1000).astimezone():%Y-%m-%d %Z}"
+        return f"{datetime.fromtimestamp(timestamp_ms / 1000, UTC).astimezone(zone):%Y-%m-%d %Z}"
     except (ValueError, OverflowError, OSError):
         return "????-??-??"
 
