@@ -394,7 +394,11 @@ class Node(Hooks):
     async def _take_config(self, reload: Reload, asker: str) -> None:
         """Take a new config and restart the channels, or keep the old one and say why."""
         async with self._reloading:
-            before = self.config_time_ms
+            before, old_entry, logging_before = (
+                self.config_time_ms,
+                self.entry,
+                self.network.logging,
+            )
             try:
                 self._adopt(await reload())
             except Exception as error:  # whatever is wrong with it, the old one is good
@@ -402,6 +406,11 @@ class Node(Hooks):
                 return
             self.config_time_ms = max(self.config_time_ms, before + 1)
             self.log.info("config reloaded, as %s asked", asker)
+            kept = [key for key in _AT_START if getattr(old_entry, key) != getattr(self.entry, key)]
+            kept += ["logging"] if self.network.logging != logging_before else []
+            if kept:
+                names = ", ".join(key.title() for key in kept)
+                self.log.warning("%s: changed in the config, needs a restart", names)
             old, self.bus = self.bus, self._make_bus()
             self._listen()
             await old.close()
@@ -411,6 +420,8 @@ class Node(Hooks):
             self._timer_due.set()
 
 
+_AT_START: Final = ("ring", "journal", "type")
+"""Keys of an entry that only a restart applies."""
 _ACTIONS: Final[dict[str, Callable[[Node, Control], None]]] = {
     Flag.PING: Node._answer_ping,
     Flag.START: Node._start,

@@ -1,4 +1,4 @@
-"""`cost`: what the energy of a day, a week, a month or a year cost."""
+"""`cost`: the bill of a day, a week, a month or a year."""
 
 import json
 import re
@@ -190,8 +190,8 @@ def _rows(billed: Bill) -> Iterator[tuple[str, str, str]]:
 def _notes(account: Account) -> Iterator[str]:
     drawn, expected = account.drawn, account.expected
     if expected is not None:
-        told = f"{_money(expected.cents)} {account.currency}, {_kwh(expected.wh)} kWh"
-        yield f"if it goes on so, {account.span.name} comes to {told}"
+        amount = f"{_money(expected.cents)} {account.currency}, {_kwh(expected.wh)} kWh"
+        yield f"if it goes on so, {account.span.name} comes to {amount}"
     if drawn.since is not None and drawn.until is not None:
         yield f"known from {drawn.since:%Y-%m-%d %H:%M} to {drawn.until:%Y-%m-%d %H:%M}"
     if drawn.estimated:

@@ -1,4 +1,4 @@
-"""`export`: the history into a file that other programs read."""
+"""`export`: writes the history into a file for other programs."""
 
 import sys
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""`history`: what was, as a table, a picture or for programs to read."""
+"""`history`: shows stored readings as a table, a plot, CSV or JSON."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""`sql`: what the history needs of PostgreSQL, printed for psql or applied."""
+"""`sql`: database, roles, tables and views of the history, printed for psql or applied."""
 
 import os
 import sys

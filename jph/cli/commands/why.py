@@ -60,7 +60,7 @@ def why(app: App, what: tuple[str, ...], wait_s: float | None, as_json: bool) ->
 
 
 def choose(evidence: Evidence, what: str) -> list[Load]:
-    """Return the heaters meant by a codifier, a room, a phase, or (nothing) all.
+    """Return the heaters of a codifier, a room, a phase, or (nothing) all.
 
     Raises:
         ConfigError: there is nothing of that name; names what there is.

@@ -38,9 +38,9 @@ class Server:
 
     name: ClassVar[str]
     stop_signals: ClassVar[tuple[signal.Signals, ...]]
-    """What to send to end it, from the gentlest to the surest; SIGKILL comes by itself."""
+    """Signals that end it, the gentlest first; SIGKILL follows."""
     lock_limit_s: ClassVar[float] = 20.0
-    """How long to wait for what remains of a killed server on the same state."""
+    """Time to wait for the remains of a killed server on the same state."""
 
     def __init__(self, state: Path | None = None) -> None:
         self.state = (state or state_dir()).absolute()
@@ -309,7 +309,7 @@ class PostgresServer(Server):
         try:
             status = await process.wait()
         finally:
-            if process.returncode is None:  # we are told to end meanwhile
+            if process.returncode is None:  # a stop came meanwhile
                 process.send_signal(signal.SIGINT)
         if status != 0:
             raise StoreError(f"{program} failed: {self._last_words()}")
@@ -323,7 +323,7 @@ class PostgresServer(Server):
         known = {entry.pw_name: entry for entry in pwd.getpwall()}
         account = known.get("postgres") or known.get("nobody")
         if account is None:
-            raise StoreError("PostgreSQL refuses to run as root, and there is no user nobody")
+            raise StoreError("PostgreSQL refuses to run as root, and there is no user 'nobody'")
         return account
 
     def _privileges(self) -> list[str]:
@@ -346,10 +346,10 @@ class PostgresServer(Server):
 
 
 def private_directory(path: Path) -> None:
-    """Make `path` a directory that nobody else writes to, or refuse it.
+    """Make `path` a directory that no other user writes to, or refuse it.
 
     Raises:
-        StoreError: it is a link, or belongs to somebody else.
+        StoreError: it is a link, or belongs to another user.
     """
     path.mkdir(mode=0o711, parents=True, exist_ok=True)
     found = path.lstat()
