@@ -10,6 +10,7 @@ import msgspec
 
 from collector.db.views import sync_views
 from collector.energy import tariff
+from collector.energy.meters import period_names
 from collector.history.housekeeping import Housekeeper
 from collector.history.packing import DEFAULT_AFTER_DAYS
 from collector.history.retention import RetentionSettings, check
@@ -58,7 +59,7 @@ class PostgresCalcHandler(Node, type="postgresCalcHandler", settings=CalcSetting
     @classmethod
     def check_network(cls, network: Network) -> Sequence[Problem]:
         """Look at the tariffs: no other kind does; and whether retention names somebody."""
-        problems = list(tariff.check(network.tariffs))
+        problems = list(tariff.check(network.tariffs, period_names(network)))
         for entry in network.sensors:
             if entry.type in cls.types:
                 with contextlib.suppress(msgspec.ValidationError):  # which is told by itself

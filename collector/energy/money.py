@@ -1,12 +1,13 @@
-"""Energy, sheds and overruns kept up to date in PostgreSQL, and read back for bills."""
+"""Keeps energy, sheds and overruns up to date in PostgreSQL, and reads energy for bills."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from collector.energy import energy_table, hour_table, tariff
+from collector.energy import energy_table, hour_table
 from collector.energy.energy_table import MILLISECONDS, Touched, moment
-from collector.energy.meters import INJECTED, TOTAL, indexes, phases
+from collector.energy.meters import INJECTED, TOTAL, indexes, phases, read_tariffs
 from collector.statistics.buckets import DEFAULT_ZONE, find_zone
 from collector.statistics.local_days import ONE_DAY, LocalDays
 from collector.statistics.touched import read_retired
@@ -27,7 +28,7 @@ _LOCK: Final = 0x6A706803
 _ENERGY: Final = """
     SELECT day, period, sum(wh)::bigint, sum(estimated_wh)::bigint
     FROM energy_hour
-    WHERE meter = %(meter)s AND day >= %(first)s AND day < %(after)s AND period <> %(injected)s
+    WHERE meter = %(meter)s AND day >= %(first)s AND day < %(after)s
     GROUP BY day, period ORDER BY day, period
 """
 _HOURS: Final = """
@@ -38,20 +39,27 @@ _HOURS: Final = """
     WHERE meter = %(meter)s AND day >= %(first)s AND day < %(after)s AND period <> %(injected)s
     GROUP BY timestamp ORDER BY timestamp
 """
+_FIRST_DAY: Final = """
+    SELECT min(day) FROM energy_hour WHERE meter = %(meter)s AND period <> %(injected)s
+"""
 _WHOLE_S: Final = 3600.0
 
 
 class Drawn(NamedTuple):
-    """What a meter measured on some days: Wh by day and period.
+    """The energy that a meter measured on some days: Wh by day and period.
 
-    `estimated` of them were interpolated; `since` and `until` are when the first and the last
-    of it was drawn, None if nothing was.
+    `estimated` of it was interpolated; `since` and `until` are the ends of the known time, None if
+    nothing is known. `total` is the energy of the index of all periods where it stands beside
+    others, `injected` the energy fed in, both by day. `first_day` is the first day ever known.
     """
 
     energy: dict[date, dict[str, int]]
     estimated: int
     since: datetime | None
     until: datetime | None
+    total: Mapping[date, int] = MappingProxyType({})
+    injected: Mapping[date, int] = MappingProxyType({})
+    first_day: date | None = None
 
     def within(self, zone: tzinfo) -> "Drawn":
         """Return the same with its times in a zone."""
@@ -83,7 +91,7 @@ def update(cursor: "cursor", network: Network, touched: Iterable[Touched], until
         ConfigError: the time zone or the tariffs have mistakes.
     """
     touched, days = list(touched), local_days(network)
-    tariffs, floors = tariff.read(network.tariffs), _Floors(cursor, days)
+    tariffs, floors = read_tariffs(network), _Floors(cursor, days)
     for index in indexes(network):
         floor_ms = floors.of((index.codifier, index.address))
         energy_table.update_index(cursor, index, days, tariffs, touched, until_ms, floor_ms)
@@ -133,7 +141,7 @@ def rebuild(cursor: "cursor", network: Network, until_ms: int) -> None:
     """
     cursor.execute("SET LOCAL statement_timeout = 0")
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-    days, tariffs = local_days(network), tariff.read(network.tariffs)
+    days, tariffs = local_days(network), read_tariffs(network)
     floors = _Floors(cursor, days)
     kept = {code: _kept(cursor, code, days, until_ms) for code in sorted(codifiers(network))}
     for index in indexes(network):
@@ -179,17 +187,24 @@ def _kept(cursor: "cursor", codifier: str, days: LocalDays, until_ms: int) -> li
 def read_energy(cursor: "cursor", meter: str, first: date, after: date, *, total: bool) -> Drawn:
     """Return what a meter measured from one day to before another.
 
-    `total` takes the index of all periods together, else those of each period.
+    `total` takes the index of all periods together for that of BASE, else each period has its own.
     """
     wanted = {"meter": meter, "first": first, "after": after, "injected": INJECTED}
     cursor.execute(_ENERGY, wanted)
-    rows = [row for row in cursor.fetchall() if (row[1] == TOTAL) == total]
     energy: dict[date, dict[str, int]] = {}
-    for day, period, wh, _ in rows:
-        energy.setdefault(day, {})["BASE" if total else period] = wh
+    beside: dict[str, dict[date, int]] = {TOTAL: {}, INJECTED: {}}
+    estimated = 0
+    for day, period, wh, estimated_wh in cursor.fetchall():
+        if period == INJECTED or (period == TOTAL) != total:
+            beside.get(period, {})[day] = wh
+        else:
+            energy.setdefault(day, {})["BASE" if total else period] = wh
+            estimated += estimated_wh
     cursor.execute(_HOURS, wanted)
     since, until = _ends(cursor.fetchall())
-    return Drawn(energy, sum(row[3] for row in rows), since, until)
+    cursor.execute(_FIRST_DAY, wanted)
+    (first_day,) = cursor.fetchone() or (None,)
+    return Drawn(energy, estimated, since, until, beside[TOTAL], beside[INJECTED], first_day)
 
 
 def _ends(
