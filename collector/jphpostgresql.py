@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Final, Literal
 
 import msgspec
@@ -12,9 +13,12 @@ from jph.config.model import Sql, state_dir
 from jph.config.stores import postgres_dsn
 from jph.node.node import Node, Settings
 from jph.retransmit import Gap
+from jph.util.logs import Throttle
 from jph.wire.codec import Quality, Reading
+from jph.wire.columns import Readings
 
 _WATCH_S: Final = 1.0
+_source_of: Final = itemgetter(Reading._fields.index("source"))
 Commit = Literal["on", "off", "local", "remote_write", "remote_apply"]
 
 
@@ -70,6 +74,9 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
             round(self.settings.spool.megabytes * 1e6),
             round(self.settings.buffer_mib * 2**20),
         )
+        self._know()
+        self.unknown = 0
+        self._throttle = Throttle()
         self._counted_since_s: float | None = None
         self._counted = 0
         self.resume(await self.keeper.open())
@@ -79,8 +86,12 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
 
     def on_reload(self) -> None:
         """Connect again: the server may be another one now."""
+        self._know()
         self._storing.cancel()
         self._storing = self._store()
+
+    def _know(self) -> None:
+        self._known = frozenset(sensor.codifier for sensor in self.network.sensors)
 
     async def close(self) -> None:
         """Store or spool what is in memory."""
@@ -111,12 +122,31 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
                     self.send(0)
 
     def on_data(self, readings: Sequence[Reading]) -> None:
-        """Take readings in."""
-        self.keeper.add(readings)
+        """Take readings of the codifiers of the config in."""
+        self.keeper.add(self._of_known(readings))
 
     def on_gaps(self, gaps: list[Gap]) -> None:
         """Take gaps in that will never be filled."""
-        self.keeper.add_gaps(gaps)
+        self.keeper.add_gaps([gap for gap in gaps if gap.source in self._known])
+
+    def _of_known(self, readings: Sequence[Reading]) -> Sequence[Reading]:
+        """Return the readings whose codifier is in the config; the others are not stored."""
+        kept: Sequence[Reading]
+        if isinstance(readings, Readings):
+            kept = readings if readings.source in self._known else ()
+        elif self._known.issuperset(map(_source_of, readings)):
+            return readings
+        else:
+            kept = [reading for reading in readings if reading.source in self._known]
+        self.unknown += len(readings) - len(kept)
+        if len(kept) < len(readings) and self._throttle.allow("unknown", time.monotonic()):
+            code = next(each.source for each in readings if each.source not in self._known)
+            self.log.warning(
+                "%s is not in the config: %s readings of such codifiers were not stored",
+                code,
+                self.unknown,
+            )
+        return kept
 
     def _store(self) -> asyncio.Task[None]:
         self.keeper.batch_interval_s = self.settings.batch_interval

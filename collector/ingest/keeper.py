@@ -285,7 +285,7 @@ class Keeper:
     def _drop_oldest(self) -> None:
         """Drop the oldest readings beyond the bound in memory."""
         cause = Cause.DISK_FULL if self._disk_fails else Cause.SPOOL_FULL
-        if lost := self.buffer.make_room(cause):
+        if lost := self.buffer.drop_oldest(cause):
             self._log_loss(lost, "no room in memory, and none in the spool")
 
     def _note_arrival(self) -> None:
