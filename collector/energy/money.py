@@ -24,7 +24,7 @@ _WORK: Final = f"""
         {MILLISECONDS.replace("timestamp", "to_time")}
 """
 _LOCK: Final = 0x6A706803
-"""Advisory lock of a transaction: one makes the tables at a time."""
+"""Advisory lock of a transaction: one program computes the tables at a time."""
 _ENERGY: Final = """
     SELECT day, period, sum(wh)::bigint, sum(estimated_wh)::bigint
     FROM energy_hour
@@ -83,9 +83,9 @@ def local_days(network: Network) -> LocalDays:
 
 
 def update(cursor: "cursor", network: Network, touched: Iterable[Touched], until_ms: int) -> None:
-    """Do again what was touched, in the cursor's transaction.
+    """Compute touched times again, in the cursor's transaction.
 
-    Readings after `until_ms`, now, are left for later: a clock may have been ahead by years.
+    Readings after `until_ms`, now, are left for later: a clock may be ahead by years.
 
     Raises:
         ConfigError: the time zone or the tariffs have mistakes.
@@ -101,7 +101,7 @@ def update(cursor: "cursor", network: Network, touched: Iterable[Touched], until
 
 
 def note(cursor: "cursor", codifier: str, first_ms: int, last_ms: int) -> None:
-    """Have `work` do what readings of a codifier between two moments touch."""
+    """Note that readings of a codifier between two moments changed, for `work`."""
     cursor.execute(
         "INSERT INTO energy_touched VALUES (%s, %s, %s)",
         (codifier, moment(first_ms), moment(last_ms)),
@@ -109,7 +109,7 @@ def note(cursor: "cursor", codifier: str, first_ms: int, last_ms: int) -> None:
 
 
 def work(cursor: "cursor", network: Network, until_ms: int) -> bool:
-    """Do what was noted, in the cursor's transaction; return whether there was anything.
+    """Compute the noted times, in the cursor's transaction; return whether there were any.
 
     Readings after `until_ms`, now, are left for later.
 
@@ -124,17 +124,16 @@ def work(cursor: "cursor", network: Network, until_ms: int) -> bool:
 
 
 def codifiers(network: Network) -> set[str]:
-    """Return every codifier that the tables are made of."""
+    """Return every codifier that the tables depend on."""
     found = {code for phase in phases(network) for code in phase.codifiers}
     found |= {code for each in indexes(network) for code in (each.codifier, each.address)}
     return found - {""}
 
 
 def rebuild(cursor: "cursor", network: Network, until_ms: int) -> None:
-    """Make the tables anew as far as the readings are kept, in the cursor's transaction.
+    """Compute the tables again as far as the readings are kept, in the cursor's transaction.
 
-    Readings after `until_ms`, now, are left out. What was made of readings that are kept no
-    longer stays as it is.
+    Readings after `until_ms`, now, are left out. Rows of readings that are no longer kept stay.
 
     Raises:
         ConfigError: the time zone or the tariffs have mistakes.
@@ -153,7 +152,7 @@ def rebuild(cursor: "cursor", network: Network, until_ms: int) -> None:
             energy_table.update_index(cursor, index, days, tariffs, touched, until_ms, start_ms)
     for phase in phases(network):
         of_phase = [kept[code] for code in phase.codifiers if kept.get(code)]
-        # before the last of these something may be missing that is kept no longer
+        # before the last of these some readings may be no longer kept
         since_ms = max((each[0].first_ms for each in of_phase), default=0)
         again = [day for each in of_phase for day in each if day.last_ms >= since_ms]
         again = [day._replace(first_ms=max(since_ms, day.first_ms)) for day in again]
@@ -162,7 +161,7 @@ def rebuild(cursor: "cursor", network: Network, until_ms: int) -> None:
 
 
 class _Floors:
-    """Up to when readings are kept no longer: what was made of them stays as it is."""
+    """Times up to which readings are no longer kept: their rows stay as they are."""
 
     def __init__(self, cursor: "cursor", days: LocalDays) -> None:
         self._retired = read_retired(cursor)
@@ -185,7 +184,7 @@ def _kept(cursor: "cursor", codifier: str, days: LocalDays, until_ms: int) -> li
 
 
 def read_energy(cursor: "cursor", meter: str, first: date, after: date, *, total: bool) -> Drawn:
-    """Return what a meter measured from one day to before another.
+    """Return the energy that a meter measured from one day to before another.
 
     `total` takes the index of all periods together for that of BASE, else each period has its own.
     """
