@@ -17,6 +17,7 @@ import msgspec
 from jph.config import logging_table
 from jph.config.document import read
 from jph.config.fetch import fetch
+from jph.config.names import with_plain_names
 from jph.config.redis_address import check_redis, normal_url
 from jph.config.validation import read_struct
 from jph.errors import ConfigError, Problem
@@ -156,6 +157,8 @@ class Network(_Entry, frozen=True):
     hosts: dict[str, list[str]] = {}
     security: dict[str, Any] = {}
     tariffs: list[dict[str, Any]] = []
+    rooms: list[dict[str, Any]] = []
+    translations: dict[str, dict[str, str]] = {}
 
     def sensor(self, codifier: str) -> Sensor:
         """Return the entry of `codifier`.
@@ -226,6 +229,8 @@ def parse(
         ConfigError: with every mistake that was found.
     """
     raw, problems = read(document, name)
+    if isinstance(raw, dict):
+        raw = with_plain_names(raw)
     network = read_struct(Network, raw, "", problems)
     if isinstance(raw, dict):
         problems += _meaning(raw)
