@@ -28,7 +28,7 @@ NOT_YET = {
     "",
     *(  # noqa: SIM905
         "bench bench/judge bench/lab bench/peers docs docs/bench docs/nodes "
-        "jph jph/cache jph/cli jph/config jph/devices jph/gateway jph/heating jph/net "
+        "jph jph/cache jph/cli jph/config jph/devices jph/heating jph/net "
         "jph/node jph/recorder jph/retransmit jph/sim jph/util nodes tests tests/bench "
         "tests/collector tests/faults tests/house tests/jph tests/nodes "
     ).split(),
