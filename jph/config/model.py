@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from jph.config import logging_table
 from jph.config.document import read
 from jph.config.fetch import fetch
 from jph.config.names import with_plain_names
@@ -122,7 +123,11 @@ class JournalSettings(_Entry, frozen=True):
 
 
 class Sensor(_Entry, frozen=True):
-    """One codifier: a node, or (`type` Proxy) an element of a node. Intervals are in seconds."""
+    """One codifier: a node, or (`type` Proxy) an element of a node. Intervals are in seconds.
+
+    The timestamps of a codifier with `own_time` may be far from now: they are not the time of
+    sending.
+    """
 
     codifier: str
     type: str
@@ -135,6 +140,7 @@ class Sensor(_Entry, frozen=True):
     active: bool = True
     data_type: str = "float"
     control: str = ""
+    own_time: bool = False
     sensor: dict[str, Any] = {}
     ring: RingSettings = RingSettings()
     journal: bool | JournalSettings = False
@@ -234,11 +240,17 @@ def parse(
     if isinstance(raw, dict):
         problems += _meaning(raw)
         problems += check(raw)
+        problems += logging_table.problems(raw.get("Logging"), _log_folder())
     problems = list(dict.fromkeys(problems))
     if problems or network is None:
         count = f"{len(problems)} mistake{'s' * (len(problems) > 1)}"
         raise ConfigError(f"{name} has {count}:", problems)
-    return network
+    table = logging_table.applied(network.logging, _log_folder())
+    return msgspec.structs.replace(network, logging=table)
+
+
+def _log_folder() -> str:
+    return str(state_dir() / "log")
 
 
 def _meaning(raw: dict[str, Any]) -> Iterator[Problem]:

@@ -66,6 +66,7 @@ class Node(Hooks):
         self._adopt(network)
         self._reload = reload
         self._reloading = asyncio.Lock()
+        self._reloads = 0
         self.active = self.entry.active or not self.halts
         self.log = node_logger(codifier, self.entry.type, network.logging)
         self.bus = self._make_bus()
@@ -148,13 +149,21 @@ class Node(Hooks):
         if isinstance(self._receiver, RepairingReceiver):
             self._receiver.resume(marks)
 
+    @property
+    def requested(self) -> bool:
+        """Whether the readings that `on_data` gets now were requested, and so may be old."""
+        receiver = self._receiver
+        return isinstance(receiver, RepairingReceiver) and receiver.requested
+
     def count_as_alive(self) -> None:
         """Let what the node just did stand for the next keep-alive."""
         self._spoke = True
 
     def reload_config(self, asker: str) -> None:
         """Read the configuration again; a broken one is refused and the old one kept."""
-        if self._reload is not None:
+        # One reload is under way and one waits: it reads what is new for all later ones.
+        if self._reload is not None and self._reloads < _MOST_RELOADS:
+            self._reloads += 1
             self.spawn(self._take_config(self._reload, asker), "reload")
 
     def hears_data(self) -> bool:
@@ -393,32 +402,37 @@ class Node(Hooks):
 
     async def _take_config(self, reload: Reload, asker: str) -> None:
         """Take a new config and restart the channels, or keep the old one and say why."""
-        async with self._reloading:
-            before, old_entry, logging_before = (
-                self.config_time_ms,
-                self.entry,
-                self.network.logging,
-            )
-            try:
-                self._adopt(await reload())
-            except Exception as error:  # whatever is wrong with it, the old one is good
-                self.log.error("%s asked to reload; keeping the old config: %s", asker, error)
-                return
-            self.config_time_ms = max(self.config_time_ms, before + 1)
-            self.log.info("config reloaded, as %s asked", asker)
-            kept = [key for key in _AT_START if getattr(old_entry, key) != getattr(self.entry, key)]
-            kept += ["logging"] if self.network.logging != logging_before else []
-            if kept:
-                names = ", ".join(key.title() for key in kept)
-                self.log.warning("%s: changed in the config, needs a restart", names)
-            old, self.bus = self.bus, self._make_bus()
-            self._listen()
-            await old.close()
-            self._announced = False
-            await self.bus.start(self._joined)
-            self._guarded(self.on_reload)
-            self._timer_due.set()
+        try:
+            async with self._reloading:
+                await self._reload_once(reload, asker)
+        finally:
+            self._reloads -= 1
 
+    async def _reload_once(self, reload: Reload, asker: str) -> None:
+        before, old_entry, old_logging = self.config_time_ms, self.entry, self.network.logging
+        try:
+            self._adopt(await reload())
+        except Exception as error:  # whatever is wrong with it, the old one is good
+            self.log.error("%s asked to reload; keeping the old config: %s", asker, error)
+            return
+        self.config_time_ms = max(self.config_time_ms, before + 1)
+        self.log.info("config reloaded, as %s asked", asker)
+        kept = [key for key in _AT_START if getattr(old_entry, key) != getattr(self.entry, key)]
+        kept += ["logging"] if self.network.logging != old_logging else []
+        if kept:
+            names = ", ".join(key.title() for key in kept)
+            self.log.warning("%s: changed in the config, needs a restart", names)
+        old, self.bus = self.bus, self._make_bus()
+        self._listen()
+        await old.close()
+        self._announced = False
+        await self.bus.start(self._joined)
+        self._guarded(self.on_reload)
+        self._timer_due.set()
+
+
+_MOST_RELOADS: Final = 2
+"""Reloads under way and waiting together."""
 
 _AT_START: Final = ("ring", "journal", "type")
 """Keys of an entry that only a restart applies."""

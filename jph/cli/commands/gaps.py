@@ -1,57 +1,37 @@
-"""`gaps`: readings that are missing from the history, with their causes."""
+"""`gaps`: readings that the history does not have, and the causes."""
 
-import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from typing import Final
 
 import click
 
+from collector.db.location import zone_of
 from collector.history.gaps import Gaps, RecordedGap, read_gaps
 from jph.cli.terminal.context import App, codifier, json_option
-from jph.cli.terminal.database import history_dsn
+from jph.cli.terminal.database import history_dsn, parse_moment
 from jph.cli.terminal.output import echo_json, table
-from jph.cli.terminal.zone import local_zone
 
 _HEAD: Final = ("code", "from", "to", "messages", "cause")
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def parse_since(text: str, now: datetime) -> datetime:
-    """Return the moment of `text`: `90m`, `2h`, `7d` ago, or a date and time in the zone of `now`.
-
-    Raises:
-        click.BadParameter: it is neither, or further back than there are dates.
-    """
-    if match := re.fullmatch(r"(\d{1,6})([smhd])", text):
-        try:
-            return now - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
-        except OverflowError:
-            raise click.BadParameter(f"{text!r} is before the year 1") from None
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=now.tzinfo) if moment.tzinfo is None else moment
-    except (ValueError, OverflowError):
-        raise click.BadParameter(f"{text!r} is neither 2h, 7d … nor a date") from None
 
 
 @click.command()
 @click.argument("code", required=False, type=codifier)
 @click.option(
-    "--since", metavar="2h|7d|DATE", help="Only gaps that reach beyond this.  [default: all]"
+    "--since", metavar="today|2h|7d|DATE", help="Only gaps that reach beyond this.  [default: all]"
 )
 @json_option
 @click.pass_obj
 def gaps(app: App, code: str | None, since: str | None, as_json: bool) -> None:
-    """Show the readings that the history lacks, of CODE or of all: from, to, how many, why.
+    """Show which readings the history lacks, of CODE or of all: from, to, how many, why.
 
-    Causes: network, overflow (this machine was too slow), gone (no longer in the source's log),
+    Causes: network, overflow (this machine was too slow), gone (the source kept it no longer),
     source gone, spool full, disk full, damaged, refused, restored (by an older backup). A gap lies
     between the times shown.
     """
     if code is not None:
         app.network.sensor(code)
-    zone = local_zone(app.network)
-    after = parse_since(since, datetime.now(UTC).astimezone(zone)) if since else None
+    zone = zone_of(app.network)
+    after = parse_moment(since, datetime.now(zone), zone) if since else None
     found = read_gaps(history_dsn(app), code, after)
     if as_json:
         asked = {"asked": found.asked, "gaps": [gap._asdict() for gap in found.recorded]}
