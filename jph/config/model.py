@@ -195,6 +195,7 @@ class Network(_Entry, frozen=True):
     ] = {}
     security: Annotated[dict[str, Any], described("Settings of the original programs")] = {}
     tariffs: Annotated[list[dict[str, Any]], described("Prices of electricity")] = []
+    rooms: Annotated[list[dict[str, Any]], described("Rooms: names and settings")] = []
     translations: Annotated[
         dict[str, dict[str, str]], described("Language to names and their translations")
     ] = {}

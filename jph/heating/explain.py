@@ -46,7 +46,7 @@ def explain_phase(phase: PhaseFacts, say: Say = english) -> str:
     """Return the sentence about a phase now."""
     number = phase.phase
     if not phase.shedder:
-        return say("No shedder protects phase {phase}.", phase=number)
+        return say("No shedder watches phase {phase}.", phase=number)
     if phase.current_a is None:
         if phase.last_a is None or phase.age_s is None:
             return say("What phase {phase} draws now is not known.", phase=number)
@@ -135,11 +135,11 @@ def _ordered(
         return ""
     if not facts.by and facts.at_ms is None:
         if facts.told:
-            return say("No order has come since it was set up.")
+            return say("No order was given since it was set up.")
         text = "Who gave the order, and when, is not known: {card} does not report it."
         return say(text, card=facts.card)
     name = names.get(facts.by, "")
-    who = (f"{facts.by} ({name})" if name else facts.by) or say("an unknown sender")
+    who = (f"{facts.by} ({name})" if name else facts.by) or say("an unknown program")
     if facts.at_ms is None:
         return say("The order is from {who}; when it came is not known.", who=who)
     ago = _ago(facts.at_ms, now_ms, say)

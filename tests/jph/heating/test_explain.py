@@ -143,7 +143,7 @@ def test_a_wire_that_differs(
 
 def test_an_order_that_nobody_gave() -> None:
     wire = {**WIRE, "by": None, "at_ms": None}
-    assert sentences(w11=0, K1=ledger(w11=wire))[1] == ("No order has come since it was set up.")
+    assert sentences(w11=0, K1=ledger(w11=wire))[1] == ("No order was given since it was set up.")
 
 
 def test_a_small_shed_lowers_to_eco() -> None:
@@ -191,7 +191,7 @@ def test_a_cause_with_parts_missing(cause: dict[str, Any], expected: str) -> Non
 
 
 def test_a_phase_nobody_watches() -> None:
-    assert explain_phase(evidence().phase(3, NOW_S)) == "No shedder protects phase 3."
+    assert explain_phase(evidence().phase(3, NOW_S)) == "No shedder watches phase 3."
 
 
 def test_what_could_still_be_told() -> None:
