@@ -37,7 +37,9 @@ class ScheduleSettings(Settings, frozen=True):
     )
     school: Annotated[str, described("zone of the school holidays: A, B, C, or empty")] = ""
     time_zone: Annotated[str, described("time zone of the plan")] = "Europe/Paris"
-    tempo: TempoSettings = TempoSettings()
+    tempo: Annotated[TempoSettings, described("elements with the colour of the Tempo day")] = (
+        TempoSettings()
+    )
     period: Annotated[str, described("element with the tariff period")] = ""
     surplus: Annotated[str, described("element with the power fed in")] = ""
     presence: Annotated[
