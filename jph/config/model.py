@@ -145,7 +145,11 @@ class JournalSettings(_Entry, frozen=True):
 
 
 class Sensor(_Entry, frozen=True):
-    """One codifier: a node, or (`type` Proxy) an element of a node. Intervals are in seconds."""
+    """One codifier: a node, or (`type` Proxy) an element of a node. Intervals are in seconds.
+
+    The timestamps of a codifier with `own_time` may be far from now: they are not the time of
+    sending.
+    """
 
     codifier: Annotated[str, described("Two characters of 0-9 and A-Z")]
     type: Annotated[str, described("Kind of node, or Proxy for an element")]
@@ -162,6 +166,9 @@ class Sensor(_Entry, frozen=True):
         "float"
     )
     control: Annotated[str, described('"enabled" where the value can be set')] = ""
+    own_time: Annotated[
+        bool, described("Timestamps may be far from now: they are not the time of sending")
+    ] = False
     sensor: Annotated[
         dict[str, Any], described("Settings of the kind; of an element, Codifier is its node")
     ] = {}
