@@ -218,7 +218,7 @@ async def test_a_slow_or_refusing_disk_stops_nothing(
         free.set()
         await until(lambda: ended(state))
     assert len(events(state)) == 3
-    assert "the disk is full; it is tried again" in caplog.text
+    assert "the disk is full; trying again" in caplog.text
 
 
 async def test_the_next_start_goes_on_counting(state: Path) -> None:
