@@ -156,6 +156,7 @@ class Network(_Entry, frozen=True):
     hosts: dict[str, list[str]] = {}
     security: dict[str, Any] = {}
     tariffs: list[dict[str, Any]] = []
+    rooms: list[dict[str, Any]] = []
     translations: dict[str, dict[str, str]] = {}
 
     def sensor(self, codifier: str) -> Sensor:
