@@ -9,9 +9,9 @@ A segment (`jph.util.segments`) is a row of blocks, one for each flush:
 
 The age counts the time in which the log was written, so that a stepped clock removes nothing. Each
 segment begins with the announcements of its sources, so the first sequence of an epoch is known as
-long as anything of the epoch is. Each start writes to a segment of its own. Two instances may share the
-folder for a while, when one replaces the other: each takes a new number, and reads again what the
-other one writes.
+long as anything of the epoch is. Each start writes to a segment of its own. Two instances may share
+the folder for a while, when one replaces the other: each takes a new number, and reads again what
+the other one writes.
 """
 
 import contextlib
