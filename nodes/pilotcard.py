@@ -5,14 +5,13 @@ import contextlib
 import json
 import logging
 import math
-import reprlib
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
 from jph.config.house.card import PilotCardSettings
-from jph.config.house.loads import mask_of, wiring
+from jph.config.house.loads import wiring
 from jph.config.model import Network, expand, state_dir
 from jph.devices.i2c import open_bus
 from jph.devices.mcp23017 import Mcp23017, ReadBack
@@ -21,7 +20,7 @@ from jph.heating.card import Card
 from jph.heating.fallback_log import FallbackLog
 from jph.heating.holds import Ends, asked
 from jph.heating.leases import fallback_of
-from jph.heating.mask_source import MaskSource
+from jph.heating.mask_source import MaskInputs
 from jph.heating.orderbook import Given, from_stored, to_stored
 from jph.heating.orders import Order, decode, encode
 from jph.heating.report import Report
@@ -63,7 +62,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         """Restore the orders and start to connect the chip."""
         self._throttle = Throttle()
         self._faults: Counter[str] = Counter()
-        self._mask_sources: dict[str, MaskSource] = {}
+        self._inputs = MaskInputs({}, {}, 0.0)
         self._fallback_log = FallbackLog()
         self._chip: Mcp23017 | None = None
         self._known = False  # the chip has been seen since the start of this program
@@ -121,10 +120,10 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         for reading in readings:
             if reading.flag == "n":
                 continue
-            if reading.source in self._meters:
+            if reading.source in self._inputs.meters:
                 if reading.number is not None and reading.quality not in BLIND:
-                    self._card.see(self._meters[reading.source], now_s)
-            elif reading.source in self._masks:
+                    self._card.see(self._inputs.meters[reading.source], now_s)
+            elif reading.source in self._inputs:
                 heard = self._take_mask(reading, now_s) or heard
         if heard:
             self._apply()
@@ -155,14 +154,11 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self._asked.set()
 
     def _wire_up(self) -> Card:
-        shed, meter = self.settings.shed, self.settings.meter
+        settings, now_s = self.settings, time.monotonic()
         house = wiring(self.network)
-        masks = {int(phase): code for phase, code in shed.items()}
-        card = Card(house, self.codifier, fallback_of(self.settings), masks, time.monotonic())
-        self._masks = {code: phase for phase, code in masks.items()}
-        known, hold_s = self._mask_sources, self.settings.hold
-        self._mask_sources = {c: known.get(c) or MaskSource(hold_s) for c in self._masks}
-        self._meters = {code: int(phase) for phase, code in meter.items() if phase in shed}
+        phases = [int(phase) for phase in settings.shed]
+        card = Card(house, self.codifier, fallback_of(settings), phases, now_s)
+        self._inputs = MaskInputs(settings.shed, settings.meter, settings.hold, self._inputs)
         self._path = state_dir() / "orders" / f"{self.codifier}.json"
         return card
 
@@ -171,21 +167,13 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         return heater is not None and heater.takes(order)
 
     def _take_mask(self, reading: Reading, now_s: float) -> bool:
-        mask, phase = mask_of(reading.number), self._masks[reading.source]
-        if mask is None:
-            value = reprlib.repr(reading.value)
-            self._log_once(reading.source, f"{reading.source} is no mask: {value}")
+        taken = self._inputs.take(reading, now_s)
+        if isinstance(taken, str):
+            self._log_once((reading.source, reading.epoch), taken)
             return False
-        source = self._mask_sources[reading.source]
-        if not source.follows(reading.epoch, now_s):
-            self._log_once(
-                f"epoch {reading.source}",
-                f"{reading.source}: a second program (epoch {reading.epoch}) sends this shed mask; "
-                f"it is ignored while epoch {source.epoch} repeats it. Are there two shedders?",
-            )
-            return False
+        phase, mask = taken
         self._card.hear(phase, mask, now_s)
-        if phase not in self._meters.values() and reading.quality not in BLIND:
+        if not self._inputs.measured(phase) and reading.quality not in BLIND:
             self._card.see(phase, now_s)
         return True
 
@@ -370,7 +358,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self._log_once(kind, text)
         self.send(self._faults.total())
 
-    def _log_once(self, key: str, text: str) -> None:
+    def _log_once(self, key: object, text: str) -> None:
         if self._throttle.allow(key, time.monotonic()):
             self.log.warning("%s", text)
 

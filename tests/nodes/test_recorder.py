@@ -247,7 +247,7 @@ async def test_a_reload_takes_the_new_sizes(state: Path) -> None:
         probe.send_control("C", "FR")
         await until(lambda: node.settings.megabytes == 1)
         probe.send(0, codifier="S1")
-        await until(lambda: node._ring.size)
+        await until(lambda: node._recent.size)
         probe.send(1, codifier="S1")
         await probe.until_heard("FR", 1)
         await until(lambda: ended(state))
