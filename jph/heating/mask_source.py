@@ -64,8 +64,10 @@ class MaskInputs:
     ) -> None:
         self.meters = {code: int(phase) for phase, code in meter.items() if phase in shed}
         self._phases = {code: int(phase) for phase, code in shed.items()}
-        known = before._sources if before else {}
-        self._sources = {code: known.get(code) or MaskSource(hold_s) for code in self._phases}
+        known: Mapping[str, MaskSource] = before._sources if before else {}
+        self._sources: dict[str, MaskSource] = {
+            code: known.get(code) or MaskSource(hold_s) for code in self._phases
+        }
 
     def __contains__(self, codifier: str) -> bool:
         """Whether an element is a shed mask."""
