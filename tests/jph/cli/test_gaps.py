@@ -41,7 +41,7 @@ def history(sql: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_gaps_are_listed(history: dict[str, Any], config_file: WriteConfig) -> None:
-    done = control(config_file(METER, SQL=history), "gaps", TZ="UTC")  # the zone of the house counts
+    done = control(config_file(METER, SQL=history), "gaps", TZ="UTC")
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
         "code  from                     to                       messages  cause\n"
