@@ -31,7 +31,7 @@ PLAUSIBLE: Final = 1e9
 
 
 class SetpointSettings(Settings, frozen=True):
-    """`Default` until somebody sets it; kept from `Min` to `Max`. Units are the entry's symbol."""
+    """`Default` until a value is set; kept within `Min` and `Max`, in the entry's unit."""
 
     default: float | str = 0.0  # the original writes numbers as text
     min: float | None = None
@@ -45,7 +45,7 @@ class SetpointSettings(Settings, frozen=True):
 
 
 def bounded(value: float, settings: SetpointSettings) -> float:
-    """Return `value`, or the bound it goes beyond."""
+    """Return `value`, or the bound that it exceeds."""
     if settings.max is not None:
         value = min(value, settings.max)
     if settings.min is not None:
