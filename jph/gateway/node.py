@@ -1,4 +1,4 @@
-"""The gateway as a node: on the control bus it asks and hears, on HTTP it shows and obeys."""
+"""The gateway as a node: control bus on one side, HTTP on the other."""
 
 import asyncio
 import contextlib
@@ -46,7 +46,7 @@ _SIGNS_OF_LIFE: Final = frozenset({Flag.ALIVE, Flag.NEW, Flag.TIME})
 class GatewaySettings(Settings, frozen=True, kw_only=True):
     """Where to listen, and by which names (`Hosts`) a reverse proxy or a browser may call us.
 
-    `public`: "read" lets everybody look without a login; who commands always logs in.
+    `public`: "read" lets any client read without a login; commands always need one.
     `certificate` and `key` are files for TLS. `proxies` are the reverse proxies (addresses or
     networks) that are believed about whom they ask for.
     `sql` is the original's key for its Flask program; the page does not need it.
@@ -130,7 +130,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         self._follow(self._hub.board)
         self.spawn(self._judge(self._hub), "judge")
         self.spawn(self._holes.run(), "holes")
-        self.spawn(self._tell_first(self._accounts), "accounts")
+        self.spawn(self._check_first(self._accounts), "accounts")
         self._served = wanted
         self.log.info("ready: %s", self.url)
         if not (tls or wanted.proxies or wanted.socket or wanted.address in _LOOPBACK):
@@ -150,15 +150,13 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         if self._accounts is not None:
             self._accounts.close()
 
-    async def _tell_first(self, accounts: Accounts) -> None:
-        """Say how people get in if nobody can yet."""
+    async def _check_first(self, accounts: Accounts) -> None:
+        """Log how to make the first account if there is none."""
         try:
             if not await accounts.run(users.any_admin):
-                self.log.warning(
-                    "nobody can log in yet: `control.py user add NAME` makes the first admin"
-                )
+                self.log.warning("no account yet: `control.py user add NAME` makes the first admin")
         except AccountsError as error:
-            self.log.error("nobody can log in: %s", error)
+            self.log.error("logins fail: %s", error)
 
     def _access(self) -> "Access":
         """Return who reaches the gateway, by the settings of now.
@@ -293,7 +291,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
                 heard |= hub.board.refresh(now_s)
             else:
                 hub.board.settle(now_s)
-            if heard:  # whoever asked meanwhile may have had it settled already
+            if heard:  # a request may have settled it already
                 hub.wake()
             await asyncio.sleep(MERGE_S)
 

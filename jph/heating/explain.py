@@ -46,7 +46,7 @@ def explain_phase(phase: PhaseFacts, say: Say = english) -> str:
     """Return the sentence about a phase now."""
     number = phase.phase
     if not phase.shedder:
-        return say("Nobody watches phase {phase}.", phase=number)
+        return say("No shedder watches phase {phase}.", phase=number)
     if phase.current_a is None:
         if phase.last_a is None or phase.age_s is None:
             return say("What phase {phase} draws now is not known.", phase=number)
@@ -132,11 +132,11 @@ def _ordered(
         return ""
     if not facts.by and facts.at_ms is None:
         if facts.told:
-            return say("Nobody has ordered anything since it was set up.")
+            return say("No order was given since it was set up.")
         text = "Who gave the order, and when, is not known: {card} does not tell."
         return say(text, card=facts.card)
     name = names.get(facts.by, "")
-    who = (f"{facts.by} ({name})" if name else facts.by) or say("somebody unknown")
+    who = (f"{facts.by} ({name})" if name else facts.by) or say("an unknown program")
     if facts.at_ms is None:
         return say("The order is from {who}; when it came is not known.", who=who)
     ago = _ago(facts.at_ms, now_ms, say)
@@ -173,7 +173,7 @@ def _because(phase: int, cause: Cause, say: Say) -> str:
 
 def _back(cause: Cause, say: Say) -> str:
     if cause.restore_s is None or cause.restore_s < 0:
-        return say("It comes back when there is room; nobody can tell when yet.")
+        return say("It comes back when there is room; when is not known yet.")
     return say("It is expected back in about {time}.", time=span(cause.restore_s, say))
 
 
@@ -209,7 +209,7 @@ def _carried(facts: HeaterFacts, say: Say) -> str:
     if facts.order is not None and applied not in _expected(facts.order, facts):
         text = "{card} carries {order} on its wire, though it is shed."
         if not facts.shed:
-            text = "{card} carries {order} on its wire, though nobody tells of a shed."
+            text = "{card} carries {order} on its wire, though no shed is reported."
         return say(text, card=card, order=order_name(applied, say))
     if verified is not None and verified != applied:
         text = "{card} set {order} but reads back {read}: chip or wire is at fault."

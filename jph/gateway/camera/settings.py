@@ -1,4 +1,4 @@
-"""What the config says of a camera. Pure."""
+"""Settings of a camera in the config. Pure."""
 
 from typing import Final, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit

@@ -122,12 +122,12 @@ def test_a_card_that_tells_a_shed_counts_where_no_mask_is_heard() -> None:
     ("order", "mask", "applied", "verified", "expected"),
     [
         (0, 0, 0, 0, None),
-        (0, 0, 2, 2, "P1 carries frost on its wire, though nobody tells of a shed."),
+        (0, 0, 2, 2, "P1 carries frost on its wire, though no shed is reported."),
         (0, 1, 0, 0, "P1 carries comfort on its wire, though it is shed."),
         (0, 1, 1, 0, "P1 set off but reads back comfort: chip or wire is at fault."),
         (0, 1, 3, 3, None),  # a small shed lowers to eco
         (4, 0, 3, 3, None),  # comfort -1 switches between comfort and eco
-        (4, 0, 1, 1, "P1 carries off on its wire, though nobody tells of a shed."),
+        (4, 0, 1, 1, "P1 carries off on its wire, though no shed is reported."),
         (3, 0, None, None, None),
     ],
 )
@@ -143,9 +143,7 @@ def test_a_wire_that_differs(
 
 def test_an_order_that_nobody_gave() -> None:
     wire = {**WIRE, "by": None, "at_ms": None}
-    assert sentences(w11=0, K1=ledger(w11=wire))[1] == (
-        "Nobody has ordered anything since it was set up."
-    )
+    assert sentences(w11=0, K1=ledger(w11=wire))[1] == ("No order was given since it was set up.")
 
 
 def test_a_small_shed_lowers_to_eco() -> None:
@@ -189,11 +187,11 @@ def test_a_card_with_masks_tells_of_no_fallback() -> None:
 def test_a_cause_with_parts_missing(cause: dict[str, Any], expected: str) -> None:
     told = sentences(w11=0, S1=1, E1=story(-1, {"11": cause}))
     assert expected in told
-    assert "It comes back when there is room; nobody can tell when yet." in told
+    assert "It comes back when there is room; when is not known yet." in told
 
 
 def test_a_phase_nobody_watches() -> None:
-    assert explain_phase(evidence().phase(3, NOW_S)) == "Nobody watches phase 3."
+    assert explain_phase(evidence().phase(3, NOW_S)) == "No shedder watches phase 3."
 
 
 def test_what_could_still_be_told() -> None:

@@ -52,8 +52,8 @@ export function heaters(report) {
     const bar = svg("svg", { viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" },
       svg("rect", { class: "shed", width: (100 * each.shed_minutes) / most, height: 8 }),
       svg("rect", { class: "eco", x: (100 * each.shed_minutes) / most, width: (100 * each.eco_minutes) / most, height: 8 }));
-    const told = [each.shed_minutes >= 0.1 ? t("off {time}", { time: minutes(each.shed_minutes) }) : "", each.eco_minutes >= 0.1 ? t("eco {time}", { time: minutes(each.eco_minutes) }) : ""].filter(Boolean).join(", ");
-    return make("li", {}, make("a", { href: `${BASE}/codifier/${each.code}` }, `${each.code} ${each.name}`), make("span.muted", {}, told), bar);
+    const caption = [each.shed_minutes >= 0.1 ? t("off {time}", { time: minutes(each.shed_minutes) }) : "", each.eco_minutes >= 0.1 ? t("eco {time}", { time: minutes(each.eco_minutes) }) : ""].filter(Boolean).join(", ");
+    return make("li", {}, make("a", { href: `${BASE}/codifier/${each.code}` }, `${each.code} ${each.name}`), make("span.muted", {}, caption), bar);
   }));
 }
 
@@ -61,7 +61,7 @@ const HEIGHT = 150;
 const LEFT = 46;
 
 // A dot for each phase and day: a crowd of lines says less.
-export function peaks(place, told, report) {
+export function peaks(place, caption, report) {
   const card = at("peaks-card");
   const days = [...new Set(report.peaks.map((each) => each.day))];
   card.hidden = days.length < 2;
@@ -92,10 +92,10 @@ export function peaks(place, told, report) {
       text.textContent = barLabel(report.span === "year" ? "year" : report.span === "week" ? "week" : "month", day);
       group.append(text);
     }
-    group.addEventListener("pointerenter", () => put(told, `${barName(report.span === "year" ? "year" : "month", day)}: ${mine.map((each) => t("phase {phase} {current} A", { phase: each.phase, current: figure(each.peak_a) })).join(", ")}`));
+    group.addEventListener("pointerenter", () => put(caption, `${barName(report.span === "year" ? "year" : "month", day)}: ${mine.map((each) => t("phase {phase} {current} A", { phase: each.phase, current: figure(each.peak_a) })).join(", ")}`));
     picture.append(group);
   });
-  put(told, summary(report, most));
+  put(caption, summary(report, most));
   place.replaceChildren(picture);
 }
 

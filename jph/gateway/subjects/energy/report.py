@@ -49,7 +49,7 @@ class Facts(NamedTuple):
 
 
 class Contract(NamedTuple):
-    """Whose energy it is, and what it costs; no tariffs: nobody has said."""
+    """A meter and its tariffs; without tariffs there are no costs."""
 
     meter: str
     tariffs: Sequence[Tariff]

@@ -1,4 +1,4 @@
-"""What the API says of energy and costs: its structures, and so its documentation."""
+"""Structures of the energy API; the OpenAPI document is made from them."""
 
 from datetime import date, datetime
 

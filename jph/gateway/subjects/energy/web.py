@@ -39,7 +39,7 @@ KEPT_S: Final = 20.0
 """An answer is given again for so long: the tables change every ten minutes."""
 _MOST_KEPT: Final = 64
 _FIRST_YEAR: Final = 1980
-"""No meter told its index to a computer before."""
+"""Meters had no digital output before."""
 
 Kind = Literal["day", "week", "month", "year"]
 
@@ -69,7 +69,7 @@ def _api(services: Services) -> list[Any]:
         now = datetime.now(contract.days.zone)
         day = at or now.date()
         if not _FIRST_YEAR < day.year <= now.year + 1:
-            raise HTTPException("no meter can have told of that day", status_code=404)
+            raise HTTPException("no meter has an index of that day", status_code=404)
         question = partial(read, network=network, kind=span, day=day, contract=contract, now=now)
         try:
             return await answers.of(network, (span, day), partial(services.history.ask, question))
@@ -160,7 +160,7 @@ class _Kept(NamedTuple):
 
 
 class _Answers:
-    """Answers of the last seconds: whoever asks the same meanwhile waits for the same reading."""
+    """Answers of the last seconds; requests for the same span share one query."""
 
     def __init__(self) -> None:
         self._kept: dict[object, _Kept] = {}
