@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from jph.config import logging_table
 from jph.config.document import read
 from jph.config.fetch import fetch
 from jph.config.names import with_plain_names
@@ -234,11 +235,17 @@ def parse(
     if isinstance(raw, dict):
         problems += _meaning(raw)
         problems += check(raw)
+        problems += logging_table.problems(raw.get("Logging"), _log_folder())
     problems = list(dict.fromkeys(problems))
     if problems or network is None:
         count = f"{len(problems)} mistake{'s' * (len(problems) > 1)}"
         raise ConfigError(f"{name} has {count}:", problems)
-    return network
+    table = logging_table.applied(network.logging, _log_folder())
+    return msgspec.structs.replace(network, logging=table)
+
+
+def _log_folder() -> str:
+    return str(state_dir() / "log")
 
 
 def _meaning(raw: dict[str, Any]) -> Iterator[Problem]:

@@ -53,7 +53,7 @@ class Refusals:
 
         def refuse(error: DecodeError) -> None:
             self.counts[error.reason] += 1
-            if self._throttle.allow(sender, time.monotonic()):
+            if self._throttle.allow(sender[0], time.monotonic()):  # the host, whatever port
                 told = (*sender, error, self.tally())
                 self._log.warning("refused a datagram from %s port %s: %s (so far: %s)", *told)
 

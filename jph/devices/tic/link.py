@@ -27,8 +27,9 @@ TICK_S = 0.5
 QUIET_S = 2.0
 """Frames follow each other within 34 ms: after this long a line under way has ended."""
 
-GATHER_S = 0.02
-"""Pause between two reads while bytes flow: a port may deliver them one by one."""
+GATHERED_BITS = 96
+"""Bits that pass between two reads while bytes flow: a port may deliver them one by one."""
+SHORTEST_GATHER_S = 0.02
 
 HEARD_GROUPS = 3
 """Good groups after a trouble before the meter counts as heard: noise may look like one."""
@@ -52,6 +53,7 @@ class SerialLink:
         self._take = take
         self._port: Serial | None = None
         self._fd: int | None = None
+        self._gather_s = SHORTEST_GATHER_S
         self._next_read: asyncio.TimerHandle | None = None
         self._thread: threading.Thread | None = None
         self._lost = asyncio.Event()
@@ -73,6 +75,7 @@ class SerialLink:
         except (OSError, ValueError, ImportError) as error:
             raise DeviceError(f"cannot open the meter's port {self.url}: {_why(error)}") from error
         self._port, self._reason = port, ""
+        self._gather_s = max(SHORTEST_GATHER_S, GATHERED_BITS / baud_rate)
         self._lost.clear()
         self._fd = _descriptor(port)
         loop = asyncio.get_running_loop()
@@ -100,6 +103,7 @@ class SerialLink:
             return
         try:
             self._port.baudrate = baud_rate
+            self._gather_s = max(SHORTEST_GATHER_S, GATHERED_BITS / baud_rate)
         except (OSError, ValueError) as error:
             self._fail(str(error))
 
@@ -119,9 +123,9 @@ class SerialLink:
         if self._fd is None:
             return
         asyncio.get_running_loop().remove_reader(self._fd)
-        self._read()
+        self._read(readable=True)
 
-    def _read(self) -> None:
+    def _read(self, *, readable: bool = False) -> None:
         if self._fd is None:
             return
         loop = asyncio.get_running_loop()
@@ -129,16 +133,18 @@ class SerialLink:
             # Not pyserial's read, which asks first whether there is anything.
             data = os.read(self._fd, CHUNK)
         except BlockingIOError:
-            self._next_read = None
-            loop.add_reader(self._fd, self._readable)
-            return
+            data, readable = b"", False
         except OSError as error:
             self._fail(str(error))
             return
-        if not data:
+        if not data and readable:
             self._fail("the line has ended")
             return
-        self._next_read = loop.call_later(GATHER_S, self._read)
+        if not data:  # a serial port without bytes reads as empty
+            self._next_read = None
+            loop.add_reader(self._fd, self._readable)
+            return
+        self._next_read = loop.call_later(self._gather_s, self._read)
         self._take(data)
 
     def _stop_reading(self) -> None:

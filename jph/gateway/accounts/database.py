@@ -108,7 +108,7 @@ def open_accounts(path: Path) -> sqlite3.Connection:
         AccountsError: they cannot be used.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # SQLite gives its other files (-wal, -shm) the mode of the first.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         path.chmod(0o600)
