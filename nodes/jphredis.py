@@ -9,10 +9,11 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 from jph.cache.state import CacheState
 from jph.cache.writer import CacheWriter
+from jph.config.settings import described
 from jph.config.stores import redis_url
 from jph.errors import StoreError
 from jph.node.node import Node, Settings
@@ -31,7 +32,9 @@ _LAST_RETRY_S: Final = 5.0
 class RedisSettings(Settings, frozen=True):
     """`FlushInterval` is the shortest time between two writings, s."""
 
-    flush_interval: float = 0.02
+    flush_interval: Annotated[
+        float, described("Shortest time between two writes to Redis", "s")
+    ] = 0.02
 
     def __post_init__(self) -> None:
         if not 0 <= self.flush_interval <= 60:

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from datetime import time as TimeOfDay  # noqa: N812
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from jph.config.model import Network, state_dir
+from jph.config.settings import described
 from jph.devices.filtration import (
     DAY_H,
     Filtration,
@@ -50,22 +51,30 @@ class PoolSettings(Settings, frozen=True, kw_only=True):
     thermometer in the pipe.
     """
 
-    temperature: str
-    mode: str = ""
-    planned: str = ""
-    done: str = ""
-    state: str = ""
-    divisor: float = 2.0
-    least: float = 2.0
-    most: float = DAY_H
-    winter_below: float = 10.0
-    winter: float = 2.0
-    hot_from: float = 30.0
-    frost_below: float = 1.0
-    unknown: float = 8.0
-    middle: str = "14:00"
-    settle_minutes: float = 0.0
-    time_zone: str = "Europe/Paris"
+    temperature: Annotated[str, described("Element with the water's temperature")]
+    mode: Annotated[str, described("Element of this node: 0 off, 1 on, 2 automatic")] = ""
+    planned: Annotated[str, described("Element of this node: hours planned today")] = ""
+    done: Annotated[str, described("Element of this node: hours run today")] = ""
+    state: Annotated[str, described("Element of this node: everything as JSON")] = ""
+    divisor: Annotated[float, described("Hours of a day are the temperature divided by this")] = 2.0
+    least: Annotated[float, described("Shortest running time of a day", "h")] = 2.0
+    most: Annotated[float, described("Longest running time of a day", "h")] = DAY_H
+    winter_below: Annotated[
+        float, described("Water temperature below which it is winter", "°C")
+    ] = 10.0
+    winter: Annotated[float, described("Running time of a winter day", "h")] = 2.0
+    hot_from: Annotated[
+        float, described("Water temperature from which the pump runs all day", "°C")
+    ] = 30.0
+    frost_below: Annotated[
+        float, described("Water temperature below which the pump runs", "°C")
+    ] = 1.0
+    unknown: Annotated[float, described("Running time of a day without a temperature", "h")] = 8.0
+    middle: Annotated[str, described("Time of day in the middle of the running time")] = "14:00"
+    settle_minutes: Annotated[
+        float, described("Running time after which a temperature counts", "min")
+    ] = 0.0
+    time_zone: Annotated[str, described("Time zone of the day")] = "Europe/Paris"
 
     def __post_init__(self) -> None:
         try:

@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar, Final, TypeVar
+from typing import Annotated, ClassVar, Final, TypeVar
 
 from jph.config.model import state_dir
+from jph.config.settings import described
 from jph.errors import ConfigError, StoreError
 from jph.heating.facts import Evidence, quantity
 from jph.node.node import Node, Settings, now_ms
@@ -44,13 +45,13 @@ class RecorderSettings(Settings, frozen=True):
     `after` is seconds recorded after an event, `seconds_left` to a trip are an alarm.
     """
 
-    minutes: float = 10.0
-    megabytes: float = 8.0
-    after: float = 15.0
-    files: int = 20
-    disk_megabytes: float = 200.0
-    seconds_left: float = 30.0
-    overruns: int = 5000
+    minutes: Annotated[float, described("Time of both buses that is kept in memory", "min")] = 10.0
+    megabytes: Annotated[float, described("Size of what is kept in memory", "MiB")] = 8.0
+    after: Annotated[float, described("Time that a recording goes on after an event", "s")] = 15.0
+    files: Annotated[int, described("Number of recordings on disk")] = 20
+    disk_megabytes: Annotated[float, described("Size of all recordings on disk", "MB")] = 200.0
+    seconds_left: Annotated[float, described("Time to a trip that is an alarm", "s")] = 30.0
+    overruns: Annotated[int, described("Number of overruns on disk")] = 5000
 
     def __post_init__(self) -> None:
         if not 0 < self.minutes <= 1440 or not 0.1 <= self.megabytes <= 1024:

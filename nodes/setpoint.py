@@ -11,9 +11,10 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 from jph.config.model import Sensor, state_dir
+from jph.config.settings import described
 from jph.errors import StoreError
 from jph.node.node import Node, Settings
 from jph.util import durable
@@ -33,9 +34,11 @@ PLAUSIBLE: Final = 1e9
 class SetpointSettings(Settings, frozen=True):
     """`Default` until a value is set; kept within `Min` and `Max`, in the entry's unit."""
 
-    default: float | str = 0.0  # the original writes numbers as text
-    min: float | None = None
-    max: float | None = None
+    default: Annotated[float | str, described("Value until one is set")] = (
+        0.0  # the original writes numbers as text
+    )
+    min: Annotated[float | None, described("Smallest value")] = None
+    max: Annotated[float | None, described("Largest value")] = None
 
     def __post_init__(self) -> None:
         if not math.isfinite(float(self.default)):
