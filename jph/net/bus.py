@@ -21,7 +21,7 @@ from jph.net.channel import Address, Channel, Receive, interfaces_from_environme
 
 __all__ = ["Address", "Bus", "Receive"]
 
-ReceiveLetters = Callable[[socket.socket, memoryview, int, Address], None]
+ReceiveUnicast = Callable[[socket.socket, memoryview, int, Address], None]
 """Takes the socket that was written to, and what a Receive takes."""
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
@@ -47,7 +47,7 @@ class Bus:
         self.data = Channel(multicast.data, interfaces, multicast.ttl, multicast.mtu)
         self._log: Log = log or logging.getLogger("jph")
         self._listeners: dict[Channel, Receive] = {}
-        self._receive_letters: ReceiveLetters | None = None
+        self._receive_unicast: ReceiveUnicast | None = None
         self._readers: list[socket.socket] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._looking = asyncio.Event()
@@ -63,9 +63,9 @@ class Bus:
         """Do not hear what carries `epoch`, as far as the system can; call before it is opened."""
         self.control.own_epoch = self.data.own_epoch = epoch
 
-    def listen_to_letters(self, receive: ReceiveLetters) -> None:
+    def listen_to_unicast(self, receive: ReceiveUnicast) -> None:
         """Hand what comes by unicast, to the sockets we send through, to `receive`."""
-        self._receive_letters = receive
+        self._receive_unicast = receive
 
     def open(self) -> None:
         """Open both channels for sending, and for receiving those that are listened to.
@@ -161,9 +161,9 @@ class Bus:
     def _read_from(self, channel: Channel, sockets: Sequence[socket.socket]) -> None:
         for each in sockets:
             self._add_reader(channel, each, self._listeners[channel])
-        if self._receive_letters is not None:
+        if self._receive_unicast is not None:
             for each in channel.senders:
-                self._add_reader(channel, each, partial(self._receive_letters, each))
+                self._add_reader(channel, each, partial(self._receive_unicast, each))
 
     def _add_reader(self, channel: Channel, readable: socket.socket, receive: Receive) -> None:
         asyncio.get_running_loop().add_reader(readable, channel.read, readable, receive)

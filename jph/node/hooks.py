@@ -27,10 +27,6 @@ class Hooks:
     """Whether it says `N` and `I`; consoles are many under one codifier and do not."""
     repairs: ClassVar[bool] = False
     """Whether it must not lose a reading: what is missing is asked again, doubles are dropped."""
-    ordered: ClassVar[bool] = False
-    """With `repairs`: whether `on_data` gets each source's readings in the order they were sent,
-    as far as a bounded wait for the missing ones allows."""
-
     hears_itself: ClassVar[bool] = False
     """Whether it is handed what it sent itself, as whoever keeps or shows everything must be."""
 

@@ -17,9 +17,9 @@ from jph.errors import DuplicateInstance, JphError
 from jph.net.bus import Address, Bus
 from jph.node.hooks import Hooks, Settings
 from jph.node.outbox import now_ms
-from jph.node.receiver import Receiver, Refusals, RepairingReceiver
+from jph.node.receiver import Receiver, Refusals, RequestingReceiver
 from jph.node.sender import pasts
-from jph.node.unicast_service import Post
+from jph.node.unicast_service import UnicastService
 from jph.retransmit import Checkpoint
 from jph.util.logs import Throttle, node_logger
 from jph.wire.codec import (
@@ -70,8 +70,8 @@ class Node(Hooks):
         self.bus = self._make_bus()
         self._refusals = Refusals(self.log)
         self.refused = self._refusals.counts
-        self._post = Post(self.entry, self._refusals, self.log)
-        self._sender = self._post.sender
+        self._unicast = UnicastService(self.entry, self._refusals, self.log)
+        self._sender = self._unicast.sender
         self._outbox = self._sender.outbox
         self._receiver = self._make_receiver()
         self.control_sequences = SequenceTable()
@@ -138,14 +138,14 @@ class Node(Hooks):
         if not self.bus.control.send(self._outbox.control(flag, to, number, self.active)):
             self.bus.send_failed()
 
-    def resume(self, marks: Iterable[Checkpoint]) -> None:
-        """Have asked again what is missing behind these marks; for kinds with `repairs`.
+    def resume(self, checkpoints: Iterable[Checkpoint]) -> None:
+        """Request what is missing after these checkpoints; for kinds with `repairs`.
 
-        At any time, but best in `open`: what a source keeps from before it was heard is asked for
-        a second later, whether there was a mark or not.
+        Best called in `open`: a second later, all that a source keeps is requested, with or without
+        a checkpoint.
         """
-        if isinstance(self._receiver, RepairingReceiver):
-            self._receiver.resume(marks)
+        if isinstance(self._receiver, RequestingReceiver):
+            self._receiver.resume(checkpoints)
 
     def count_as_alive(self) -> None:
         """Let what the node just did stand for the next keep-alive."""
@@ -191,7 +191,7 @@ class Node(Hooks):
             self._receiver.start()
             await self.open()
             self._listen()
-            self.spawn(self._sender.answering.serve(), "answers")
+            self.spawn(self._sender.responder.serve(), "answers")
             self.spawn(self._sender.keep_journal(), "journal")
             await self.bus.start(self._joined)
             self.spawn(self._run_timer(), "timer")
@@ -236,21 +236,20 @@ class Node(Hooks):
         basics = (self.bus.data, self._deliver, self._refusals, self.log)
         if not self.repairs:
             return Receiver(*basics)
-        return RepairingReceiver(
+        return RequestingReceiver(
             *basics,
             self.codifier,
             self._sender.epoch,
-            lambda holes: self._guarded(self.on_gaps, holes),
+            lambda gaps: self._guarded(self.on_gaps, gaps),
             lambda source: self._past_s.get(source, 0.0),
-            self.ordered,
         )
 
     def _listen(self) -> None:
         if not self.hears_itself:
             self.bus.ignore(self._outbox.epoch)
         self.bus.listen(self.bus.control, self._receive_control)
-        self._post.elements = self.elements
-        self._post.listen(self.bus, self._receiver if self.hears_data() else None)
+        self._unicast.elements = self.elements
+        self._unicast.listen(self.bus, self._receiver if self.hears_data() else None)
         if self.hears_data():
             self._receiver.channel = self.bus.data
             self.bus.listen(self.bus.data, self._receiver.receive)
@@ -367,7 +366,7 @@ class Node(Hooks):
         self.send_control(Flag.TIME, message.source, message.number)
 
     def _send_again(self, message: Control) -> None:
-        self._post.send_again(message, self.sender)
+        self._unicast.resend(message, self.sender)
 
     def _start(self, _: Control) -> None:
         self.active = True

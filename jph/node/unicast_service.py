@@ -1,6 +1,7 @@
-"""The post of a node: letters to its sending sockets, and what it answers."""
+"""Handles unicast requests to a node: retransmissions and fault injection."""
 
 import socket
+import time
 from collections.abc import Container
 
 from jph.config.model import Sensor
@@ -8,16 +9,30 @@ from jph.errors import DecodeError
 from jph.net.bus import Address, Bus
 from jph.node.receiver import Log, Receiver, Refusals
 from jph.node.sender import Sender
-from jph.retransmit.messages import Drill, Lives, Repair, asked_by, decode_letter, encode_letter
-from jph.retransmit.responder import Asker, Where
+from jph.retransmit.legacy import (
+    LegacyEpochs,
+    LegacyMessage,
+    decode_legacy,
+    is_legacy,
+    requested_by,
+)
+from jph.retransmit.messages import (
+    EpochsRequest,
+    Faults,
+    ResendRequest,
+    UnicastMessage,
+    decode_unicast,
+    encode_unicast,
+)
+from jph.retransmit.responder import Origin, Ticket, Where
 from jph.wire.codec import Control, decode_batch
 
 
-class Post:
-    """Takes requests for readings of one node, and orders to drill it.
+class UnicastService:
+    """Answers requests for a node's readings, and lets a console inject faults.
 
     Attributes:
-        sender: what the node sends, and sends again.
+        sender: what the node sends and resends.
         elements: codifiers that the node sends beside its own.
     """
 
@@ -30,43 +45,79 @@ class Post:
         self._receiver: Receiver | None = None
 
     def listen(self, bus: Bus, receiver: Receiver | None) -> None:
-        """Take what comes to the sockets of `bus`; `receiver` is what a drill is for."""
+        """Take what arrives at the sending sockets of `bus`; faults are injected in `receiver`."""
         self._bus, self._receiver = bus, receiver
-        bus.listen_to_letters(self._receive)
+        bus.listen_to_unicast(self._receive)
 
-    def send_again(self, message: Control, sender: Address) -> None:
-        """Take the plain request that any program may make on the control bus."""
+    def resend(self, message: Control, sender: Address) -> None:
+        """Take the plain request of the control bus."""
         try:
-            ranges = (asked_by(message.number),)
+            ranges = (requested_by(message.number),)
         except DecodeError as error:
             self._refusals.by(sender)(error)
             return
-        letter = Repair(
-            message.epoch, message.timestamp_ms, message.source, message.to, ranges, plain=True
-        )
-        self._repeat(letter, (None, sender))
+        origin = Origin((None, sender), message.source, message.to, 0, legacy=True, plain=True)
+        self.sender.ask(origin, ranges)
 
     def _receive(self, via: socket.socket, batch: memoryview, size: int, sender: Address) -> None:
-        for letter in decode_batch(decode_letter, batch, size, self._refusals.by(sender)):
-            if isinstance(letter, Repair | Lives):
-                self._repeat(letter, (via, sender))
-            elif letter.to == self._codifier:
-                self._drill(letter, via, sender)
+        for message in decode_batch(_decode_request, batch, size, self._refusals.by(sender)):
+            if isinstance(message, LegacyMessage):
+                self._take_legacy(message, (via, sender))
+            elif isinstance(message, ResendRequest | EpochsRequest):
+                self._take_request(message, (via, sender))
+            elif isinstance(message, Faults):
+                self._inject(message, via, sender)
 
-    def _repeat(self, letter: Repair | Lives, where: Where) -> None:
-        if letter.to == self._codifier or letter.to in self.elements:
-            self.sender.ask(where, letter)
+    def _sends(self, codifier: str) -> bool:
+        return codifier == self._codifier or codifier in self.elements
 
-    def _answer(self, asker: Asker, datagrams: list[bytes]) -> None:
-        via, address = asker.where
+    def _take_legacy(self, message: LegacyMessage, where: Where) -> None:
+        if not self._sends(message.to):
+            return
+        if isinstance(message, LegacyEpochs):
+            origin = Origin(where, message.source, message.to, 0, legacy=True, epochs=True)
+            self.sender.ask(origin, [(message.first, 0)])
+            return
+        origin = Origin(
+            *(where, message.source, message.to, message.wanted_epoch),
+            legacy=True,
+            plain=message.plain,
+        )
+        self.sender.ask(origin, message.ranges)
+
+    def _take_request(self, message: ResendRequest | EpochsRequest, where: Where) -> None:
+        envelope = message.envelope
+        if not self._sends(envelope.to):
+            return
+        epochs = isinstance(message, EpochsRequest)
+        epoch = 0 if isinstance(message, EpochsRequest) else message.wanted_epoch
+        origin = Origin(where, envelope.source, envelope.to, epoch, epochs=epochs)
+        responder = self.sender.responder
+        if not responder.proves(origin, envelope.request_id, envelope.cookie, time.monotonic()):
+            return
+        if isinstance(message, EpochsRequest):
+            self.sender.ask(origin, [(message.first, 0)], Ticket(envelope.request_id))
+        else:
+            self.sender.ask(origin, message.ranges, Ticket(envelope.request_id, message.clip))
+
+    def _answer(self, origin: Origin, datagrams: list[bytes]) -> None:
+        via, address = origin.where
         if self._bus is not None:
             self._bus.data.answer(datagrams, address, via)
 
-    def _drill(self, letter: Drill, via: socket.socket, sender: Address) -> None:
-        """Begin a drill, and tell who asked that it was heard."""
+    def _inject(self, faults: Faults, via: socket.socket, sender: Address) -> None:
+        """Begin fault injection, and acknowledge the order."""
+        envelope = faults.envelope
+        if envelope.to != self._codifier:
+            return
         hears = self._receiver is not None
         if self._receiver is not None:
-            self._receiver.begin_drill(letter)
-        heard = letter._replace(source=self._codifier, to=letter.source, hears=hears)
+            self._receiver.inject(faults)
+        answer = envelope._replace(source=self._codifier, to=envelope.source)
         assert self._bus is not None
-        self._bus.control.answer([encode_letter(heard)], sender, via)
+        acknowledged = faults._replace(envelope=answer, hears=hears)
+        self._bus.control.answer([encode_unicast(acknowledged)], sender, via)
+
+
+def _decode_request(datagram: memoryview) -> LegacyMessage | UnicastMessage:
+    return decode_legacy(datagram) if is_legacy(datagram) else decode_unicast(datagram)
