@@ -31,10 +31,10 @@ from bench.report import Row, keep
 from jph.config.model import Endpoint, Multicast, Network, Sensor
 from jph.node.node import Node
 from jph.node.outbox import Outbox
-from jph.node.receiver import RepairingReceiver
+from jph.node.receiver import RequestingReceiver
 from jph.retransmit import Gap
-from jph.retransmit.messages import Drill
-from jph.retransmit.resend_buffer import Ring
+from jph.retransmit.messages import Envelope, Faults
+from jph.retransmit.resend_buffer import ResendBuffer
 from jph.wire.codec import Dialect, Quality, Reading
 
 SOURCES: Final = ("S1", "S2", "S3", "S4", "S5")
@@ -74,9 +74,9 @@ class Keeper(Node, type="BenchKeeper"):
         self.lost += sum(hole.count for hole in holes)
 
     @property
-    def ear(self) -> RepairingReceiver:
+    def ear(self) -> RequestingReceiver:
         """The receiving half."""
-        assert isinstance(self._receiver, RepairingReceiver)
+        assert isinstance(self._receiver, RequestingReceiver)
         return self._receiver
 
     async def until(self, count: int) -> None:
@@ -123,7 +123,9 @@ async def house() -> AsyncIterator[tuple[list[Source], Keeper]]:
 async def lossy(loss: float, seconds: float) -> Row:
     """Send for a while through a lossy network; print and return what came and what it cost."""
     async with house() as (sources, keeper):
-        keeper.ear.begin_drill(Drill(1, 0, "CC", "KE", 3600.0, loss=loss, seed=int(loss * 100)))
+        keeper.ear.inject(
+            Faults(Envelope(1, 0, "CC", "KE"), 0, 3600.0, loss=loss, seed=int(loss * 100))
+        )
         began_s, sent = time.monotonic(), 0
         while (passed_s := time.monotonic() - began_s) < seconds:
             while sent < passed_s * RATE:
@@ -135,9 +137,9 @@ async def lossy(loss: float, seconds: float) -> Row:
         total = len(sources) * (sent + 1)
         await keeper.until(total)
         after_s = time.monotonic() - ended_s
-        ear, answers = keeper.ear, [source._sender.answering for source in sources]
+        ear, answers = keeper.ear, [source._sender.responder for source in sources]
         size = 36.0
-        missed = ear.repairer.repaired  # each was lost on the bus, and asked for
+        missed = ear.requester.repaired  # each was lost on the bus, and asked for
         counts = (ear.asked, sum(a.answered for a in answers))
         sizes = (ear.asked_bytes, sum(a.answered_bytes for a in answers))
         bare = sum(sizes) / (missed * size)
@@ -212,7 +214,7 @@ def ring_cost(batch: int, rounds: int = 15) -> Row:
     rates: dict[str, list[float]] = {"without": [], "ring": [], "ring, journal": []}
     for _ in range(rounds):
         for name, found in rates.items():
-            outbox = Outbox("S1", 7, None if name == "without" else Ring(900, 4 * 2**20))
+            outbox = Outbox("S1", 7, None if name == "without" else ResendBuffer(900, 4 * 2**20))
             outbox.journaled = [] if name == "ring, journal" else None
             calls = 30_000 // batch
             began_s = time.process_time()

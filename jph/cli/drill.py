@@ -6,7 +6,7 @@ import random
 import re
 import socket
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 
@@ -14,7 +14,7 @@ from jph.cli.context import App, run_async
 from jph.errors import DecodeError
 from jph.net.fault_injection import LONGEST_S
 from jph.node.outbox import now_ms, ping_number
-from jph.retransmit.messages import Drill, decode_letter, encode_letter
+from jph.retransmit.messages import Envelope, Faults, decode_unicast, encode_unicast
 from jph.wire.codec import EVERY_NODE, Control, Flag
 from nodes.controlprogram import ControlProgram, on_bus
 
@@ -22,6 +22,13 @@ ANSWER_LIMIT_S: Final = 2.0
 _TRY_S: Final = 0.3
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 Address = tuple[str, int]
+
+
+class Target(NamedTuple):
+    """Address and epoch of a node."""
+
+    address: Address
+    epoch: int
 
 
 class Share(click.ParamType[float]):
@@ -94,11 +101,15 @@ def drill(
     if not 0 < seconds <= LONGEST_S:
         raise click.BadParameter(f"expected up to {LONGEST_S:g} s", param_hint="--for")
     wanted = {app.node_of(code.upper()).codifier for code in nodes}
-    order = Drill(
-        epoch=random.getrandbits(32),
-        timestamp_ms=now_ms(),
-        source=app.console.codifier,
-        to=EVERY_NODE,
+    if not app.network.drill:
+        raise click.ClickException('fault injection is off: set "Drill": true in the config')
+    envelope = Envelope(
+        *(random.getrandbits(32), now_ms(), app.console.codifier, EVERY_NODE),
+        request_id=random.getrandbits(32),
+    )
+    order = Faults(
+        envelope=envelope,
+        wanted_epoch=0,
         seconds=seconds,
         loss=loss,
         duplicate=duplicate,
@@ -109,7 +120,7 @@ def drill(
     raise SystemExit(run_async(_drill(app, order, wanted)))
 
 
-async def _drill(app: App, order: Drill, wanted: set[str]) -> int:
+async def _drill(app: App, order: Faults, wanted: set[str]) -> int:
     limit_s = ANSWER_LIMIT_S * app.patience
     async with on_bus(app.make_console()) as console:
         found = await _find(console, wanted or app.expected_nodes, wanted, limit_s)
@@ -134,16 +145,16 @@ async def _drill(app: App, order: Drill, wanted: set[str]) -> int:
 
 async def _find(
     console: ControlProgram, expected: set[str], wanted: set[str], limit_s: float
-) -> dict[str, Address]:
+) -> dict[str, Target]:
     """Ping everybody; return where the answers came from, those of `wanted` if it names any."""
-    found: dict[str, Address] = {}
+    found: dict[str, Target] = {}
     everybody = asyncio.Event()
     number = ping_number()
 
     def heard(message: Control) -> None:
         if message.flag == Flag.TIME and message.number == number:
             if not wanted or message.source in wanted:
-                found[message.source] = console.sender
+                found[message.source] = Target(console.sender, message.epoch)
             if expected <= found.keys():
                 everybody.set()
 
@@ -155,26 +166,30 @@ async def _find(
 
 
 async def _tell(
-    line: socket.socket, order: Drill, found: dict[str, Address], limit_s: float
+    line: socket.socket, order: Faults, found: dict[str, Target], limit_s: float
 ) -> dict[str, bool]:
     """Write to each node until it answers; return who did, and whether it receives readings."""
     heard: dict[str, bool] = {}
+    wanted = order.envelope.request_id
     loop = asyncio.get_running_loop()
     end_s = time.monotonic() + limit_s
     while (left := found.keys() - heard.keys()) and time.monotonic() < end_s:
         for code in left:
-            await loop.sock_sendto(line, encode_letter(order._replace(to=code)), found[code])
+            address, epoch = found[code]
+            envelope = order.envelope._replace(to=code)
+            mine = order._replace(envelope=envelope, wanted_epoch=epoch)
+            await loop.sock_sendto(line, encode_unicast(mine), address)
         try:
             async with asyncio.timeout(_TRY_S):
                 while found.keys() - heard.keys():
-                    answer = decode_letter(await loop.sock_recv(line, 2048))
-                    if isinstance(answer, Drill) and answer.epoch == order.epoch:
-                        heard[answer.source] = answer.hears
+                    answer = decode_unicast(await loop.sock_recv(line, 2048))
+                    if isinstance(answer, Faults) and answer.envelope.request_id == wanted:
+                        heard[answer.envelope.source] = answer.hears
         except (TimeoutError, DecodeError):
             continue
     return heard
 
 
-def _family(found: dict[str, Address]) -> socket.AddressFamily:
-    ipv6 = any(":" in host for host, _ in found.values())
+def _family(found: dict[str, Target]) -> socket.AddressFamily:
+    ipv6 = any(":" in target.address[0] for target in found.values())
     return socket.AF_INET6 if ipv6 else socket.AF_INET

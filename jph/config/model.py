@@ -150,6 +150,7 @@ class Network(_Entry, frozen=True):
     hosts: dict[str, list[str]] = {}
     security: dict[str, Any] = {}
     tariffs: list[dict[str, Any]] = []
+    drill: bool = False
 
     def sensor(self, codifier: str) -> Sensor:
         """Return the entry of `codifier`.

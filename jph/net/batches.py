@@ -212,6 +212,16 @@ def keep_on_link(out: socket.socket, ttl: int) -> None:
         out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, max(1, ttl))
 
 
+def is_on_link(address: Address) -> bool:
+    """Whether an address belongs to a network that this machine is connected to directly."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE, 1)
+        probe.connect(address)
+        return True
+    return False
+
+
 def _equal_sizes(datagrams: Sequence[bytes]) -> Iterator[Block]:
     """Join neighbours of equal size."""
     for size, group in groupby(datagrams, len):

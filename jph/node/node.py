@@ -249,7 +249,8 @@ class Node(Hooks):
             self.bus.ignore(self._outbox.epoch)
         self.bus.listen(self.bus.control, self._receive_control)
         self._unicast.elements = self.elements
-        self._unicast.listen(self.bus, self._receiver if self.hears_data() else None)
+        receiver = self._receiver if self.hears_data() else None
+        self._unicast.listen(self.bus, receiver, self.network.drill)
         if self.hears_data():
             self._receiver.channel = self.bus.data
             self.bus.listen(self.bus.data, self._receiver.receive)

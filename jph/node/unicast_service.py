@@ -6,6 +6,7 @@ from collections.abc import Container
 
 from jph.config.model import Sensor
 from jph.errors import DecodeError
+from jph.net.batches import is_on_link
 from jph.net.bus import Address, Bus
 from jph.node.receiver import Log, Receiver, Refusals
 from jph.node.sender import Sender
@@ -43,10 +44,14 @@ class UnicastService:
         self._refusals = refusals
         self._bus: Bus | None = None
         self._receiver: Receiver | None = None
+        self._drill = False
 
-    def listen(self, bus: Bus, receiver: Receiver | None) -> None:
-        """Take what arrives at the sending sockets of `bus`; faults are injected in `receiver`."""
-        self._bus, self._receiver = bus, receiver
+    def listen(self, bus: Bus, receiver: Receiver | None, drill: bool) -> None:
+        """Take what arrives at the sending sockets of `bus`.
+
+        `receiver` is where faults are injected, if the config allows it with `drill`.
+        """
+        self._bus, self._receiver, self._drill = bus, receiver, drill
         bus.listen_to_unicast(self._receive)
 
     def resend(self, message: Control, sender: Address) -> None:
@@ -106,9 +111,17 @@ class UnicastService:
             self._bus.data.answer(datagrams, address, via)
 
     def _inject(self, faults: Faults, via: socket.socket, sender: Address) -> None:
-        """Begin fault injection, and acknowledge the order."""
+        """Begin fault injection, and acknowledge the order.
+
+        The config must allow it, the sender must be on a network of this machine, and the order
+        must name this epoch of the node.
+        """
         envelope = faults.envelope
-        if envelope.to != self._codifier:
+        if envelope.to != self._codifier or faults.wanted_epoch != self.sender.epoch:
+            return
+        if not self._drill or not is_on_link(sender):
+            error = DecodeError("drill", "an order to inject faults that the config does not allow")
+            self._refusals.by(sender)(error)
             return
         hears = self._receiver is not None
         if self._receiver is not None:

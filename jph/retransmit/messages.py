@@ -11,17 +11,17 @@ An answer repeats the request id, a random number: an answer that no request has
 cookie proves the address of the asker: without it a source answers a request only with a
 challenge, which is not longer than the request and carries the cookie. The bodies are:
 
-    1 resend request   u32 epoch, u32 first and u32 count of the clip, then for each range two LEB128
-                       numbers: distance from the end of the range before (at first from the clip's
-                       start) and count; a count of 0 asks for the next sequence
+    1 resend request   u32 epoch, u32 first and u32 count of the clip, then for each range two
+                       LEB128 numbers: distance from the end of the range before (at first from the
+                       clip's start) and count; a count of 0 asks for the next sequence
     2 resend report    the same: ranges that are lost; a count of 0 gives the next sequence
     3 resent readings  their datagrams, one after the other
     4 challenge        nothing
     5 epochs request   u32 first row
     6 epochs report    u32 first row, u32 rows in all, then for each row the codifier, u32 epoch,
                        u32 first sequence, u32 sequence after the last
-    7 faults           u32 epoch of the node, f64 duration in s, f32 loss, duplicate, reorder (0 to 1),
-                       f32 delay in s, u32 seed, u8 whether the node hears readings
+    7 faults           u32 epoch of the node, f64 duration in s, f32 loss, duplicate, reorder (0 to
+                       1), f32 delay in s, u32 seed, u8 whether the node hears readings
 
 The clip of a request is the interval of sequences that its answer may speak of; a source cuts its
 answer to it. Programs of version 0.1.0 use other forms: `jph.retransmit.legacy`.

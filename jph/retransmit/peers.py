@@ -51,6 +51,7 @@ class Peers:
         self._peers: dict[Address, _Peer] = {}
         self._requests: dict[int, Outstanding] = {}
         self._legacy: dict[_Key, Outstanding] = {}
+        self._newest: dict[_Key, int] = {}
         self._hosts: dict[str, None] = {}
 
     def ask(self, asked: Outstanding, address: Address, now_s: float) -> tuple[int, int, bool]:
@@ -66,6 +67,7 @@ class Peers:
             return 0, 0, True
         request_id = self._random.getrandbits(32) or 1
         _remember(self._requests, request_id, asked)
+        _remember(self._newest, (asked.source, asked.epoch), request_id)
         return request_id, peer.cookie, False
 
     def was_asked(self, host: str) -> bool:
@@ -78,6 +80,10 @@ class Peers:
         if asked is None or (asked.source, asked.epoch) != key or asked.host != address[0]:
             return None
         return asked
+
+    def newest(self, key: _Key) -> int:
+        """Return the id of the newest request about an epoch of a source; 0 if there is none."""
+        return self._newest.get(key, 0)
 
     def answered(self, request_id: int, address: Address, now_s: float) -> None:
         """Note in which form an address answers; the present form counts for good."""

@@ -1,7 +1,7 @@
 """A receive window: what arrived, is missing, and is lost of one epoch of one source. Pure.
 
-A window counts in positions (`jph.wire.sequence`). Each position from `lowest` to `top` has arrived,
-is wanted, or is lost.
+A window counts in positions (`jph.wire.sequence`). Each position from `lowest` to `top` has
+arrived, is wanted, or is lost.
 """
 
 from bisect import bisect_right, insort

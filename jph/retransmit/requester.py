@@ -20,9 +20,11 @@ from jph.wire.codec import Reading
 from jph.wire.columns import Readings
 from jph.wire.sequence import MASK
 
+_LARGE: Final = 65_000
+"""A larger reading may be resent without an envelope, bytes."""
 _LOOK_S: Final = 1.0
 _CHECKPOINTS_S: Final = 1.0
-"""Time that the checkpoints of a store may take, before all that a new source keeps is asked for."""
+"""Wait for the checkpoints of a store, before all that a new source keeps is asked for."""
 _TAIL_TRIES: Final = 10
 _USELESS_TRIES: Final = 14
 """A source that answers, but never this, never sent it."""
@@ -130,13 +132,16 @@ class Requester:
     ) -> list[Reading]:
         """Take readings that answer a request; return the new ones.
 
-        Only what the request asked for counts. Legacy answers have the id 0.
+        Only what the request asked for counts. Legacy answers have the id 0, as has a reading that
+        is too large for an envelope.
         """
         fresh = []
         touched: dict[tuple[str, int], tuple[object, ...]] = {}
         for reading in readings:
             key = reading.source, reading.epoch
-            asked = self._peers.outstanding(request_id, address, key)
+            large = not request_id and _payload_size(reading) > _LARGE
+            wanted_id = self._peers.newest(key) if large else request_id
+            asked = self._peers.outstanding(wanted_id, address, key)
             known = self._epochs.get(key)
             if asked is None or known is None or asked.request is None:
                 continue
@@ -344,8 +349,11 @@ class Requester:
         placed = window.place(reading.sequence, reading.timestamp_ms, now_s, overflow)
         self.duplicates += placed is Placed.DUPLICATE
         self.suspects += placed is Placed.SUSPECT
-        if placed is not Placed.SUSPECT:
-            self._note_announcement(known, reading)
+        if placed is Placed.SUSPECT:  # the source itself knows how much it has sent
+            window.ask_tail(True)
+            self._wake(known, now_s)
+            return False
+        self._note_announcement(known, reading)
         if (missing := window.top - top - 1) > 0:
             self._overflow = max(0, self._overflow - missing)
             known.timer.restart()
@@ -412,8 +420,14 @@ class Requester:
         asked = Outstanding(window.source, window.epoch, address[0], request)
         request_id, cookie, legacy = self._peers.ask(asked, address, now_s)
         return Ask(
-            *(window.source, window.epoch, request.ranges, address),
-            *(-1, clip, request_id, cookie, legacy),
+            window.source,
+            window.epoch,
+            request.ranges,
+            address,
+            clip=clip,
+            request_id=request_id,
+            cookie=cookie,
+            legacy=legacy,
         )
 
     def _address_of(self, source: str) -> Address | None:
@@ -444,8 +458,6 @@ class Requester:
             known.window.ask_tail(True)
             known.timer.restart()
             self._wake(known, now_s)
-        elif not known.activity.probed:
-            known.window.ask_tail(False)
 
     def _look_at_past(self, known: _Subscription, now_s: float) -> None:
         """Get from an earlier epoch what the source's resend log keeps, or give it up."""
@@ -482,3 +494,7 @@ class Requester:
 
     def _patience_s(self, source: str) -> float:
         return max(_GIVE_UP_S, self._log_s(source))
+
+
+def _payload_size(reading: Reading) -> int:
+    return len(reading.value.encode()) if isinstance(reading.value, str) else 8

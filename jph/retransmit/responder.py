@@ -111,7 +111,7 @@ class Cookies:
         """Whether a cookie was given to this address, within the last two hours."""
         given = cookie.to_bytes(8, "little")
         signed = (self._sign(key, address).to_bytes(8, "little") for key in self._keys)
-        return any([hmac.compare_digest(given, each) for each in signed])
+        return any(list(map(partial(hmac.compare_digest, given), signed)))
 
     @staticmethod
     def _sign(key: bytes, address: tuple[str, int]) -> int:

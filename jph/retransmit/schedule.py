@@ -123,11 +123,6 @@ class Activity:
         """Note that the epoch is over."""
         self.ended = True
 
-    @property
-    def probed(self) -> bool:
-        """Whether `overdue` was true since the last reading on the bus."""
-        return self._probed_s == self.heard_s
-
     def overdue(self, top: int, now_s: float) -> bool:
         """Whether the source is silent for long, for the first time since it was heard."""
         looked_s, looked_top = self._looked
@@ -135,7 +130,7 @@ class Activity:
             interval_s = (self.heard_s - looked_s) / (top - looked_top)
             self._interval_s = max(interval_s, 0.75 * self._interval_s)
             self._looked = (self.heard_s, top)
-        if self.address is None or self.probed:
+        if self.address is None or self._probed_s == self.heard_s:
             return False
         if now_s - self.heard_s <= max(_LEAST_SILENCE_S, _OVERDUE * self._interval_s):
             return False
