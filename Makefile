@@ -1,28 +1,36 @@
-# run    the whole demonstration house on this machine
-# test   every test                  lint   ruff and mypy
-# bench  the measurements            clean  what can be made again (var/ stays)
+# run       the whole demonstration house on this machine
+# test      every test                  lint   ruff, mypy; tsc and eslint where Node is
+# coverage  every test, and how much of the code they reach
+# bench     the measurements            clean  removes what can be made again (var/ stays)
+# lock      writes the newest versions that setup.cfg allows into requirements/dev.txt
 #
-# Each target makes .venv itself from setup.cfg, and again when setup.cfg changes.
+# Each target makes .venv itself, and again when setup.cfg changes. `run` and `bench` take any
+# version that setup.cfg allows; `test` and `lint` take exactly those of requirements/dev.txt.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ROOT := $(filter 0,$(shell id -u))
+pip = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 # A fresh machine may not know any package yet, so a second try after an update.
 apt_install = DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes \
     --no-install-recommends $(1) >/dev/null 2>&1
 apt = { $(call apt_install,$(1)) || { apt-get update --quiet=2 && $(call apt_install,$(1)); }; }
 
-.PHONY: run test bench lint clean
+.PHONY: run test coverage bench lint lock clean
 .DEFAULT_GOAL := run
 
 # `exec`: the supervisor takes the shell's place, so make's signals reach it.
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python control.py up --follow-parent
 
-test: $(VENV)/test.stamp $(VENV)/system.stamp
+test: $(VENV)/dev.stamp $(VENV)/system.stamp
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+
+coverage: $(VENV)/dev.stamp $(VENV)/system.stamp
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+	    --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 bench: $(VENV)/bench.stamp
 	@$(BIN)/python -m bench
@@ -31,19 +39,35 @@ lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@if ! command -v node >/dev/null; then echo "JavaScript: not checked, Node is missing" >&2; \
+	elif [ ! -x node_modules/.bin/tsc ] || [ ! -x node_modules/.bin/eslint ]; then \
+	    echo "JavaScript: not checked, run 'npm install --no-package-lock' first" >&2; \
+	else node_modules/.bin/tsc -p tsconfig.json && node_modules/.bin/eslint jph/gateway/static; fi
+
+lock: $(VENV)/dev.stamp
+	@$(BIN)/uv pip compile setup.cfg $(addprefix --extra=,embedded gateway test dev) --universal \
+	    --python-version=3.11 --upgrade --generate-hashes --no-emit-index-url --no-annotate \
+	    --custom-compile-command='make lock' --output-file=requirements/dev.txt --quiet
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/run.stamp: EXTRAS = embedded,gateway
-$(VENV)/test.stamp: EXTRAS = embedded,gateway,test
 $(VENV)/bench.stamp: EXTRAS = embedded,gateway,bench
-$(VENV)/dev.stamp: EXTRAS = embedded,gateway,test,dev
 
-$(VENV)/run.stamp $(VENV)/test.stamp $(VENV)/bench.stamp $(VENV)/dev.stamp: setup.cfg pyproject.toml | $(BIN)/pip
+$(VENV)/run.stamp $(VENV)/bench.stamp: setup.cfg pyproject.toml | $(BIN)/pip
 	@echo "installing jph[$(EXTRAS)] into $(VENV), once" >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	@$(pip) install --editable '.[$(EXTRAS)]'
+	@touch $@
+
+# An index that builds its own wheels has other hashes; then any version that setup.cfg allows.
+$(VENV)/dev.stamp: requirements/dev.txt setup.cfg pyproject.toml | $(BIN)/pip
+	@echo "installing requirements/dev.txt into $(VENV), once" >&2
+	@$(pip) install --require-hashes --requirement requirements/dev.txt || { \
+	    echo "requirements/dev.txt cannot be installed here; taking what setup.cfg allows" >&2; \
+	    $(pip) install --editable '.[embedded,gateway,test,dev]'; }
+	@$(pip) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # Debian keeps ensurepip in a package of its own.

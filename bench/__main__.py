@@ -1,7 +1,7 @@
-"""Everything in this folder, one after the other, in under ten minutes: `make bench`.
+"""Runs all measurements, one after the other, in under ten minutes: `make bench`.
 
-Prints their tables, keeps their figures in `bench/results.json` with the machine, the versions and
-the date, and draws the picture of the README. A measurement that fails is told and left out.
+Prints their tables, writes their figures to `bench/results.json` with the machine, the versions and
+the date, and draws the picture of the README. A measurement that fails is reported and left out.
 """
 
 import argparse
@@ -37,7 +37,7 @@ BENCHES: Final = {
     "graph": (),
     "heating": ("--days", "1"),
 }
-"""What is run, with the arguments that make it short; each alone takes longer and says more."""
+"""All measurements, with arguments that keep them short; alone each one takes longer."""
 LIBRARIES: Final = (
     *("msgspec", "redis", "psycopg2-binary", "litestar", "uvicorn"),
     *("lcm", "eclipse-zenoh", "cyclonedds", "nats-py", "paho-mqtt"),
@@ -45,7 +45,7 @@ LIBRARIES: Final = (
 
 
 def main() -> None:
-    """Run them and keep what they found."""
+    """Run the measurements and write their figures."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="All measurements.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(BENCHES)}")
     names = parser.parse_args().names or list(BENCHES)
@@ -77,12 +77,12 @@ def run(name: str) -> dict[str, Any] | None:
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
             rows = json.loads(figures.read_text())["rows"]
             return {"date": now(), "seconds": round(passed_s), "rows": rounded(rows)}
-        print(f"no figures; it ended with {done.returncode}")
+        print(f"no figures; exit status {done.returncode}")
         return None
 
 
 def merged(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return what is to be kept: these figures, and older ones of what was not run now."""
+    """Return the content of the file: these figures, and older ones of measurements not run now."""
     before: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError):
         before = json.loads(RESULTS.read_text())["benches"]
@@ -90,7 +90,7 @@ def merged(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def rounded(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Keep four digits of each figure: there are no more in a measurement. None is none."""
+    """Round each figure to four significant digits; a figure that is not finite becomes None."""
 
     def short(value: object) -> object:
         if not isinstance(value, float):
@@ -106,7 +106,7 @@ def now() -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Say what this ran on."""
+    """Return processor, cores, memory and system."""
     model = ""
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -121,7 +121,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what takes part; what is not installed has none."""
+    """Return the versions of Python and of the installed libraries."""
     found = {"python": platform.python_version()}
     for library in LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

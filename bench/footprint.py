@@ -1,62 +1,58 @@
-"""What a node costs when nothing happens: start, memory, processor, wake-ups.
+"""Cost of a node that has nothing to do: start, memory, CPU time, wake-ups.
 
 Every program is the one that runs in a house, `control.py run CODE…`, on buses of its own on the
-loopback interface, with simulated chips and a simulated meter that sends a frame each 2 s: at the
-pace of 1,200 baud, which wakes the node for each of the 17 groups, or where so named at once.
+loopback interface, with simulated chips and a simulated meter that sends a frame every 2 s: at the
+pace of 1,200 baud, which wakes the node for each of the 17 groups, or the whole frame at once
+where the row says so.
 
     python -m bench.footprint [--seconds 20] [--json FILE]
 
 - start: from `exec` to the first message on the control bus, ms; beside it the same for a Python
   program that imports asyncio and sends one datagram.
 - private: memory that no other process shares (smaps: Private_Clean + Private_Dirty), MB, measured
-  while another Python runs, as in any house; Pss: with its share of what is shared.
-- idle: processor seconds an hour, and how often a second it is woken.
+  while another Python runs, as in any house; Pss: with its share of shared memory.
+- idle: CPU seconds an hour, and wake-ups a second.
 """
 
 import argparse
 import contextlib
-import json
-import os
-import pty
-import signal
 import socket
 import statistics
 import struct
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-import tty
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-from bench import report
+from bench.harness import network, report
+from bench.harness.network import GROUP, Json
+from bench.harness.processes import memory, program, spent
+from jph.config import model
 from jph.errors import DecodeError
 from jph.sim.chips.i2cbus import I2cBus
 from jph.sim.chips.server import I2cServer
 from jph.sim.meter.frames import ETX, LONG_FRAME, STX, group, with_parity
+from jph.sim.meter.line import BAUD, BITS_A_CHARACTER
+from jph.sim.meter.port import MeterPort
 from jph.sim.meter.register import Register
 from jph.wire.codec import decode_control
 
-ROOT: Final = Path(__file__).resolve().parent.parent
-DEMO: Final = ROOT / "static" / "config.json"
-GROUP: Final = "239.255.77.1"
 STARTS: Final = 5
 SECONDS: Final = 20.0
+SETTLE_S: Final = 2.0
+"""Time for the first frame and the attempts to connect, which are no part of idling."""
 START_LIMIT_S: Final = 120.0
 FRAME_EVERY_S: Final = 2.0
-CHARACTER_S: Final = 10 / 1200
-_TICKS_PER_S: Final = 1e9
-_HELD: Final[list[socket.socket]] = []
 
 KINDS: Final = ("TI", "P1", "SH", "SP", "C1", "FR", "R1", "Q1", "Q2", "CF")
 TOGETHER: Final = (("TI", "SH", "P1", "P2"), ("TI", "SH", "P1", "P2", "P3", "SP", "FR"))
-MANY: Final = 16
-"""Nodes of the largest process: the last of `TOGETHER`, and setpoints."""
-
-BARE: Final = """
+FILLING: Final = tuple(f"Z{number}" for number in range(16 - len(TOGETHER[-1])))
+"""Setpoints that fill the largest process, of 16 nodes."""
+BARE: Final = "python with asyncio alone"
+BARE_PROGRAM: Final = """
 import asyncio, socket, sys
 async def main():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
@@ -64,270 +60,163 @@ async def main():
     await asyncio.sleep(60)
 asyncio.run(main())
 """
+NAME_WIDTH: Final = 34
+TABLE: Final = (
+    ("start_ms", "start ms", "9.0f"),
+    ("private_mb", "private MB", "12.1f"),
+    ("proportional_mb", "Pss", "7.1f"),
+    ("resident_mb", "RSS", "7.1f"),
+    ("cpu_s_an_hour", "CPU s/h", "9.1f"),
+    ("wakeups_a_second", "wakes/s", "9.1f"),
+)
 
 
-class Memory(NamedTuple):
-    """Of one process, MB."""
-
-    resident: float
-    proportional: float
-    private: float
-
-
-class Idle(NamedTuple):
-    """CPU seconds an hour, wake-ups a second."""
-
-    cpu_s_an_hour: float
-    wakeups_a_second: float
-
-
-class Row(NamedTuple):
-    """One program; times in ms, memory in MB."""
-
-    name: str
-    nodes: int
-    start_ms: float
-    memory: Memory
-    idle: Idle
-
-
-def main() -> None:
-    """Measure, print the table, and write it where asked."""
-    parser = argparse.ArgumentParser(description="What a node costs when nothing happens.")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of idling, each")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    options = parser.parse_args()
+def measure(options: argparse.Namespace) -> list[report.Row]:
+    """Measure every kind alone and some together; print the table."""
     with (
         tempfile.TemporaryDirectory(prefix="jph-footprint-") as directory,
-        house(Path(directory)) as (config, meter),
+        surroundings(Path(directory)) as (config, meter),
     ):
         bare = statistics.median(start_bare() for _ in range(STARTS))
         meter.paced = False
-        rows = [measure(("TI",), config, options.seconds, " (a frame at once)")]
+        rows = [idle(("TI",), config, options.seconds, " (a frame at once)")]
         meter.paced = True
-        rows += [measure((code,), config, options.seconds) for code in KINDS]
-        rows += [measure(codes, config, options.seconds) for codes in (*TOGETHER, many())]
-    show(rows, bare)
-    report.keep(options.json, "footprint", figures(rows, bare))
-
-
-def many() -> tuple[str, ...]:
-    """Return the codifiers of the largest process."""
-    most = TOGETHER[-1]
-    return (*most, *(f"Z{n}" for n in range(MANY - len(most))))
-
-
-def show(rows: Sequence[Row], bare_ms: float) -> None:
-    """Print the table."""
-    heads = ("start ms", "private MB", "Pss", "RSS", "CPU s/h", "wakes/s")
-    print(
-        " " * 34
-        + "".join(
-            f"{head:>{width}}" for head, width in zip(heads, (9, 12, 7, 7, 9, 9), strict=True)
-        )
-    )
-    for row in rows:
-        name = row.name if len(row.name) < 32 else f"{row.nodes} nodes in one process"
-        m, idle = row.memory, row.idle
-        print(
-            f"{name:34}{row.start_ms:9.0f}{m.private:12.1f}{m.proportional:7.1f}{m.resident:7.1f}"
-            f"{idle.cpu_s_an_hour:9.1f}{idle.wakeups_a_second:9.1f}"
-        )
-    print(f"{'python with asyncio alone':34}{bare_ms:9.0f}")
-    first, last = rows[1], rows[-1]
-    each = (last.memory.private - first.memory.private) / (last.nodes - first.nodes)
+        together = (*TOGETHER, (*TOGETHER[-1], *FILLING))
+        for codes in (*((code,) for code in KINDS), *together):
+            rows += [idle(codes, config, options.seconds)]
+    rows.append({"name": BARE, "start_ms": bare})
+    shown = [{**row, "name": short_name(row)} for row in rows]
+    report.table(shown, TABLE, NAME_WIDTH)
+    first, last = rows[1], rows[-2]
+    each = (last["private_mb"] - first["private_mb"]) / (last["nodes"] - first["nodes"])
     print(f"each further node in a process: {each:.2f} MB private")
+    return rows
 
 
-def figures(rows: Sequence[Row], bare_ms: float) -> list[report.Row]:
-    """Return the table for programs."""
-    nodes: list[report.Row] = [
-        {
-            "name": row.name,
-            "nodes": row.nodes,
-            "start_ms": row.start_ms,
-            **{f"{key}_mb": value for key, value in row.memory._asdict().items()},
-            **row.idle._asdict(),
-        }
-        for row in rows
-    ]
-    return [*nodes, {"name": "python with asyncio alone", "start_ms": bare_ms}]
+def short_name(row: report.Row) -> str:
+    """Return the name for the table; a long list of codifiers becomes a number of nodes."""
+    name = str(row["name"])
+    return name if len(name) < NAME_WIDTH - 2 else f"{row['nodes']} nodes in one process"
 
 
-def measure(codes: Sequence[str], config: Path, seconds: float, note: str = "") -> Row:
-    """Start a program a few times, and watch the last one idle."""
+def idle(codes: Sequence[str], config: Path, seconds: float, note: str = "") -> report.Row:
+    """Start a program a few times, and measure the last one while it idles."""
     starts = []
     for turn in range(STARTS):
-        with program(codes, config) as (_, start_ms):
-            if turn:  # the first compiles what was never run
+        with node_program(codes, config) as (_, start_ms):
+            if turn:  # the first start compiles
                 starts.append(start_ms)
-    with program(codes, config) as (pid, start_ms):
+    with node_program(codes, config) as (pid, start_ms):
         starts.append(start_ms)
-        time.sleep(2.0)  # what is done once: the first frame, connecting, failing to
-        before, begin = spent(pid), time.monotonic()
+        time.sleep(SETTLE_S)
+        before, started_s = spent(pid), time.monotonic()
         time.sleep(seconds)
-        after, passed = spent(pid), time.monotonic() - begin
-        cpu_s, wakes = (b - a for a, b in zip(before, after, strict=True))
-        idle = Idle(3600 * cpu_s / passed, wakes / passed)
-        name = " ".join(codes) + note
-        return Row(name, len(codes), statistics.median(starts), memory(pid), idle)
+        after, passed_s = spent(pid), time.monotonic() - started_s
+        return {
+            "name": " ".join(codes) + note,
+            "nodes": len(codes),
+            "start_ms": statistics.median(starts),
+            **{f"{key}_mb": value for key, value in memory(pid)._asdict().items()},
+            "cpu_s_an_hour": 3600 * (after[0] - before[0]) / passed_s,
+            "wakeups_a_second": (after[1] - before[1]) / passed_s,
+        }
 
 
 @contextlib.contextmanager
-def program(codes: Sequence[str], config: Path) -> Iterator[tuple[int, float]]:
-    """Run nodes in one process; gives its id, and the ms until each had spoken."""
-    port = json.loads(config.read_text())["Multicast"]["Control-Channel"]["Port"]
-    environment = {**os.environ, "JPH_STATE": str(config.parent), "JPH_CONFIG": str(config)}
-    for name in ("JPH_INTERFACE", "PYTHONDONTWRITEBYTECODE"):  # as on a machine that has run before
-        environment.pop(name, None)
-    command = [sys.executable, str(ROOT / "control.py"), "run", *codes]
-    with listener(port) as ear:
-        begin = time.perf_counter()
-        child = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-        try:
-            yield child.pid, 1000 * (heard(ear, set(codes)) - begin)
-        finally:
-            child.send_signal(signal.SIGTERM)
-            child.wait(START_LIMIT_S)
+def node_program(codes: Sequence[str], config: Path) -> Iterator[tuple[int, float]]:
+    """Run nodes in one process; yield its id, and the ms until each had sent a message."""
+    port = model.parse(config.read_bytes()).multicast.control.port
+    with control_bus(port) as listener:
+        started_s = time.perf_counter()
+        with program(["control.py", "run", *codes], config, stderr=subprocess.DEVNULL) as child:
+            yield child.pid, 1000 * (all_heard(listener, set(codes)) - started_s)
 
 
 def start_bare() -> float:
     """Return the ms until a program that only imports asyncio has sent a datagram."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
-        ear.bind(("127.0.0.1", 0))
-        begin = time.perf_counter()
-        command = [sys.executable, "-c", BARE, str(ear.getsockname()[1])]
-        child = subprocess.Popen(command)
-        ear.settimeout(START_LIMIT_S)
-        ear.recv(64)
-        passed = time.perf_counter() - begin
-        child.kill()
-        child.wait()
-        return 1000 * passed
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.settimeout(START_LIMIT_S)
+        started_s = time.perf_counter()
+        with program(["-c", BARE_PROGRAM, str(listener.getsockname()[1])]):
+            listener.recv(64)
+            return 1000 * (time.perf_counter() - started_s)
 
 
-def heard(ear: socket.socket, codes: set[str]) -> float:
-    """Wait until every one of `codes` has said something; return when, by `perf_counter`."""
-    waiting, end = set(codes), time.monotonic() + START_LIMIT_S
-    while waiting and time.monotonic() < end:
+def all_heard(listener: socket.socket, codes: set[str]) -> float:
+    """Wait until each of `codes` has sent a message; return that `perf_counter` time."""
+    waiting, end_s = set(codes), time.monotonic() + START_LIMIT_S
+    while waiting and time.monotonic() < end_s:
         with contextlib.suppress(TimeoutError, DecodeError):
-            waiting.discard(decode_control(ear.recv(2048)).source)
+            waiting.discard(decode_control(listener.recv(2048)).source)
     if waiting:
-        raise SystemExit(f"{', '.join(sorted(waiting))} said nothing for {START_LIMIT_S:g} s")
+        raise SystemExit(f"{', '.join(sorted(waiting))} sent nothing for {START_LIMIT_S:g} s")
     return time.perf_counter()
 
 
 @contextlib.contextmanager
-def listener(port: int) -> Iterator[socket.socket]:
-    """Hear the control bus."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
-        ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        ear.bind((GROUP, port))
+def control_bus(port: int) -> Iterator[socket.socket]:
+    """Join the control bus with a plain socket."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((GROUP, port))
         lo = struct.pack("=4s4si", socket.inet_aton(GROUP), bytes(4), socket.if_nametoindex("lo"))
-        ear.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, lo)
-        ear.settimeout(0.5)
-        yield ear
+        listener.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, lo)
+        listener.settimeout(0.5)
+        yield listener
 
 
-def memory(pid: int) -> Memory:
-    """Return what /proc says of a process."""
-    found: dict[str, int] = {}
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
-        key, value = line.split()[:2]
-        found[key.rstrip(":")] = int(value)
-    private = found["Private_Clean"] + found["Private_Dirty"]
-    return Memory(found["Rss"] / 1024, found["Pss"] / 1024, private / 1024)
-
-
-def spent(pid: int) -> tuple[float, int]:
-    """Return CPU seconds and wake-ups (voluntary switches) of all threads of a process."""
-    cpu_s, wakes = 0.0, 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        cpu_s += int((task / "schedstat").read_text().split()[0]) / _TICKS_PER_S
-        status = (task / "status").read_text()
-        wakes += int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
-    return cpu_s, wakes
-
-
-# The house
-
-
-class Meter:
-    """A pty on which a meter speaks while this is open.
+class PacedMeter:
+    """A meter on a port that sends the same frame again and again, from a thread.
 
     Attributes:
-        device: the path of the pty; paced: whether frames take as long as on a real line.
+        paced: whether frames take as long as on a real line.
     """
 
-    def __init__(self) -> None:
-        self._line, self._theirs = pty.openpty()
-        tty.setraw(self._theirs)
-        os.set_blocking(self._line, False)
-        self.device = os.ttyname(self._theirs)
+    def __init__(self, path: Path) -> None:
+        self._port = MeterPort(path)
         self.paced = True
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._speak, daemon=True)
+        self._thread = threading.Thread(target=self._send, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Fall silent."""
+        """Stop sending."""
         self._ended.set()
         self._thread.join()
-        os.close(self._line)
-        os.close(self._theirs)
+        self._port.close()
 
-    def _speak(self) -> None:
+    def _send(self) -> None:
         register = Register("021234567890", 30)
         groups = [with_parity(group(label, register.value(label))) for label in LONG_FRAME]
         parts = [with_parity(STX) + groups[0], *groups[1:-1], groups[-1] + with_parity(ETX)]
         while not self._ended.is_set():
-            begin = time.monotonic()
+            started_s = time.monotonic()
             for part in parts if self.paced else [b"".join(parts)]:
-                if self._ended.wait(len(part) * CHARACTER_S * self.paced):
+                if self._ended.wait(len(part) * BITS_A_CHARACTER / BAUD * self.paced):
                     return
-                with contextlib.suppress(BlockingIOError):  # nobody reads
-                    os.write(self._line, part)
-            self._ended.wait(FRAME_EVERY_S - (time.monotonic() - begin))
+                self._port.write(part)
+            self._ended.wait(FRAME_EVERY_S - (time.monotonic() - started_s))
 
 
 @contextlib.contextmanager
-def house(directory: Path) -> Iterator[tuple[Path, Meter]]:
-    """Give the demo's configuration on buses of its own, and its meter; its chips live too."""
-    (directory / "house").mkdir()
-    bus = I2cBus((32, 33, 34))
-    server = I2cServer(directory / "house" / "i2c.sock", bus)
+def surroundings(directory: Path) -> Iterator[tuple[Path, PacedMeter]]:
+    """Run the chips and the meter; yield the path of the config, and the meter."""
+    server = I2cServer(directory / "house" / "i2c.sock", I2cBus((32, 33, 34)))
     server.start()
-    with contextlib.closing(server), contextlib.closing(Meter()) as meter:
-        path = directory / "config.json"
-        path.write_text(json.dumps(configuration(meter.device)))
-        yield path, meter
+    device = directory / "meter"
+    with contextlib.closing(server), contextlib.closing(PacedMeter(device)) as meter:
+        yield network.write(configuration(device), directory), meter
 
 
-def configuration(device: str) -> dict[str, Any]:
-    """Return the demo's configuration with other ports, and setpoints to fill a process with."""
-    config: dict[str, Any] = json.loads(DEMO.read_text())
-    config["Multicast"]["Control-Channel"] = {"Address": GROUP, "Port": free_port()}
-    config["Multicast"]["Data-Channel"] = {"Address": "239.255.77.2", "Port": free_port()}
-    for sensor in config["Sensors"]:
-        if sensor["Codifier"] == "TI":
-            sensor["Sensor"]["Device"] = device
-        if sensor["Type"] == "Gateway":
-            sensor["Sensor"]["Port"] = 0
+def configuration(device: Path) -> Json:
+    """Return the demonstration's config, with setpoints that fill a process."""
+    config = network.demonstration({"TI": {"Device": str(device)}, "Gateway": {"Port": 0}})
     setpoint = next(s for s in config["Sensors"] if s["Codifier"] == "SP")
-    for code in many()[len(TOGETHER[-1]) :]:
+    for code in FILLING:
         config["Sensors"].append({**setpoint, "Codifier": code, "Name": f"Setpoint {code}"})
     return config
 
 
-def free_port() -> int:
-    """Return a UDP port for a bus; no other program gets it until this one ends."""
-    held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    held.bind(("127.0.0.1", 0))
-    # Only now, so that the kernel chose a free port and a bus may share it.
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    _HELD.append(held)
-    return int(held.getsockname()[1])
-
-
 if __name__ == "__main__":
-    main()
+    report.run("footprint", __doc__, measure, {"seconds": (SECONDS, "of idling, each")})

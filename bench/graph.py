@@ -1,16 +1,16 @@
-"""A graph of three codifiers over a year: how long its answer takes, and how it moves on a screen.
+"""A graph of three codifiers over a year: delay of the answer, and frames until a browser drew it.
 
-The gateway runs as a program of its own and is asked over HTTP. Beside it, turn by turn: the bare
-SQL for what the answer is made of, an indexed SELECT a codifier and table through psycopg2 on a
-connection that is open.
+The gateway runs as a program of its own and answers over HTTP. Beside it, in turns: the bare SQL
+for the rows of the answer, one indexed SELECT a codifier and table through psycopg2 on an open
+connection.
 
-    a year               in points for 1,200 px, up to yesterday: days, as the page asks
-    a year up to now     and the running day: its 10 minutes, and the readings of the last ones
-    a year of hours      the 8,760 hours of each looked at, joined to 1,200 points
-    quiet                the ratio of the quickest call of each
+    a year               in points for 1,200 px, up to yesterday: days, as the page requests
+    a year up to now     and the current day: its 10 minutes, and the readings of the last ones
+    a year of hours      all 8,760 hours are read and joined to 1,200 points
+    quiet                the ratio of the fastest call of each
     points               of the longest line, for each pixel of its width
-    frames               of the browser from a key or a turn of the wheel to the line that moved,
-                         and how long the drawing took; needs Chromium and the package playwright
+    frames               of the browser from a key or a turn of the wheel to the moved line, and the
+                         time of the drawing; needs Chromium and the package playwright
 
     python -m bench.graph [--trials 60] [--json FILE]
 """
@@ -21,16 +21,15 @@ import contextlib
 import http.client
 import json
 import shutil
-import socket
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.lab.servers import ROOT, postgres, program, short_directory
-from bench.report import Row, keep
+from bench.harness import network, report
+from bench.harness.processes import postgres, program, short_directory
+from bench.harness.timing import in_turns, median, percentile
 from collector.db.connecting import query
 from collector.db.schema import create_months, migrate
 
@@ -40,11 +39,30 @@ if TYPE_CHECKING:
 CODES: Final = ("I1", "I2", "I3")
 PIXELS: Final = 1200
 TRIALS: Final = 60
+WARM_UP: Final = 5
 STEPS: Final = 40
 DAY_MS: Final = 86_400_000
 YEAR_MS: Final = 365 * DAY_MS
 AIM: Final = 1.5
 LIMIT_S: Final = 20.0
+TABLE: Final = (
+    ("bare_sql_ms", "bare SQL ms", "13.2f"),
+    ("http_ms", "HTTP ms", "10.2f"),
+    ("ratio", "×", "7.2f"),
+    ("quiet_ratio", "quiet", "7.2f"),
+    ("p99_ratio", "p99 ×", "7.2f"),
+    ("points_a_line", "points", "8"),
+    ("points_a_pixel", "a pixel", "9.2f"),
+    ("answer_bytes", "bytes", "10,"),
+)
+MOVES: Final = (
+    ("frames_a_step", "frames a step", "15.2f"),
+    ("most_frames", "most", "6"),
+    ("drawings_a_step", "drawings", "10.2f"),
+    ("drawing_ms", "ms", "7.1f"),
+    ("longest_drawing_ms", "longest", "9.1f"),
+    ("questions", "requests", "10"),
+)
 _MS: Final = "(date_part('epoch', timestamp) * 1000)::bigint"
 _BARE: Final = f"""
     SELECT {_MS}, mean, min, max FROM statistic_{{width}}
@@ -103,25 +121,26 @@ async ([selector, make, steps]) => {
 """
 
 
-def main() -> None:
-    """Measure, print, and keep the figures where asked."""
-    parser = argparse.ArgumentParser(description="A graph of three codifiers over a year.")
-    parser.add_argument("--trials", type=int, default=TRIALS)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    options = parser.parse_args()
+def measure(options: argparse.Namespace) -> list[report.Row]:
+    """Fill a history, run the gateway, and print both tables."""
     with short_directory() as directory, postgres(directory) as dsn:
         import psycopg2
 
         with contextlib.closing(psycopg2.connect(dsn)) as connection:
             fill(connection)
             connection.autocommit = True
-            port = free_port(socket.SOCK_STREAM)
-            config = directory / "config.json"
-            config.write_text(json.dumps(configuration(port, dsn)))
+            port = network.free_port()
+            where = dict(part.split("=", 1) for part in dsn.split())
+            document = network.demonstration(
+                {"Gateway": {"Port": port, "Public": "read"}},
+                SQL={"User": where["user"], "Host": where["host"], "Database": where["dbname"]},
+                Redis={"URL": f"unix://{where['host']}/none"},
+            )
+            config = network.write(document, directory)
             with program(["control.py", "run", "CF"], config):
-                rows = measure(connection, port, options.trials)
-                rows += asyncio.run(moved(port))
-    keep(options.json, "graph", rows)
+                network.wait_for_port(port)
+                rows = answers(connection, port, options.trials)
+                return rows + asyncio.run(moves(port))
 
 
 def fill(connection: "connection") -> None:
@@ -140,83 +159,62 @@ def fill(connection: "connection") -> None:
     query(connection, "ANALYZE; SELECT 1")
 
 
-def measure(connection: "connection", port: int, trials: int) -> list[Row]:
-    """Ask over HTTP and by bare SQL, turn by turn."""
-    wait_for(port)
+def answers(connection: "connection", port: int, trials: int) -> list[report.Row]:
+    """Ask over HTTP and by bare SQL, in turns; print and return the times."""
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT_S)
-    rows = []
-    head = f"{'':20}{'bare SQL ms':>13}{'HTTP ms':>10}{'×':>7}{'quiet':>7}"
-    print(f"{head}{'p99 ×':>7}{'points':>8}{'kB':>7}")
     now_ms = time.time_ns() // 1_000_000
     midnight_ms = now_ms - now_ms % DAY_MS
-    over_ms = midnight_ms - DAY_MS  # in no zone does this lie in the day that runs
+    over_ms = midnight_ms - DAY_MS  # no time zone counts this moment to the current day
     year, until_now = (over_ms - YEAR_MS, over_ms), (now_ms - YEAR_MS, now_ms)
     today = partial(fetched, connection, _BARE.format(width="10min"), (midnight_ms, now_ms))
     since = partial(fetched, connection, _SINCE, (now_ms,))
     days = partial(fetched, connection, _BARE.format(width="day"))
     hours = partial(fetched, connection, _BARE.format(width="hour"))
-    cases = {
-        "a year": (year, "", [partial(days, year)]),
-        "a year up to now": (until_now, "", [partial(days, until_now), today, since]),
-        "a year of hours": (year, "&every=hour", [partial(hours, year)]),
+    cases: dict[str, tuple[str, list[Callable[[], int]]]] = {
+        "a year": (request(*year), [partial(days, year)]),
+        "a year up to now": (request(*until_now), [partial(days, until_now), today, since]),
+        "a year of hours": (request(*year) + "&every=hour", [partial(hours, year)]),
     }
     calls: list[Callable[[], object]] = []
-    for between, every, parts in cases.values():
-        calls.append(partial(sum_of, parts))
-        calls.append(partial(ask, client, history(*between) + every))
+    for address, parts in cases.values():
+        calls += [partial(sum_of, parts), partial(ask, client, address)]
     calls.append(partial(ask, client, "/healthz"))
-    *times, alone = turns(calls, trials)
-    for place, (name, (between, every, parts)) in enumerate(cases.items()):
-        body = ask(client, history(*between) + every)
-        rows.append(row(name, times[2 * place : 2 * place + 2], body, sum_of(parts)))
+    *times, alone = in_turns(calls, trials, WARM_UP)
+    rows = [
+        compared(name, times[2 * place], times[2 * place + 1], ask(client, address), sum_of(parts))
+        for place, (name, (address, parts)) in enumerate(cases.items())
+    ]
     client.close()
-    alone_ms = 1000 * statistics.median(alone)
-    print(f"HTTP alone: {alone_ms:.2f} ms for an answer of a few words")
+    report.table(rows, TABLE, 20)
+    worst = max(row["ratio"] for row in rows)
+    alone_ms = 1000 * median(alone)
+    print(f"{worst:.2f} × the bare SQL at most (aim {AIM}): {report.met(worst <= AIM)}")
+    print(f"HTTP alone: {alone_ms:.2f} ms for a short answer")
     return [*rows, {"name": "HTTP alone", "http_ms": alone_ms}]
 
 
 def fetched(connection: "connection", statement: str, between: tuple[int, ...]) -> int:
-    """Fetch the rows of each codifier, and return how many there were."""
+    """Fetch the rows of each codifier, and return their number."""
     return sum(len(query(connection, statement, (code, *between))) for code in CODES)
 
 
 def sum_of(parts: Sequence[Callable[[], int]]) -> int:
-    """Fetch every part, and return how many rows there were."""
+    """Fetch every part, and return the number of rows."""
     return sum(part() for part in parts)
 
 
-def turns(each: Sequence[Callable[[], object]], trials: int) -> list[list[float]]:
-    """Return the seconds of each call of each, called in turn."""
-    times: list[list[float]] = [[] for _ in each]
-    for trial in range(trials + 5):
-        for place, call in enumerate(each):
-            began = time.perf_counter()
-            call()
-            if trial >= 5:
-                times[place].append(time.perf_counter() - began)
-    return times
-
-
-def row(name: str, times: list[list[float]], body: bytes, rows: int) -> Row:
-    """Print and return what was measured of one answer; `times` are of the bare SQL and of it."""
-    bare, asked = times
-    ms = [1000 * statistics.median(each) for each in (bare, asked)]
-    tail = 1000 * sorted(asked)[int(0.99 * (len(asked) - 1))]
+def compared(
+    name: str, bare: list[float], asked: list[float], body: bytes, rows: int
+) -> report.Row:
+    """Return the row of one answer from the seconds of the bare SQL and of the requests."""
     points = max(len(series["t"]) for series in json.loads(body)["series"])
-    ratio = ms[1] / ms[0]
-    quiet = quietest(asked) / quietest(bare)
-    print(
-        f"{name:20}{ms[0]:13.2f}{ms[1]:10.2f}{ratio:7.2f}{quiet:7.2f}{tail / ms[0]:7.2f}{points:8}"
-        f"{len(body) / 1000:7.0f}   aim {AIM} ×: {'met' if ratio <= AIM else 'missed'}; "
-        f"{points / PIXELS:.2f} points a pixel"
-    )
     return {
         "name": name,
-        "bare_sql_ms": ms[0],
-        "http_ms": ms[1],
-        "ratio": ratio,
-        "quiet_ratio": quiet,
-        "p99_ratio": tail / ms[0],
+        "bare_sql_ms": 1000 * median(bare),
+        "http_ms": 1000 * median(asked),
+        "ratio": median(asked) / median(bare),
+        "quiet_ratio": min(asked) / min(bare),
+        "p99_ratio": percentile(asked, 99) / median(bare),
         "sql_rows": rows,
         "points_a_line": points,
         "points_a_pixel": points / PIXELS,
@@ -224,44 +222,40 @@ def row(name: str, times: list[list[float]], body: bytes, rows: int) -> Row:
     }
 
 
-def quietest(times: list[float]) -> float:
-    """Return what the quickest call took: others use this machine too."""
-    return min(times)
-
-
-async def moved(port: int) -> list[Row]:
-    """Move the graph in a browser and return how many frames that took; none without a browser."""
+async def moves(port: int) -> list[report.Row]:
+    """Move the graph in a browser; print and return the frames it took; none without a browser."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     try:
         from playwright.async_api import async_playwright
     except ImportError:
         program = None
     if program is None:
-        print("no browser here: Chromium and the package playwright are needed")
+        print("no browser: Chromium and the package playwright are needed")
         return []
     async with async_playwright() as playwright:
         options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         browser = await playwright.chromium.launch(executable_path=program, args=options)
         page = await browser.new_page(viewport={"width": 1280, "height": 900})
-        now = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(time.time() - 60 * 86_400))
-        then = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(time.time() - 120 * 86_400))
-        codes = ",".join(CODES)
+        start, end = (
+            time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(time.time() - days * 86_400))
+            for days in (120, 60)
+        )
         async with page.expect_response("**/api/history*"):
-            address = f"/graphs?codes={codes}&from={then}&to={now}"
+            address = f"/graphs?codes={','.join(CODES)}&from={start}&to={end}"
             await page.goto(f"http://127.0.0.1:{port}{address}")
         await page.wait_for_load_state("load")
         await settled(page)
         rows = []
         for name, target, kind in (("pan", ".plots", "key"), ("zoom", ".u-over", "wheel")):
-            found = await page.evaluate(_MOVE, [target, kind, STEPS])
-            rows.append(told(name, found))
+            rows.append(moved(name, await page.evaluate(_MOVE, [target, kind, STEPS])))
             await settled(page)
         await browser.close()
+    report.table(rows, MOVES, 20)
     return rows
 
 
 async def settled(page: Any) -> None:  # noqa: ANN401 - playwright's, if it is there
-    """Wait until the neighbours of what is seen are loaded."""
+    """Wait until the data on both sides of the visible range is loaded."""
     script = """() => {
         const asked = performance.getEntriesByType("resource")
             .filter((each) => each.name.includes("/api/history"));
@@ -270,35 +264,27 @@ async def settled(page: Any) -> None:  # noqa: ANN401 - playwright's, if it is t
     await page.wait_for_function(script, timeout=1000 * LIMIT_S)
 
 
-def told(name: str, found: dict[str, Any]) -> Row:
-    """Print and return how a graph moved."""
-    frames, drawings = found["frames"], sorted(found["drawings"])
-    late = sum(each > 1 for each in frames)
-    print(
-        f"{name}: {statistics.mean(frames):.2f} frames a step (most {max(frames)}), "
-        f"{late} of {len(frames)} later than the first; {statistics.mean(found['draws']):.2f} "
-        f"drawings a step, median {statistics.median(drawings):.1f} ms, "
-        f"most {drawings[-1]:.1f} ms; {found['asked']} questions meanwhile"
-    )
+def moved(name: str, found: dict[str, Any]) -> report.Row:
+    """Return the row of one way to move the graph."""
     return {
         "name": name,
-        "frames_a_step": statistics.mean(frames),
-        "most_frames": max(frames),
+        "frames_a_step": statistics.mean(found["frames"]),
+        "most_frames": max(found["frames"]),
         "drawings_a_step": statistics.mean(found["draws"]),
-        "drawing_ms": statistics.median(drawings),
-        "longest_drawing_ms": drawings[-1],
+        "drawing_ms": median(found["drawings"]),
+        "longest_drawing_ms": max(found["drawings"]),
         "questions": found["asked"],
     }
 
 
-def history(start_ms: int, end_ms: int) -> str:
-    """Return what the page asks for three codifiers."""
+def request(start_ms: int, end_ms: int) -> str:
+    """Return the address that the page requests for three codifiers."""
     codes = ",".join(CODES)
     return f"/api/history?codes={codes}&from={start_ms}&to={end_ms}&points={PIXELS}"
 
 
 def ask(client: http.client.HTTPConnection, address: str) -> bytes:
-    """Return the answer of the gateway; anything but 200 ends the measurement."""
+    """Return the answer of the gateway; any status but 200 ends the measurement."""
     client.request("GET", address)
     response = client.getresponse()
     body = response.read()
@@ -306,37 +292,5 @@ def ask(client: http.client.HTTPConnection, address: str) -> bytes:
     return body
 
 
-def wait_for(port: int) -> None:
-    """Wait until the gateway serves."""
-    until = time.monotonic() + LIMIT_S
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        time.sleep(0.05)
-    raise TimeoutError("the gateway does not serve")
-
-
-def configuration(port: int, dsn: str) -> dict[str, Any]:
-    """Return the demo's configuration on buses of its own, with this history and no cache."""
-    config: dict[str, Any] = json.loads((ROOT / "static" / "config.json").read_text())
-    for channel in ("Control-Channel", "Data-Channel"):
-        config["Multicast"][channel]["Port"] = free_port(socket.SOCK_DGRAM)
-    where = dict(part.split("=", 1) for part in dsn.split())
-    config["SQL"] = {"User": where["user"], "Host": where["host"], "Database": where["dbname"]}
-    config["Redis"] = {"URL": f"unix://{where['host']}/none"}
-    for sensor in config["Sensors"]:
-        if sensor["Type"] == "Gateway":
-            sensor["Sensor"] = {**sensor["Sensor"], "Port": port, "Public": "read"}
-    return config
-
-
-def free_port(kind: int) -> int:
-    """Return a port that nobody uses now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 if __name__ == "__main__":
-    main()
+    report.run("graph", __doc__, measure, {"trials": (TRIALS, "calls of each kind")})

@@ -1,22 +1,21 @@
-"""Do the live programs shed as well as the policy alone?  The same houses, both ways.
+"""The live programs beside the policy alone, on the same simulated houses.
 
-In process, as `bench.heating` judges: the policy is called with what the meter says.  Live, in
-real time: `control.py run P1 P2 P3 TI SH` reads the meter from a pty at the line's pace, speaks
-over buses of its own on the loopback interface, and writes the chips over the I2C socket.  The
-same scorer keeps the books of both.
+In process, as `bench.heating` judges: the policy is called with the readings of the meter. Live, in
+real time: `control.py run P1 P2 P3 TI SH` reads the meter from a pty at the pace of the line, sends
+on buses of its own on the loopback interface, and writes the chips over the I2C socket. The same
+scorer accounts for both.
 
     python -m bench.heating_live [--minutes 8] [--house tight]... [--seed N] [--houses 3]
                                  [--hour 7] [--apart] [--json FILE]
 
-No two runs are the same: where in its frame the meter is when a heater wakes decides what is shed.
-So the policy alone is run many times, the meter's first frame beginning a little later each time.
-docs/bench/heating.md says what was found.
+No two runs are the same: the position of the meter in its frame when a heater wakes decides which
+heater is shed. So the policy alone runs many times; each time the first frame of the meter begins a
+little later. docs/bench/heating.md holds the results.
 """
 
 import argparse
 import asyncio
 import contextlib
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,27 +23,35 @@ from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Final
 
-from bench.footprint import program, spent
+from bench.footprint import node_program
+from bench.harness import network, report
+from bench.harness.processes import spent
+from bench.harness.report import Row
+from bench.harness.timing import percentile
 from bench.judge.case import Case
 from bench.judge.day import judge
-from bench.judge.figures import quantile, summarise
+from bench.judge.figures import summarise
+from bench.judge.neighbourhood import Sizing
 from bench.judge.policies import ours
 from bench.judge.realtime import NODES, JudgedHouse, configuration
 from bench.judge.scorer import DayScore
-from bench.report import Row, keep
-from jph.sim.physics import Sizing
 
-MINUTES: Final = 8.0
-HOUR: Final = 7.0
-HOUSES: Final = 3
-PHASES: Final = 20
-"""So many times the policy alone is run on each stretch."""
+OPTIONS: Final[dict[str, report.Option]] = {
+    "minutes": (8.0, "length of the stretch"),
+    "house": ([sizing.name.lower() for sizing in Sizing], "sizing; may be repeated"),
+    "seed": (0, "of the first house"),
+    "houses": (3, "number of seeds, all at once"),
+    "hour": (7.0, "hour of the day at which the stretch begins"),
+    "apart": (False, "each node in a process of its own"),
+}
+SHIFTS: Final = 20
+"""Runs of the policy alone on each stretch."""
 
 FRAME_S: Final = 1.9
-"""About the length of a long frame: the meter's first one begins anywhere in it."""
+"""About the length of a long frame; the first frame begins at a random moment of it."""
 
 HEARD_S: Final = 2.0
-"""After so long everybody has heard a frame."""
+"""After this time every node has received a frame."""
 
 NAMES: Final = {
     "trips": "trips",
@@ -64,19 +71,17 @@ Scores = dict[Case, DayScore]
 
 
 @dataclass
-class Lived:
-    """What the live houses came to: scores, groups' lateness (s), CPU of the programs (s)."""
+class LiveResults:
+    """Results of live houses: scores, lateness of the meter's groups (s), CPU of programs (s)."""
 
     scores: Scores = field(default_factory=dict)
     late_s: list[float] = field(default_factory=list)
     cpu_s: float = 0.0
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Let the houses live, judge the same stretches in process, and print both."""
-    options = _options(arguments)
+def measure(options: argparse.Namespace) -> list[Row]:
+    """Run the houses live, judge the same stretches in process, and print both."""
     sizings = [Sizing[name.upper()] for name in options.house or ["tight"]]
-    seeds = range(options.seed, options.seed + options.houses)
     cases = [
         Case(
             sizing=sizing,
@@ -86,24 +91,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
             start_s=options.hour * 3600,
         )
         for sizing in sizings
-        for seed in seeds
+        for seed in range(options.seed, options.seed + options.houses)
     ]
-    lived = asyncio.run(live(cases, apart=options.apart))
-    rows = compare(cases, lived.scores)
+    found = asyncio.run(live(cases, apart=options.apart))
+    rows = compare(cases, found.scores)
     show(rows)
-    late = sorted(lived.late_s)
+    late = [1e3 * late_s for late_s in found.late_s]
     print(
         f"\n{options.houses} houses of each, {options.minutes:g} min from {options.hour:g} h; the "
-        f"meters' groups late by {1e3 * quantile(late, 0.5):.1f} ms (p50), "
-        f"{1e3 * quantile(late, 0.99):.1f} ms (p99), {1e3 * late[-1]:.0f} ms at most; the programs "
-        f"took {lived.cpu_s / len(cases) * 60 / options.minutes:.0f} CPU s an hour and house"
+        f"meters' groups late by {percentile(late, 50):.1f} ms (p50), "
+        f"{percentile(late, 99):.1f} ms (p99), {max(late):.0f} ms at most; the programs used "
+        f"{found.cpu_s / len(cases) * 60 / options.minutes:.0f} CPU s an hour and house"
     )
-    keep(options.json, "heating_live", rows)
+    return rows
 
 
-async def live(cases: Sequence[Case], *, apart: bool = False) -> Lived:
-    """Let all houses live at once, each with programs of its own; `apart` each node in its own."""
-    lived, starting = Lived(), asyncio.Lock()
+async def live(cases: Sequence[Case], *, apart: bool = False) -> LiveResults:
+    """Run all houses at once, each with programs of its own; `apart`: a process for each node."""
+    lived, starting = LiveResults(), asyncio.Lock()
     with tempfile.TemporaryDirectory(prefix="jph-heating-") as directory:
         async with asyncio.TaskGroup() as group:
             for number, case in enumerate(cases):
@@ -113,7 +118,7 @@ async def live(cases: Sequence[Case], *, apart: bool = False) -> Lived:
 
 
 async def _live(
-    case: Case, directory: Path, lived: Lived, starting: asyncio.Lock, *, apart: bool
+    case: Case, directory: Path, lived: LiveResults, starting: asyncio.Lock, *, apart: bool
 ) -> None:
     house, config = _build(case, directory)
     with contextlib.closing(house):
@@ -121,14 +126,14 @@ async def _live(
         meter = asyncio.create_task(house.run())
         try:
             pids = []
-            async with starting:  # one after the other: starting is what takes a processor
+            async with starting:  # one after the other: a start takes a whole core
                 for codes in [(code,) for code in NODES] if apart else [NODES]:
-                    begun = program(codes, config)
+                    begun = node_program(codes, config)
                     pid, _ = await asyncio.to_thread(programs.enter_context, begun)
                     pids.append(pid)
             before_s = sum(spent(pid)[0] for pid in pids)
             await asyncio.sleep(HEARD_S)
-            house.begin()
+            house.start()
             await meter
             lived.cpu_s += sum(spent(pid)[0] for pid in pids) - before_s
         finally:
@@ -141,7 +146,7 @@ async def _live(
 def _build(case: Case, directory: Path) -> tuple[JudgedHouse, Path]:
     directory.mkdir()
     meter, i2c, config = (directory / name for name in ("meter", "i2c.sock", "config.json"))
-    config.write_text(json.dumps(configuration(case, meter, i2c)), encoding="utf-8")
+    network.write(configuration(case, meter, i2c), directory)
     house = JudgedHouse(case, directory)
     house.open(meter, i2c)
     return house, config
@@ -150,10 +155,10 @@ def _build(case: Case, directory: Path) -> tuple[JudgedHouse, Path]:
 def compare(cases: Sequence[Case], lived: Scores) -> list[Row]:
     """Return each figure in process and live, by sizing and, of several, over all.
 
-    In process it is the mean of `PHASES` runs, `spread` their standard deviation.
+    In process it is the mean of `SHIFTS` runs, `spread` their standard deviation.
     """
     bound = {case: judge(case, None) for case in cases}
-    shifts = [FRAME_S * number / PHASES for number in range(PHASES)]
+    shifts = [FRAME_S * number / SHIFTS for number in range(SHIFTS)]
     alone = [{case: judge(replace(case, meter_s=s), ours) for case in cases} for s in shifts]
     kinds = {sizing.name.lower(): [sizing] for sizing in Sizing}
     kinds["all"] = list(Sizing)
@@ -188,7 +193,7 @@ def _rows(
 
 
 def show(rows: Sequence[Row]) -> None:
-    """Print the figures beside each other."""
+    """Print the figures side by side."""
     heads = f"{'in process':>11}{'± (1σ)':>9}{'from – to':>20}{'live':>9}{'differs':>9}"
     print(f"{'house':8}{'':22}{heads}")
     for row in rows:
@@ -205,17 +210,5 @@ def _short(number: float) -> str:
     return f"{number:.{1 if number >= 100 else 2 if number >= 10 else 3}f}"
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench.heating_live")
-    parser.add_argument("--minutes", type=float, default=MINUTES)
-    parser.add_argument("--house", action="append", choices=[s.name.lower() for s in Sizing])
-    parser.add_argument("--seed", type=int, default=0, help="of the first house")
-    parser.add_argument("--houses", type=int, default=HOUSES, help="so many seeds, all at once")
-    parser.add_argument("--hour", type=float, default=HOUR, help="of the day, when it begins")
-    parser.add_argument("--apart", action="store_true", help="each node in a process of its own")
-    parser.add_argument("--json", type=Path)
-    return parser.parse_args(arguments)
-
-
 if __name__ == "__main__":
-    main()
+    report.run("heating_live", __doc__, measure, OPTIONS)

@@ -1,32 +1,31 @@
-"""What a page waits for its history, and what years of readings take of the disk.
+"""Delay of a history for a page, and the disk space of years of readings.
 
-Three currents, a reading a second each, in a PostgreSQL started for this; all but the last two days
-are packed, as the calculator packs them (some are, to see how fast; the others are made so by SQL).
-Their statistics are computed by the calculator. Then the function that pages ask,
+Three currents, a reading a second each, in a PostgreSQL of this measurement; all but the last two
+days are packed: some by the calculator, to measure its rate, the others by SQL. The calculator
+computes their statistics. Then the function that pages call,
 `collector.history.reading_back.read_history`, for a day, a month and a year up to now, in turns
 with a plain SELECT of as many readings by the key of `reading`; with one year stored, and five.
 
     python -m bench.history [--days 10 | --full] [--json FILE]
 
 `--full` makes the whole year, 94.6 million readings. With fewer days, and for the years before,
-rows of statistics are made up where nobody computed them, and rows of `packed` are copies of those
-of the last days, 30 a year at most: nothing that is measured opens them.
+rows of statistics are invented where none were computed, and rows of `packed` are copies of those
+of the last days, 30 a year at most: no measured query opens them.
 """
 
 import argparse
-import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from bench import report
-from bench.lab.servers import postgres, short_directory
+from bench.harness import report
+from bench.harness.processes import postgres, short_directory
+from bench.harness.timing import in_turns, percentile
 from collector.db.connecting import connect, query, transaction
 from collector.db.packed_schema import CHUNK
 from collector.db.schema import create_months, create_packed, migrate
@@ -42,20 +41,20 @@ CODES: Final = ("I1", "I2", "I3")
 ZONE: Final = ZoneInfo("Europe/Paris")
 NOW: Final = datetime(2026, 11, 20, 11, tzinfo=UTC)  # noon there
 RUNNING: Final = timedelta(minutes=4)
-"""So long after NOW there are readings, of which no statistics are computed yet."""
+"""Readings exist up to this time after NOW, without statistics."""
 TODAY: Final = NOW.date()
 DAY: Final = timedelta(days=1)
 YEAR: Final = 365 * DAY
 HOT_DAYS: Final = 2
 BY_HAND_DAYS: Final = 1
-"""As many days are loaded and packed as a house's are."""
+"""Days that are loaded and packed as those of a house are."""
 DEFAULT_DAYS: Final = 10
 COPIED_DAYS: Final = 30
 YEARS: Final = 5
 ROUNDS: Final = 200
 SPANS: Final = {"a day": DAY, "a month": 30 * DAY, "a year": YEAR}
 UP_TO_DATE: Final = "a day and what runs"
-"""What is not computed is read and summed up: as much work however long the span; no part of the
+"""Readings without statistics are summed up by the query: the same work for any span, outside the
 aim."""
 AIM: Final = 1.5
 AIM_BYTES: Final = 60
@@ -100,13 +99,8 @@ _BARE: Final = """
 _SIZE: Final = "SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(%s)"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print the tables, and write them where asked."""
-    parser = argparse.ArgumentParser(prog="bench.history", description="The history, read back.")
-    parser.add_argument("--days", type=int, default=DEFAULT_DAYS, help="of readings made")
-    parser.add_argument("--full", action="store_true", help="a year of readings")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    options = parser.parse_args(arguments)
+def measure(options: argparse.Namespace) -> list[report.Row]:
+    """Fill the history, measure with one year and with five, and print the tables."""
     days = YEAR.days if options.full else max(HOT_DAYS + BY_HAND_DAYS + 1, options.days)
     with short_directory() as directory, postgres(directory) as dsn:
         rows = prepare(dsn, days)
@@ -116,14 +110,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         add_years(dsn, days)
         rows += compared(dsn, years=YEARS)
     judge(rows)
-    report.keep(options.json, "history", rows)
+    return rows
 
 
-# What is stored
+# The stored data
 
 
 def prepare(dsn: str, days: int) -> list[report.Row]:
-    """Store so many days up to now, with their statistics; return what it took."""
+    """Store days up to now with their statistics; return rates and sizes."""
     rows: list[report.Row] = []
     with closing(connect(dsn, "bench")) as connection:
         migrate(connection)
@@ -138,12 +132,18 @@ def prepare(dsn: str, days: int) -> list[report.Row]:
             for day in (*hot, *by_hand):
                 for code in CODES:
                     cursor.execute(_HOT, made(code, day))
-        rows += [figure("bytes a reading, hot, with its key", size(connection, "reading"), 1)]
+        rows += [
+            report.figure("bytes a reading, hot, with its key", size(connection, "reading"), ".1f")
+        ]
         rows += packed(connection, by_hand)
-        with told("making packed days"), ThreadPoolExecutor(WORKERS) as workers:
+        with report.timed("making packed days"), ThreadPoolExecutor(WORKERS) as workers:
             many = listed[HOT_DAYS + BY_HAND_DAYS :]
             list(workers.map(lambda day: make_packed(dsn, day), many))
-        rows += [figure("bytes a reading, packed, with its key", size(connection, "packed"), 1)]
+        rows += [
+            report.figure(
+                "bytes a reading, packed, with its key", size(connection, "packed"), ".1f"
+            )
+        ]
         rows += computed(dsn)
         make_statistics(connection, NOW - YEAR, NOW)
         vacuum(connection, "(ANALYZE)")
@@ -151,38 +151,41 @@ def prepare(dsn: str, days: int) -> list[report.Row]:
 
 
 def made(code: str, day: date) -> dict[str, Any]:
-    """Return the values for the SQL that makes a codifier's day; today is not over."""
+    """Return the parameters of the SQL that makes a day of a codifier; today ends now."""
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     seconds = min(86_400, int((NOW + RUNNING - start).total_seconds()))
     return {"code": code, "day": start, "seconds": seconds, "first": day.toordinal() * 86_400}
 
 
 def back(last: date, length: timedelta) -> Iterator[date]:
-    """Yield the days from one backward."""
+    """Yield the days from `last` backward."""
     for number in range(length.days):
         yield last - number * DAY
 
 
 def packed(connection: "connection", days: Iterable[date]) -> list[report.Row]:
-    """Pack days as the calculator does; return how fast."""
+    """Pack days as the calculator does; return the rate."""
     begin_s, count = time.perf_counter(), 0
     for day in days:
         for code in CODES:
             pack_day(connection, code, day)
             count += 86_400
-    return [figure("packing, readings a second", count / (time.perf_counter() - begin_s))]
+    return [report.figure("packing, readings a second", count / (time.perf_counter() - begin_s))]
 
 
 def make_packed(dsn: str, day: date) -> None:
-    """Make a day of all codifiers as packing would."""
+    """Make a packed day of all codifiers."""
     with closing(connect(dsn, "bench")) as connection, transaction(connection) as cursor:
         for code in CODES:
             cursor.execute(_PACKED, made(code, day))
 
 
 def computed(dsn: str) -> list[report.Row]:
-    """Have the statistics computed; return how fast."""
-    with told("computing statistics"), closing(Calculator(dsn, "bench", ZONE)) as calculator:
+    """Compute the statistics; return the rate."""
+    with (
+        report.timed("computing statistics"),
+        closing(Calculator(dsn, "bench", ZONE)) as calculator,
+    ):
         begin_s = time.perf_counter()
         calculator.advance(to_us(NOW + RUNNING))
         while calculator.work() is not None:
@@ -190,13 +193,13 @@ def computed(dsn: str) -> list[report.Row]:
         took_s = time.perf_counter() - begin_s
         ((count,),) = query(calculator.connection, "SELECT sum(count) FROM statistic_10min")
     return [
-        figure("statistics, readings a second", int(count) / took_s),
-        figure("readings", int(count)),
+        report.figure("statistics, readings a second", int(count) / took_s),
+        report.figure("readings", int(count)),
     ]
 
 
 def make_statistics(connection: "connection", start: datetime, end: datetime) -> None:
-    """Make up rows of statistics where there are none."""
+    """Invent rows of statistics where there are none."""
     with transaction(connection) as cursor:
         cursor.execute(f"SET LOCAL timezone = '{ZONE.key}'")
         midnight = start.astimezone(ZONE).replace(hour=0)
@@ -223,18 +226,18 @@ def add_years(dsn: str, days: int) -> None:
 
 
 def size(connection: "connection", table: str) -> float:
-    """Return the bytes that a reading takes in a table, with its indexes."""
+    """Return the bytes of a reading in a table, with its indexes."""
     ((taken,),) = query(connection, _SIZE, (table,))
     count = "count(*)" if table == "reading" else "sum(count)"
     ((rows,),) = query(connection, f"SELECT {count} FROM {table}")
     return float(taken) / int(rows)
 
 
-# What is asked
+# The queries
 
 
 def compared(dsn: str, years: int) -> list[report.Row]:
-    """Return what the function costs beside a plain SELECT of as many readings."""
+    """Return the times of the function beside a plain SELECT of as many readings."""
     rows = []
     print(f"\n{f'{years} years stored':28}{'rows':>6}{'function':>11}{'SELECT':>11}{'ratio':>7}")
     with reading(dsn) as connection:
@@ -245,7 +248,7 @@ def compared(dsn: str, years: int) -> list[report.Row]:
             count = len(found.points)
             bare = (CODES[0], NOW - timedelta(seconds=count, milliseconds=500), NOW)
             assert abs(len(query(connection, _BARE, bare)) - count) <= 1
-            one_ms, other_ms = in_turns(
+            one_ms, other_ms = fast_ms(
                 partial(read_history, connection, wanted, zone=ZONE),
                 partial(query, connection, _BARE, bare),
             )
@@ -258,7 +261,7 @@ def compared(dsn: str, years: int) -> list[report.Row]:
 
 
 def packed_hour(dsn: str) -> dict[str, Any]:
-    """Return what an hour of packed readings costs beside an hour of others."""
+    """Return the times for an hour of packed readings beside an hour of others."""
     start = datetime(TODAY.year, TODAY.month, TODAY.day, 6, tzinfo=UTC)
     old = start - (HOT_DAYS + BY_HAND_DAYS) * DAY
     with reading(dsn) as connection:
@@ -268,7 +271,7 @@ def packed_hour(dsn: str) -> dict[str, Any]:
             "FROM readings(%s, %s, %s)",
         )
         assert len(query(connection, statement, spans[0])) >= 3599
-        one_ms, other_ms = in_turns(
+        one_ms, other_ms = fast_ms(
             lambda: query(connection, statement, spans[0]),
             lambda: query(connection, _BARE, spans[1]),
         )
@@ -279,25 +282,18 @@ def packed_hour(dsn: str) -> dict[str, Any]:
 
 @contextmanager
 def reading(dsn: str) -> "Iterator[connection]":
-    """Give a connection as pages have."""
+    """Yield a connection as pages have it."""
     with closing(connect(dsn, "bench", read_only=True)) as connection:
         connection.autocommit = True
         yield connection
 
 
-def in_turns(one: Callable[[], object], other: Callable[[], object]) -> tuple[float, float]:
-    """Return the time of each of two calls, ms: what the fastest tenth of them stays below.
+def fast_ms(one: Callable[[], object], other: Callable[[], object]) -> tuple[float, float]:
+    """Return the time of each of two calls, ms: the 10th percentile of calls in turns.
 
-    What other programs take away on a busy machine is no part of it.
+    A busy machine slows the others down.
     """
-    times: tuple[list[float], list[float]] = [], []
-    for number in range(ROUNDS):
-        for call, passed in zip((one, other), times, strict=True):
-            begin_s = time.perf_counter()
-            call()
-            if number:  # the first finds nothing in memory
-                passed.append(1000 * (time.perf_counter() - begin_s))
-    one_ms, other_ms = (statistics.quantiles(each, n=10)[0] for each in times)
+    one_ms, other_ms = (1000 * percentile(t, 10) for t in in_turns((one, other), ROUNDS))
     return one_ms, other_ms
 
 
@@ -306,25 +302,8 @@ def to_ms(moment: datetime) -> int:
     return to_us(moment) // 1000
 
 
-# Telling
-
-
-@contextmanager
-def told(what: str) -> Iterator[None]:
-    """Print how long a block took."""
-    begin_s = time.perf_counter()
-    yield
-    print(f"{what}: {time.perf_counter() - begin_s:.0f} s", flush=True)
-
-
-def figure(name: str, value: float, digits: int = 0) -> report.Row:
-    """Print a figure, and return it as a row."""
-    print(f"{name:40}{value:16,.{digits}f}", flush=True)
-    return {"name": name, "figure": value}
-
-
 def judge(rows: Iterable[report.Row]) -> None:
-    """Say whether the aims are met."""
+    """Print whether the aims are met."""
     rows = list(rows)
     worst = max(row["ratio"] for row in rows if row["name"] in SPANS)
     grown = max(
@@ -334,12 +313,13 @@ def judge(rows: Iterable[report.Row]) -> None:
         if row["name"] == before["name"] and row.get("years") == YEARS and before["years"] == 1
     )
     taken = next(row["figure"] for row in rows if "packed, with" in row["name"])
-    met = worst <= AIM and taken <= AIM_BYTES
     print(
         f"\n{worst:.2f} × a plain SELECT (aim {AIM}), {taken:.1f} bytes a reading "
-        f"(aim {AIM_BYTES}): {'met' if met else 'missed'}; {grown:.2f} × with {YEARS} years stored"
+        f"(aim {AIM_BYTES}): {report.met(worst <= AIM and taken <= AIM_BYTES)}; "
+        f"{grown:.2f} × with {YEARS} years stored"
     )
 
 
 if __name__ == "__main__":
-    main()
+    options = {"days": (DEFAULT_DAYS, "of readings made"), "full": (False, "a year of readings")}
+    report.run("history", __doc__, measure, options)

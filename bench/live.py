@@ -1,15 +1,15 @@
-"""How long a reading takes to the eye: from a datagram on the data bus to the text of a page.
+"""Delay of a reading: from a datagram on the data bus to the text of a page.
 
-The demo's cache and gateway run as they do in a house, with a Redis of their own. This program is
-a node that sends readings of one current at random moments; a hundred HTTP clients follow the
-stream of changes, and a real browser shows the house.
+The demonstration's cache and gateway run as they do in a house, with a Redis of their own. This
+program is a node that sends readings of one current at random moments; a hundred HTTP clients
+follow the stream of changes, and a real browser shows the house.
 
-    bus → Redis     from sending to the notice of the change that the cache publishes
+    bus → Redis     from sending to the change that the cache publishes
     bus → client    … to the event with the new value at one of the clients
-    bus → text      … to the text in the browser's document (where Chromium and Playwright are)
+    bus → text      … to the text in the browser's document (if Chromium and Playwright are there)
     each client     memory the gateway has more with all of them than with none
 
-One further client takes nothing that is sent to it; the others must not notice.
+One further client reads nothing that is sent to it; the others must not notice.
 
     python -m bench.live [--clients 100] [--readings 150] [--json FILE]
 """
@@ -21,7 +21,6 @@ import json
 import random
 import shutil
 import socket
-import statistics
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -29,25 +28,31 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from bench.lab.servers import program, served, short_directory
-from bench.report import Row, keep
+from bench.harness import network, report
+from bench.harness.processes import memory, program, served, short_directory
+from bench.harness.timing import median, percentile
 from jph.cache.writer import CHANNEL
 from jph.cli.supervise.servers import RedisServer
 from jph.config.stores import redis_socket
 from jph.node import kinds
 from jph.node.node import Node
 
-DEMO: Final = Path(__file__).resolve().parent.parent / "static" / "config.json"
 SOURCE: Final = "TI"
 CURRENT: Final = "I1"
-CLIENTS: Final = 100
-READINGS: Final = 150
+OPTIONS: Final[dict[str, report.Option]] = {
+    "clients": (100, "that follow the stream"),
+    "readings": (150, "to send"),
+}
 PAUSE_S: Final = (0.05, 0.35)
-LIMIT_S: Final = 30.0
-AIM_MS: Final = 100
+SETTLE_S: Final = 2.0
+"""Time for the first event of each client, which holds the whole board."""
 AIM_KB: Final = 100
 CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
-
+TABLE: Final = (
+    ("seen", "seen", "7"),
+    ("median_ms", "median ms", "11.1f"),
+    ("p99_ms", "p99", "8.1f"),
+)
 _WATCH: Final = """
 (code) => {
   const cell = document.querySelector(`[data-code="${code}"] [data-part="value"]`);
@@ -59,48 +64,45 @@ _WATCH: Final = """
 """
 
 Seen = list[tuple[int, float]]
-"""Values (A) and when each was sent or first seen; Unix time, s."""
+"""Values (A) and the time each was sent or first seen; Unix time, s."""
 
 
-class Meter(Node, type="Setpoint"):  # a kind that every program knows
-    """Stands for the meter node: sends what it is told."""
+class Meter(Node, type="Setpoint"):  # every program knows this kind
+    """Replaces the meter node; sends on command."""
 
 
-def main() -> None:
-    """Measure, print, and keep the figures where asked."""
-    parser = argparse.ArgumentParser(description="From a datagram to the text of a page.")
-    parser.add_argument("--clients", type=int, default=CLIENTS, help="that follow the stream")
-    parser.add_argument("--readings", type=int, default=READINGS, help="to send")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    options = parser.parse_args()
+def measure(options: argparse.Namespace) -> list[report.Row]:
+    """Run the programs and print the delays."""
     with short_directory() as directory:
-        port = free_port(socket.SOCK_STREAM)
-        config = directory / "config.json"
-        redis = RedisServer(directory)
+        port, redis = network.free_port(), RedisServer(directory)
         url = f"unix://{redis_socket(redis.sockets)}"
-        config.write_text(json.dumps(configuration(port, url)))
+        document = network.demonstration(
+            {"Gateway": {"Port": port}},
+            without=("jphPostgreSQL", "postgresCalcHandler"),
+            Redis={"URL": url},
+        )
+        config = network.write(document, directory)
         with (
             served(redis),
             program(["control.py", "run", "R1"], config),
             program(["control.py", "run", "CF"], config) as gateway,
         ):
-            work = measure(config, url, port, gateway.pid, options)
-            keep(options.json, "live", asyncio.run(work))
+            network.wait_for_port(port)
+            return asyncio.run(follow(config, url, port, gateway.pid, options))
 
 
-async def measure(
+async def follow(
     config: Path, redis_url: str, port: int, pid: int, options: argparse.Namespace
-) -> list[Row]:
-    """Send readings and return how long each way took."""
-    await answering(port)
+) -> list[report.Row]:
+    """Send readings; print and return the delay of each way."""
     async with meter(config) as node, contextlib.AsyncExitStack() as stack:
-        alone_kb = private_kb(pid)
+        alone_mb = memory(pid).private
         stack.enter_context(stalled(port))
         clients = [await stack.enter_async_context(client(port)) for _ in range(options.clients)]
-        cached = await stack.enter_async_context(notices(redis_url))
-        await asyncio.sleep(2.0)  # the first events, the whole board each
-        each_kb = (private_kb(pid) - alone_kb) / max(1, options.clients + 1)
-        shown = await stack.enter_async_context(page(port))
+        cached = await stack.enter_async_context(changes(redis_url))
+        await asyncio.sleep(SETTLE_S)
+        each_kb = 1024 * (memory(pid).private - alone_mb) / max(1, options.clients + 1)
+        tab = await stack.enter_async_context(browser_tab(port))
         sent: Seen = []
         for number in range(options.readings):
             amperes = 3 + number % 20
@@ -108,29 +110,34 @@ async def measure(
             node.send(amperes, codifier=CURRENT)
             await asyncio.sleep(random.uniform(*PAUSE_S))
         await asyncio.sleep(1.0)
-        texts = await shown()
-    rows = [timed("bus → Redis", sent, [cached])]
-    rows.append(timed(f"bus → {options.clients} clients", sent, clients))
-    if texts is None:
-        print("no browser here: Chromium and the package playwright are needed")
+        texts = [] if tab is None else await tab.evaluate("window.seen")
+    rows = [delays("bus → Redis", sent, [cached])]
+    rows.append(delays(f"bus → {options.clients} clients", sent, clients))
+    if tab is None:
+        print("no browser: Chromium and the package playwright are needed")
     else:
-        rows.append(timed("bus → text of the page", sent, [texts]))
+        shown = [(int(text), at_ms / 1000) for text, at_ms in texts if text.isdecimal()]
+        rows.append(delays("bus → text of the page", sent, [shown]))
+    report.table(rows, TABLE)
     print(f"each client {each_kb:.0f} kB in the gateway (aim {AIM_KB})")
     return [*rows, {"name": "memory", "each_client_kb": each_kb}]
 
 
-def timed(name: str, sent: Seen, seen: list[Seen]) -> Row:
-    """Print and return the delays of what arrived; readings that were merged never did."""
-    delays = [delay for each in seen for delay in delays_ms(sent, each)]
-    if len(delays) < 2:
+def delays(name: str, sent: Seen, seen: list[Seen]) -> report.Row:
+    """Return median and 99th percentile of what arrived; merged readings do not count."""
+    found = [delay for each in seen for delay in delays_ms(sent, each)]
+    if len(found) < 2:
         raise SystemExit(f"{name}: nothing arrived")
-    median, high = statistics.median(delays), statistics.quantiles(delays, n=100)[98]
-    print(f"{name:28} {len(delays):6} seen  median {median:6.1f} ms  p99 {high:6.1f} ms")
-    return {"name": name, "seen": len(delays), "median_ms": median, "p99_ms": high}
+    return {
+        "name": name,
+        "seen": len(found),
+        "median_ms": median(found),
+        "p99_ms": percentile(found, 99),
+    }
 
 
 def delays_ms(sent: Seen, seen: Seen) -> Iterator[float]:
-    """Yield how long each value took that is another than the one before."""
+    """Yield the delay of each value that differs from the one before."""
     before = 0
     for amperes, at_s in seen:
         if amperes != before:
@@ -143,21 +150,31 @@ def delays_ms(sent: Seen, seen: Seen) -> Iterator[float]:
 @contextlib.asynccontextmanager
 async def meter(config: Path) -> AsyncIterator[Node]:
     """Run the node that sends, for the length of a block."""
-    network = kinds.load(str(config), [SOURCE])
-    node = Meter(SOURCE, network)
-    life = asyncio.create_task(node.run())
+    node = Meter(SOURCE, kinds.load(str(config), [SOURCE]))
+    running = asyncio.create_task(node.run())
     while not node.bus.data.is_open:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     try:
         yield node
     finally:
         node.stop()
-        await life
+        await running
 
 
 @contextlib.asynccontextmanager
-async def notices(url: str) -> AsyncIterator[Seen]:
-    """Note when the cache tells of each value."""
+async def background(work: Any) -> AsyncIterator[None]:  # noqa: ANN401 - any coroutine
+    """Run a coroutine for the length of a block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def changes(url: str) -> AsyncIterator[Seen]:
+    """Note the time of each value that the cache publishes."""
     seen: Seen = []
     async with Redis.from_url(url) as redis, redis.pubsub() as subscription:
         await subscription.subscribe(CHANNEL)
@@ -169,42 +186,34 @@ async def notices(url: str) -> AsyncIterator[Seen]:
                     if "Value" in fields:
                         seen.append((int(float(fields["Value"])), time.time()))
 
-        task = asyncio.create_task(listen())
-        try:
+        async with background(listen()):
             yield seen
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
 async def client(port: int) -> AsyncIterator[Seen]:
-    """Follow the stream as any HTTP client, and note when each value came."""
+    """Follow the stream as an HTTP client, and note the time of each value."""
     seen: Seen = []
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
     writer.write(b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n")
     await writer.drain()
 
-    async def follow() -> None:
+    async def read() -> None:
         while line := await reader.readline():
             if line.startswith(b"data: "):
-                now = time.time()
+                now_s = time.time()
                 row = json.loads(line[6:]).get("rows", {}).get(CURRENT, {})
                 if row.get("number") is not None:
-                    seen.append((int(row["number"]), now))
+                    seen.append((int(row["number"]), now_s))
 
-    task = asyncio.create_task(follow())
-    try:
+    async with background(read()):
         yield seen
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        writer.close()
+    writer.close()
 
 
 @contextlib.contextmanager
 def stalled(port: int) -> Iterator[None]:
-    """Follow the stream without ever reading it."""
+    """Request the stream and never read it."""
     with socket.create_connection(("127.0.0.1", port)) as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         line.sendall(b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
@@ -212,16 +221,16 @@ def stalled(port: int) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def page(port: int) -> AsyncIterator[Any]:
-    """Show the house in a browser; gives what returns the texts seen, None without a browser."""
+async def browser_tab(port: int) -> AsyncIterator[Any]:
+    """Show the house in a browser that notes the texts of a value; None without a browser."""
     async with contextlib.AsyncExitStack() as stack:
         try:
             from playwright.async_api import async_playwright
         except ImportError:
-            yield nothing
+            yield None
             return
         if CHROMIUM is None:
-            yield nothing
+            yield None
             return
         playwright = await stack.enter_async_context(async_playwright())
         browser = await playwright.chromium.launch(
@@ -232,55 +241,8 @@ async def page(port: int) -> AsyncIterator[Any]:
         await tab.goto(f"http://127.0.0.1:{port}/")
         await tab.wait_for_selector('#link[data-mood="good"]', state="attached")
         await tab.evaluate(_WATCH, CURRENT)
-
-        async def texts() -> Seen:
-            shown = await tab.evaluate("window.seen")
-            return [(int(text), at_ms / 1000) for text, at_ms in shown if text.isdecimal()]
-
-        yield texts
-
-
-async def nothing() -> None:
-    """Stand for a browser that is not there."""
-
-
-async def answering(port: int) -> None:
-    """Wait until the gateway serves."""
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                return
-            await asyncio.sleep(0.1)
-
-
-def configuration(port: int, redis_url: str) -> dict[str, Any]:
-    """Return the demo's configuration on buses of its own, without a history."""
-    config: dict[str, Any] = json.loads(DEMO.read_text())
-    for channel in ("Control-Channel", "Data-Channel"):
-        config["Multicast"][channel]["Port"] = free_port(socket.SOCK_DGRAM)
-    config["Redis"] = {"URL": redis_url}
-    for sensor in config["Sensors"]:
-        if sensor["Type"] == "Gateway":
-            sensor["Sensor"]["Port"] = port
-    gone = ("jphPostgreSQL", "postgresCalcHandler")
-    config["Sensors"] = [s for s in config["Sensors"] if s["Type"] not in gone]
-    return config
-
-
-def free_port(kind: int) -> int:
-    """Return a port that nobody uses now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def private_kb(pid: int) -> float:
-    """Return the memory that a process shares with no other."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+        yield tab
 
 
 if __name__ == "__main__":
-    main()
+    report.run("live", __doc__, measure, OPTIONS)

@@ -25,7 +25,7 @@ text { font: 13px system-ui, sans-serif; fill: #1d2321 }
 
 
 class Bar(NamedTuple):
-    """One system's figure, and how it is written."""
+    """The figure of one system, and its text."""
 
     name: str
     value: float
@@ -33,11 +33,11 @@ class Bar(NamedTuple):
 
 
 def draw(rows: Sequence[dict[str, Any]]) -> str:
-    """Return the picture of the rows of `bench.bus`; rows without a figure have no bar."""
+    """Return the picture of the rows of `bench.bus`; a row without a figure has no bar."""
     rates = [
         Bar(row["name"], rate, _rate(rate)) for row in rows if (rate := row.get("messages_per_s"))
     ]
-    trips = [  # a lone reading goes one way only, whatever batches do
+    trips = [  # a single reading takes the same path in all of ours
         Bar(row["name"], trip, f"{trip:.0f} µs")
         for row in rows
         if (trip := row.get("p50_us")) and not row["name"].startswith(f"{_OURS},")
@@ -58,7 +58,7 @@ def draw(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _panel(left: int, width: int, head: str, below: str, bars: Sequence[Bar]) -> list[str]:
-    """Draw bars on a logarithmic scale: a linear one would show the first alone."""
+    """Draw bars on a logarithmic scale; on a linear one only the first would be visible."""
     parts = [
         f'<text x="{left}" y="18" class="head">{head}</text>',
         f'<text x="{left}" y="38" class="soft">{below}; logarithmic scale</text>',

@@ -1,44 +1,40 @@
-"""How long a house is overloaded: from a meter frame to the outputs of a pilot card.
+"""Duration of an overload: from a meter frame to the outputs of a pilot card.
 
-Three programs, each a process of its own: the meter node reads a pty, the shedding node hears its
-currents on the data bus, the pilot-card node hears the mask on the same bus and writes the latches
-of an MCP23017 that this program serves on a Unix socket.  The clock starts before a whole frame is
-written to the pty and stops when the latch write has been read from the socket.
+Three programs, each a process of its own: the meter node reads a pty, the shedding node receives
+its currents on the data bus, the pilot-card node receives the mask on the same bus and writes the
+latches of an MCP23017 that this program serves on a Unix socket. The clock starts before a whole
+frame is written to the pty and stops when the latch write has been read from the socket.
 
 Beside it, in the same run: the round trip of a UDP datagram on the loopback interface between this
-process and another Python process that does nothing but send it back.
+process and another Python process that only sends it back.
 
-Both are measured back to back, and with a rest before each: a processor that has gone to sleep
-takes its time to wake, and a frame wakes four programs one after the other.
+Both are measured back to back, and with a rest before each: a processor that sleeps needs time to
+wake up, and a frame wakes four programs one after the other.
 
     python -m bench.reaction [--trials 300] [--json FILE]
 """
 
 import argparse
 import contextlib
-import json
 import os
 import pty
 import random
 import select
-import signal
 import socket
-import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import tty
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
 
-from bench.footprint import free_port
-from bench.report import Row, keep
+from bench.harness import network, report
+from bench.harness.processes import program
+from bench.harness.timing import median, percentile
+from jph.sim.chips.i2cbus import HEADER_SIZE, I2cBus, request_size
 from jph.sim.meter.frames import ETX, STX, group, with_parity
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 NODES: Final = ("TI", "SH", "P1")
 OVERLOAD_A: Final = 33
 CALM_A: Final = 10
@@ -46,14 +42,14 @@ WARM_UP: Final = 20
 TRIALS: Final = 300
 BARE: Final = "bare UDP round trip"
 SHED: Final = "overload frame to latch write"
+RESTORE: Final = "calm frame to latch write"
 ANSWER_LIMIT_S: Final = 60.0
 START_LIMIT_S: Final = 120.0
 SETTLE_S: Final = 1.0
 MEDIAN_AIM: Final = 50
 P99_AIM: Final = 300
+CHIP: Final = 32
 
-OLATA: Final = 0x14
-OLATB: Final = 0x15
 _ECHO: Final = """
 import socket
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -63,7 +59,12 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         data, sender = s.recvfrom(2048)
         s.sendto(data, sender)
 """
-
+TABLE: Final = (
+    ("median_us", "median µs", "11.0f"),
+    ("p99_us", "p99 µs", "9.0f"),
+    ("median_ratio", "median ×", "10.1f"),
+    ("p99_ratio", "p99 ×", "8.1f"),
+)
 
 Times = list[float]
 Rest = tuple[float, float]
@@ -72,40 +73,39 @@ REGIMES: Final[dict[str, Rest]] = {"back to back": (0.0, 0.0), "rested": (0.005,
 """Name, and shortest and longest rest before each trial, s."""
 
 
-def main() -> None:
-    """Measure, and print a table of medians, 99th percentiles and ratios."""
-    parser = argparse.ArgumentParser(description="From a meter frame to a latch.")
-    parser.add_argument("--trials", type=int, default=TRIALS, help="of each kind")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    options = parser.parse_args()
+def measure(options: argparse.Namespace) -> list[report.Row]:
+    """Measure both regimes; print medians, 99th percentiles and ratios."""
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="jph-reaction-"))
-        echo = stack.enter_context(Echo())
-        house = stack.enter_context(House(Path(directory)))
-        rows = {name: measure(house, echo, rest, options.trials) for name, rest in REGIMES.items()}
-    show(rows)
-    keep(options.json, "reaction", figures(rows))
-
-
-def figures(rows: dict[str, dict[str, Times]]) -> list[Row]:
-    """Return the table for programs."""
-    unit = statistics.median(rows["back to back"][BARE])
-    return [
+        line = stack.enter_context(echo())
+        house = stack.enter_context(ReactionHouse(Path(directory)))
+        found = {name: regime(house, line, rest, options.trials) for name, rest in REGIMES.items()}
+    unit = median(found["back to back"][BARE])
+    rows: list[report.Row] = [
         {
-            "name": f"{regime}: {name}",
-            "median_us": 1e6 * statistics.median(each),
+            "name": f"{name}: {kind}",
+            "median_us": 1e6 * median(each),
             "p99_us": 1e6 * percentile(each, 99),
-            "median_ratio": statistics.median(each) / unit,
+            "median_ratio": median(each) / unit,
             "p99_ratio": percentile(each, 99) / unit,
         }
-        for regime, times in rows.items()
-        for name, each in times.items()
+        for name, times in found.items()
+        for kind, each in times.items()
     ]
+    report.table(rows, TABLE, 48)
+    print("× is the ratio to the bare median back to back")
+    for row in rows:
+        if row["name"].endswith(SHED):
+            reached = row["median_ratio"] <= MEDIAN_AIM and row["p99_ratio"] <= P99_AIM
+            print(f"{row['name']} (aim {MEDIAN_AIM} × and {P99_AIM} ×): {report.met(reached)}")
+    return rows
 
 
-def measure(house: "House", echo: "Echo", rest: Rest, trials: int) -> dict[str, Times]:
-    """Return the seconds of each trial, by what was tried; the bare trips before and after."""
-    bare = [echo.round_trip(rest) for _ in range(trials)]
+def regime(
+    house: "ReactionHouse", line: socket.socket, rest: Rest, trials: int
+) -> dict[str, Times]:
+    """Return the seconds of each trial by its kind; bare trips before and after the others."""
+    bare = [round_trip(line, rest) for _ in range(trials)]
     sheds: Times = []
     restores: Times = []
     for _ in range(WARM_UP):
@@ -115,63 +115,33 @@ def measure(house: "House", echo: "Echo", rest: Rest, trials: int) -> dict[str, 
         sheds.append(house.react(OVERLOAD_A, rest))
         restores.append(house.react(CALM_A, rest))
     house.settle()
-    bare += [echo.round_trip(rest) for _ in range(trials)]
-    return {BARE: bare, SHED: sheds, "calm frame to latch write": restores}
+    bare += [round_trip(line, rest) for _ in range(trials)]
+    return {BARE: bare, SHED: sheds, RESTORE: restores}
 
 
-def show(rows: dict[str, dict[str, Times]]) -> None:
-    """Print the table; all times are in seconds."""
-    print(f"{'':48}{'n':>5}{'median µs':>11}{'p99 µs':>9}{'median ×':>10}{'p99 ×':>8}")
-    for regime, times in rows.items():
-        unit = statistics.median(times[BARE])
-        for name, each in times.items():
-            median, high = statistics.median(each), percentile(each, 99)
-            print(
-                f"{regime + ': ' + name:48}{len(each):5}{median * 1e6:11.0f}{high * 1e6:9.0f}"
-                f"{median / unit:10.1f}{high / unit:8.1f}"
-            )
-    print("× is to the bare median of the same regime")
-    unit = statistics.median(rows["back to back"][BARE])
-    for regime, times in rows.items():
-        median, high = statistics.median(times[SHED]) / unit, percentile(times[SHED], 99) / unit
-        met = "met" if median <= MEDIAN_AIM and high <= P99_AIM else "missed"
-        print(
-            f"to the bare median back to back (aim {MEDIAN_AIM} × and {P99_AIM} ×), {regime}: "
-            f"{median:.1f} × and {high:.1f} ×, {met}"
-        )
-
-
-def percentile(times: Sequence[float], percent: int) -> float:
-    """Return the smallest of the times that at least `percent` of them do not exceed."""
-    ordered = sorted(times)
-    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
-
-
-class House:
-    """A meter's pty, the three nodes, and the chip that they end at."""
+class ReactionHouse:
+    """A meter on a pty, the three nodes, and the chip that the card drives; a context manager."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> "House":
+    def __enter__(self) -> "ReactionHouse":
         with contextlib.ExitStack() as stack:
             self._meter, slave = pty.openpty()
             stack.callback(os.close, self._meter)
             stack.callback(os.close, slave)
             tty.setraw(slave)
-            self._chip = stack.enter_context(Chip(self._directory / "i2c.sock"))
-            stack.enter_context(running(self._directory, os.ttyname(slave)))
+            self._chip = stack.enter_context(contextlib.closing(Chip(self._directory / "i2c.sock")))
+            document = configuration(self._directory, os.ttyname(slave))
+            config = network.write(document, self._directory)
+            for code in NODES:
+                stack.enter_context(program(["control.py", "run", code], config))
             self._start()
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def react(self, current_a: int, rest: Rest) -> float:
@@ -179,117 +149,87 @@ class House:
         if pause_s := random.uniform(*rest):
             self._chip.serve(pause_s)
         sent = frame(current_a)
-        begin = time.perf_counter()
+        started_s = time.perf_counter()
         os.write(self._meter, sent)
-        written = self._chip.serve(ANSWER_LIMIT_S, want=True)
-        if not written:
+        written_s = self._chip.serve(ANSWER_LIMIT_S, want=True)
+        if not written_s:
             raise SystemExit(f"no latch write {ANSWER_LIMIT_S:g} s after a frame of {current_a} A")
-        return written - begin
+        return written_s - started_s
 
     def settle(self) -> None:
-        """Let the card read its chip back, which it does a moment after the last write."""
+        """Serve while the card reads its chip back, a moment after the last write."""
         self._chip.serve(SETTLE_S)
 
     def _start(self) -> None:
-        """Speak to the nodes until they react."""
-        end = time.perf_counter() + START_LIMIT_S
-        while time.perf_counter() < end:
+        """Send frames until the nodes react."""
+        end_s = time.perf_counter() + START_LIMIT_S
+        while time.perf_counter() < end_s:
             os.write(self._meter, frame(OVERLOAD_A))
             if self._chip.serve(0.5, want=True):
                 os.write(self._meter, frame(CALM_A))
                 self.settle()
                 return
-        raise SystemExit("the nodes did not react to an overload; their words are above")
+        raise SystemExit("the nodes did not react to an overload; see their messages above")
 
 
 def frame(current_a: int) -> bytes:
-    """Return a three-phase short frame whose phase 1 carries this current."""
+    """Return a three-phase short frame with this current on phase 1."""
     groups = [group("ADCO", "031234567890"), group("IINST1", f"{current_a:03}")]
     groups += [group("IINST2", "003"), group("IINST3", "004")]
     return with_parity(STX + b"".join(groups) + ETX)
 
 
 class Chip:
-    """One MCP23017 on a Unix socket; serves only while it is asked to."""
+    """One MCP23017 on a Unix socket, served in this thread and only during `serve`."""
 
     def __init__(self, path: Path) -> None:
-        self._registers = bytearray(b"\xff\xff" + bytes(0x14))
+        self._bus = I2cBus((CHIP,), self._changed)
+        self._written_s = 0.0
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(path))
         self._listener.listen()
         self._client: socket.socket | None = None
 
-    def __enter__(self) -> "Chip":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the sockets."""
         self._listener.close()
         if self._client is not None:
             self._client.close()
 
     def serve(self, limit_s: float, want: bool = False) -> float:
-        """Serve for a time, with `want` only until a latch is written; return when that was.
+        """Serve for a time, with `want` only until an output changes.
 
-        The time is of `time.perf_counter`, 0 if no latch was written.
+        Return the `time.perf_counter` of the last change, 0 if there was none.
         """
-        end = time.perf_counter() + limit_s
-        while (left := end - time.perf_counter()) > 0:
+        self._written_s = 0.0
+        end_s = time.perf_counter() + limit_s
+        while (left_s := end_s - time.perf_counter()) > 0:
             waiting = self._listener if self._client is None else self._client
-            if not select.select([waiting], [], [], left)[0]:
+            if not select.select([waiting], [], [], left_s)[0]:
                 break
             if self._client is None:
                 self._client, _ = self._listener.accept()
                 continue
-            written = self._answer(self._client)
-            if written and want:
-                return written
-        return 0.0
+            self._answer(self._client)
+            if self._written_s and want:
+                break
+        return self._written_s
 
-    def _answer(self, client: socket.socket) -> float:
+    def _answer(self, client: socket.socket) -> None:
         request = client.recv(64)
         if not request:
-            raise SystemExit("the pilot card hung up")
-        at = time.perf_counter()
-        operation, _, register, value = request[:4]
-        if operation in (0, 2):
-            count = value if operation == 2 else 1
-            client.sendall(b"\0" + self._shown()[register : register + count])
-            return 0.0
-        block = request[4:] if operation == 3 else request[3:4]
-        client.sendall(b"\0")
-        self._registers[register : register + len(block)] = block
-        driving = self._registers[:2] == b"\0\0"
-        return at if driving and register in (OLATA, OLATB) else 0.0
+            raise SystemExit("the pilot card closed its connection")
+        self._at_s = time.perf_counter()
+        while len(request) >= HEADER_SIZE:
+            size = request_size(request[:HEADER_SIZE])
+            client.sendall(self._bus.transfer(request[:size]))
+            request = request[size:]
 
-    def _shown(self) -> bytes:
-        latches = self._registers[OLATA:]
-        return bytes(self._registers[:0x12]) + bytes(latches) + bytes(latches)
+    def _changed(self, _address: int, _outputs: tuple[int, int]) -> None:
+        self._written_s = self._at_s
 
 
-@contextlib.contextmanager
-def running(directory: Path, device: str) -> Iterator[None]:
-    """Run the three nodes, each in a process of its own, on a bus of their own."""
-    path = directory / "config.json"
-    path.write_text(json.dumps(configuration(directory, device)))
-    environment = {**os.environ, "JPH_STATE": str(directory)}
-    environment.pop("JPH_INTERFACE", None)
-    command = [sys.executable, str(ROOT / "control.py"), "--config", str(path), "run"]
-    nodes = [subprocess.Popen([*command, code], env=environment) for code in NODES]
-    try:
-        yield
-    finally:
-        for node in nodes:
-            node.send_signal(signal.SIGTERM)
-        for node in nodes:
-            node.wait(START_LIMIT_S)
-
-
-def configuration(directory: Path, device: str) -> dict[str, Any]:
+def configuration(directory: Path, device: str) -> network.Json:
     """Return a house of one phase that sheds and restores without waiting."""
     wires = [{"Codifier": f"1{n}", "Wire": n, "Phase": 1, "Watts": 1150} for n in range(1, 9)]
     meter = {
@@ -302,64 +242,43 @@ def configuration(directory: Path, device: str) -> dict[str, Any]:
         **dict.fromkeys(("Settle", "MinimumOff", "MinimumOn"), 0),
     }
     bus = f"unix:{directory}/i2c.sock"
-    card = {"Bus": bus, "Address": 32, "Wires": wires, "Shed": {"1": "S1"}}
-    sensors = [
-        node("TI", "Teleinfo", meter),
-        node("SH", "Shedding", shedding),
-        node("P1", "PilotCard", card),
-    ]
+    card = {"Bus": bus, "Address": CHIP, "Wires": wires, "Shed": {"1": "S1"}}
     parents = {"I1": "TI", "S1": "SH", **{f"1{n}": "P1" for n in range(1, 9)}}
-    for codifier, parent in parents.items():
-        sensors.append({"Codifier": codifier, "Type": "Proxy", "Sensor": {"Codifier": parent}})
-    multicast = {
-        "Control-Channel": {"Address": "239.255.77.1", "Port": free_port()},
-        "Data-Channel": {"Address": "239.255.77.2", "Port": free_port()},
-        "Interfaces": {"*": "lo"},
-        "TTL": 0,
-    }
-    logging = {"version": 1, "root": {"level": "WARNING"}}
-    return {"Multicast": multicast, "Logging": logging, "Sensors": sensors}
+    nodes = [
+        quiet_node("TI", "Teleinfo", meter),
+        quiet_node("SH", "Shedding", shedding),
+        quiet_node("P1", "PilotCard", card),
+    ]
+    return network.config([*nodes, *network.proxies(parents)])
 
 
-def node(codifier: str, kind: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return a node's entry; it says nothing of its own accord meanwhile."""
+def quiet_node(codifier: str, kind: str, settings: dict[str, Any]) -> network.Json:
+    """Return the entry of a node whose timer does not fire during the measurement."""
     return {"Codifier": codifier, "Type": kind, "SensorInterval": 600, "Sensor": settings}
 
 
-class Echo:
-    """A second Python process that sends every datagram back."""
+@contextlib.contextmanager
+def echo() -> Iterator[socket.socket]:
+    """Run a process that sends every datagram back; yield a socket connected to it."""
+    with (
+        program(["-c", _ECHO], stdout=subprocess.PIPE) as child,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line,
+    ):
+        assert child.stdout is not None
+        line.settimeout(ANSWER_LIMIT_S)
+        line.connect(("127.0.0.1", int(child.stdout.readline())))
+        yield line
 
-    def __enter__(self) -> "Echo":
-        command = [sys.executable, "-c", _ECHO]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        port = int(self._process.stdout.readline())
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.settimeout(ANSWER_LIMIT_S)
-        self._socket.connect(("127.0.0.1", port))
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._socket.close()
-        self._process.kill()
-        self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-
-    def round_trip(self, rest: Rest) -> float:
-        """Return the seconds that a datagram takes there and back."""
-        if pause_s := random.uniform(*rest):
-            time.sleep(pause_s)
-        begin = time.perf_counter()
-        self._socket.send(bytes(32))
-        self._socket.recv(2048)
-        return time.perf_counter() - begin
+def round_trip(line: socket.socket, rest: Rest) -> float:
+    """Return the seconds that a datagram takes there and back."""
+    if pause_s := random.uniform(*rest):
+        time.sleep(pause_s)
+    started_s = time.perf_counter()
+    line.send(bytes(32))
+    line.recv(2048)
+    return time.perf_counter() - started_s
 
 
 if __name__ == "__main__":
-    main()
+    report.run("reaction", __doc__, measure, {"trials": (TRIALS, "of each kind")})

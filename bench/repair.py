@@ -1,15 +1,15 @@
-"""What losing nothing costs: on a lossy network, for one gap, and for each message sent.
+"""Cost of losing nothing: on a lossy network, for one gap, and for each message sent.
 
-Sources and a receiver that must not lose run as nodes in this process, on multicast sockets of the
-loopback interface.  A drill (seeded) loses readings, requests and answers alike.
+Sources and a receiver that requests what is missing run as nodes in this process, on multicast
+sockets of the loopback interface. Fault injection (seeded) drops readings, requests and answers.
 
     delivered/sent, doubled   5 sources × 200 readings/s, at 10 % and 30 % loss in both directions
     overhead                  bytes of requests and answers, for each byte of a reading lost on the
                               bus; UDP payload, and with the 28 bytes of IP and UDP headers
-    time to heal              from the reading that shows a gap to the last missing one, in units of
+    time to fill              from the reading that shows a gap to the last missing one, in units of
                               the round trip of a bare UDP datagram, measured in between
-    ring                      messages numbered and encoded in a second of processor time: with
-                              the ring, without, and with a journal (before it is written)
+    resend buffer             messages encoded a second of CPU time: with the resend buffer, and
+                              without, and with the resend log (before it is written)
 
     python -m bench.repair [--seconds 10] [--json FILE]
 """
@@ -18,17 +18,17 @@ import argparse
 import asyncio
 import contextlib
 import logging
-import random
 import socket
-import statistics
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 from typing import Any, Final
 
-from bench.report import Row, keep
-from jph.config.model import Endpoint, Multicast, Network, Sensor
+import msgspec
+
+from bench.harness import network, report
+from bench.harness.timing import median, percentile
+from jph.config.model import Network
 from jph.node.node import Node
 from jph.node.outbox import Outbox
 from jph.node.receiver import RequestingReceiver
@@ -41,18 +41,18 @@ SOURCES: Final = ("S1", "S2", "S3", "S4", "S5")
 RATE: Final = 200
 SECONDS: Final = 10.0
 GAPS: Final = {1: 200, 1_000: 40}
-"""Messages in a gap, and how often it is made."""
+"""Messages in a gap, and the number of such gaps."""
 LIMIT_S: Final = 30.0
 HEADERS: Final = 28
 AIM: Final = 1.5
 
 
 class Source(Node, type="BenchSource"):
-    """Sends when it is told to."""
+    """Sends on command."""
 
 
 class Keeper(Node, type="BenchKeeper"):
-    """Keeps what it is given."""
+    """Counts every reading it receives."""
 
     repairs = True
 
@@ -69,47 +69,40 @@ class Keeper(Node, type="BenchKeeper"):
         if len(self.kept) >= self.awaited:
             self.arrived.set()
 
-    def on_gaps(self, holes: list[Gap]) -> None:
-        """Count what was given up."""
-        self.lost += sum(hole.count for hole in holes)
+    def on_gaps(self, gaps: list[Gap]) -> None:
+        """Count what is lost."""
+        self.lost += sum(gap.count for gap in gaps)
 
     @property
-    def ear(self) -> RequestingReceiver:
-        """The receiving half."""
+    def receiver(self) -> RequestingReceiver:
+        """The receiver of the node."""
         assert isinstance(self._receiver, RequestingReceiver)
         return self._receiver
 
     async def until(self, count: int) -> None:
-        """Wait until `count` readings are there."""
+        """Wait until `count` readings have arrived."""
         self.awaited = count
         self.arrived.clear()
         if len(self.kept) < count:
             await asyncio.wait_for(self.arrived.wait(), LIMIT_S)
 
 
-def network() -> Network:
-    """Return a network on the loopback interface that nobody else uses."""
-    ports = random.sample(range(20_000, 30_000), 2)
-    return Network(
-        multicast=Multicast(
-            control=Endpoint(address="239.255.92.1", port=ports[0]),
-            data=Endpoint(address="239.255.92.2", port=ports[1]),
-            interfaces={"*": "lo"},
-            ttl=0,
-        ),
-        sensors=[
-            *(Sensor(codifier=code, type="BenchSource", sensor_interval=3600) for code in SOURCES),
-            Sensor(codifier="KE", type="BenchKeeper"),
-        ],
+def sources_and_keeper() -> Network:
+    """Return a network of the sources and the receiver on buses of its own."""
+    sensors: list[network.Json] = [
+        {"Codifier": code, "Type": "BenchSource", "SensorInterval": 3600} for code in SOURCES
+    ]
+    return msgspec.convert(
+        network.config([*sensors, {"Codifier": "KE", "Type": "BenchKeeper"}]), Network
     )
 
 
 @contextlib.asynccontextmanager
-async def house() -> AsyncIterator[tuple[list[Source], Keeper]]:
+async def running() -> AsyncIterator[tuple[list[Source], Keeper]]:
     """Run the sources and the receiver for the length of a block."""
-    net = network()
+    net = sources_and_keeper()
     nodes: list[Any] = [*(Source(code, net) for code in SOURCES), Keeper("KE", net)]
-    lives = [asyncio.create_task(node.run()) for node in nodes]
+    tasks = [asyncio.create_task(node.run()) for node in nodes]
     while not all(node.bus.data.is_open for node in nodes):  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     try:
@@ -117,13 +110,13 @@ async def house() -> AsyncIterator[tuple[list[Source], Keeper]]:
     finally:
         for node in nodes:
             node.stop()
-        await asyncio.gather(*lives)
+        await asyncio.gather(*tasks)
 
 
-async def lossy(loss: float, seconds: float) -> Row:
-    """Send for a while through a lossy network; print and return what came and what it cost."""
-    async with house() as (sources, keeper):
-        keeper.ear.inject(
+async def lossy(loss: float, seconds: float) -> report.Row:
+    """Send for a while through a lossy network; print and return deliveries and overhead."""
+    async with running() as (sources, keeper):
+        keeper.receiver.inject(
             Faults(Envelope(1, 0, "CC", "KE"), 0, 3600.0, loss=loss, seed=int(loss * 100))
         )
         began_s, sent = time.monotonic(), 0
@@ -137,11 +130,11 @@ async def lossy(loss: float, seconds: float) -> Row:
         total = len(sources) * (sent + 1)
         await keeper.until(total)
         after_s = time.monotonic() - ended_s
-        ear, answers = keeper.ear, [source._sender.responder for source in sources]
+        receiver, answers = keeper.receiver, [source._sender.responder for source in sources]
         size = 36.0
-        missed = ear.requester.repaired  # each was lost on the bus, and asked for
-        counts = (ear.asked, sum(a.answered for a in answers))
-        sizes = (ear.asked_bytes, sum(a.answered_bytes for a in answers))
+        missed = receiver.requester.repaired  # each was lost on the bus and requested
+        counts = (receiver.asked, sum(a.answered for a in answers))
+        sizes = (receiver.asked_bytes, sum(a.answered_bytes for a in answers))
         bare = sum(sizes) / (missed * size)
         datagrams = counts[0] + sum(a.datagrams for a in answers)
         whole = (sum(sizes) + HEADERS * datagrams) / (missed * (size + HEADERS))
@@ -165,27 +158,27 @@ async def bare_round_trip(echo: socket.socket, line: socket.socket) -> float:
     return time.perf_counter() - began_s
 
 
-async def heal(gap: int, trials: int) -> Row:
-    """Lose a run of messages often; print and return how long they took to come."""
+async def fill(gap: int, trials: int) -> report.Row:
+    """Drop a run of messages often; print and return the time until the gap was filled."""
     times, trips = [], []
     with contextlib.ExitStack() as stack:
         echo, line = (stack.enter_context(_udp()) for _ in range(2))
-        async with house() as (sources, keeper):
+        async with running() as (sources, keeper):
             for source in sources:
                 source.send(0.0)
             await keeper.until(2 * len(sources))
             for trial in range(trials):
                 source = sources[trial % len(sources)]
                 trips.append(await bare_round_trip(echo, line))
-                lose(source, gap)
+                drop(source, gap)
                 began_s = time.perf_counter()
                 source.send(1.0)
                 await keeper.until(len(keeper.kept) + gap + 1)
                 times.append(time.perf_counter() - began_s)
-                # Let the budget of requests fill: a gap now and then is what is measured.
+                # The token bucket of requests fills again: rare gaps are measured.
                 await asyncio.sleep(0.15)
-    trip_s = statistics.median(trips)
-    median_s, p99_s = statistics.median(times), statistics.quantiles(times, n=100)[98]
+    trip_s = median(trips)
+    median_s, p99_s = median(times), percentile(times, 99)
     print(
         f"{gap:>6} {trials:>7} {1e6 * trip_s:>9.0f} µs {1e3 * median_s:>8.1f} ms "
         f"{1e3 * p99_s:>8.1f} ms {median_s / trip_s:>9.0f} {p99_s / trip_s:>9.0f}"
@@ -194,8 +187,8 @@ async def heal(gap: int, trials: int) -> Row:
     return {"name": f"a gap of {gap} heals", **times_ms, "round_trip_us": 1e6 * trip_s}
 
 
-def lose(source: Source, count: int) -> None:
-    """Number and keep readings that never reach the bus."""
+def drop(source: Source, count: int) -> None:
+    """Number and buffer readings that never reach the bus."""
     for start in range(0, count, 100):
         batch = [(source.codifier, float(n)) for n in range(min(100, count - start))]
         source._sender.outbox.blocks(batch, 5, Quality.GOOD, Dialect.JPH)
@@ -208,8 +201,8 @@ def _udp() -> socket.socket:
     return line
 
 
-def ring_cost(batch: int, rounds: int = 15) -> Row:
-    """Measure how many messages a second of processor time are encoded: with the ring, without."""
+def buffer_cost(batch: int, rounds: int = 15) -> report.Row:
+    """Measure the messages encoded a second of CPU time, with and without the resend buffer."""
     readings = [("S1", float(number)) for number in range(batch)]
     rates: dict[str, list[float]] = {"without": [], "ring": [], "ring, journal": []}
     for _ in range(rounds):
@@ -229,27 +222,23 @@ def ring_cost(batch: int, rounds: int = 15) -> Row:
     return {"name": f"encoded and kept, {batch} a call", **best}
 
 
-async def measure(seconds: float) -> list[Row]:
-    """Measure everything."""
+async def everything(seconds: float) -> list[report.Row]:
+    """Measure all three costs."""
     head = "loss delivered/sent  doubled  missed requests  answers"
-    print(f"{head}  overhead  on wire  healed after")
+    print(f"{head}  overhead  on wire  filled after")
     rows = [await lossy(loss, seconds) for loss in (0.1, 0.3)]
     print(f"overhead at 10 % loss is to stay below {AIM}\n")
     print("   gap  trials   round trip      median          p99   median       p99  (round trips)")
-    rows += [await heal(gap, trials) for gap, trials in GAPS.items()]
-    print("\nmessages encoded and kept")
-    return rows + [ring_cost(batch) for batch in (1, 10, 100)]
+    rows += [await fill(gap, trials) for gap, trials in GAPS.items()]
+    print("\nmessages encoded and buffered, a second")
+    return rows + [buffer_cost(batch) for batch in (1, 10, 100)]
 
 
-def main() -> None:
-    """Measure, print, and keep the figures where asked."""
-    parser = argparse.ArgumentParser(description="What losing nothing costs.")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of loss, each")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    options = parser.parse_args()
+def measure(options: argparse.Namespace) -> list[report.Row]:
+    """Measure, without the log lines of lost messages."""
     logging.disable(logging.WARNING)
-    keep(options.json, "repair", asyncio.run(measure(options.seconds)))
+    return asyncio.run(everything(options.seconds))
 
 
 if __name__ == "__main__":
-    main()
+    report.run("repair", __doc__, measure, {"seconds": (SECONDS, "of loss, each")})

@@ -1,25 +1,24 @@
-r"""How fast readings become committed rows, beside other ways to write the same rows.
+r"""Rate at which readings become committed rows, beside other ways to write the same rows.
 
-Everything goes into the same table, the history's own `reading`, of a real PostgreSQL that was
-started for this (`synchronous_commit` off, as the embedded one runs). Ways take turns; the figure
-is the median of the rounds.
+All ways write the table `reading` of the history, in a PostgreSQL of this measurement
+(`synchronous_commit` off, as in the embedded one). They take turns; the figure is the median of
+the rounds.
 
-    jph, codifiers mixed    64 codifiers in each batch from the network, every reading by itself
+    jph, codifiers mixed    64 codifiers in each batch from the network, one reading of each
     jph, runs               each batch one source's, without a gap
-                            both: from what the bus hands up to the commit, books and all
+                            both: from the batch of the bus to the commit, with accounting
     psql \copy              the same rows, from a file
     execute_values          1,000 rows a statement
     the original's way      INSERT and COMMIT for each reading
 
-Then what a reading takes of the disk, as a row and packed, and how long the statistics of a day of
-100 codifiers take, with a reading each 10 s, and to pack it.
+Then the bytes of a reading on disk, as a row and packed, and the time for the statistics and the
+packing of a day of 100 codifiers with a reading each 10 s.
 
     python -m bench.store [--readings N] [--rounds N] [--json FILE]
 """
 
 import argparse
-import json
-import statistics
+import contextlib
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +27,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from bench.lab.servers import postgres, short_directory
+from bench.harness import report
+from bench.harness.processes import postgres, short_directory
+from bench.harness.timing import median
 from collector.history.packing import pack_day
 from collector.ingest.buffer import Buffer
 from collector.ingest.rows import COLUMNS
@@ -52,7 +53,7 @@ START_MS: Final = int(datetime(2026, 11, 20, tzinfo=UTC).timestamp() * 1000)
 NOW_MS: Final = START_MS + 86_400_000
 _COLUMNS: Final = ", ".join(COLUMNS)
 _KEY: Final = "codifier, timestamp, epoch, sequence"
-_LEDGER: Final = "TRUNCATE reading, source, gap, touched"
+_EMPTY: Final = "TRUNCATE reading, source, gap, touched"
 _MANY: Final = 10**12
 JPH, RUNS, PSQL = "jph, codifiers mixed", "jph, runs", r"psql \copy"
 VALUES, ORIGINAL = "execute_values", "INSERT and COMMIT each"
@@ -63,33 +64,29 @@ Batches = list[Sequence[Reading]]
 Way = Callable[[], int]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print the tables, and write them where asked."""
-    parser = argparse.ArgumentParser(prog="bench.store", description="Readings to committed rows.")
-    parser.add_argument("--readings", type=int, default=READINGS, help="in each trial")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    options = parser.parse_args(arguments)
+def measure(options: argparse.Namespace) -> list[report.Row]:
+    """Measure the ways with and without the key, the disk and a day; print the tables."""
+    count, rounds = options.readings, options.rounds
     with short_directory() as directory, postgres(directory) as dsn:
-        keyed = measure(dsn, directory, options.readings, options.rounds)
-        show("with its key", keyed)
-        sizes = disk(dsn, options.readings)
+        keyed = write_rates(dsn, directory, count, rounds)
+        rows = show("with its key", keyed, key=True)
+        sizes = disk(dsn, count)
         execute(dsn, "ALTER TABLE reading DROP CONSTRAINT reading_pkey")
-        bare = measure(dsn, directory, options.readings, options.rounds, (JPH, RUNS, PSQL))
-        show("without its key", bare)
-        execute(dsn, f"{_LEDGER}; ALTER TABLE reading ADD PRIMARY KEY ({_KEY})")
+        bare = write_rates(dsn, directory, count, rounds, (JPH, RUNS, PSQL))
+        rows += show("without its key", bare, key=False)
+        execute(dsn, f"{_EMPTY}; ALTER TABLE reading ADD PRIMARY KEY ({_KEY})")
         sizes |= day(dsn)
-    judge(keyed, sizes)
-    if options.json:
-        rows = [
-            *({"name": name, "key": True, "rows_a_second": rate} for name, rate in keyed.items()),
-            *({"name": name, "key": False, "rows_a_second": rate} for name, rate in bare.items()),
-            *({"name": name, "figure": figure} for name, figure in sizes.items()),
-        ]
-        options.json.write_text(json.dumps({"name": "store", "rows": rows}, indent=2) + "\n")
+    rows += [report.figure(name, value, ",.1f") for name, value in sizes.items()]
+    worst = min(keyed[JPH], keyed[RUNS])
+    copy, original = worst / keyed[PSQL], worst / keyed[ORIGINAL]
+    print(
+        rf"{copy:.2f} × \copy (aim {AIM_COPY:g}), {original:.0f} × the original's way (aim "
+        f"{AIM_ORIGINAL}): {report.met(copy >= AIM_COPY and original >= AIM_ORIGINAL)}"
+    )
+    return rows
 
 
-def measure(
+def write_rates(
     dsn: str, directory: Path, count: int, rounds: int, names: Sequence[str] = ()
 ) -> dict[str, float]:
     """Return the rows a second of each way: the median of the rounds, in which they take turns."""
@@ -109,19 +106,19 @@ def measure(
     rates: dict[str, list[float]] = {name: [] for name in names or ways}
     for _ in range(rounds):
         for name, found in rates.items():
-            execute(dsn, f"{_LEDGER}; CHECKPOINT")
+            execute(dsn, f"{_EMPTY}; CHECKPOINT")
             begin = time.perf_counter()
             rows = ways[name]()
             found.append(rows / (time.perf_counter() - begin))
     store.close()
-    return {name: statistics.median(found) for name, found in rates.items()}
+    return {name: median(found) for name, found in rates.items()}
 
 
 # The ways
 
 
 def stored(store: Store, batches: Batches) -> int:
-    """Write as the collector does; return how many rows."""
+    """Write as the collector does; return the number of rows."""
     buffer, rows = Buffer(_MANY), 0
     for each in batches:
         buffer.add(each)
@@ -133,7 +130,7 @@ def stored(store: Store, batches: Batches) -> int:
 
 
 def copied(dsn: str, text: Path, count: int) -> int:
-    """Have psql copy a file."""
+    """Copy a file with psql."""
     psql = find_programs(18) / "psql"
     command = rf"\copy reading ({_COLUMNS}) FROM '{text}'"
     subprocess.run([psql, "-q", "-X", "-d", dsn, "-c", command], check=True)
@@ -141,7 +138,7 @@ def copied(dsn: str, text: Path, count: int) -> int:
 
 
 def inserted(dsn: str, batches: Batches, page: int) -> int:
-    """INSERT and COMMIT so many rows at a time."""
+    """INSERT and COMMIT `page` rows at a time."""
     from psycopg2.extras import execute_values
 
     rows = [_row(each) for part in batches for each in part]
@@ -157,12 +154,12 @@ def inserted(dsn: str, batches: Batches, page: int) -> int:
 
 
 def codifiers() -> list[str]:
-    """Return as many codifiers as there are."""
+    """Return the codifiers."""
     return [f"{number // 10}{'ABCDEFGHIJ'[number % 10]}" for number in range(CODIFIERS)]
 
 
 def batches(count: int, together: int) -> Batches:
-    """Return what the bus hands up: batches of 64, of so many codifiers each."""
+    """Return batches of 64 as the bus delivers them, of `together` codifiers each."""
     found: Batches = []
     codes = codifiers()
     next_one = dict.fromkeys(codes, 0)
@@ -201,8 +198,8 @@ def _line(reading: Reading) -> str:
 
 
 def disk(dsn: str, count: int) -> dict[str, float]:
-    """Return the bytes that a reading takes, loaded in the order of time."""
-    execute(dsn, _LEDGER)
+    """Return the bytes of a reading, loaded in the order of time."""
+    execute(dsn, _EMPTY)
     store = Store("Q1")
     store.open(dsn, NOW_MS)
     rows = stored(store, batches(count, TOGETHER))
@@ -221,7 +218,7 @@ def _size(dsn: str, function: str, table: str) -> int:
 
 
 def day(dsn: str) -> dict[str, float]:
-    """Return the seconds that the statistics of a day of 100 codifiers take, and packing it."""
+    """Return the seconds for the statistics of a day of 100 codifiers, and for packing it."""
     store = Store("Q1")
     store.open(dsn, NOW_MS)
     rows = stored(store, list(_day()))
@@ -254,44 +251,34 @@ def _day() -> Iterator[Sequence[Reading]]:
 
 
 def connect(dsn: str) -> "connection":
-    """Connect as anybody does."""
+    """Connect in UTC."""
     import psycopg2
 
     return psycopg2.connect(dsn, options="-c timezone=UTC")
 
 
 def execute(dsn: str, statements: str) -> None:
-    """Execute statements, each by itself."""
-    connection = connect(dsn)
-    connection.autocommit = True
-    for statement in statements.split(";"):
-        connection.cursor().execute(statement)
-    connection.close()
+    """Execute statements one by one."""
+    with contextlib.closing(connect(dsn)) as connection:
+        connection.autocommit = True
+        for statement in statements.split(";"):
+            connection.cursor().execute(statement)
 
 
-# Telling
+# The report
 
 
-def show(what: str, rates: dict[str, float]) -> None:
-    """Print a table."""
-    unit = rates[PSQL]
-    print(f"{f'into the table {what}':36}{'rows/s':>10}" + r"  × \copy")
-    for name, rate in rates.items():
-        print(f"{name:36}{rate:10,.0f}{rate / unit:9.2f}")
-
-
-def judge(rates: dict[str, float], figures: dict[str, float]) -> None:
-    """Print the other figures, and whether the aims are met."""
-    for name, figure in figures.items():
-        print(f"{name:36}{figure:10,.1f}")
-    worst = min(rates[JPH], rates[RUNS])
-    copy, original = worst / rates[PSQL], worst / rates[ORIGINAL]
-    met = "met" if copy >= AIM_COPY and original >= AIM_ORIGINAL else "missed"
-    print(
-        rf"{copy:.2f} × \copy (aim {AIM_COPY:g}), {original:.0f} × the original's way "
-        f"(aim {AIM_ORIGINAL}): {met}"
-    )
+def show(what: str, rates: dict[str, float], *, key: bool) -> list[report.Row]:
+    """Print and return the rates of all ways."""
+    rows: list[report.Row] = [
+        {"name": name, "key": key, "rows_a_second": rate} for name, rate in rates.items()
+    ]
+    shown = [{**row, "ratio": row["rows_a_second"] / rates[PSQL]} for row in rows]
+    columns = (("rows_a_second", "rows/s", "12,.0f"), ("ratio", r"× \copy", "10.2f"))
+    report.table(shown, columns, 36, f"into the table {what}")
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    options = {"readings": (READINGS, "in each trial"), "rounds": (ROUNDS, "of all ways")}
+    report.run("store", __doc__, measure, options)

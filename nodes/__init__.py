@@ -1,1 +1,27 @@
-"""Node kinds, one file each, found by the Type they declare."""
+"""Kinds of node, one file each, and the table of every kind that this package brings.
+
+Other packages add kinds of their own by the entry point group `jph.kinds` (docs/architecture.md).
+"""
+
+from typing import Final
+
+KINDS: Final = {
+    "Camera": "jph.gateway.camera.node:Camera",
+    "ControlProgram": "nodes.controlprogram:ControlProgram",
+    "Flask": "jph.gateway.node:Gateway",
+    "Gateway": "jph.gateway.node:Gateway",
+    "HouseSimulator": "jph.sim.house_simulator:HouseSimulator",
+    "PilotCard": "nodes.pilotcard:PilotCard",
+    "Pipe": "nodes.pipe:Pipe",
+    "Pool": "nodes.pool:Pool",
+    "Recorder": "nodes.recorder:Recorder",
+    "Setpoint": "nodes.setpoint:Setpoint",
+    "Shedding": "nodes.shedding:Shedding",
+    "Teleinfo": "nodes.teleinfo:Teleinfo",
+    "TempLinux": "nodes.pipe:Pipe",
+    "controlSensor": "nodes.setpoint:Setpoint",
+    "jphPostgreSQL": "collector.jphpostgresql:JphPostgreSQL",
+    "jphRedis": "nodes.jphredis:JphRedis",
+    "postgresCalcHandler": "collector.calc:PostgresCalcHandler",
+}
+"""Module and class of each kind, by the `Type` of its entries in the config."""

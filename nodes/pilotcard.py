@@ -8,22 +8,21 @@ import reprlib
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final
 
-import msgspec
-
+from jph.config.house.card import PilotCardSettings
+from jph.config.house.loads import mask_of, wiring
 from jph.config.model import Network, expand, state_dir
 from jph.devices.i2c import open_bus
 from jph.devices.mcp23017 import Mcp23017, ReadBack
 from jph.errors import ConfigError, DeviceError, Problem, StoreError
 from jph.heating.card import Card
 from jph.heating.holds import Ends, asked
-from jph.heating.leases import Fallback, Stage
+from jph.heating.leases import fallback_of
 from jph.heating.orderbook import Given, from_stored, to_stored
 from jph.heating.orders import Order, decode
 from jph.heating.report import Report
-from jph.heating.wiring import MASK_LIMIT, Wire, wiring
-from jph.node.node import Node, Settings, now_ms
+from jph.node.node import Node, now_ms
 from jph.util import durable
 from jph.util.logs import Throttle
 from jph.wire.codec import Control, Json, Quality, Reading
@@ -31,52 +30,6 @@ from jph.wire.codec import Control, Json, Quality, Reading
 LONGEST_DELAY_S: Final = 60.0
 STATE_INTERVAL_S: Final = 30.0
 BLIND: Final = (Quality.STALE, Quality.IMPLAUSIBLE)
-
-
-class PilotCardSettings(Settings, frozen=True):
-    """Where the chip is, and what hangs on its wires; durations in seconds.
-
-    `shed` maps a phase to the codifier of its shed mask, `meter` to that of its current; `state`
-    is the element that tells everything about every wire.  The others are the fallback's, see
-    `jph.heating.leases`.
-    """
-
-    bus: int | str
-    address: int = 0x20
-    wires: tuple[Wire, ...] = ()
-    shed: dict[str, str] = msgspec.field(default_factory=dict)
-    meter: dict[str, str] = msgspec.field(default_factory=dict)
-    state: str = ""
-    hold: float = 60.0
-    meter_hold: float = 120.0
-    share: float = 0.5
-    share_for: float = 1800.0
-    then: Literal["frost", "orders"] = "frost"
-    release_interval: float = 5.0
-
-    def __post_init__(self) -> None:
-        if not 0x20 <= self.address <= 0x27:
-            raise ValueError(f"Address: expected 32 to 39 (0x20 + module), found {self.address}")
-        for key, phases in (("Shed", self.shed), ("Meter", self.meter)):
-            if wrong := [phase for phase in phases if phase not in ("1", "2", "3")]:
-                raise ValueError(f"{key}: expected phases 1, 2 or 3, found {wrong[0]!r}")
-        if min(self.hold, self.meter_hold, self.share_for, self.release_interval) < 0:
-            raise ValueError(
-                "Hold, MeterHold, ShareFor and ReleaseInterval: expected seconds, 0 or more"
-            )
-        if not 0 <= self.share <= 1:
-            raise ValueError(f"Share: expected 0 to 1, found {self.share:g}")
-
-    def fallback(self) -> Fallback:
-        """Return what happens without masks."""
-        return Fallback(
-            hold_s=self.hold,
-            meter_hold_s=self.meter_hold,
-            share=self.share,
-            share_s=self.share_for,
-            after=Stage(self.then),
-            release_interval_s=self.release_interval,
-        )
 
 
 class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
@@ -199,7 +152,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         shed, meter = self.settings.shed, self.settings.meter
         house = wiring(self.network)
         masks = {int(phase): code for phase, code in shed.items()}
-        card = Card(house, self.codifier, self.settings.fallback(), masks, time.monotonic())
+        card = Card(house, self.codifier, fallback_of(self.settings), masks, time.monotonic())
         self._masks = {code: phase for phase, code in masks.items()}
         self._meters = {code: int(phase) for phase, code in meter.items() if phase in shed}
         self._path = state_dir() / "orders" / f"{self.codifier}.json"
@@ -210,12 +163,12 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         return heater is not None and heater.takes(order)
 
     def _take_mask(self, reading: Reading, now_s: float) -> bool:
-        number, phase = reading.number, self._masks[reading.source]
-        if number is None or not 0 <= number < MASK_LIMIT or number % 1:
+        mask, phase = mask_of(reading.number), self._masks[reading.source]
+        if mask is None:
             value = reprlib.repr(reading.value)
             self._say_once(reading.source, f"{reading.source} is no mask: {value}")
             return False
-        self._card.hear(phase, int(number), now_s)
+        self._card.hear(phase, mask, now_s)
         if phase not in self._meters.values() and reading.quality not in BLIND:
             self._card.see(phase, now_s)
         return True
@@ -323,8 +276,8 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             return
         for code, heater in self._card.heaters.items():
             untouched = self._wanted[code] == self._restored.get(code)
-            if heater.power_on is not None and untouched:
-                given = Given(heater.power_on, self.codifier, now_ms())
+            if heater.actuator.power_on is not None and untouched:
+                given = Given(heater.actuator.power_on, self.codifier, now_ms())
                 self._card.given[code] = self._wanted[code] = given
         self._asked.set()  # to be made durable, behind what may be on its way to the disk now
 

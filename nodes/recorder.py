@@ -145,8 +145,8 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
         evidence = Evidence(self.network)
         self._evidence = evidence
         self._lookout = Lookout(self.network, evidence, self.codifier, self.settings.seconds_left)
-        self._currents = {r.current: r.phase for r in evidence.roles.phases.values()}
-        self._masks = {r.mask: r.phase for r in evidence.roles.phases.values()}
+        self._currents = {p.current: p.number for p in evidence.phases.values()}
+        self._masks = {p.mask: p.number for p in evidence.phases.values()}
 
     def _keep(self, bus: str, datagram: bytes, now_s: float) -> None:
         address, port = self.sender

@@ -8,14 +8,16 @@ from typing import Final
 
 import msgspec
 
+from jph.config.house.house import House
+from jph.config.house.loads import mask_of, wiring
+from jph.config.house.shedder import SheddingSettings
 from jph.config.model import state_dir
 from jph.errors import ConfigError, StoreError
 from jph.heating.orders import Order
-from jph.heating.shedding import Decision, Readings, Report, Rules, SheddingPolicy
+from jph.heating.shedding import Decision, Readings, Report, SheddingPolicy
 from jph.heating.shedding.peaks import TOLERANCE
-from jph.heating.shedding.trip import CURVE
-from jph.heating.wiring import wiring
-from jph.node.node import Node, Settings, now_ms
+from jph.heating.shedding.rules import rules_of
+from jph.node.node import Node, now_ms
 from jph.util import durable
 from jph.util.logs import Throttle
 from jph.wire.codec import Json, Quality, Reading
@@ -33,96 +35,7 @@ START_S: Final = 2.0
 
 EXPLAIN_INTERVALS: Final = 5
 NO_TRIP: Final = -1
-MASK_LIMIT: Final = 2**63
 STGE_OVERRUN: Final = 1 << 7
-
-
-class PhaseSettings(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
-    """One phase: its mask's codifier, that of its current, and what is declared.
-
-    `limit` is in amperes; `warning` is the element that carries the meter's overrun warning,
-    `explain` the one that tells why, `peak` carries the meter's highest power of its day, VA.
-    """
-
-    phase: int
-    codifier: str
-    current: str
-    limit: float | None = None
-    warning: str = ""
-    explain: str = ""
-    peak: str = ""
-
-    def __post_init__(self) -> None:
-        if self.phase not in (1, 2, 3):
-            raise ValueError(f"Phase: expected 1, 2 or 3, found {self.phase}")
-        if self.limit is not None and not 0 < self.limit < 1000:
-            raise ValueError(f"Limit: expected amperes above 0, found {self.limit:g}")
-
-
-class SheddingSettings(Settings, frozen=True):
-    """What to watch and how; amperes, watts, volts, and seconds for all that is a time.
-
-    `subscribed` is the element with the contract's amperes; of it and a phase's own `Limit` the
-    smaller one counts.  Of several shedders the one with the lowest `rank` decides.
-    """
-
-    phases: tuple[PhaseSettings, ...]
-    subscribed: str = ""
-    status: str = ""
-    rank: int = 1
-    shadow: bool = False
-    margin: float = 0.6
-    settle: float = 2.6
-    minimum_off: float = 120.0
-    minimum_on: float = 60.0
-    maximum_off: float = 3600.0
-    silence: float = 3.9
-    surprise: float = 12.0
-    blind_after: float = 300.0
-    blind_share: float = 0.5
-    assumed_watts: float = 1150.0
-    voltage: float = 230.0
-    breaker: float | None = None
-    breaker_curve: tuple[tuple[float, float], ...] = CURVE
-    priority_worth: float = 200.0
-    eco_first: bool = False
-
-    def __post_init__(self) -> None:
-        numbers = [phase.phase for phase in self.phases]
-        if len(set(numbers)) < len(numbers):
-            raise ValueError("Phases: a phase is there twice")
-        if self.voltage <= 0 or not 0 <= self.blind_share <= 1:
-            raise ValueError("Voltage: expected volts above 0; BlindShare: expected 0 to 1")
-        if self.breaker is not None and self.breaker <= 0:
-            raise ValueError(f"Breaker: expected amperes above 0, found {self.breaker:g}")
-        ratios = [ratio for ratio, _ in self.breaker_curve]
-        if not ratios or ratios[0] <= 0 or ratios != sorted(set(ratios)):
-            raise ValueError("BreakerCurve: expected [multiple, seconds] by rising multiple")
-        if any(seconds <= 0 for _, seconds in self.breaker_curve):
-            raise ValueError("BreakerCurve: expected seconds above 0")
-        unlimited = [phase.phase for phase in self.phases if phase.limit is None]
-        if unlimited and not self.subscribed:
-            raise ValueError(f"Phases: phase {unlimited[0]} has no Limit, and no Subscribed is set")
-
-    def rules(self) -> Rules:
-        """Return the policy's numbers."""
-        return Rules(
-            margin_a=self.margin,
-            settle_s=self.settle,
-            minimum_off_s=self.minimum_off,
-            minimum_on_s=self.minimum_on,
-            maximum_off_s=self.maximum_off,
-            silence_s=self.silence,
-            surprise_a=self.surprise,
-            blind_after_s=self.blind_after,
-            blind_share=self.blind_share,
-            assumed_a=self.assumed_watts / self.voltage,
-            volts=self.voltage,
-            breaker_a=self.breaker,
-            breaker_curve=self.breaker_curve,
-            priority_s=self.priority_worth,
-            eco_first=self.eco_first,
-        )
 
 
 class Shedding(Node, type="Shedding", settings=SheddingSettings):
@@ -188,11 +101,11 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         self._peaks = {phase.peak: number for number, phase in phases.items() if phase.peak}
         self._declared = {n: phase.limit for n, phase in phases.items() if phase.limit is not None}
         self._others = {
-            node.codifier: node.sensor.get("Rank", 1)
-            for node in self.network.nodes()
-            if node.type == "Shedding" and node.active and node.codifier != self.codifier
+            shedder.codifier: shedder.rank
+            for shedder in House(self.network).shedders
+            if shedder.active and shedder.codifier != self.codifier
         }
-        self._policy = SheddingPolicy(house, phases, self.settings.rules())
+        self._policy = SheddingPolicy(house, phases, rules_of(self.settings))
         now_s = time.monotonic()
         self._policy.adopt(now_s, masks)
         start = Readings(limits=self._declared, orders=self._orders)
@@ -219,12 +132,11 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         if self._leading:
             return
         masks = {
-            self._numbers[r.source]: int(r.number)
+            self._numbers[r.source]: mask
             for r in readings
             if r.source in self._numbers
             and r.flag != "n"
-            and r.number is not None
-            and 0 <= r.number < MASK_LIMIT
+            and (mask := mask_of(r.number)) is not None
         }
         changed = {n: mask for n, mask in masks.items() if mask != self._masks[n]}
         if changed:

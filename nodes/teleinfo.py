@@ -2,10 +2,9 @@
 
 import asyncio
 import time
-from typing import Final, Literal
+from typing import Final
 
-import msgspec
-
+from jph.config.house.meter import TeleinfoSettings
 from jph.config.model import expand
 from jph.devices.tic.fields import CANONICAL, CURRENTS, is_field
 from jph.devices.tic.labels import Mode
@@ -13,37 +12,11 @@ from jph.devices.tic.line import Cause, causes
 from jph.devices.tic.link import MeterLine, SerialLink
 from jph.devices.tic.meter import Fact, Meter
 from jph.devices.tic.reader import Event, FrameReader
-from jph.node.node import Node, Settings
+from jph.node.node import Node
 from jph.wire.codec import Quality, Value
 
 EVERY_FRAME: Final = frozenset(name for label in CURRENTS for name in (label, CANONICAL[label]))
 """Fields sent each time they are heard: whoever sheds load lives on their freshness."""
-
-
-class ElementSettings(Settings, frozen=True):
-    """One element: the codifier it is sent under, and a label or canonical field."""
-
-    codifier: str
-    field: str
-
-
-class TeleinfoSettings(Settings, frozen=True):
-    """Where the meter is and which of its words go where. Times in seconds.
-
-    ``device`` is a path (best one under /dev/serial/by-id) or any URL of pyserial.
-    ``warning_expiry``: a warning (ADPS, ADIR1-3) not renewed for so long goes back to 0.
-    ``silence``: a meter that was heard and then not for so long has its port opened anew.
-    """
-
-    device: str
-    mode: Literal["auto", "historique", "standard"] = "auto"
-    proxy: list[ElementSettings] = msgspec.field(default_factory=list)
-    warning_expiry: float = 15.0
-    silence: float = 10.0
-
-    def __post_init__(self) -> None:
-        if min(self.warning_expiry, self.silence) <= 0:
-            raise ValueError("WarningExpiry and Silence must be above 0 s")
 
 
 class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):

@@ -1,11 +1,13 @@
-"""A judge of shedding policies: simulated winter days, and what a policy made of them.
+"""A judge of shedding policies on simulated winter days.
 
-case      what is judged: sizing, seed, and how kind meter, heaters and breaker are
-faults    what the line loses
-policies  our policy and those it is compared with, all behind one small interface
-bound     perfect knowledge: what nobody can do better
-scorer    integrals over the limit, trips, cold rooms
-day       one policy, one day
-figures   many days in a few numbers
-realtime  one house at the pace of the clock, and the programs that look after it
+neighbourhood  random houses of three sizings
+case           one house on one day, with properties of meter, heaters and breaker
+pace           timing of the meter's line without its characters
+faults         losses on the line
+policies       our policy and the ones beside it, behind one small interface
+bound          the best possible result, with perfect knowledge
+scorer         integrals over the limit, trips, cold rooms
+day            one policy on one day
+figures        many days in a few numbers
+realtime       one house in real time, and the config of its programs
 """

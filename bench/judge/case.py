@@ -1,26 +1,27 @@
-"""What is judged: one house on one day, and how kind its parts are."""
+"""One house on one day, with properties of its meter, heaters and breaker."""
 
 from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from jph.heating.wiring import Heater, Wiring
-from jph.sim.meter.pace import Mode
-from jph.sim.physics import HouseSpec, Sizing, generate
+from bench.judge.neighbourhood import Sizing, generate
+from bench.judge.pace import Mode
+from jph.config.house.loads import Load, PilotWire, Wiring
+from jph.sim.physics import HouseSpec
 from jph.sim.physics.protection import OPENS_AT
 
 INDOOR_C: Final = (19.0, 20.0)
 NAMEPLATE_SPREAD: Final = 0.05
-"""What stands on a heater is true within this share."""
+"""Relative error of the watts on the plate of a heater."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One winter day of one house, or some `hours` of it.
 
-    `obey_s` is how long its heaters take to obey (from, to), `opens_at` the multiple of the
-    contract at which the meter's breaker opens in the end.  A policy is told the `watts` on the
-    heaters' plates only if that is asked for.
+    `obey_s` is the delay of its heaters (from, to), `opens_at` the multiple of the contract at
+    which the breaker of the meter opens in the end. A policy knows the watts on the plates of the
+    heaters only with `watts`.
     """
 
     sizing: Sizing
@@ -32,13 +33,13 @@ class Case:
     watts: bool = False
     hours: float = 24.0
     start_s: float = 0.0
-    """When the power comes back, s since midnight."""
+    """Time at which the power comes back, s since midnight."""
     meter_s: float = 0.0
-    """So much later the meter begins its first frame."""
+    """Delay of the first frame of the meter."""
 
     @property
     def end_s(self) -> float:
-        """When it ends, s since midnight."""
+        """End of the case, s since midnight."""
         return self.start_s + self.hours * 3600
 
     def house(self) -> HouseSpec:
@@ -46,7 +47,7 @@ class Case:
         return generate(self.sizing, self.seed, obey_s=self.obey_s)
 
     def indoor_c(self) -> float:
-        """Return how warm the rooms are when the power comes back."""
+        """Return the temperature of the rooms at the start."""
         return Random(f"indoor {self.seed}").uniform(*INDOOR_C)
 
 
@@ -58,16 +59,15 @@ def wiring(spec: HouseSpec, *, watts: bool = False, seed: int = 0) -> Wiring:
         mine = sorted(h.codifier for h in spec.heaters if h.phase == phase)
         ranks.update({codifier: rank for rank, codifier in enumerate(mine)})
     return Wiring(
-        Heater(
+        Load(
             codifier=heater.codifier,
-            card=f"P{heater.phase}",
-            wire=ranks[heater.codifier] + 1,
             phase=heater.phase,
             bit=ranks[heater.codifier],
             room=heater.room,
             name="",
             watts=_plate(heater.watts, random) if watts else None,
             priority=heater.priority,
+            actuator=PilotWire(f"P{heater.phase}", ranks[heater.codifier] + 1),
         )
         for heater in spec.heaters
     )

@@ -1,4 +1,4 @@
-"""One policy, one day: the meter speaks at its pace, the policy answers, the heaters obey."""
+"""One policy on one day: the meter sends at its pace, the policy decides, the heaters obey."""
 
 import time
 from typing import Final
@@ -6,23 +6,23 @@ from typing import Final
 from bench.judge.bound import Bound
 from bench.judge.case import Case, wiring
 from bench.judge.faults import Faults
+from bench.judge.pace import Pace
 from bench.judge.policies import Maker, Policy
 from bench.judge.scorer import DayScore, Scorer
+from jph.config.house.loads import Wiring
 from jph.heating.orders import Order
 from jph.heating.shedding import Readings
-from jph.heating.wiring import Wiring
-from jph.sim.meter.pace import Pace
-from jph.sim.physics import House
+from jph.sim.physics import SimulatedHouse
 from jph.sim.physics.protection import Protection
 
 TIMER_S: Final = 1.0
-"""A policy that hears nothing is called this often."""
+"""Interval of calls to a policy that receives nothing."""
 
 
 def judge(case: Case, make: Maker | None) -> DayScore:
-    """Return what a policy makes of a day; without one, what perfect knowledge does."""
+    """Return the score of a policy on a day; without a policy, that of perfect knowledge."""
     spec = case.house()
-    house = House(spec, seed=case.seed, start_s=case.start_s, indoor_c=case.indoor_c())
+    house = SimulatedHouse(spec, seed=case.seed, start_s=case.start_s, indoor_c=case.indoor_c())
     scorer = Scorer(house, Protection(spec.subscribed_a, opens_at=case.opens_at))
     started_s = time.process_time()
     if make is None:
@@ -50,7 +50,7 @@ class _Day:
         self._switchings = 0
 
     def run(self) -> None:
-        """Live through the day."""
+        """Run the day."""
         house, scorer, meter = self._house, self._scorer, self._meter
         limit_a = float(house.spec.subscribed_a)
         house.watch = self._changed
@@ -80,11 +80,11 @@ class _Day:
     def _at_the_meter(self) -> None:
         house = self._house
         while house.time_s >= self._meter.due_s:
-            said = self._meter.step(house.time_s, house.amps)
-            if said is None or self._scorer.dead_until_s is not None:
+            sent = self._meter.step(house.time_s, house.amps)
+            if sent is None or self._scorer.dead_until_s is not None:
                 continue
-            if self._faults is None or self._faults.heard(said.time_s):
-                self._step(Readings(currents=said.currents, warnings=said.warnings))
+            if self._faults is None or self._faults.heard(sent.time_s):
+                self._step(Readings(currents=sent.currents, warnings=sent.warnings))
 
     def _step(self, readings: Readings) -> None:
         self._stepped_s = self._house.time_s
@@ -96,7 +96,7 @@ class _Day:
 
     def _apply(self, phase: int, mask: int, changed: int) -> None:
         self._masks[phase] = mask
-        for heater in self._table.shed(phase, changed):
-            order = Order.OFF if mask >> heater.bit & 1 else Order.COMFORT
-            self._house.order(heater.codifier, order)
+        held = self._table.held(phase, mask)
+        for codifier in self._table.held(phase, changed):
+            self._house.order(codifier, held.get(codifier, Order.COMFORT))
             self._switchings += 1

@@ -1,4 +1,4 @@
-"""What a meter's line loses on a day: silences, spells of noise, a group here and there."""
+"""Losses on the line of a meter in a day: silences, spells of noise, single groups."""
 
 from bisect import bisect_right
 from random import Random
@@ -10,11 +10,11 @@ NOISES_A_DAY: Final = 6
 NOISE_S: Final = (10.0, 40.0)
 HEARD_IN_NOISE: Final = 0.1
 LOST: Final = 0.005
-"""The share of groups that are lost at any time: a wrong checksum or parity."""
+"""Share of groups lost at any time, by a wrong checksum or parity."""
 
 
 class Faults:
-    """The faults of a day, from its seed alone: every policy meets the same spells."""
+    """The faults of a day, from its seed alone, so that every policy meets the same spells."""
 
     def __init__(self, seed: int, hours: float) -> None:
         random = Random(f"faults {seed}")

@@ -1,20 +1,20 @@
-"""The policies that are compared, behind one small interface.
+"""The compared policies, behind one small interface.
 
-Whoever wants another judged writes a class with `step` and an entry in `POLICIES`.
+A further policy is a class with `step` and an entry in `POLICIES`.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
+from jph.config.house.loads import Load, Wiring
 from jph.heating.shedding import Decision, Readings, SheddingPolicy
-from jph.heating.wiring import Heater, Wiring
 
 
 class Policy(Protocol):
-    """What sheds: `step` takes what the meter said since the last call, and returns the masks.
+    """A policy: `step` takes the readings of the meter since the last call and returns the masks.
 
-    It is called for each group of the meter that carries currents or warnings, and every second in
-    which there was none.  The first call brings the limits.
+    It is called for each group of the meter with currents or warnings, and every second without
+    one. The first call carries the limits.
     """
 
     def step(self, now_s: float, readings: Readings, /) -> Decision:
@@ -58,15 +58,15 @@ class RadiatorRule:
 
 
 class CommercialRule:
-    """What one can buy: sheds in a fixed order of priority, each heater back after five minutes."""
+    """The rule of devices on sale: fixed order of priority, each heater back after five minutes."""
 
     BACK_S: Final = 300.0
     CASCADE_S: Final = 5.0
-    """The time it gives a heater before it takes the next."""
+    """Time between a heater and the next."""
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
-        self._order: Mapping[int, list[Heater]] = {
+        self._order: Mapping[int, list[Load]] = {
             phase: sorted(heaters, key=lambda h: (h.priority, h.codifier))
             for phase, heaters in wiring.phases.items()
         }
@@ -75,7 +75,7 @@ class CommercialRule:
         self._shed_s = dict.fromkeys(wiring.phases, 0.0)
 
     def step(self, now_s: float, readings: Readings, /) -> Decision:
-        """Shed the next of a phase that is over, and let go whose time has come."""
+        """Shed the next heater of a phase over the limit; restore heaters whose time has passed."""
         self._limits.update(readings.limits)
         for codifier in [c for c, until_s in self._until_s.items() if now_s >= until_s]:
             del self._until_s[codifier]

@@ -1,8 +1,7 @@
-"""A house of the judge at the pace of the clock: the real programs read its meter, drive its chips.
+"""A house of the judge in real time: the real programs read its meter and drive its chips.
 
-The house, the meter's line and the chips are those of `jph.sim.live`; the books are the judge's.
-It stands still until `begin`: the programs run and have heard the meter when its power comes
-back.
+House, meter line and chips are those of `jph.sim.live`; the scorer is that of the judge. The house
+stands still until `start`: the programs run and have received a frame when its power comes back.
 """
 
 import asyncio
@@ -10,50 +9,50 @@ import json
 import logging
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from bench.footprint import GROUP, free_port
+from bench.harness import network
+from bench.harness.network import Json
 from bench.judge.case import Case, wiring
 from bench.judge.scorer import Scorer
+from jph.config.house.card import FIRST_ADDRESS
+from jph.config.house.loads import Wiring
 from jph.heating.orders import WIRES
-from jph.heating.wiring import Wiring
-from jph.sim.blueprint import FIRST_ADDRESS, Blueprint
+from jph.sim.blueprint import Blueprint
 from jph.sim.chips.i2cbus import Outputs
 from jph.sim.live import LONGEST_DELAY_S, METER_ADDRESS, LiveHouse
 from jph.sim.meter.frames import with_parity
-from jph.sim.meter.line import Line, duration_s
+from jph.sim.meter.line import MeterLine, duration_s
 from jph.sim.meter.register import Register
-from jph.sim.physics import House
+from jph.sim.physics import SimulatedHouse
 from jph.sim.physics.protection import Protection
 from jph.sim.physics.spec import PHASES
 
 CARDS: Final = ("P1", "P2", "P3")
 NODES: Final = (*CARDS, "TI", "SH")
-"""The programs of a house; the shedder last, it is to hear the meter soon."""
+"""The programs of a house; the shedder last, because a frame must follow its start soon."""
 
 NOT_BASE: Final = frozenset({"HCHP", "HHPHC"})
-"""What a meter of the base tariff does not say; the pace of the judge is that of such a meter."""
-
-Json = dict[str, Any]
+"""Labels that a meter of the base tariff does not send; `bench.judge.pace` is such a meter."""
 
 
-class BaseLine(Line):
-    """The line of a meter of the base tariff (HCHC stands for BASE, which is as long)."""
+class BaseLine(MeterLine):
+    """The line of a meter of the base tariff (HCHC replaces BASE, which is as long)."""
 
     def _next_frame(self, now_s: float) -> tuple[str, ...]:
         return tuple(label for label in super()._next_frame(now_s) if label not in NOT_BASE)
 
 
 class JudgedHouse(LiveHouse):
-    """A house of a case with the scorer's books, in a directory of its own.
+    """A house of a case with a scorer, in a directory of its own.
 
-    `late_s` holds by how much each group of the meter left later than on a real line, s.
+    `late_s` holds the delay of each group against a real line, s.
     """
 
     def __init__(self, case: Case, directory: Path) -> None:
         spec = case.house()
         state = directory / "state.json"
-        first = House(spec, seed=case.seed, start_s=case.start_s, indoor_c=case.indoor_c())
+        first = SimulatedHouse(spec, seed=case.seed, start_s=case.start_s, indoor_c=case.indoor_c())
         kept = {
             "house": {**first.snapshot(), "heaters": {}},  # they wake one by one
             "meter": Register(METER_ADDRESS, spec.subscribed_a).snapshot(),
@@ -70,13 +69,13 @@ class JudgedHouse(LiveHouse):
         self.house.watch = self._changed
         self.register.observe(self.house.time_s, self.house.amps, 0.0)
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Let the power come back now."""
         self._stepped_s = time.monotonic()
         self._begun = True
 
     async def run(self) -> None:
-        """Send group after group until the stretch is over; then the house stands still again."""
+        """Send group after group until the case ends; then the house stands still again."""
         line = BaseLine(self.register)
         due_s = time.monotonic()
         while self.house.time_s < self._end_s:
@@ -92,7 +91,7 @@ class JudgedHouse(LiveHouse):
         self.scorer.score.switchings = self._switchings / len(self.house.heaters)
 
     def advance(self) -> None:
-        """Let the house live up to now, if it lives already, and keep its books."""
+        """Advance a started house to now, and account for it."""
         if not self._begun:
             return
         super().advance()
@@ -113,7 +112,7 @@ class JudgedHouse(LiveHouse):
 
 
 def places(table: Wiring) -> dict[tuple[int, int], str]:
-    """Return which heater hangs on which wire of which chip: one card after the other is filled."""
+    """Return the heater of each wire of each chip; one card after the other is filled."""
     return {
         (FIRST_ADDRESS + index // WIRES, index % WIRES + 1): codifier
         for index, codifier in enumerate(table.heaters)
@@ -121,7 +120,7 @@ def places(table: Wiring) -> dict[tuple[int, int], str]:
 
 
 def configuration(case: Case, meter: Path, i2c: Path) -> Json:
-    """Return a configuration of meter, shedder and cards; they know what a policy is told."""
+    """Return a config of meter, shedder and cards with the knowledge that a policy has."""
     spec = case.house()
     table = wiring(spec)
     fields = {f"I{n}": f"CURRENT_{n}" for n in PHASES} | {f"W{n}": f"WARNING_{n}" for n in PHASES}
@@ -146,18 +145,7 @@ def configuration(case: Case, meter: Path, i2c: Path) -> Json:
         mine = {wire: c for (at, wire), c in places(table).items() if at == address}
         nodes.append(_node(card, "PilotCard", 5, _card(table, address, mine, i2c)))
         parents |= dict.fromkeys(mine.values(), card)
-    elements = [
-        {"Codifier": codifier, "Type": "Proxy", "Sensor": {"Codifier": parent}}
-        for codifier, parent in parents.items()
-    ]
-    multicast = {
-        "Control-Channel": {"Address": GROUP, "Port": free_port()},
-        "Data-Channel": {"Address": "239.255.77.2", "Port": free_port()},
-        "Interfaces": {"*": "lo"},
-        "TTL": 0,
-    }
-    logs = {"version": 1, "root": {"level": "WARNING"}}
-    return {"Multicast": multicast, "Logging": logs, "Sensors": [*nodes, *elements]}
+    return network.config([*nodes, *network.proxies(parents)])
 
 
 def _card(table: Wiring, address: int, wires: dict[int, str], i2c: Path) -> Json:

@@ -1,30 +1,30 @@
-"""What a day comes to: integrals over the limit, trips, switchings, cold rooms."""
+"""The score of a day: integrals over the limit, trips, switchings, cold rooms."""
 
 from dataclasses import dataclass, field
 from typing import Final
 
-from jph.sim.physics import House
+from jph.sim.physics import SimulatedHouse
 from jph.sim.physics.protection import Protection
 from jph.sim.physics.weather import HOUR_S
 
 OUTAGE_S: Final = 180.0
-"""How long it takes people to find the breaker and close it."""
+"""Time until a person has closed the breaker again."""
 
 LOOK_S: Final = 60.0
-"""How often the rooms' temperatures are looked at."""
+"""Interval of the temperature samples."""
 
 PATIENCE_S: Final = 1.0
-"""While no current changes, a breaker that opens is noticed this late at most."""
+"""Longest delay of noticing that a breaker opened while no current changes."""
 
 EXACT_A: Final = 1e-6
 
 
 @dataclass(slots=True)
 class DayScore:
-    """What one policy made of one day.
+    """The score of one policy on one day.
 
-    `trips` by what opened; `over_as` is A·s over the limit, `overs` how long each overrun lasted,
-    s; `cold` holds the degree-hours below the setpoint of each room.
+    `trips` counts by the breaker that opened; `over_as` is A·s over the limit, `overs` the duration
+    of each overrun, s; `cold` holds the degree-hours below the setpoint of each room.
     """
 
     trips: dict[str, int] = field(default_factory=dict)
@@ -37,9 +37,9 @@ class DayScore:
 
 
 class Scorer:
-    """Keeps account of a house: call `account` whenever a current has changed, and now and then."""
+    """Accounts for a house: call `account` at every change of a current, and regularly."""
 
-    def __init__(self, house: House, protection: Protection) -> None:
+    def __init__(self, house: SimulatedHouse, protection: Protection) -> None:
         self.house = house
         self.score = DayScore()
         self.dead_until_s: float | None = None
@@ -52,7 +52,7 @@ class Scorer:
         self._deficits = dict.fromkeys(house.rooms, 0.0)
 
     def account(self) -> None:
-        """Book the time since the last call, when all currents were as they were then."""
+        """Account for the time since the last call, in which all currents were constant."""
         now_s, amps_now = self.house.time_s, self.house.amps
         dt = now_s - self._time_s
         if dt < PATIENCE_S and amps_now == self._amps:
@@ -76,7 +76,7 @@ class Scorer:
         self._time_s, self._amps = self.house.time_s, self.house.amps
 
     def finish(self) -> DayScore:
-        """Close the books."""
+        """Return the score."""
         self.account()
         self._look(self.house.time_s)
         for index, since_s in enumerate(self._over_since):

@@ -10,20 +10,20 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 Link = dict[str, Any]
-"""Where the two sides meet: addresses and ports that nobody else uses."""
+"""Addresses and ports of the two sides, used by no other program."""
 
 MESSAGE: Final = "<IIQ8sId"
 HEAD: Final = b"dAA@@\x01\0\0"
 CHUNK: Final = 1_000
-"""Readings an application says in one go, where a system takes more than one."""
+"""Readings of one call, where a system takes more than one."""
 FIRST_S: Final = 5.0
-"""How long the first message may take."""
+"""Longest wait for the first message."""
 IDLE_S: Final = 0.25
 """A silence that ends a run."""
 
 
 class Heard(NamedTuple):
-    """What a subscriber took apart, and when the last came, by `time.monotonic`."""
+    """Number of decoded readings, and `time.monotonic` of the last."""
 
     taken: int
     last_s: float
@@ -33,7 +33,7 @@ class Peer(ABC):
     """One side of one system: `near` publishes and asks, `far` subscribes and answers.
 
     Attributes:
-        title: how it is called in the table.
+        title: name in the table.
         fans: whether it is measured with eight subscribers too.
     """
 
@@ -60,12 +60,12 @@ class Peer(ABC):
         """Return the seconds of round trips, one after the other."""
 
     def close(self) -> None:
-        """Leave; what is open ends with the process."""
+        """Leave; open connections end with the process."""
         return
 
 
 def paced(count: int, rate: float, chunk: int, publish: Callable[[int, int], None]) -> None:
-    """Have `publish(first, count)` called so that `rate` readings a second leave."""
+    """Call `publish(first, count)` at a pace of `rate` readings a second."""
     began_s = time.monotonic()
     for first in range(0, count, chunk):
         if rate:

@@ -1,4 +1,4 @@
-"""What Python's sockets can do with nothing around them: the unit, and the limit."""
+"""Plain Python sockets: the unit of the comparison, and its limit."""
 
 import socket
 import struct
@@ -94,7 +94,7 @@ class Bare(Peer):
 
 
 class Batched(Bare):
-    """Many messages a call, written and read by the simplest code that there is."""
+    """Many messages a call, written and read by the simplest code."""
 
     title = "bare UDP_SEGMENT, UDP_GRO"
 

@@ -1,4 +1,4 @@
-"""What the systems have in common that call back for each message, each in its own way."""
+"""Base of the systems that call back for each message."""
 
 import struct
 import time
@@ -10,7 +10,7 @@ from bench.peers import FIRST_S, HEAD, IDLE_S, MESSAGE, Heard, Link, Peer, paced
 class Called(Peer):
     """A system that takes one message a call and hands up one message a call.
 
-    It publishes on the topic `says`, and hears the topic `hears`.
+    It publishes on one topic and subscribes to the other.
     """
 
     def __init__(self, link: Link, near: bool) -> None:
@@ -20,7 +20,7 @@ class Called(Peer):
         self._times: list[float] = []
         self._began_s = 0.0
         self._question = self._struct.pack(1, 7, 1, HEAD, 8, 0.5)
-        self.says, self.hears = ("there", "back") if near else ("back", "there")
+        self.sends, self.receives = ("there", "back") if near else ("back", "there")
         self.connect()
 
     @abstractmethod
@@ -33,10 +33,10 @@ class Called(Peer):
 
     @abstractmethod
     def turn(self, seconds: float) -> None:
-        """Let what came be handed up, for so long at most if nothing comes."""
+        """Deliver what has arrived, and wait at most this long."""
 
     def flush(self) -> None:
-        """Have what was published leave."""
+        """Send what was published."""
 
     def hear(self, message: bytes) -> None:
         """Take one message; answer it, or ask again."""

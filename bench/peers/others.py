@@ -19,7 +19,7 @@ class Lcm(Called):
 
         group, port = self.link["group"], self.link["port"]
         self._lcm = lcm.LCM(f"udpm://{group}:{port}?ttl=0&recv_buf_size={8 * 2**20}")
-        self._subscription = self._lcm.subscribe(self.hears, self._take)
+        self._subscription = self._lcm.subscribe(self.receives, self._take)
         self._subscription.set_queue_capacity(0)  # no bound
 
     def _take(self, _: str, message: bytes) -> None:
@@ -27,7 +27,7 @@ class Lcm(Called):
 
     def publish(self, message: bytes) -> None:
         """Send."""
-        self._lcm.publish(self.says, message)
+        self._lcm.publish(self.sends, message)
 
     def turn(self, seconds: float) -> None:
         """Take one message."""
@@ -61,10 +61,10 @@ class Zenoh(Threaded):
         if not self.near:
             config.insert_json5("listen/endpoints", "[]")
         self._session = zenoh.open(config)
-        says, hears = f"jph/{self.says}", f"jph/{self.hears}"
+        sends, receives = f"jph/{self.sends}", f"jph/{self.receives}"
         blocking = zenoh.CongestionControl.BLOCK
-        self._publisher = self._session.declare_publisher(says, congestion_control=blocking)
-        self._subscriber = self._session.declare_subscriber(hears, self._take)
+        self._publisher = self._session.declare_publisher(sends, congestion_control=blocking)
+        self._subscriber = self._session.declare_subscriber(receives, self._take)
 
     def _take(self, sample: Any) -> None:  # noqa: ANN401
         self.hear(sample.payload.to_bytes())
@@ -104,18 +104,18 @@ class Cyclone(Threaded):
         qos = Qos(Policy.Reliability.Reliable(wait_ns), Policy.History.KeepAll)
         hear = self.hear_sample
 
-        class Ear(Listener):
+        class Receiver(Listener):
             def on_data_available(self, reader: Any) -> None:  # noqa: ANN401
                 for sample in reader.take(1_000):
                     hear(sample)
 
         self._make = Message
-        self._writer = DataWriter(participant, Topic(participant, self.says, Message), qos=qos)
-        topic = Topic(participant, self.hears, Message)
-        self._reader = DataReader(participant, topic, qos=qos, listener=Ear())  # type: ignore[no-untyped-call]
+        self._writer = DataWriter(participant, Topic(participant, self.sends, Message), qos=qos)
+        topic = Topic(participant, self.receives, Message)
+        self._reader = DataReader(participant, topic, qos=qos, listener=Receiver())  # type: ignore[no-untyped-call]
 
     def hear_sample(self, sample: Any) -> None:  # noqa: ANN401
-        """Take one, which is taken apart already."""
+        """Take one sample, which is decoded already."""
         self.hear(self._question)
 
     def publish(self, message: bytes) -> None:
@@ -141,20 +141,20 @@ class Nats(Called):
         self._client = await nats.connect(f"nats://127.0.0.1:{self.link['tcp']}")
         self._publish = self._client.publish
         await self._client.subscribe(
-            self.hears, cb=self._take, pending_msgs_limit=-1, pending_bytes_limit=-1
+            self.receives, cb=self._take, pending_msgs_limit=-1, pending_bytes_limit=-1
         )
         await self._client.flush()
 
     async def _take(self, message: Any) -> None:  # noqa: ANN401
         self.hear(message.data)
         for each in self._waiting:
-            await self._publish(self.says, each)
+            await self._publish(self.sends, each)
         if self._waiting:
             self._waiting.clear()
             await self._client._flush_pending()
 
     def publish(self, message: bytes) -> None:
-        """Have it sent."""
+        """Queue it."""
         self._waiting.append(message)
 
     def flush(self) -> None:
@@ -164,7 +164,7 @@ class Nats(Called):
 
     async def _send(self) -> None:
         for each in self._waiting:
-            await self._publish(self.says, each)
+            await self._publish(self.sends, each)
         self._waiting.clear()
         await self._client._flush_pending(force_flush=True)
         await asyncio.sleep(0)
@@ -189,7 +189,7 @@ class Mqtt(Called):
         subscribed = threading.Event()
         self._client.on_subscribe = lambda *_: subscribed.set()
         self._client.connect("127.0.0.1", self.link["tcp"])
-        self._client.subscribe(self.hears)
+        self._client.subscribe(self.receives)
         while not subscribed.is_set():
             self._client.loop(0.1)
 
@@ -198,7 +198,7 @@ class Mqtt(Called):
 
     def publish(self, message: bytes) -> None:
         """Send."""
-        self._client.publish(self.says, message)
+        self._client.publish(self.sends, message)
 
     def turn(self, seconds: float) -> None:
         """Take what is there."""
@@ -217,12 +217,12 @@ class Redis(Called):
         self._client = redis.Redis("127.0.0.1", self.link["tcp"])
         self._pipe = self._client.pipeline(transaction=False)
         self._subscription = self._client.pubsub(ignore_subscribe_messages=True)
-        self._subscription.subscribe(self.hears)
+        self._subscription.subscribe(self.receives)
         self._subscription.get_message(timeout=1)
 
     def publish(self, message: bytes) -> None:
         """Send with the next flush."""
-        self._pipe.publish(self.says, message)
+        self._pipe.publish(self.sends, message)
 
     def flush(self) -> None:
         """Send."""

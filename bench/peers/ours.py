@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from bench.harness import network
 from bench.peers import CHUNK, FIRST_S, IDLE_S, Heard, Link, Peer, paced
 from jph.config.model import Network
 from jph.node.node import Node
@@ -86,7 +87,7 @@ class FarByColumns(Far, type="BenchColumns"):
 
 
 class FarRepairing(Far, type="BenchRepairing"):
-    """Must not lose anything."""
+    """Requests what it lost."""
 
     repairs = True
 
@@ -107,7 +108,7 @@ class Jph(Peer):
         self._become(Near if near else self.far)
 
     def _become(self, kind: type[Node] | None) -> None:
-        """Have a node of this kind run, or none."""
+        """Run a node of this kind, or none."""
         if kind is not self._kind:
             self._runner.run(self._change(kind))
 
@@ -124,7 +125,7 @@ class Jph(Peer):
                 await asyncio.sleep(0.01)
 
     def batches(self) -> list[list[tuple[str, Value]]]:
-        """Return what is said, over and over."""
+        """Return the batches that are sent in a loop."""
         return [[("NE", float(number)) for number in range(CHUNK)]]
 
     def flood(self, count: int, rate: float) -> None:
@@ -137,7 +138,7 @@ class Jph(Peer):
         paced(count, rate, CHUNK, lambda _, some: send(islice(next(batches), some)))
 
     def count(self) -> Heard:
-        """Let the node take what comes."""
+        """Count until no reading arrives any more."""
         return self._runner.run(self._count())
 
     async def _count(self) -> Heard:
@@ -152,14 +153,14 @@ class Jph(Peer):
         return Heard(self.node.heard, self.node.last_s)
 
     def echo(self) -> None:
-        """Let the node answer."""
+        """Answer until no reading arrives any more."""
         assert isinstance(self.node, Far)
         self.node.answers = True
         self._runner.run(self._count())
         self.node.answers = False
 
     def ping(self, trips: int) -> list[float]:
-        """Have a node ask that hears data."""
+        """Measure round trips with a node that receives data."""
         self._become(Asker)
         return self._runner.run(self._ping(trips))
 
@@ -183,7 +184,7 @@ class JphColumns(Jph):
 
 
 class JphRepairing(Jph):
-    """The same, with a subscriber that asks again for what is missing, as the collector does."""
+    """The same, with a subscriber that requests missing readings, as the collector does."""
 
     title = "jph, asking for what is lost"
     fans = False
@@ -212,13 +213,7 @@ def _network(link: Link) -> Network:
         {"Codifier": "NE", "Type": "BenchNear"},
         *({"Codifier": f"F{number}", "Type": "BenchFar"} for number in range(8)),
     ]
-    multicast = {
-        "Control-Channel": {"Address": link["group"], "Port": link["near"]},
-        "Data-Channel": {"Address": link["group"], "Port": link["port"]},
-        "Interfaces": {"*": "lo"},
-        "TTL": 0,
-    }
-    logging = {"version": 1, "root": {"level": "WARNING"}}
-    return msgspec.convert(
-        {"Multicast": multicast, "Logging": logging, "Sensors": sensors}, Network
-    )
+    config = network.config(sensors)
+    for name, port in (("Control-Channel", "near"), ("Data-Channel", "port")):
+        config["Multicast"][name] = {"Address": link["group"], "Port": link[port]}
+    return msgspec.convert(config, Network)

@@ -1,4 +1,4 @@
-"""The servers that some systems need, each on a port of its own, nothing kept on disk."""
+"""The servers that some systems need, each on a port of its own, without files on disk."""
 
 import contextlib
 import shutil
@@ -12,7 +12,7 @@ START_S = 10.0
 
 
 def command(name: str, port: int, directory: Path) -> list[str] | None:
-    """Return how a server is started; None where it is not installed."""
+    """Return the command that starts a server; None if it is not installed."""
     program = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
     if name == "redis-server" and program is None:
         with contextlib.suppress(ImportError):

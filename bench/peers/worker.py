@@ -1,4 +1,4 @@
-"""One side of one system, in a process of its own; it does what its standard input says."""
+"""One side of one system, in a process of its own, controlled by its standard input."""
 
 import gc
 import importlib
@@ -12,7 +12,7 @@ from bench.peers import Peer
 
 
 def main(module: str, name: str, near: bool, link: dict[str, Any]) -> None:
-    """Do each line of the input, and answer it with a line."""
+    """Execute each line of the input, and answer it with a line."""
     kind: type[Peer] = getattr(importlib.import_module(f"bench.peers.{module}"), name)
     peer = kind(link, near)
     gc.collect()

@@ -15,9 +15,9 @@ from collector.energy.hours import (
 )
 from collector.energy.meters import Phase
 from collector.statistics.local_days import Hour, LocalDays
+from jph.config.house.loads import Load, Wiring, wiring
 from jph.config.model import Network
 from jph.errors import ConfigError
-from jph.heating.wiring import Heater, Wiring, wiring
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
@@ -68,7 +68,7 @@ def update_phase(
 def _redo(
     cursor: "cursor",
     phase: Phase,
-    heaters: Sequence[Heater],
+    heaters: Sequence[Load],
     holds: Mapping[str, int],
     reach_ms: int,
     hour: Hour,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from jph.config.house.loads import Load, ceilings
 from jph.heating.orders import Order
-from jph.heating.wiring import Heater, ceilings
 
 VOLTS: Final = 230.0
 """Turns A into VA where the meter does not tell the VA of a phase."""
@@ -128,7 +128,7 @@ def phase_hour(phase: PhaseStreams, start_ms: int, end_ms: int) -> PhaseHour:
 
 
 def heater_hours(
-    heaters: Sequence[Heater], mask: Stream, start_ms: int, end_ms: int
+    heaters: Sequence[Load], mask: Stream, start_ms: int, end_ms: int
 ) -> Mapping[str, HeaterHour]:
     """Return what a phase's mask did to each of its heaters, by codifier."""
     times = {heater.codifier: {Order.OFF: 0, Order.ECO: 0} for heater in heaters}

@@ -69,7 +69,7 @@ def oddities(network: Network) -> list[Problem]:
         odd += [
             Problem("Hosts", f"no host runs {sensor.codifier} ({sensor.type})")
             for sensor in network.nodes()
-            if sensor.type in kinds.table()
+            if kinds.is_known(sensor.type)
             and sensor.type != "ControlProgram"
             and sensor.codifier not in running
         ]

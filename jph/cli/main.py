@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import click
 
-from jph import __version__
 from jph.cli.context import App
 from jph.cli.entry import default_config
 from jph.errors import JphError
+from jph.version import __version__
 
 COMMANDS: Final = {
     "ping": "jph.cli.ping:ping",

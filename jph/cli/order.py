@@ -10,12 +10,12 @@ import click
 from jph.cli.context import App, json_option, run_async
 from jph.cli.drill import Duration
 from jph.cli.output import echo_json
+from jph.config.house.loads import Load, wiring
 from jph.errors import ConfigError, JphError
 from jph.heating.answers import Outcome, refusals
 from jph.heating.holds import LONGEST_S, number_of
 from jph.heating.orders import Order
 from jph.heating.targets import choose, split
-from jph.heating.wiring import Heater, wiring
 from jph.node.outbox import now_ms
 from jph.wire.codec import Flag, Reading
 from nodes.controlprogram import on_bus
@@ -79,12 +79,12 @@ def order(app: App, words: tuple[str, ...], seconds: float | None, as_json: bool
 class _Answers:
     """What heaters say, and when it is all that was waited for."""
 
-    def __init__(self, heaters: Iterable[Heater], wanted: Order) -> None:
+    def __init__(self, heaters: Iterable[Load], wanted: Order) -> None:
         self.readings: dict[str, Reading] = {}
         self.complete = asyncio.Event()
         self._outcomes = [Outcome(heater, wanted, self.readings) for heater in heaters]
         heard = [outcome.heater for outcome in self._outcomes]
-        self._codes = {h.codifier for h in heard} | {h.applied for h in heard}
+        self._codes = {h.codifier for h in heard} | {h.actuator.applied for h in heard}
 
     def read(self, readings: list[Reading]) -> None:
         """Take what comes on the bus."""
@@ -94,12 +94,12 @@ class _Answers:
         if all(outcome.complete for outcome in self._outcomes):
             self.complete.set()
 
-    def waiting(self) -> list[Heater]:
+    def waiting(self) -> list[Load]:
         """Return the heaters that have not said that they took the order."""
         return [o.heater for o in self._outcomes if o.ordered is not o.wanted]
 
 
-async def _give(app: App, heaters: list[Heater], wanted: Order, number: float) -> _Answers:
+async def _give(app: App, heaters: list[Load], wanted: Order, number: float) -> _Answers:
     """Send the order and collect what the heaters say; a lost message is sent again."""
     async with on_bus(app.make_listener()) as console:
         answers = _Answers(heaters, wanted)

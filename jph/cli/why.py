@@ -9,11 +9,11 @@ import click
 
 from jph.cli.context import App, json_option, run_async
 from jph.cli.output import echo_json
+from jph.config.house.loads import Load
 from jph.config.model import Network
 from jph.errors import ConfigError, JphError
 from jph.heating.explain import explain, explain_phase
 from jph.heating.facts import Evidence
-from jph.heating.wiring import Heater
 from jph.node.outbox import now_ms, ping_number
 from jph.wire.codec import Flag, Reading
 from nodes.controlprogram import on_bus
@@ -59,7 +59,7 @@ def why(app: App, what: tuple[str, ...], wait_s: float | None, as_json: bool) ->
     show(app.network, evidence, chosen, bool(what))
 
 
-def choose(evidence: Evidence, what: str) -> list[Heater]:
+def choose(evidence: Evidence, what: str) -> list[Load]:
     """Return the heaters meant by a codifier, a room, a phase, or (nothing) all.
 
     Raises:
@@ -88,20 +88,20 @@ def choose(evidence: Evidence, what: str) -> list[Heater]:
     )
 
 
-def _nodes(evidence: Evidence, chosen: Sequence[Heater]) -> set[str]:
+def _nodes(evidence: Evidence, chosen: Sequence[Load]) -> set[str]:
     """Return the cards and shedders of these heaters."""
     phases = {heater.phase for heater in chosen}
-    shedders = {r.shedder for n, r in evidence.roles.phases.items() if n in phases}
-    return {heater.card for heater in chosen} | shedders
+    shedders = {r.shedder for n, r in evidence.phases.items() if n in phases}
+    return {heater.actuator.card for heater in chosen} | shedders
 
 
-def _patience(network: Network, evidence: Evidence, chosen: Sequence[Heater]) -> float:
+def _patience(network: Network, evidence: Evidence, chosen: Sequence[Load]) -> float:
     nodes = _nodes(evidence, chosen)
     slowest = max(network.sensor(node).sensor_interval for node in nodes)
     return min(slowest + _MARGIN_S, _LONGEST_WAIT_S)
 
 
-async def _listen(app: App, evidence: Evidence, chosen: Sequence[Heater], wait_s: float) -> None:
+async def _listen(app: App, evidence: Evidence, chosen: Sequence[Load], wait_s: float) -> None:
     told = asyncio.Event()
 
     def read(readings: list[Reading]) -> None:
@@ -125,7 +125,7 @@ def _names(network: Network) -> dict[str, str]:
     return {s.codifier: s.short_name or s.name for s in network.sensors}
 
 
-def _show(network: Network, evidence: Evidence, chosen: list[Heater], asked: bool) -> None:
+def _show(network: Network, evidence: Evidence, chosen: list[Load], asked: bool) -> None:
     names, now, one = _names(network), now_ms(), len(chosen) == 1 and asked
     for heater in chosen:
         facts = evidence.heater(heater.codifier)
@@ -144,7 +144,7 @@ def _show(network: Network, evidence: Evidence, chosen: list[Heater], asked: boo
         click.echo(explain_phase(phase))
 
 
-def _show_json(network: Network, evidence: Evidence, chosen: list[Heater], asked: bool) -> None:
+def _show_json(network: Network, evidence: Evidence, chosen: list[Load], asked: bool) -> None:
     names, now = _names(network), now_ms()
     phases = {h.phase for h in chosen} if asked else set(evidence.wiring.phases)
     echo_json(

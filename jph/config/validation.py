@@ -3,7 +3,17 @@
 import enum
 import types
 from functools import cache
-from typing import Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    TypeGuard,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 from msgspec.structs import FieldInfo
@@ -25,7 +35,7 @@ _NAMES = {
 def read_struct(
     struct: type[StructT], raw: object, path: str, problems: list[Problem]
 ) -> StructT | None:
-    """Make a `struct` of `raw`; add what is wrong to `problems` and return None if anything is.
+    """Return a `struct` made of `raw`, or None with every mistake added to `problems`.
 
     Paths read `Sensors[TI].Sensor.BaudRate`: a list's entries are named by their `Codifier` where
     they have one.
@@ -42,13 +52,13 @@ def read_struct(
         if key in raw:
             values[field.name] = _read(hints[field.name], raw[key], where, problems)
         elif field.required:
-            expected = _describe(hints[field.name])
+            expected = describe(hints[field.name])
             problems.append(Problem(where, f"missing; expected {expected}"))
     if len(problems) > before:
         return None
     try:
         return struct(**values)
-    except (TypeError, ValueError) as error:  # a __post_init__ refuses the whole
+    except (TypeError, ValueError) as error:  # __post_init__ refuses the whole
         problems.append(Problem(path or "config", str(error)))
         return None
 
@@ -57,11 +67,12 @@ def read_struct(
 def _shape(struct: type[msgspec.Struct]) -> tuple[dict[str, Any], dict[str, FieldInfo]]:
     """Return the types of a struct's attributes, and its fields by their key."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
-    return get_type_hints(struct), fields
+    return get_type_hints(struct, include_extras=True), fields
 
 
 def _read(kind: Any, raw: object, path: str, problems: list[Problem]) -> Any:  # noqa: ANN401
     """Convert one value, walking into structs and lists of them so that all mistakes are found."""
+    limited, kind = kind, _bare(kind)
     if get_origin(kind) in (Union, types.UnionType):
         arms = [arm for arm in get_args(kind) if arm is not type(None)]
         structs = [arm for arm in arms if _is_struct(arm)]
@@ -77,10 +88,10 @@ def _read(kind: Any, raw: object, path: str, problems: list[Problem]) -> Any:  #
         ]
         return tuple(made) if get_origin(kind) is tuple else made
     try:
-        return msgspec.convert(raw, kind)
+        return msgspec.convert(raw, limited)
     except msgspec.ValidationError as error:
         detail = f" ({error})" if "`$" in str(error) else ""
-        message = f"expected {_describe(kind)}, found {_show(raw)}{detail}"
+        message = f"expected {describe(limited)}, found {_show(raw)}{detail}"
         problems.append(Problem(path, message))
         return None
 
@@ -88,7 +99,7 @@ def _read(kind: Any, raw: object, path: str, problems: list[Problem]) -> Any:  #
 def _unknown_keys(
     raw: dict[str, Any], known: list[str], path: str, problems: list[Problem]
 ) -> None:
-    """A key close to one we know is a slip; any other is somebody's own, not our business."""
+    """Report each unknown key that looks like a misspelt one; others belong to other programs."""
     for key in [key for key in raw if key not in known]:
         import difflib  # seldom needed, and not small
 
@@ -107,10 +118,33 @@ def _label(entry: object, index: int) -> str:
     return code if isinstance(code, str) else str(index)
 
 
-def _describe(kind: Any) -> str:  # noqa: ANN401
-    """Say in words what a type takes."""
+def _bare(kind: Any) -> Any:  # noqa: ANN401
+    """Return a type without the limits and descriptions around it."""
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def _limits(meta: msgspec.Meta) -> str:
+    """Return the limits of a number in words."""
+    bounds = [
+        f"{word} {bound:g}"
+        for word, bound in (
+            ("at least", meta.ge),
+            ("above", meta.gt),
+            ("at most", meta.le),
+            ("below", meta.lt),
+        )
+        if bound is not None
+    ]
+    return f" ({', '.join(bounds)})" if bounds else ""
+
+
+def describe(kind: Any) -> str:  # noqa: ANN401
+    """Return in words what a type takes."""
+    if get_origin(kind) is Annotated:
+        limits = (_limits(m) for m in get_args(kind)[1:] if isinstance(m, msgspec.Meta))
+        return describe(_bare(kind)) + "".join(limits)
     if get_origin(kind) in (Union, types.UnionType):
-        return " or ".join(_describe(arm) for arm in get_args(kind) if arm is not type(None))
+        return " or ".join(describe(arm) for arm in get_args(kind) if arm is not type(None))
     if isinstance(kind, enum.EnumMeta):
         return " or ".join(repr(value) for value in kind._value2member_map_)
     plain = get_origin(kind) or kind

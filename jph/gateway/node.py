@@ -25,8 +25,9 @@ from jph.node.outbox import ping_number
 from jph.wire.codec import EVERY_NODE, Control, Flag
 
 if TYPE_CHECKING:
+    from jph.gateway.platform.app import Access, WebApp
     from jph.gateway.platform.server import WebServer
-    from jph.gateway.platform.services import Parts
+    from jph.gateway.platform.services import Services
 
 _LIBRARIES: Final = ("argon2", "jinja2", "litestar", "prometheus_client", "uvicorn")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -51,6 +52,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     certificate: str = ""
     key: str = ""
     proxies: tuple[str, ...] = ()
+    prefix: str = ""
     sql: dict[str, Any] = msgspec.field(default_factory=dict, name="SQL")
 
 
@@ -72,6 +74,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
     _history: "HistoryReader | None" = None
     _senses: "Senses | None" = None
     _web: "WebServer | None" = None
+    _app: "WebApp | None" = None
     _reader: "asyncio.Task[None] | None" = None
     _ask_s = 0.0
 
@@ -92,24 +95,20 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
     async def open(self) -> None:
         """Listen, serve, and follow the cache."""
         self.check_installed()
-        from jph.gateway.platform.app import build_app
-        from jph.gateway.platform.guard import known_hosts
+        from jph.gateway.platform.app import WebApp
         from jph.gateway.platform.server import Tls, WebServer, listen, port_of, url_of
 
         self._heard = asyncio.Event()
         self._commander = Commander(self.send_control)
         self._hub = Hub(Board(self.network))
-        hosts = known_hosts(self.settings.hosts)
         self._holes = HoleReader(self._hub, self.log)
         self._accounts = Accounts(self.log)
         wanted = self.settings
         tls = Tls.of(wanted.certificate, wanted.key)
-        public = wanted.public == "read"
-        cookie = f"jph-{self.codifier}"
-        app = build_app(self._parts(), hosts, cookie, public=public, proxies=wanted.proxies)
+        self._app = WebApp(self._services(), self._access(), f"jph-{self.codifier}")
         listener = listen(wanted.address, port_of(wanted.port))
         self.url = url_of(listener, tls)
-        self._web = WebServer(app, listener, self._web_ended, self.log, tls)
+        self._web = WebServer(self._app, listener, self._web_ended, self.log, tls)
         self._follow(self._hub.board)
         self.spawn(self._judge(self._hub), "judge")
         self.spawn(self._holes.run(), "holes")
@@ -141,11 +140,28 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         except AccountsError as error:
             self.log.error("nobody can log in: %s", error)
 
-    def _parts(self) -> "Parts":
+    def _access(self) -> "Access":
+        """Return who reaches the gateway, by the settings of now.
+
+        Raises:
+            ConfigError: `Proxies` or `Prefix` has a mistake.
+        """
+        from jph.gateway.platform.app import Access
+        from jph.gateway.platform.forwarded import networks_of, prefix_of
+        from jph.gateway.platform.protection import known_hosts
+
+        return Access(
+            hosts=known_hosts(self.settings.hosts),
+            public=self.settings.public == "read",
+            proxies=networks_of(self.settings.proxies),
+            prefix=prefix_of(self.settings.prefix),
+        )
+
+    def _services(self) -> "Services":
         """Return what the pages and the API are built from."""
         from jph.gateway.accounts.audit import Auditor
         from jph.gateway.platform.app import make_shell
-        from jph.gateway.platform.services import Parts
+        from jph.gateway.platform.services import Services
 
         assert self._hub is not None
         assert self._accounts is not None
@@ -153,7 +169,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         self._history = HistoryReader(lambda: hub.board.network, self.log)
         self._senses = Senses(self.log)
         self._senses.follow(self.network, self.spawn)
-        return Parts(
+        return Services(
             hub=hub,
             commander=self._commander,
             holes=self._holes,

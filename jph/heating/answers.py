@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from jph.config.house.loads import Load
 from jph.config.model import Network
 from jph.heating.explain import Say, english
 from jph.heating.orders import Order
-from jph.heating.wiring import Heater
 from jph.wire.codec import Quality, Reading
 
 Readings = Mapping[str, Reading]
@@ -16,7 +16,7 @@ Readings = Mapping[str, Reading]
 class Outcome(NamedTuple):
     """What became of an order for one heater; `refusal` is why it was not sent at all."""
 
-    heater: Heater
+    heater: Load
     wanted: Order
     readings: Readings
     refusal: str | None = None
@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
     @property
     def applied(self) -> Order | None:
         """The order its wire was given, None if nobody tells."""
-        return order_in(self.readings, self.heater.applied)
+        return order_in(self.readings, self.heater.actuator.applied)
 
     @property
     def stale(self) -> bool:
@@ -45,9 +45,9 @@ class Outcome(NamedTuple):
     @property
     def complete(self) -> bool:
         """Whether everything that is to be said was said."""
-        heater = self.heater
-        told = self.ordered is self.wanted
-        return told and (not heater.applied or heater.applied in self.readings)
+        applied = self.heater.actuator.applied
+        followed = self.ordered is self.wanted
+        return followed and (not applied or applied in self.readings)
 
     def words(self, say: Say = english) -> str:
         """Tell it to a person."""
@@ -95,7 +95,7 @@ def order_in(readings: Readings, codifier: str) -> Order | None:
 
 
 def refusals(
-    network: Network, heaters: Iterable[Heater], wanted: Order, say: Say = english
+    network: Network, heaters: Iterable[Load], wanted: Order, say: Say = english
 ) -> Iterator[tuple[str, str]]:
     """Yield the heaters that may not have an order, and why."""
     for heater in heaters:

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from jph.config.house.loads import Load, Wiring
 from jph.heating.leases import Fallback, Lease, Stage
 from jph.heating.orderbook import Given, first
 from jph.heating.orders import Order, carried, decode, encode, lowest, next_edge_s
-from jph.heating.wiring import Heater, Wiring
 
 
 class Outputs(NamedTuple):
@@ -40,7 +40,7 @@ class Card:
             phase: Lease(wiring.phases.get(phase, ()), fallback, now_s) for phase in phases
         }
         self._since: dict[str, tuple[Order, float]] = {}
-        self.heaters: Mapping[str, Heater] = {
+        self.heaters: Mapping[str, Load] = {
             heater.codifier: heater for heater in wiring.card(codifier)
         }
         self.given: dict[str, Given] = {code: first(each) for code, each in self.heaters.items()}
@@ -82,7 +82,7 @@ class Card:
         wires = decode(latches)
         seen: dict[int, dict[str, Order]] = {phase: {} for phase in self._leases}
         for code, heater in self.heaters.items():
-            order, wire = self.given[code].order, wires[heater.wire]
+            order, wire = self.given[code].order, wires[heater.actuator.wire]
             ceiling = Order.COMFORT
             if lowest(wire, order) is not order:
                 ceiling = Order.ECO if wire is Order.ECO else Order.OFF
@@ -104,7 +104,7 @@ class Card:
         for code, order in orders.items():
             if code not in self._since or self._since[code][0] is not order:
                 self._since[code] = order, now_s
-            wires[self.heaters[code].wire] = carried(order, now_s - self._since[code][1])
+            wires[self.heaters[code].actuator.wire] = carried(order, now_s - self._since[code][1])
         return Outputs(encode(wires), wires, orders, frozenset(ceilings.keys() & orders.keys()))
 
     def next_edge_s(self, now_s: float) -> float:

@@ -8,10 +8,10 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from jph.config.house.house import House, HousePhase
+from jph.config.house.loads import Load, ceilings, mask_of, wiring
 from jph.config.model import Network
-from jph.heating.codifiers import PhaseRoles, roles
 from jph.heating.orders import Order
-from jph.heating.wiring import MASK_LIMIT, Heater, ceilings, wiring
 from jph.wire.codec import Value
 
 _LONGEST_TEXT: Final = 80
@@ -82,18 +82,20 @@ class Evidence:
 
     def __init__(self, network: Network) -> None:
         self.wiring = wiring(network)
-        self.roles = roles(network)
+        house = House(network)
+        self.phases = house.watched()
+        self._states = house.states
         self._values: dict[str, Value] = {}
         self._stories: dict[int, Mapping[str, Any]] = {}
         self._wires: dict[str, Mapping[str, Any]] = {}
         self._leases: dict[str, Mapping[str, Any]] = {}
         self._silent: dict[str, Mapping[str, Any]] = {}
-        self._of_story = {r.story: r.phase for r in self.roles.phases.values() if r.story}
-        self._wanted = {*self._of_story, *self.roles.ledgers, *self.wiring.heaters}
+        self._of_story = {p.explain: p.number for p in self.phases.values() if p.explain}
+        self._wanted = {*self._of_story, *self._states, *self.wiring.heaters}
         for heater in self.wiring.heaters.values():
-            self._wanted |= {heater.applied, heater.verified}
-        for role in self.roles.phases.values():
-            self._wanted |= {role.mask, role.current, role.subscribed}
+            self._wanted |= {heater.actuator.applied, heater.actuator.verified}
+        for phase in self.phases.values():
+            self._wanted |= {phase.mask, phase.current, phase.subscribed}
 
     def note(self, codifier: str, value: Value) -> None:
         """Take the newest value of a codifier (JSON as text); what does not matter is left out."""
@@ -102,7 +104,7 @@ class Evidence:
         self._values[codifier] = value
         if phase := self._of_story.get(codifier):
             self._stories[phase] = _object(value)
-        elif card := self.roles.ledgers.get(codifier):
+        elif card := self._states.get(codifier):
             told = _object(value)
             self._leases[card], self._silent[card] = _part(told, "leases"), _part(told, "silent")
             for heater, wire in _part(told, "wires").items():
@@ -114,19 +116,19 @@ class Evidence:
         """Whether anything that matters was told."""
         return bool(self._values)
 
-    def missing(self, heaters: Iterable[Heater]) -> set[str]:
+    def missing(self, heaters: Iterable[Load]) -> set[str]:
         """Return the codifiers that could still tell something about these heaters."""
         wanted: set[str] = set()
         for heater in heaters:
             wanted.add(heater.codifier)
-            wanted |= {code for code, card in self.roles.ledgers.items() if card == heater.card}
-            if role := self.roles.phases.get(heater.phase):
-                wanted |= {role.mask, role.story or role.current}
+            wanted |= {code for code, card in self._states.items() if card == heater.actuator.card}
+            if phase := self.phases.get(heater.phase):
+                wanted |= {phase.mask, phase.explain or phase.current}
         return wanted - self._values.keys() - {""}
 
     def phase(self, phase: int) -> PhaseFacts:
         """Return what is known of a phase."""
-        role = self.roles.phases.get(phase)
+        role = self.phases.get(phase)
         story = self._stories.get(phase, {})
         if role is None:
             return PhaseFacts(phase, "", None, None, None, None)
@@ -143,29 +145,30 @@ class Evidence:
     def heater(self, codifier: str) -> HeaterFacts:
         """Return what is known of a heater; `KeyError` if there is none of that codifier."""
         heater = self.wiring.heaters[codifier]
+        actuator = heater.actuator
         phase = self.phase(heater.phase)
         wire = self._wires.get(codifier, {})
         story = self._stories.get(heater.phase, {})
         cause = _cause(story, codifier)
         learned = _number(_part(story, "watts"), codifier)
-        stage = _text(self._leases.get(heater.card, {}), str(heater.phase))
+        stage = _text(self._leases.get(actuator.card, {}), str(heater.phase))
         return HeaterFacts(
             codifier,
             str(heater),
             heater.room,
-            heater.card,
+            actuator.card,
             heater.watts,
             _known(_order(self._measured(codifier)), _order(_number(wire, "ordered"))),
             bool(wire),
             _text(wire, "by"),
             _number(wire, "at_ms"),
-            _known(_order(self._measured(heater.applied)), _order(_number(wire, "applied"))),
-            _known(_order(self._measured(heater.verified)), _order(_number(wire, "verified"))),
+            _known(_order(self._measured(actuator.applied)), _order(_number(wire, "applied"))),
+            _known(_order(self._measured(actuator.verified)), _order(_number(wire, "verified"))),
             _held(phase, codifier, wire),
             cause,
             cause.watts if learned is None and cause else learned,
             "" if stage == _LIVE else stage,
-            _text(self._silent.get(heater.card, {}), str(heater.phase)),
+            _text(self._silent.get(actuator.card, {}), str(heater.phase)),
             phase,
             _number(wire, "until_ms"),
             _order(_number(wire, "then")),
@@ -174,15 +177,13 @@ class Evidence:
     def _measured(self, codifier: str) -> float | None:
         return quantity(self._values.get(codifier))
 
-    def _limit(self, role: PhaseRoles) -> float | None:
-        limits = (role.limit, self._measured(role.subscribed))
+    def _limit(self, role: HousePhase) -> float | None:
+        limits = (role.limit_a, self._measured(role.subscribed))
         return min((limit for limit in limits if limit is not None), default=None)
 
-    def _shed(self, role: PhaseRoles) -> Mapping[str, Order] | None:
-        value = self._values.get(role.mask)
-        if isinstance(value, str) or value is None or not 0 <= value < MASK_LIMIT:
-            return None
-        return ceilings(self.wiring.phases.get(role.phase, ()), int(value))
+    def _shed(self, role: HousePhase) -> Mapping[str, Order] | None:
+        mask = mask_of(self._values.get(role.mask))
+        return None if mask is None else ceilings(role.loads, mask)
 
 
 def _held(phase: PhaseFacts, codifier: str, wire: Mapping[str, Any]) -> bool | None:

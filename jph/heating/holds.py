@@ -8,9 +8,9 @@ goes back by itself: neither a console, nor a gateway, nor the bus is needed for
 from collections.abc import Mapping
 from typing import Final
 
+from jph.config.house.loads import Load
 from jph.heating.orderbook import Given
 from jph.heating.orders import Order
-from jph.heating.wiring import Heater
 
 _STEP: Final = 8
 _FIRST: Final = _STEP * 1_000_000_000  # the year 2001: below are no ends, and no orders either
@@ -23,7 +23,7 @@ def number_of(order: Order, until_ms: float | None = None) -> float:
     return float(order if until_ms is None else order + _STEP * (until_ms // 1000))
 
 
-def asked(heater: Heater, number: float, by: str, now_ms: int, current: Given) -> Given:
+def asked(heater: Load, number: float, by: str, now_ms: int, current: Given) -> Given:
     """Return the order that a number asks of a heater which has `current`.
 
     A hold of a hold goes back to what was there before both.

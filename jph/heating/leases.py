@@ -17,8 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from jph.config.house.card import PilotCardSettings
+from jph.config.house.loads import Load, ceilings
 from jph.heating.orders import Order, lowest
-from jph.heating.wiring import Heater, ceilings
 
 ASSUMED_W: Final = 1150.0
 """What a heater without rated watts counts for: 5 A."""
@@ -48,13 +49,25 @@ class Fallback(NamedTuple):
     release_interval_s: float = 5.0
 
 
+def fallback_of(settings: PilotCardSettings) -> Fallback:
+    """Return the fallback that a card's settings declare."""
+    return Fallback(
+        hold_s=settings.hold,
+        meter_hold_s=settings.meter_hold,
+        share=settings.share,
+        share_s=settings.share_for,
+        after=Stage(settings.then),
+        release_interval_s=settings.release_interval,
+    )
+
+
 class Lease:
     """The ceilings of one phase's heaters; all times are seconds of a monotonic clock.
 
     Silence counts from the start: a card without a shedder falls back too.
     """
 
-    def __init__(self, heaters: Sequence[Heater], fallback: Fallback, now_s: float) -> None:
+    def __init__(self, heaters: Sequence[Load], fallback: Fallback, now_s: float) -> None:
         self._heaters = sorted(heaters, key=lambda heater: (-heater.priority, heater.codifier))
         self._fallback = fallback
         self._safe = safe_share(self._heaters, fallback.share)
@@ -161,7 +174,7 @@ class Lease:
             self._held[code] = order
 
 
-def safe_share(heaters: Iterable[Heater], share: float) -> frozenset[str]:
+def safe_share(heaters: Iterable[Load], share: float) -> frozenset[str]:
     """Return the heaters that draw together at most a share of what all would.
 
     The order of `heaters` is kept; one that does not fit lets smaller ones behind it try.

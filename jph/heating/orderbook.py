@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from jph.config.house.loads import Load
 from jph.heating.orders import Order
-from jph.heating.wiring import Heater
 
 
 class Given(NamedTuple):
@@ -20,9 +20,10 @@ class Given(NamedTuple):
     before: "Given | None" = None
 
 
-def first(heater: Heater) -> Given:
+def first(heater: Load) -> Given:
     """Return what a heater starts with that was never told anything."""
-    return Given(Order.COMFORT if heater.power_on is None else heater.power_on)
+    power_on = heater.actuator.power_on
+    return Given(Order.COMFORT if power_on is None else power_on)
 
 
 def to_stored(given: Mapping[str, Given]) -> dict[str, object]:
@@ -31,7 +32,7 @@ def to_stored(given: Mapping[str, Given]) -> dict[str, object]:
 
 
 def from_stored(
-    stored: Mapping[str, object], heaters: Iterable[Heater]
+    stored: Mapping[str, object], heaters: Iterable[Load]
 ) -> tuple[dict[str, Given], list[str]]:
     """Return what was kept for these heaters, and what is wrong with the rest.
 

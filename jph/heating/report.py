@@ -36,8 +36,9 @@ class Report:
         other shows what it carries.
         """
         seen = {
-            code: out.orders[code] if pins[h.wire] is out.wires[h.wire] else pins[h.wire]
-            for code, h in card.heaters.items()
+            code: out.orders[code] if pins[wire] is out.wires[wire] else pins[wire]
+            for code, heater in card.heaters.items()
+            for wire in [heater.actuator.wire]
         }
         changed = [code for code, order in seen.items() if self._verified.get(code) != order]
         self._verified = seen
@@ -52,10 +53,11 @@ class Report:
                 continue
             if orders:
                 batch.append((code, int(card.given[code].order)))
-            if heater.applied and code in self._applied:
-                batch.append((heater.applied, int(self._applied[code])))
-            if heater.verified and code in self._verified:
-                batch.append((heater.verified, int(self._verified[code])))
+            wire = heater.actuator
+            if wire.applied and code in self._applied:
+                batch.append((wire.applied, int(self._applied[code])))
+            if wire.verified and code in self._verified:
+                batch.append((wire.verified, int(self._verified[code])))
         return batch
 
     def wires(self, card: Card, out: Outputs) -> dict[str, dict[str, object]]:

@@ -3,9 +3,9 @@
 import difflib
 from typing import Final
 
+from jph.config.house.loads import Load, Wiring
 from jph.errors import ConfigError
 from jph.heating.orders import Order, plain
-from jph.heating.wiring import Heater, Wiring
 
 _ALL: Final = frozenset({"all", "tout", "tous"})
 
@@ -25,7 +25,7 @@ def split(words: list[str]) -> tuple[str, Order]:
     raise AssertionError("never here: one word is an order or raises")
 
 
-def choose(wiring: Wiring, text: str) -> list[Heater]:
+def choose(wiring: Wiring, text: str) -> list[Load]:
     """Return the heaters that `text` names, in the order of their codifiers.
 
     A codifier, a room, a heater's room and name, `phase 2` or `all`; capitals, accents, spaces
@@ -51,7 +51,7 @@ def choose(wiring: Wiring, text: str) -> list[Heater]:
     raise ConfigError(f"{text!r} is no heater, room or phase; {_near(wanted, text, wiring, names)}")
 
 
-def _near(wanted: str, text: str, wiring: Wiring, names: dict[str, list[Heater]]) -> str:
+def _near(wanted: str, text: str, wiring: Wiring, names: dict[str, list[Load]]) -> str:
     by_plain = {plain(name): name for name in names if plain(name)}
     close = difflib.get_close_matches(wanted, by_plain, n=4, cutoff=0.6)
     close += [name for name in by_plain if len(wanted) > 2 and wanted in name and name not in close]

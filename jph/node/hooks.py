@@ -3,17 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import msgspec
-
 from jph.config.model import Network, Sensor
+from jph.config.settings import Settings
 from jph.config.validation import read_struct
 from jph.errors import ConfigError, Problem
 from jph.retransmit import Gap
 from jph.wire.codec import Control, Reading
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """Base of a kind's own settings (`Sensor` in its entry): keys are the names in PascalCase."""
 
 
 class Hooks:

@@ -1,15 +1,15 @@
-"""The kinds of node: the folders are the table.
+"""Finds the class of a node by its `Type`, and checks a config with the settings of its kinds.
 
-A kind is a class `X(Node, type="…")` in one file of these packages; it is found by reading the
-files, and only the one that is needed is imported.
+`nodes.KINDS` names our kinds. Kinds of other packages register in the entry point group
+`jph.kinds`; the group is read only when a type is not in the table, so that the usual start does
+not pay for it. Only the kind that is needed is imported.
 """
 
 import asyncio
 import importlib
-import re
-from collections.abc import Iterator, Sequence
+import socket
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 from jph.config import model as config
@@ -18,48 +18,70 @@ from jph.config.validation import read_struct
 from jph.errors import ConfigError, Problem
 from jph.node.node import Node
 
-PACKAGES: Final = ("nodes", "collector", "jph/gateway", "jph/sim")
-_ROOT: Final = Path(__file__).resolve().parent.parent.parent
-_DEFINITION: Final = re.compile(r"^class \w+\(\s*Node,.*?type=(\([^)]*\)|\"\w+\")", re.M | re.S)
+ENTRY_POINTS: Final = "jph.kinds"
+"""Entry point group of kinds in other packages: name is the type, value is `module:Class`."""
+_ELSEWHERE: Final = config.ORIGINAL_TYPES | {config.PROXY}
+"""Types without code here: elements, and programs of the original."""
+
+
+def table() -> Mapping[str, str]:
+    """Return `module:Class` of every kind that jph brings, by type."""
+    # By name: `nodes` lies above this module and imports it.
+    kinds: Mapping[str, str] = importlib.import_module("nodes").KINDS
+    return kinds
 
 
 @cache
-def table() -> dict[str, str]:
-    """Return the module of every kind, by type."""
-    found: dict[str, str] = {}
-    for package in PACKAGES:
-        for path in (_ROOT / package).rglob("*.py"):
-            source = path.read_bytes()
-            if b"(Node," not in source:  # most, and a small machine starts sooner
-                continue
-            module = ".".join(path.relative_to(_ROOT).with_suffix("").parts)
-            for definition in _DEFINITION.finditer(source.decode()):
-                found.update(dict.fromkeys(re.findall(r"\"(\w+)\"", definition[1]), module))
-    return found
+def foreign() -> Mapping[str, str]:
+    """Return `module:Class` of every kind that other installed packages register, by type."""
+    from importlib import metadata  # slow to import; most houses have no such kind
+
+    return {each.name: each.value for each in metadata.entry_points(group=ENTRY_POINTS)}
+
+
+def known() -> list[str]:
+    """Return every type that can run here, in alphabetical order."""
+    return sorted({*foreign(), *table()})
+
+
+def is_known(node_type: str) -> bool:
+    """Whether nodes of this type can run here."""
+    return _where(node_type) is not None
 
 
 def find(node_type: str) -> type[Node]:
-    """Return the class of a kind, importing its file.
+    """Return the class of a kind, importing its module.
 
     Raises:
-        ConfigError: no file defines it; names those that exist.
+        ConfigError: the type is not known, or a package registers something else than a node.
     """
-    module = table().get(node_type)
-    if module is None:
-        raise ConfigError(f"unknown type {node_type!r}; known: {', '.join(sorted(table()))}")
-    members = vars(importlib.import_module(module)).values()
-    return next(
-        kind
-        for kind in members
-        if isinstance(kind, type) and issubclass(kind, Node) and node_type in kind.types
-    )
+    where = _where(node_type)
+    if where is None:
+        raise ConfigError(f"unknown type {node_type!r}; known: {', '.join(known())}")
+    module, _, name = where.partition(":")
+    try:
+        kind = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        if node_type in table():
+            raise
+        raise ConfigError(f"type {node_type!r} cannot be loaded from {where}: {error}") from error
+    if not (isinstance(kind, type) and issubclass(kind, Node)):
+        raise ConfigError(f"type {node_type!r}: {where} is not a subclass of jph.Node")
+    return kind
+
+
+def _where(node_type: str) -> str | None:
+    """Return `module:Class` of a type; types that have no code here cost no look at packages."""
+    where = table().get(node_type)
+    return where if where or node_type in _ELSEWHERE else foreign().get(node_type)
 
 
 def load(url: str, only: Sequence[str] | None = None) -> Network:
     """Read a config and check it, the settings of the kinds included.
 
-    `only` names the codifiers whose settings matter (importing every kind takes a while on a small
-    machine); None is all.
+    `only` names the codifiers whose type and settings are checked (importing every kind takes a
+    while on a small machine, and another machine may have kinds that are not installed here); None
+    is all.
 
     Raises:
         ConfigError: with every mistake that was found.
@@ -93,18 +115,18 @@ def _problems(raw: dict[str, Any], only: Sequence[str] | None) -> Iterator[Probl
         code, node_type = entry.get("Codifier"), entry.get("Type")
         if not isinstance(node_type, str):
             continue
-        if node_type in table():
-            if only is None or code in only:
+        if (only is None or code in only) and node_type not in _ELSEWHERE:
+            if is_known(node_type):
                 used.add(node_type)
                 found: list[Problem] = []
                 settings = find(node_type).settings_type
                 read_struct(settings, entry.get("Sensor", {}), f"Sensors[{code}].Sensor", found)
                 yield from found
-        elif node_type != config.PROXY and node_type not in config.ORIGINAL_TYPES:
-            known = ", ".join(sorted(table()))
-            yield Problem(
-                f"Sensors[{code}].Type", f"unknown type {node_type!r}; known: {known}, Proxy"
-            )
+            elif not _runs_elsewhere(raw.get("Hosts"), code):
+                types = ", ".join(known())
+                yield Problem(
+                    f"Sensors[{code}].Type", f"unknown type {node_type!r}; known: {types}, Proxy"
+                )
         if (sensor := read_struct(Sensor, entry, "", [])) is not None:
             good.append(sensor)
     if only is None:
@@ -117,3 +139,12 @@ def _problems(raw: dict[str, Any], only: Sequence[str] | None) -> Iterator[Probl
         network = Network(multicast=multicast, sensors=good, tariffs=tariffs)
         for node_type in sorted(used):
             yield from find(node_type).check_network(network)
+
+
+def _runs_elsewhere(hosts: Any, code: object) -> bool:  # noqa: ANN401
+    """Whether `Hosts` gives a codifier to other machines only, which may have its kind."""
+    if not isinstance(hosts, dict):
+        return False
+    running = [host for host, codes in hosts.items() if isinstance(codes, list) and code in codes]
+    here = {"*", socket.gethostname(), socket.gethostname().partition(".")[0]}
+    return bool(running) and not here.intersection(running)

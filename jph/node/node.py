@@ -13,9 +13,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final
 
 from jph.config.model import Network, Sensor
+from jph.config.settings import Settings
 from jph.errors import DuplicateInstance, JphError
 from jph.net.bus import Address, Bus
-from jph.node.hooks import Hooks, Settings
+from jph.node.hooks import Hooks
 from jph.node.outbox import now_ms
 from jph.node.receiver import Receiver, Refusals, RequestingReceiver
 from jph.node.sender import pasts

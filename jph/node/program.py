@@ -21,13 +21,17 @@ def default_url() -> str:
     return os.environ.get("JPH_CONFIG") or DEFAULT_CONFIG
 
 
-def run(codifiers: Sequence[str], url: str) -> None:
-    """Run these nodes in this process until SIGTERM or SIGINT.
+def run(codifiers: str | Sequence[str], url: str | None = None) -> None:
+    """Run these nodes (one codifier, or several) in this process until SIGTERM or SIGINT.
+
+    `url` is the path or URL of the config; by default `JPH_CONFIG`, else `static/config.json`.
 
     Raises:
         ConfigError: the config is wrong for them.
         JphError: a node could not go on.
     """
+    codifiers = [codifiers] if isinstance(codifiers, str) else codifiers
+    url = url or default_url()
     if not codifiers:
         raise ConfigError("which node? name its codifier, or set JPH_SENSOR")
     network = kinds.load(url, codifiers)

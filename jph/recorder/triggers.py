@@ -7,9 +7,9 @@ told once until it is over.
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from jph.config.house.loads import ceilings, mask_of
 from jph.config.model import Network, Sensor
 from jph.heating.facts import Evidence, quantity
-from jph.heating.wiring import MASK_LIMIT, ceilings
 from jph.wire.codec import Control, Reading
 
 KEEP_ALIVES: Final = 3
@@ -52,10 +52,10 @@ class Lookout:
     def __init__(self, network: Network, evidence: Evidence, me: str, seconds_left: float) -> None:
         self._evidence = evidence
         self._seconds_left = seconds_left
-        phases = evidence.roles.phases.values()
-        self._masks = {role.mask: role.phase for role in phases}
-        self._warnings = {role.warning: role.phase for role in phases if role.warning}
-        self._stories = {role.story: role.phase for role in phases if role.story}
+        phases = evidence.phases.values()
+        self._masks = {phase.mask: phase.number for phase in phases}
+        self._warnings = {phase.warning: phase.number for phase in phases if phase.warning}
+        self._stories = {phase.explain: phase.number for phase in phases if phase.explain}
         self._shed: dict[str, int] = {}
         self._alarmed: set[str] = set()
         self._signs = [
@@ -88,7 +88,7 @@ class Lookout:
 
     def gained(self, source: str, reading: Reading) -> tuple[int, tuple[str, ...]]:
         """Return the phase of a mask and the heaters that `reading` newly sheds."""
-        phase, mask, known = self._masks[source], _mask(reading), self._shed.get(source)
+        phase, mask, known = self._masks[source], mask_of(reading.number), self._shed.get(source)
         if mask is None or known is None:
             return phase, ()
         heaters = self._evidence.wiring.phases.get(phase, ())
@@ -104,7 +104,7 @@ class Lookout:
 
     def _gained(self, source: str, reading: Reading) -> Trigger | None:
         phase, heaters = self.gained(source, reading)
-        if (mask := _mask(reading)) is not None:
+        if (mask := mask_of(reading.number)) is not None:
             self._shed[source] = mask
         if not heaters:
             return None
@@ -135,11 +135,6 @@ class Lookout:
         if left_s is None or not 0 <= left_s < self._seconds_left:
             return ""
         return f"phase {self._stories[source]}: {left_s:.0f} s left to the trip"
-
-
-def _mask(reading: Reading) -> int | None:
-    number = reading.number
-    return None if number is None or not 0 <= number < MASK_LIMIT else int(number)
 
 
 def _loss(signs: _Signs, overdue: list[str], now_s: float) -> str:

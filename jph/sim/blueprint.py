@@ -1,23 +1,23 @@
-"""The house that a configuration describes: its heaters are those of the pilot cards' wiring."""
+"""The simulated house of a config: its heaters are those of the wiring of the pilot cards."""
 
 from collections.abc import Iterable, Mapping
 from random import Random
 from typing import Final, NamedTuple
 
+from jph.config.house.house import House
+from jph.config.house.loads import wiring
 from jph.config.model import Network
 from jph.heating.orders import Order, decode
-from jph.heating.wiring import wiring
 from jph.sim.physics.appliances import HOUSEHOLD
 from jph.sim.physics.spec import HouseSpec, heater_for, room_for
 from jph.sim.physics.weather import Weather
 
 USUAL_WATTS: Final = 1000.0
 USUAL_WATTS_PER_M2: Final = 150.0
-FIRST_ADDRESS: Final = 0x20
 
 
 class Blueprint(NamedTuple):
-    """A house and which of its heaters hangs on which wire (1–8) of which chip (address)."""
+    """A house, and the heater on each wire (1–8) of each chip (address)."""
 
     house: HouseSpec
     wires: Mapping[tuple[int, int], str]
@@ -28,7 +28,7 @@ class Blueprint(NamedTuple):
         return {address for address, _ in self.wires}
 
     def orders(self, address: int, outputs: tuple[int, int]) -> Iterable[tuple[str, Order]]:
-        """Return what a chip's outputs tell its heaters, by codifier."""
+        """Return the orders that the outputs of a chip give, by codifier."""
         for wire, order in decode(outputs).items():
             codifier = self.wires.get((address, wire))
             if codifier is not None:
@@ -38,27 +38,23 @@ class Blueprint(NamedTuple):
 def blueprint(
     network: Network, bus: str, areas_m2: Mapping[str, float], *, seed: int, subscribed_a: int
 ) -> Blueprint:
-    """Draw the house whose pilot cards sit on `bus`, an I2C bus as the cards' settings name it.
+    """Return the house of the pilot cards on `bus`, an I2C bus as the settings of cards name it.
 
-    A room without an area gets one that suits its heaters.  Raises `ConfigError` if the wiring
-    table contradicts itself.
+    A room without an area gets one that suits its heaters. Raises `ConfigError` if the wiring table
+    contradicts itself.
     """
-    addresses = {
-        card.codifier: int(card.sensor.get("Address", FIRST_ADDRESS))
-        for card in network.sensors
-        if card.type == "PilotCard" and card.sensor.get("Bus") == bus
-    }
+    addresses = {c.codifier: c.address for c in House(network).cards if c.bus == bus}
     random = Random(f"tolerances {seed}")
     heaters = []
     wires: dict[tuple[int, int], str] = {}
     watts: dict[str, float] = {}
     for heater in wiring(network).heaters.values():
-        if heater.card not in addresses:
+        if heater.actuator.card not in addresses:
             continue
         room = heater.room or heater.codifier
         spec = heater_for(heater.codifier, heater.phase, room, heater.watts or USUAL_WATTS, random)
         heaters.append(spec)
-        wires[addresses[heater.card], heater.wire] = heater.codifier
+        wires[addresses[heater.actuator.card], heater.actuator.wire] = heater.codifier
         watts[room] = watts.get(room, 0.0) + spec.watts
     rooms = tuple(
         room_for(name, areas_m2.get(name, rated / USUAL_WATTS_PER_M2), rated)

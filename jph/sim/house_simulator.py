@@ -1,7 +1,7 @@
-"""The node kind "HouseSimulator": a house, its meter and its chips, at the pace of the clock.
+"""The node kind "HouseSimulator": a house, its meter and its chips, in real time.
 
-What other nodes touch are two files, as with the real things: a serial device (`Meter`) and an I2C
-bus (`I2C`).  On the buses it says only what a thermometer would: outdoors and each room.
+Other nodes use two files, as with real hardware: a serial device (`Meter`) and an I2C bus (`I2C`).
+On the data bus it sends only temperatures, of the outdoors and of each room.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ SETPOINT_RANGE_C: Final = (5.0, 30.0)
 
 
 class RoomSettings(Settings, frozen=True, kw_only=True):
-    """A room of the wiring table: the element that tells its temperature, and its floor in m²."""
+    """A room of the wiring table: the element of its temperature, and its floor area in m²."""
 
     codifier: str
     name: str
@@ -30,8 +30,8 @@ class RoomSettings(Settings, frozen=True, kw_only=True):
 class HouseSimulatorSettings(Settings, frozen=True, kw_only=True):
     """Paths, elements and the house.
 
-    `Subscribed` is A per phase.  `ThermalSpeed` above 1 lets rooms warm up and cool down so much
-    faster than in truth.  `Silent` lists addresses of chips that do not answer.
+    `Subscribed` is A per phase. `ThermalSpeed` above 1 lets rooms warm up and cool down faster than
+    real ones. `Silent` lists addresses of chips that do not answer.
     """
 
     meter: str = "$JPH_STATE/house/meter"
@@ -47,9 +47,9 @@ class HouseSimulatorSettings(Settings, frozen=True, kw_only=True):
 
 
 class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSettings):
-    """Let the house live, and publish its temperatures each `SensorInterval`.
+    """Runs the house and publishes its temperatures each `SensorInterval`.
 
-    If the comfort setpoint falls silent the thermostats keep the last one, as real ones would.
+    If the comfort setpoint falls silent, the thermostats keep the last one, as real ones do.
     """
 
     settings: HouseSimulatorSettings
@@ -57,7 +57,7 @@ class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSetting
     """The house, from `open` to `close`."""
 
     async def open(self) -> None:
-        """Build the house, or go on where the last run ended, and connect meter and chips."""
+        """Build the house, or resume it where the last run ended, and connect meter and chips."""
         settings = self.settings
         plan = blueprint(
             self.network,
@@ -79,13 +79,13 @@ class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSetting
         self.spawn(live.run(), "meter")
 
     async def close(self) -> None:
-        """Take the meter and the chips away and keep the house for the next start."""
+        """Remove meter and chips, and save the house for the next start."""
         if self.live is not None:
             self.live.close()
             self.live = None
 
     def on_reload(self) -> None:
-        """Take up which chips are silent; a house is not rebuilt while it is lived in."""
+        """Apply the list of silent chips; the house itself is not rebuilt."""
         if self.live is not None:
             self.live.bus.silent = frozenset(self.settings.silent)
 
@@ -105,7 +105,7 @@ class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSetting
         self.send_many(readings, timestamp_ms=now_ms, quality=Quality.SIMULATED)
 
     def on_data(self, readings: Sequence[Reading]) -> None:
-        """Take up the comfort setpoint."""
+        """Apply the comfort setpoint."""
         lowest, highest = SETPOINT_RANGE_C
         for reading in readings:
             if reading.source != self.settings.setpoint or self.live is None:

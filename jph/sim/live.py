@@ -1,4 +1,4 @@
-"""A house at the pace of the clock, with its meter and its chips where programs can reach them."""
+"""A house in real time, with its meter and its chips where programs can reach them."""
 
 import asyncio
 import json
@@ -13,28 +13,28 @@ from jph.sim.blueprint import Blueprint
 from jph.sim.chips.i2cbus import I2cBus, Outputs
 from jph.sim.chips.server import I2cServer
 from jph.sim.meter.frames import with_parity
-from jph.sim.meter.line import Line, duration_s
+from jph.sim.meter.line import MeterLine, duration_s
 from jph.sim.meter.port import MeterPort
 from jph.sim.meter.register import Register
-from jph.sim.physics.house import House
+from jph.sim.physics.house import SimulatedHouse
 
 METER_ADDRESS: Final = "021875000042"
 SAVE_INTERVAL_S: Final = 1.0
 
 LONGEST_STEP_S: Final = 5.0
-"""A machine that slept does not make the house live through the night at once."""
+"""Longest step: after the machine slept, the house does not run through the night at once."""
 
 LONGEST_DELAY_S: Final = 1.0
-"""A line that is further behind than this does not hurry to catch up."""
+"""A line that is later than this does not catch up."""
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 class LiveHouse:
-    """A house that lives from `open` to `close`, while `run` runs.
+    """A house that advances from `open` to `close`, while `run` runs.
 
-    It goes on where the state file says an earlier one ended.  Only the chips start afresh, as
-    chips do when their power comes back: they drive nothing, and all heaters are on comfort.
+    It resumes from the state file of an earlier run. The chips start afresh, as chips do when their
+    power comes back: they drive nothing, and all heaters are on comfort.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class LiveHouse:
         self._parts = ExitStack()
 
     def open(self, meter: Path, i2c: Path) -> None:
-        """Put the meter's port and the chips' socket there; `DeviceError` if that cannot be."""
+        """Create the port of the meter and the socket of the chips; `DeviceError` if impossible."""
         self._loop = asyncio.get_running_loop()
         with ExitStack() as parts:
             self._port = MeterPort(meter)
@@ -64,13 +64,13 @@ class LiveHouse:
             self._parts = parts.pop_all()
 
     def close(self) -> None:
-        """Take port and socket away and keep the house for the next start."""
+        """Remove port and socket, and save the house for the next start."""
         self._parts.close()
         self.save()
 
     async def run(self) -> None:
-        """Send group after group, each when a real line would have carried its last bit."""
-        line = Line(self.register)
+        """Send group after group, each at the time of its last bit on a real line."""
+        line = MeterLine(self.register)
         due_s = saved_s = time.monotonic()
         while True:
             self.advance()
@@ -84,7 +84,7 @@ class LiveHouse:
                 self.save(ahead_s=SAVE_INTERVAL_S)
 
     def advance(self) -> None:
-        """Let the house live up to now, and the meter count it."""
+        """Advance house and meter to now."""
         now_s = time.monotonic()
         self.house.step(min(now_s - self._stepped_s, LONGEST_STEP_S))
         self._stepped_s = now_s
@@ -92,9 +92,9 @@ class LiveHouse:
         self.register.observe(self.house.time_s, self.house.amps, self._joules - before)
 
     def save(self, ahead_s: float = 0.0) -> None:
-        """Keep the state; a disk that refuses costs only the continuation.
+        """Save the state; without it the next start only lacks the continuation.
 
-        `ahead_s` is how long it must serve if no other save follows.
+        `ahead_s` is the time for which the saved state must be valid.
         """
         kept = {"house": self.house.snapshot(), "meter": self.register.snapshot(ahead_s)}
         fresh = self._state.with_suffix(".new")
@@ -106,7 +106,7 @@ class LiveHouse:
             self._log.warning("%s cannot be written: %s", self._state, error)
 
     def _outputs_changed(self, address: int, outputs: Outputs) -> None:
-        """Come in from the thread that serves the chips."""
+        """Run in the thread that serves the chips."""
         self._loop.call_soon_threadsafe(self._obey, address, outputs)
 
     def _obey(self, address: int, outputs: Outputs) -> None:
@@ -114,11 +114,13 @@ class LiveHouse:
         for codifier, order in self._plan.orders(address, outputs):
             self.house.order(codifier, order)
 
-    def _resume(self, seed: int, thermal_speed: float) -> House:
+    def _resume(self, seed: int, thermal_speed: float) -> SimulatedHouse:
         spec = self._plan.house
         try:
             kept: dict[str, Any] = json.loads(self._state.read_bytes())
-            house = House.resume(spec, kept["house"], seed=seed, thermal_speed=thermal_speed)
+            house = SimulatedHouse.resume(
+                spec, kept["house"], seed=seed, thermal_speed=thermal_speed
+            )
             self.register.resume(kept["meter"])
         except FileNotFoundError:
             pass
@@ -126,4 +128,4 @@ class LiveHouse:
             self._log.warning("%s cannot be used (%r): the house starts anew", self._state, error)
         else:
             return house
-        return House(spec, seed=seed, thermal_speed=thermal_speed)
+        return SimulatedHouse(spec, seed=seed, thermal_speed=thermal_speed)

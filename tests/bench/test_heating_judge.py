@@ -1,4 +1,4 @@
-"""Is the judge right?  Its books against sums done another way, and a bound nobody beats."""
+"""The judge: its accounting against independent sums, and a bound that no policy beats."""
 
 import json
 import subprocess
@@ -12,12 +12,13 @@ from bench.judge.case import Case, wiring
 from bench.judge.day import judge
 from bench.judge.faults import Faults
 from bench.judge.figures import quantile, summarise
+from bench.judge.neighbourhood import Sizing, generate
+from bench.judge.pace import Mode
 from bench.judge.policies import POLICIES, CommercialRule, Nothing, RadiatorRule
 from bench.judge.scorer import OUTAGE_S, DayScore, Scorer
+from jph.config.house.loads import Wiring
 from jph.heating.shedding import Decision, Readings
-from jph.heating.wiring import Wiring
-from jph.sim.meter.pace import Mode
-from jph.sim.physics import House, Sizing, generate
+from jph.sim.physics import SimulatedHouse
 from jph.sim.physics.protection import Protection
 from tests.support import REPOSITORY
 
@@ -38,9 +39,9 @@ class Everything:
 
 
 def sums(case: Case) -> tuple[float, float, list[float]]:
-    """Return A·s over the limit, kWh and overruns of a house nobody sheds, in small steps."""
+    """Return A·s over the limit, kWh and overruns of a house without shedding, in small steps."""
     spec = case.house()
-    house = House(spec, seed=case.seed, start_s=0.0, indoor_c=case.indoor_c())
+    house = SimulatedHouse(spec, seed=case.seed, start_s=0.0, indoor_c=case.indoor_c())
     over_as, watt_s, overs, dt = 0.0, 0.0, [0.0, 0.0, 0.0], 0.25
     lasted: list[float] = []
     for _ in range(int(case.hours * 3600 / dt)):
@@ -69,7 +70,7 @@ def test_the_books_agree_with_sums_in_small_steps() -> None:
 
 
 @pytest.mark.parametrize("sizing", Sizing)
-def test_nobody_beats_the_bound_and_it_never_exceeds(sizing: Sizing) -> None:
+def test_no_policy_beats_the_bound_and_it_never_exceeds(sizing: Sizing) -> None:
     case = Case(sizing=sizing, seed=11, hours=4.0, opens_at=1.13)
     best = judge(case, None)
     assert best.trips == {}
@@ -82,7 +83,7 @@ def test_nobody_beats_the_bound_and_it_never_exceeds(sizing: Sizing) -> None:
         assert sum(score.cold) > sum(best.cold) * 0.9
 
 
-def test_a_house_nobody_sheds_trips_and_stays_dark() -> None:
+def test_a_house_without_shedding_trips_and_stays_dark() -> None:
     score = judge(MORNING, Nothing)
     assert 10 < sum(score.trips.values()) < MORNING.hours * 3600 / OUTAGE_S
     assert max(score.overs) < 120
@@ -126,10 +127,10 @@ def test_faults_silence_the_line_for_a_minute_and_are_the_same_for_all() -> None
 
 def test_a_policy_is_told_the_wiring_and_the_watts_only_if_asked() -> None:
     spec = generate(Sizing.TIGHT, 4)
-    blind, told = wiring(spec), wiring(spec, watts=True)
+    blind, informed = wiring(spec), wiring(spec, watts=True)
     assert {h.watts for h in blind.heaters.values()} == {None}
     for heater in spec.heaters:
-        mine = told.heaters[heater.codifier]
+        mine = informed.heaters[heater.codifier]
         assert mine.watts == pytest.approx(heater.watts, rel=0.06)
         assert (mine.phase, mine.priority, mine.room) == (
             heater.phase,
@@ -142,7 +143,7 @@ def test_a_policy_is_told_the_wiring_and_the_watts_only_if_asked() -> None:
 
 
 def test_an_outage_is_booked_as_cold_and_without_energy() -> None:
-    house = House(generate(Sizing.LIGHT, 1), seed=1, start_s=0.0)
+    house = SimulatedHouse(generate(Sizing.LIGHT, 1), seed=1, start_s=0.0)
     scorer = Scorer(house, Protection(30))
     house.step(300.0)
     scorer.account()

@@ -1,4 +1,4 @@
-"""Do the pieces of the live comparison fit?  The same house and rules, and programs that shed."""
+"""The live comparison: the same house and rules on both sides, and programs that shed."""
 
 import asyncio
 import json
@@ -9,15 +9,18 @@ import pytest
 
 from bench.heating_live import NAMES, compare, live, show
 from bench.judge.case import Case
-from bench.judge.case import wiring as told
+from bench.judge.case import wiring as policy_wiring
 from bench.judge.day import judge
+from bench.judge.neighbourhood import Sizing
 from bench.judge.policies import ours
 from bench.judge.realtime import configuration, places
+from jph.config.house.loads import wiring
+from jph.config.house.shedder import SheddingSettings
 from jph.heating.shedding import Rules
-from jph.heating.wiring import wiring
+from jph.heating.shedding.rules import rules_of
 from jph.node import kinds
-from jph.sim.physics import HouseSpec, Sizing
-from nodes.shedding import Shedding, SheddingSettings
+from jph.sim.physics import HouseSpec
+from nodes.shedding import Shedding
 
 SECONDS = 12.0
 
@@ -41,14 +44,14 @@ def test_the_nodes_are_told_what_the_policy_is(tmp_path: Path) -> None:
     network = kinds.load(str(path))
     settings = Shedding.check_settings(network.sensor("SH"))
     assert isinstance(settings, SheddingSettings)
-    assert settings.rules() == Rules()
+    assert rules_of(settings) == Rules()
     assert {phase.limit for phase in settings.phases} == {CASE.house().subscribed_a}
     nodes, alone = (
         {h.codifier: h._replace(card="", wire=0) for h in table.heaters.values()}
-        for table in (wiring(network), told(CASE.house()))
+        for table in (wiring(network), policy_wiring(CASE.house()))
     )
     assert nodes == alone
-    assert len(set(places(told(CASE.house())).values())) == len(alone)
+    assert len(set(places(policy_wiring(CASE.house())).values())) == len(alone)
 
 
 def test_live_programs_shed_a_house_and_the_books_tell(capsys: pytest.CaptureFixture[str]) -> None:

@@ -90,7 +90,7 @@ def test_a_node_that_is_killed_is_back_and_nothing_else_restarts(house: House) -
     assert others == {codifier: pid for codifier, pid in before.items() if codifier != "SH"}
 
 
-def test_random_datagrams_hurt_nobody(house: House) -> None:
+def test_random_datagrams_harm_no_node(house: House) -> None:
     multicast = config.load(str(house.config)).multicast
     before = {codifier: house.pid(codifier) for codifier in NODES}
     random.seed(2)

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from bench.reaction import CALM_A, OVERLOAD_A, House, percentile
+from bench.harness.timing import percentile
+from bench.reaction import CALM_A, OVERLOAD_A, ReactionHouse
 
 
 def test_from_a_frame_to_the_latches_through_three_processes(tmp_path: Path) -> None:
-    with House(tmp_path) as house:
+    with ReactionHouse(tmp_path) as house:
         for _ in range(3):
             assert house.react(OVERLOAD_A, (0, 0)) > 0
             assert house.react(CALM_A, (0, 0)) > 0

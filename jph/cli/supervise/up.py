@@ -62,7 +62,8 @@ def up(app: App, follows: bool, takes_over: bool) -> None:
     Exit status 1 if its codifiers live on these multicast groups already.
     """
     network = app.network = kinds.load(app.url)
-    parts = plan.parts_here(network, socket.gethostname(), frozenset(kinds.table()))
+    types = frozenset(filter(kinds.is_known, {node.type for node in network.nodes()}))
+    parts = plan.parts_here(network, socket.gethostname(), types)
     parts = [part for part in parts if can_run(part)]
     if not parts:
         raise JphError("nothing in the config is for this machine to run")

@@ -10,8 +10,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from jph.errors import JphError
 from jph.gateway.accounts.database import AccountsError, accounts_path, open_accounts
 from jph.gateway.accounts.passwords import Passwords
-from jph.gateway.accounts.roles import User
-from jph.gateway.accounts.saved_graphs import Saved
 from jph.node.node import now_ms
 from jph.util.logs import Throttle
 from jph.util.worker import Worker
@@ -78,10 +76,6 @@ class Accounts:
         """Say once a minute that something could not be kept."""
         if self._throttle.allow(type(error), time.monotonic()):
             self._log.error("%s", error)
-
-    def saved(self, user: User) -> Saved:
-        """Return the graphs of a user."""
-        return Saved(self, user)
 
     def close(self) -> None:
         """Close the file after what is under way."""

@@ -11,7 +11,7 @@ _LONGEST: Final = 400
 """Characters of a text that are kept."""
 
 
-class Entry(NamedTuple):
+class AuditRecord(NamedTuple):
     """One command; `at_ms` is in ms since 1970 UTC."""
 
     id: int
@@ -39,13 +39,13 @@ class Auditor:
         self._accounts.post(_add, at_ms, texts)
 
 
-def listed(accounts: sqlite3.Connection, before_id: int | None, most: int) -> list[Entry]:
+def listed(accounts: sqlite3.Connection, before_id: int | None, most: int) -> list[AuditRecord]:
     """Return the newest commands, the newest first; `before_id` asks for older ones."""
     rows = accounts.execute(
         "SELECT * FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?",
         (2**62 if before_id is None else before_id, most),
     )
-    return [Entry(*row) for row in rows]
+    return [AuditRecord(*row) for row in rows]
 
 
 def _add(accounts: sqlite3.Connection, at_ms: int, texts: list[str]) -> None:

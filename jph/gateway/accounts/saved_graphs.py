@@ -1,13 +1,11 @@
-"""Graphs that users keep."""
+"""Graphs that users save."""
 
 import sqlite3
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from jph.gateway.accounts.accounts import Accounts
 from jph.gateway.accounts.roles import User
 from jph.gateway.accounts.users import UserError
-
-if TYPE_CHECKING:
-    from jph.gateway.accounts.accounts import Accounts
 
 MOST_OF_A_USER: Final = 200
 LONGEST_NAME: Final = 100
@@ -25,10 +23,10 @@ class SavedGraph(NamedTuple):
     mine: bool
 
 
-class Saved:
+class SavedGraphs:
     """The graphs of one user. Names are unique among a user's own."""
 
-    def __init__(self, accounts: "Accounts", user: User) -> None:
+    def __init__(self, accounts: Accounts, user: User) -> None:
         self._accounts = accounts
         self._user = user
 

@@ -5,7 +5,6 @@ is not logged in.
 """
 
 import hashlib
-import hmac
 import secrets
 import sqlite3
 from typing import Final, NamedTuple
@@ -105,11 +104,6 @@ def end_all(accounts: sqlite3.Connection, user_id: int) -> int:
 def hashed(secret: str) -> bytes:
     """Return what is kept of a secret. It is random, so that no slow hash is needed."""
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
-
-
-def csrf_of(secret: str) -> str:
-    """Return the token that a page of this session sends with each command."""
-    return hmac.digest(secret.encode("utf-8", "surrogateescape"), b"csrf", "sha256").hex()
 
 
 _SELECT: Final = (

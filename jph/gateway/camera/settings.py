@@ -6,9 +6,9 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from jph.config.model import Network, Sensor
+from jph.config.settings import Settings
 from jph.config.validation import read_struct
 from jph.errors import JphError
-from jph.node.hooks import Settings
 
 KIND: Final = "Camera"
 _SCHEMES: Final = {"http": 80, "https": 443}

@@ -6,15 +6,17 @@ each with the version at which it last changed, so that any browser gets what it
 
 import contextlib
 import secrets
+import zlib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
+from jph.config.house.house import House, HousePhase
+from jph.config.house.loads import mask_of
 from jph.config.model import Network, Sensor
 from jph.errors import ConfigError, JphError
 from jph.gateway.live.gaps import LOOKING, History, keeps_history
-from jph.gateway.live.house import House, Phase, fingerprint, house_of
 from jph.gateway.live.status import (
     Sign,
     State,
@@ -91,7 +93,7 @@ class Board:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.house: House = house_of(network)
+        self.house = House(network)
         self.layout = fingerprint(network)
         self.epoch = secrets.token_hex(4)
         self.version = 1
@@ -310,8 +312,9 @@ class Board:
     ) -> tuple[str | None, bool | None, str, str]:
         """Return (order, shed, value, unit) of a heater."""
         heater = self.house.wiring.heaters[codifier]
-        mask = self._number(self._mask_of.get(heater.phase))
-        shed = None if mask is None else bool(int(mask) >> heater.bit & 1)
+        mask = mask_of(self._number(self._mask_of.get(heater.phase)))
+        held = None if mask is None else self.house.wiring.held(heater.phase, mask)
+        shed = None if held is None else codifier in held
         try:
             order = Order.of(-1 if number is None else number).word
         except ValueError:
@@ -320,18 +323,22 @@ class Board:
 
     def _mask_words(self, phase: int, number: float | None) -> str:
         """Return the heaters of a shed mask."""
-        if number is None:
-            return "–"
-        return _listed(h.codifier for h in self.house.wiring.shed(phase, int(number))) or "none"
+        mask = mask_of(number)
+        return "–" if mask is None else _listed(self.house.wiring.held(phase, mask)) or "none"
 
-    def _limit(self, phase: Phase) -> float | None:
-        return phase.limit or self._number(phase.limited_by) or None
+    def _limit(self, phase: HousePhase) -> float | None:
+        return phase.limit_a or self._number(phase.subscribed) or None
 
-    def _level(self, phase: Phase) -> str | None:
+    def _level(self, phase: HousePhase) -> str | None:
         current, limit = self._number(phase.current), self._limit(phase)
         if current is None or limit is None:
             return None
         return "over" if current > limit else "high" if current >= HIGH * limit else "ok"
+
+
+def fingerprint(network: Network) -> str:
+    """Return a checksum that changes when the page's layout has to change."""
+    return f"{zlib.crc32(msgspec.json.encode(network.sensors)):08x}"
 
 
 def announces(sensor: Sensor) -> bool:
@@ -376,9 +383,9 @@ def _hanging(house: House) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for phase in house.phases:
         if phase.mask:
-            found.setdefault(phase.mask, set()).update(h.codifier for h in phase.heaters)
-        if phase.limited_by and phase.current:
-            found.setdefault(phase.limited_by, set()).add(phase.current)
+            found.setdefault(phase.mask, set()).update(load.codifier for load in phase.loads)
+        if phase.subscribed and phase.current:
+            found.setdefault(phase.subscribed, set()).add(phase.current)
     return found
 
 

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from jph.config.house.loads import Load
 from jph.config.model import Network
 from jph.gateway.live.commands import Commander
 from jph.gateway.live.replies import Replies
@@ -11,7 +12,6 @@ from jph.heating.answers import Outcome, refusals
 from jph.heating.explain import Say, english
 from jph.heating.holds import number_of
 from jph.heating.orders import Order
-from jph.heating.wiring import Heater
 from jph.wire.codec import Flag
 
 PATIENCE_S: Final = (0.5, 0.5, 1.0)
@@ -52,7 +52,7 @@ class Orderer:
     async def give(
         self,
         network: Network,
-        heaters: list[Heater],
+        heaters: list[Load],
         wanted: Order,
         until_ms: float | None = None,
         say: Say = english,
@@ -61,7 +61,7 @@ class Orderer:
         refused = dict(refusals(network, heaters, wanted, say))
         willing = [heater for heater in heaters if heater.codifier not in refused]
         number = number_of(wanted, until_ms)
-        codes = {code for h in willing for code in (h.codifier, h.applied) if code}
+        codes = {code for h in willing for code in (h.codifier, h.actuator.applied) if code}
         async with self._replies.hear(codes) as heard:
             outcomes = [
                 Outcome(h, wanted, heard.readings, refused.get(h.codifier)) for h in heaters

@@ -1,15 +1,15 @@
-"""Assembles the gateway's application: the subjects, and the doors around them.
+"""Assembles the gateway's application: subjects, authentication, protection, proxies.
 
 A subject is a module in `subjects/`, or the module `web` of a package there, with a function
-`handlers(parts) -> list`: its page and its API. Its `LINKS` are its entries in the navigation.
+`handlers(services) -> list`: its page and its API. Its `LINKS` are its entries in the navigation.
 """
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, cast
 
 from litestar import Litestar, MediaType, Response
 from litestar.config.compression import CompressionConfig
@@ -19,17 +19,17 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, Reference, SecurityScheme
 
 import jph.gateway.subjects
-from jph import __version__
 from jph.config.model import Network
-from jph.gateway.accounts.authentication import Entry, login_for
 from jph.gateway.accounts.database import AccountsError
 from jph.gateway.accounts.passwords import TooManyLogins
 from jph.gateway.accounts.users import UserError
 from jph.gateway.platform.assets import Assets
-from jph.gateway.platform.guard import App, Guard
-from jph.gateway.platform.proxies import Proxies, networks_of
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.authentication import Authentication, cookie_names, login_for
+from jph.gateway.platform.forwarded import ProxyNetwork, behind_proxies
+from jph.gateway.platform.protection import App, Protection, Receive, Scope, Send
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, Shell, WebRequest
+from jph.version import __version__
 
 MOST_BODY_BYTES: Final = 64 * 1024
 _STREAMS: Final = frozenset({"/events", "/api/events"})
@@ -37,33 +37,53 @@ _STATIC: Final = Path(__file__).parent.parent / "static"
 
 
 def make_shell(network: Callable[[], Network]) -> Shell:
-    """Return the maker of pages, with every page's place in the navigation."""
+    """Return the renderer of pages, with the links of the navigation."""
     links: list[Link] = [link for subject in _subjects() for link in getattr(subject, "LINKS", ())]
     return Shell(network, Assets(_STATIC), links)
 
 
-def build_app(
-    parts: Parts,
-    hosts: Collection[str],
-    cookie: str,
-    *,
-    public: bool = False,
-    proxies: Iterable[str] = (),
-) -> App:
-    """Return the whole application, doors included.
+class Access(NamedTuple):
+    """Who reaches the gateway: the settings that a reload changes.
 
-    `hosts` are our names, `cookie` is that of a session's. `public` lets everybody read.
-    `proxies` are believed about clients.
-
-    Raises:
-        ConfigError: `proxies` are no addresses or networks.
+    `hosts` are our names. `public` lets any client read. `proxies` are trusted about clients,
+    `prefix` is the path below which they serve us.
     """
-    app = Litestar(
+
+    hosts: Collection[str]
+    public: bool = False
+    proxies: tuple[ProxyNetwork, ...] = ()
+    prefix: str = ""
+
+
+class WebApp:
+    """The whole ASGI application; `cookie` is the name of the session cookie."""
+
+    def __init__(self, services: Services, access: Access, cookie: str) -> None:
+        self._services = services
+        self._cookie = cookie
+        self._inside = _heads_as_gets(_litestar(services, cookie))
+        self.use(access)
+
+    def use(self, access: Access) -> None:
+        """Apply settings from the next request on."""
+        accounts, cookie = self._services.accounts, self._cookie
+        inside = Authentication(self._inside, accounts, cookie, public=access.public)
+        protected = Protection(inside, access.hosts, cookie_names(cookie))
+        self._app = behind_proxies(protected, access.proxies, access.prefix)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self._app(scope, receive, send)
+
+
+def _litestar(services: Services, cookie: str) -> Litestar:
+    """Return the application without authentication and protection."""
+    return Litestar(
         [
-            *(handler for subject in _subjects() for handler in subject.handlers(parts)),
-            *parts.shell.assets.handlers(),
+            *(handler for subject in _subjects() for handler in subject.handlers(services)),
+            *services.shell.assets.handlers(),
         ],
-        exception_handlers=_answers_to_errors(parts),
+        exception_handlers=_answers_to_errors(services),
         compression_config=CompressionConfig(
             backend="gzip", gzip_compress_level=6, exclude_opt_key="ready", exclude=["/events$"]
         ),
@@ -72,27 +92,27 @@ def build_app(
         logging_config=None,
         debug=False,
     )
-    inside = Entry(_heads_as_gets(app), parts.accounts, cookie, public=public)
-    return Proxies(Guard(inside, hosts), networks_of(proxies))
 
 
-def _answers_to_errors(parts: Parts) -> dict[int | type[Exception], Any]:
-    """Return what is answered where something is refused or fails."""
+def _answers_to_errors(services: Services) -> dict[int | type[Exception], Any]:
+    """Return the handlers of errors, by type."""
 
     def as_fault(_: object, error: Exception) -> Response[dict[str, str]]:
-        """Log a bug with its traceback and tell the browser only that there is one."""
-        parts.log.error("the gateway failed", exc_info=error)
+        """Log a bug with its traceback; the browser gets no detail."""
+        services.log.error("the gateway failed", exc_info=error)
         return Response({"error": "internal error"}, status_code=500, media_type=MediaType.JSON)
 
     def as_refusal(request: WebRequest, error: HTTPException) -> Response[Any]:
-        """Say a refusal in JSON, or on a page to who looks at pages."""
+        """Return a refusal as JSON, or as a page if the client accepts HTML."""
         if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
             if error.status_code == 401:
-                target = login_for(request.scope["path"], request.scope["query_string"])
+                target = login_for(cast("Scope", request.scope))
                 return Response("", status_code=303, headers={"location": target})
-            told = {"status": error.status_code, "said": error.detail}
-            return parts.shell.page(request, "error.html", status_code=error.status_code, **told)
-        return _said(error.detail, error.status_code, error.headers)
+            facts = {"status": error.status_code, "reason": error.detail}
+            return services.shell.page(
+                request, "error.html", status_code=error.status_code, **facts
+            )
+        return _refused(error.detail, error.status_code, error.headers)
 
     return {
         HTTPException: as_refusal,
@@ -113,32 +133,32 @@ def _subjects() -> Iterator[ModuleType]:
             yield module
 
 
-def _said(words: str, status: int, headers: dict[str, str] | None = None) -> Response[Any]:
-    """Say a refusal in JSON, without more of the inside than its own words."""
+def _refused(reason: str, status: int, headers: dict[str, str] | None = None) -> Response[Any]:
+    """Return a refusal as JSON."""
     return Response(
-        {"error": words}, status_code=status, media_type=MediaType.JSON, headers=headers
+        {"error": reason}, status_code=status, media_type=MediaType.JSON, headers=headers
     )
 
 
 def _as_conflict(_: object, error: UserError) -> Response[Any]:
-    return _said(str(error), 409)
+    return _refused(str(error), 409)
 
 
 def _as_busy(_: object, error: TooManyLogins) -> Response[Any]:
-    return _said(str(error), 429)
+    return _refused(str(error), 429)
 
 
 def _as_away(_: object, __: AccountsError) -> Response[Any]:
-    return _said("the accounts cannot be read now", 503)
+    return _refused("the accounts cannot be read now", 503)
 
 
 def _as_too_deep(_: object, __: RecursionError) -> Response[Any]:
-    """Refuse a body of thousands of brackets, which nothing else here goes as deep as."""
-    return _said("that is nested too deeply", 400)
+    """Refuse a body of thousands of nested brackets."""
+    return _refused("the body is nested too deeply", 400)
 
 
 def _openapi(cookie: str) -> OpenAPIConfig:
-    """Describe the API; the description is for programs, at `/api/openapi.json`."""
+    """Describe the API at `/api/openapi.json`."""
     schemes: dict[str, SecurityScheme | Reference] = {
         "token": SecurityScheme(type="http", scheme="bearer"),
         "session": SecurityScheme(type="apiKey", security_scheme_in="cookie", name=cookie),
@@ -155,7 +175,7 @@ def _openapi(cookie: str) -> OpenAPIConfig:
 
 
 def _heads_as_gets(app: Any) -> App:  # noqa: ANN401 - Litestar's own types are narrower
-    """Answer HEAD as GET; the server leaves the body out. A stream has no end to know before."""
+    """Answer HEAD as GET; the server drops the body. Streams are left out: they do not end."""
 
     async def answer(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
         if scope["type"] == "http" and scope["method"] == "HEAD" and scope["path"] not in _STREAMS:

@@ -16,7 +16,7 @@ import uvicorn
 from jph.config.model import expand
 from jph.errors import ConfigError, JphError
 from jph.gateway.platform.connections import Connection, ServerLog
-from jph.gateway.platform.guard import App
+from jph.gateway.platform.protection import App
 
 DEFAULT_PORT: Final = 8080
 _BACKLOG: Final = 64

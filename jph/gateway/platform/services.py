@@ -1,4 +1,4 @@
-"""What the subjects of the gateway are built from, handed to each as one value."""
+"""Services of the gateway, handed to each subject as one object."""
 
 import logging
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Services:
     """Everything that a page or an API may need.
 
     Attributes:

@@ -1,9 +1,9 @@
-"""Pages: the frame, the language, the theme, and who is looking."""
+"""Renders pages: frame, language, theme, current user."""
 
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Request, Response
@@ -11,14 +11,16 @@ from litestar.datastructures import Cookie
 from markupsafe import Markup
 
 from jph.config.model import Network
-from jph.gateway.accounts.authentication import Identity, masked
 from jph.gateway.accounts.roles import Role, User
 from jph.gateway.platform import language
 from jph.gateway.platform.assets import Assets
+from jph.gateway.platform.authentication import Identity
+from jph.gateway.platform.forwarded import place_in
 from jph.gateway.platform.language import LANGUAGES, Language
+from jph.gateway.platform.protection import Scope
 
 WebRequest = Request[User, Identity, Any]
-"""A request as handlers get it: `request.user` is always somebody, if only the public reader."""
+"""A request as handlers get it: `request.user` is always set, to `PUBLIC` without a login."""
 
 THEMES: Final = ("auto", "light", "dark")
 _TEMPLATES: Final = Path(__file__).parent.parent / "templates"
@@ -31,10 +33,10 @@ def _always(_: Network) -> bool:
 
 
 class Link(NamedTuple):
-    """A page in the navigation: its path, its label in English, and where it stands.
+    """A page in the navigation: path, English label and position.
 
-    A page module has a list `LINKS` of them. `shown` says by the config whether there is
-    something to see; `role` is what it takes to be there.
+    A subject has a list `LINKS` of them. `shown` decides by the config whether the link is shown,
+    `role` is the least role that sees it.
     """
 
     path: str
@@ -45,7 +47,7 @@ class Link(NamedTuple):
 
 
 class Shell:
-    """Makes pages out of templates."""
+    """Renders pages from templates."""
 
     def __init__(
         self, network: Callable[[], Network], assets: Assets, links: Iterable[Link]
@@ -60,13 +62,14 @@ class Shell:
     def page(
         self, request: WebRequest, template: str, *, status_code: int = 200, **context: object
     ) -> Response[str]:
-        """Return a page. `?lang=fr` and `?theme=dark` in its address are kept in cookies."""
-        tongue = self._language(request)
+        """Return a page. `?lang=fr` and `?theme=dark` in its address are stored in cookies."""
+        spoken = self._language(request)
         theme = self._theme(request)
         page = template.removesuffix(".html")
+        base = place_in(cast("Scope", request.scope)).prefix
         frame: dict[str, object] = {
-            "_": tongue.say,
-            "lang": tongue.code,
+            "_": spoken.say,
+            "lang": spoken.code,
             "languages": LANGUAGES.values(),
             "theme": theme,
             "themes": THEMES,
@@ -76,9 +79,9 @@ class Shell:
             "may_command": request.user.role >= Role.OPERATOR,
             "is_admin": request.user.role >= Role.ADMIN,
             "nav": self._nav(request.user),
-            "csrf": masked(request.auth.csrf) if request.auth.csrf else "",
-            "words": _for_script(tongue.words_of(page)),
-            "static": self.assets.url,
+            "words": _for_script(spoken.words_of(page)),
+            "base": base,
+            "static": lambda name: base + self.assets.url(name),
         }
         text = self._templates.get_template(template).render({**frame, **context})
         return Response(
@@ -101,26 +104,22 @@ class Shell:
         return next((theme for theme in asked if theme in THEMES), THEMES[0])
 
     def _cookies(self, request: WebRequest) -> list[Cookie]:
-        """Return what the browser is to keep: choices, and for who may log in a mark of theirs."""
+        """Return cookies for the choices in the address."""
         kept = []
         for name, known in (("lang", tuple(LANGUAGES)), ("theme", THEMES)):
             value = request.query_params.get(name)
             if value in known:
-                kept.append(Cookie(name, value=value, max_age=_YEAR_S, samesite="strict"))
-        if request.auth.fresh_visitor:
-            cookies = request.auth.cookies
-            kept.append(cookies.cookie(cookies.visitor, request.auth.fresh_visitor))
+                kept.append(Cookie(name, value=value, max_age=_YEAR_S, samesite="lax"))
         return kept
 
 
 def set_cookie(request: WebRequest, answer: Response[Any], secret: str, age_s: int) -> None:
-    """Give a browser its session, or take it away with an `age_s` of 0."""
-    cookies = request.auth.cookies
-    answer.cookies.append(cookies.cookie(cookies.session, secret, age_s))
+    """Set the session cookie, or delete it with an `age_s` of 0."""
+    answer.cookies.append(request.auth.cookie.with_secret(secret, age_s))
 
 
 def address_of(request: WebRequest) -> str:
-    """Return the address that a request comes from."""
+    """Return the address of the client."""
     return request.client.host if request.client else "-"
 
 

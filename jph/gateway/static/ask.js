@@ -1,8 +1,15 @@
-// Asks the gateway: JSON out and in, the page's token with it, what goes wrong as an Error in words.
+// Sends requests to the gateway: JSON in both directions, a failure as an Error for people.
+import { BASE } from "./dom.js";
 import { t } from "./words.js";
 
 const PATIENCE_MS = 15000;
 
+/**
+ * @param {string} method
+ * @param {string} url
+ * @param {unknown} [body]
+ * @returns {Promise<any>}
+ */
 export async function ask(method, url, body) {
   const response = await answer(method, url, body);
   const content = await response.json().catch(() => null);
@@ -12,10 +19,9 @@ export async function ask(method, url, body) {
 
 async function answer(method, url, body) {
   const headers = { accept: "application/json" };
-  if (method !== "GET") headers["x-csrf-token"] = document.querySelector('meta[name="csrf"]').content;
   if (body !== undefined) headers["content-type"] = "application/json";
   try {
-    return await fetch(url, {
+    return await fetch(BASE + url, {
       method,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),

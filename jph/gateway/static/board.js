@@ -21,6 +21,7 @@ export const WORDS = [
 const NEWS = ["state", "value", "unit", "number", "losses", "quality", "order", "shed", "limit", "level", "trip", "host", "wire"];
 const SCALE = 1.25; // a gauge ends a quarter above the limit, so that an overload can be seen
 
+/** @type {Map<string, BoardRow>} */
 export const rows = new Map(); // codifier -> its row
 const places = new Map(); // codifier -> the elements that show it
 const born = new Map(); // codifier -> when its last sign of life was, on the clock of performance.now
@@ -37,6 +38,7 @@ export function place(root = document) {
 
 // Follows the stream; `changed(codifiers, board)` is told whose rows say something new, after all
 // that came has been painted. A row that only shows that its codifier lives says nothing new.
+/** @param {(codifiers: string[], board: BoardEvent) => void} changed */
 export function watch(changed = () => {}) {
   place();
   at("link").hidden = false;
@@ -57,6 +59,7 @@ export function watch(changed = () => {}) {
 }
 
 // A value in the page's language: [text, unit].
+/** @param {BoardRow | undefined} row @returns {[string, string]} */
 export function worded(row) {
   if (!row) return ["–", ""];
   if (row.order) return [row.shed ? t("{order}, shed", { order: ORDERS[row.order] }) : ORDERS[row.order], ""];
@@ -127,6 +130,7 @@ function part(element, name, text) {
   put(element.querySelector(`[data-part="${name}"]`), text);
 }
 
+/** @param {BoardRow} row */
 export function trip(row) {
   if (row.trip === undefined) return "";
   return row.trip < 1 ? "< 1" : decimal(row.trip.toFixed(row.trip < 10 ? 1 : 0));

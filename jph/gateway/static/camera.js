@@ -1,5 +1,5 @@
 // Cameras: each picture is asked for after the one before, so that a slow line skips, never lags.
-import { at, mark, put, write } from "./dom.js";
+import { BASE, at, mark, put, write } from "./dom.js";
 import { t } from "./words.js";
 
 const RETRY_MS = 2000;
@@ -48,7 +48,7 @@ function start(place) {
   async function next() {
     let answer;
     try {
-      answer = await fetch(`/api/camera/${encodeURIComponent(code)}?after=${number}`, { signal: AbortSignal.timeout(PATIENCE_MS) });
+      answer = await fetch(`${BASE}/api/camera/${encodeURIComponent(code)}?after=${number}`, { signal: AbortSignal.timeout(PATIENCE_MS) });
     } catch {
       throw new Error(t("the gateway does not answer"));
     }

@@ -21,6 +21,7 @@ export function carry(item) {
 }
 
 // Says below a heater until when its order holds and why it is shed; `heater` is of /api/heaters.
+/** @param {HTMLElement} item @param {HeaterNow} heater */
 export function reason(item, heater) {
   const parts = [];
   if (heater.until) parts.push(until(heater));

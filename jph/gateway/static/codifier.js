@@ -1,7 +1,7 @@
 // The page of one codifier: live above, and what the history has of it.
 import { ask } from "./ask.js";
 import { worded } from "./board.js";
-import { at, make, put } from "./dom.js";
+import { BASE, at, make, put } from "./dom.js";
 import { figure, span } from "./figures.js";
 import { Graph } from "./graphs/graph.js";
 import { format, parse } from "./graphs/state.js";
@@ -30,7 +30,7 @@ let born; // when its last sign of life was, on the clock of performance.now
 function show(state) {
   const query = format(state).replace(/^codes=[^&]*&?/, "");
   history.replaceState(null, "", query ? `?${query}` : location.pathname);
-  at("more-graph").href = `/graphs?${format(state)}`;
+  at("more-graph").href = `${BASE}/graphs?${format(state)}`;
   for (const button of at("lasts").children) button.setAttribute("aria-pressed", String(button.dataset.last === state.last));
 }
 

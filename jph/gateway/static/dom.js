@@ -1,8 +1,18 @@
 // Small helpers: elements are made from text, never from markup.
 
+/** @type {(id: string) => any} The template decides of which sort an element is. */
 export const at = (id) => document.getElementById(id);
 
+// The path below which a reverse proxy serves the gateway; "" without one.
+export const BASE = document.documentElement.dataset.base ?? "";
+
 // make("button.small", { type: "button", dataset: { code } }, "text", child, …)
+/**
+ * @param {string} kind tag and classes, as `button.small`
+ * @param {Record<string, any>} properties
+ * @param {...(Node | string | null | undefined)} children
+ * @returns {any}
+ */
 export function make(kind, properties = {}, ...children) {
   const [tag, ...classes] = kind.split(".");
   const element = document.createElement(tag);
@@ -18,16 +28,19 @@ export function make(kind, properties = {}, ...children) {
 }
 
 // Changes a text only when it is new: what reads the page aloud hears of each change.
+/** @param {Node | null} element @param {string} text */
 export function put(element, text) {
   if (element && element.textContent !== text) element.textContent = text;
 }
 
+/** @param {any} element @param {string} name @param {any} word */
 export function mark(element, name, word) {
   if (!element) return;
   if (word === undefined || word === null || word === "") delete element.dataset[name];
   else if (element.dataset[name] !== String(word)) element.dataset[name] = word;
 }
 
+/** @param {any} element @param {string} text @param {string} [mood] */
 export function write(element, text, mood) {
   if (!element) return;
   put(element, text);
@@ -40,6 +53,7 @@ export function arrived() {
 }
 
 // Says something for some seconds in the corner of the page.
+/** @param {string} text @param {string} [mood] */
 export function toast(text, mood) {
   const told = make("p.toast", { dataset: mood ? { mood } : {} }, text);
   at("toasts").append(told);
@@ -47,6 +61,11 @@ export function toast(text, mood) {
 }
 
 // Asks before something that matters; the promise is true if the person says so.
+/**
+ * @param {string} question
+ * @param {{explain?: string, yes: string, no: string, danger?: boolean}} words
+ * @returns {Promise<boolean>}
+ */
 export function confirm(question, { explain = "", yes, no, danger = false }) {
   const dialog = make(
     "dialog",

@@ -14,6 +14,7 @@ export function decimal(text) {
 }
 
 // Returns a number with three or more significant digits, thousands set apart.
+/** @param {number} number @param {number} [decimals] */
 export function figure(number, decimals) {
   const size = Math.abs(number);
   if (size >= 1e15) return decimal(Number(number.toPrecision(3)).toExponential().replace("-", MINUS));

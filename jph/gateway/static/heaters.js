@@ -80,6 +80,7 @@ async function room(card, order) {
   soon();
 }
 
+/** @param {string} whom @param {string} label @param {{orderFirst?: string, seconds?: string}} preset */
 function open(whom, label, { orderFirst, seconds }) {
   target = whom;
   put(at("give-title"), label);
@@ -109,7 +110,7 @@ function lasts() {
   const [hours, minutes] = form.at.value.split(":").map(Number);
   const end = new Date();
   end.setHours(hours, minutes, 0, 0);
-  const left = Math.round((end - Date.now()) / 1000);
+  const left = Math.round((end.getTime() - Date.now()) / 1000);
   return left > 0 ? left : left + DAY_S;
 }
 

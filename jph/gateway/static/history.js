@@ -21,7 +21,7 @@ export function relate({ said, mood, holes, more }) {
 function row({ code, name, when, missing, why }) {
   const line = document.createElement("tr");
   const head = cell(code, "th");
-  head.scope = "row";
+  head.setAttribute("scope", "row");
   const count = cell(missing);
   count.className = "right";
   line.append(head, cell(name), cell(when), count, cell(t(why)));

@@ -2,7 +2,7 @@
 import { ask } from "./ask.js";
 import { STATES, age, rows, watch } from "./board.js";
 import { carry, nameOf, reason } from "./carries.js";
-import { at, make, mark, put, write } from "./dom.js";
+import { BASE, at, make, mark, put, write } from "./dom.js";
 import { ZONE, clock, kWh, span } from "./figures.js";
 import { relate } from "./history.js";
 import { t } from "./words.js";
@@ -102,7 +102,7 @@ function why(code) {
   if (!heater) return;
   at("why").dataset.code = code;
   put(at("why-title"), nameOf(heater));
-  at("why-graph").href = `/graphs?codes=${encodeURIComponent(code)}`;
+  at("why-graph").href = `${BASE}/graphs?codes=${encodeURIComponent(code)}`;
   sentences(heater);
   at("why").showModal();
 }
@@ -146,7 +146,7 @@ function troubles() {
   if (same !== now) {
     list.replaceChildren(
       ...bad.map((code) =>
-        make("li", { dataset: { is: `${code}${rows.get(code).state}`, of: code } }, make("a", { href: `/network#${code}` })),
+        make("li", { dataset: { is: `${code}${rows.get(code).state}`, of: code } }, make("a", { href: `${BASE}/network#${code}` })),
       ),
     );
   }

@@ -1,6 +1,6 @@
 // The login form.
 import { ask } from "./ask.js";
-import { at } from "./dom.js";
+import { BASE, at } from "./dom.js";
 
 const form = at("login");
 
@@ -11,7 +11,7 @@ form.addEventListener("submit", async (event) => {
   button.disabled = true;
   try {
     await ask("POST", "/api/login", Object.fromEntries(new FormData(form)));
-    location.assign(form.dataset.target);
+    location.assign(BASE + form.dataset.target);
   } catch (error) {
     at("said").textContent = error.message;
     at("said").hidden = false;

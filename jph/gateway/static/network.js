@@ -62,13 +62,13 @@ function wanted(line) {
 const KEYS = {
   code: (line) => order.get(line),
   name: (line) => line.querySelector(".long").textContent.toLowerCase(),
-  value: (line, row) => row?.number ?? row?.value ?? "",
-  state: (line, row) => RANK[row?.state] ?? 5,
+  value: (_, row) => row?.number ?? row?.value ?? "",
+  state: (_, row) => RANK[row?.state] ?? 5,
   age: (line) => age(line.dataset.code) ?? Infinity,
-  trip: (line, row) => row?.trip ?? Infinity,
-  losses: (line, row) => -(row?.losses ?? 0),
-  host: (line, row) => row?.host || "~",
-  wire: (line, row) => row?.wire ?? 99,
+  trip: (_, row) => row?.trip ?? Infinity,
+  losses: (_, row) => -(row?.losses ?? 0),
+  host: (_, row) => row?.host || "~",
+  wire: (_, row) => row?.wire ?? 99,
 };
 
 function arrange() {
@@ -87,13 +87,14 @@ function arrange() {
   let count = 0;
   for (const line of lines) {
     line.hidden = !wanted(line);
-    count += !line.hidden;
+    count += line.hidden ? 0 : 1;
   }
   body.parentElement.classList.toggle("flat", sort.key !== "code");
   at("none").hidden = count > 0;
   put(at("count"), count === lines.length ? t("{count} codifiers", { count }) : t("{count} of {all} codifiers", { count, all: lines.length }));
 }
 
+/** @param {DOMStringMap} data of the button that opens the dialog */
 function open({ open: code, name, does }) {
   about = code;
   turn += 1;
@@ -144,6 +145,7 @@ async function answered(question, isGood) {
   turn += 1;
   const mine = turn;
   write(at("answer"), t("waiting for its answer…"));
+  /** @type {[string, string]} */
   let told;
   try {
     const answer = await question();

@@ -1,6 +1,6 @@
 // What the frame of every page does: theme, language, menus, log out.
 import { ask } from "./ask.js";
-import { at, menu } from "./dom.js";
+import { BASE, at, menu } from "./dom.js";
 
 const YEAR_S = 31_536_000;
 const root = document.documentElement;
@@ -24,10 +24,10 @@ menu(at("display"), at("sheet"), (sheet, yes) => (sheet.hidden = !yes));
 if (at("more")) menu(at("more"), at("rest"), (sheet, yes) => sheet.classList.toggle("open", yes));
 at("logout")?.addEventListener("click", async () => {
   await ask("POST", "/api/logout").catch(() => null);
-  location.assign("/login");
+  location.assign(`${BASE}/login`);
 });
 
 function keep(name, value) {
   const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `${name}=${value}; Path=/; Max-Age=${YEAR_S}; SameSite=Strict${secure}`;
+  document.cookie = `${name}=${value}; Path=/; Max-Age=${YEAR_S}; SameSite=Lax${secure}`;
 }

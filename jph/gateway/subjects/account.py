@@ -16,7 +16,7 @@ from jph.gateway.accounts.sessions import Session
 from jph.gateway.accounts.throttle import LoginThrottle
 from jph.gateway.accounts.tokens import Token
 from jph.gateway.accounts.users import UserError
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import WebRequest, address_of
 from jph.gateway.subjects.login import WRONG, Password
 
@@ -69,22 +69,22 @@ class Done(msgspec.Struct, frozen=True):
     done: bool = True
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return the page and the API."""
-    return [_page(parts), _password(parts), *_sessions(parts), *_tokens(parts)]
+    return [_page(services), _password(services), *_sessions(services), *_tokens(services)]
 
 
-def _page(parts: Parts) -> Any:  # noqa: ANN401 - Litestar's handlers
+def _page(services: Services) -> Any:  # noqa: ANN401 - Litestar's handlers
     @get("/account", include_in_schema=False, sync_to_thread=False, guards=_OWN)
     def account(request: WebRequest) -> Response[str]:
         mine = [role.word for role in GIVEN if role <= request.user.role]
-        return parts.shell.page(request, "account.html", roles=mine, shortest=SHORTEST)
+        return services.shell.page(request, "account.html", roles=mine, shortest=SHORTEST)
 
     return account
 
 
-def _password(parts: Parts) -> Any:  # noqa: ANN401 - Litestar's handlers
-    accounts, throttle = parts.accounts, LoginThrottle()
+def _password(services: Services) -> Any:  # noqa: ANN401 - Litestar's handlers
+    accounts, throttle = services.accounts, LoginThrottle()
 
     @post("/api/password", status_code=200, guards=_OWN, summary="Change my password")
     async def password(request: WebRequest, data: JSONBody[NewPassword]) -> Done:
@@ -93,20 +93,20 @@ def _password(parts: Parts) -> Any:  # noqa: ANN401 - Litestar's handlers
             raise HTTPException("too many attempts; wait a little", status_code=429)
         account = await accounts.run(users.get, request.user.id)
         if not await accounts.passwords.matches(account.password, data.old):
-            parts.audit(request, "change of the own password", "refused")
+            services.audit(request, "change of the own password", "refused")
             raise HTTPException(WRONG, status_code=403)
         throttle.right(address_of(request), request.user.name)
         kept = await accounts.passwords.hash_of(data.new)
         keep = request.auth.session.id if request.auth.session else 0
         await accounts.run(users.set_password, account.id, kept, keep)
-        parts.audit(request, "change of the own password", "done")
+        services.audit(request, "change of the own password", "done")
         return Done()
 
     return password
 
 
-def _sessions(parts: Parts) -> list[Any]:
-    accounts = parts.accounts
+def _sessions(services: Services) -> list[Any]:
+    accounts = services.accounts
 
     @get("/api/sessions", guards=_OWN, summary="My sessions")
     async def listed(request: WebRequest) -> list[SessionInfo]:
@@ -117,14 +117,14 @@ def _sessions(parts: Parts) -> list[Any]:
     async def end(request: WebRequest, session_id: FromPath[int]) -> Done:
         if not await accounts.run(sessions.end, bounded(session_id), request.user.id):
             raise HTTPException("you have no such session", status_code=404)
-        parts.audit(request, f"end of session {session_id}", "done")
+        services.audit(request, f"end of session {session_id}", "done")
         return Done()
 
     return [listed, end]
 
 
-def _tokens(parts: Parts) -> list[Any]:
-    accounts = parts.accounts
+def _tokens(services: Services) -> list[Any]:
+    accounts = services.accounts
 
     @get("/api/tokens", guards=_OWN, summary="My tokens")
     async def listed(request: WebRequest) -> list[TokenInfo]:
@@ -141,14 +141,14 @@ def _tokens(parts: Parts) -> list[Any]:
             return tokens.add(file, request.user, data.name, role, data.days, now_ms)
 
         secret, token = await accounts.run(add)
-        parts.audit(request, f"new token {token.name} as {role.word}", "done")
+        services.audit(request, f"new token {token.name} as {role.word}", "done")
         return _token(token, secret)
 
     @delete("/api/tokens/{token_id:int}", status_code=200, guards=_OWN, summary="End a token")
     async def end(request: WebRequest, token_id: FromPath[int]) -> Done:
         if not await accounts.run(tokens.end, bounded(token_id), request.user.id):
             raise HTTPException("you have no such token", status_code=404)
-        parts.audit(request, f"end of token {token_id}", "done")
+        services.audit(request, f"end of token {token_id}", "done")
         return Done()
 
     return [listed, make, end]

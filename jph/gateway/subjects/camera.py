@@ -12,7 +12,7 @@ from jph.gateway.accounts.roles import User
 from jph.gateway.camera.feed import Crowded
 from jph.gateway.camera.pictures import NoPicture
 from jph.gateway.camera.settings import cameras_of
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest
 from jph.gateway.view import panels
 
@@ -29,12 +29,12 @@ class Camera(msgspec.Struct, frozen=True):
     trouble: str
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return the page and the API."""
-    return [*_page(parts), *_api(parts)]
+    return [*_page(services), *_api(services)]
 
 
-def _api(parts: Parts) -> list[Any]:
+def _api(services: Services) -> list[Any]:
     """Return the addresses of cameras."""
 
     @get("/api/camera", sync_to_thread=False)
@@ -42,7 +42,7 @@ def _api(parts: Parts) -> list[Any]:
         """Return the cameras that who asks may see."""
         return [
             Camera(feed.entry.codifier, feed.entry.name, feed.settings.mode, feed.trouble)
-            for feed in parts.senses.cameras.values()
+            for feed in services.senses.cameras.values()
             if _may_see(request.user, public=feed.settings.public)
         ]
 
@@ -56,7 +56,7 @@ def _api(parts: Parts) -> list[Any]:
 
         204 if none comes: `X-Trouble` says why.
         """
-        feed = parts.senses.cameras.get(codifier)
+        feed = services.senses.cameras.get(codifier)
         if feed is None:
             raise HTTPException("no such camera in the config", status_code=404)
         if not _may_see(request.user, public=feed.settings.public):
@@ -89,17 +89,19 @@ def _shown(network: Network) -> bool:
 LINKS: Final = [Link("/camera", "Camera", 80, shown=_shown)]
 
 
-def _page(parts: Parts) -> list[Any]:
+def _page(services: Services) -> list[Any]:
     """Return the page; pictures come by `/api/camera/XX`."""
 
     @get("/camera", include_in_schema=False, sync_to_thread=False)
     def camera(request: WebRequest) -> Response[str]:
-        feeds = parts.senses.cameras.values()
+        feeds = services.senses.cameras.values()
         seen = [
             (feed.entry.codifier, feed.entry.name or panels.label(feed.entry))
             for feed in feeds
             if request.user.known or feed.settings.public
         ]
-        return parts.shell.page(request, "camera.html", cameras=seen, hidden=len(feeds) - len(seen))
+        return services.shell.page(
+            request, "camera.html", cameras=seen, hidden=len(feeds) - len(seen)
+        )
 
     return [camera]

@@ -15,7 +15,7 @@ from jph.config.model import Sensor
 from jph.gateway.live.board import Board
 from jph.gateway.live.gaps import keeps_history
 from jph.gateway.platform import language
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import WebRequest
 from jph.gateway.subjects.graphs import codifiers_of, orders_in
 from jph.gateway.subjects.history import asked
@@ -56,19 +56,19 @@ class Bucket(msgspec.Struct, frozen=True):
     time_mean: float | None
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return the page and the API."""
-    return [*_page(parts), *_api(parts)]
+    return [*_page(services), *_api(services)]
 
 
-def _api(parts: Parts) -> list[Any]:
+def _api(services: Services) -> list[Any]:
     """Return the messages and the statistics of a codifier."""
 
     @get("/api/codifier/{codifier:str}/messages", summary="Its last messages")
     async def messages(codifier: FromPath[str], last: Last = 50) -> list[Message]:
         """Return the last messages that are stored, newest first."""
-        code = known(parts, codifier)
-        found = await _asked(parts, partial(latest_readings, codifier=code, most=last))
+        code = known(services, codifier)
+        found = await _asked(services, partial(latest_readings, codifier=code, most=last))
         return [
             Message(*each[:4], "" if each.quality == 0 else _QUALITIES.get(each.quality, "?"))
             for each in found
@@ -81,29 +81,29 @@ def _api(parts: Parts) -> list[Any]:
         last: Last = 24,
     ) -> list[Bucket]:
         """Return the last statistics that are computed, newest first."""
-        code = known(parts, codifier)
+        code = known(services, codifier)
         question = partial(latest_buckets, codifier=code, level=Level(every), most=last)
-        return [Bucket(*each) for each in await _asked(parts, question)]
+        return [Bucket(*each) for each in await _asked(services, question)]
 
     return [messages, statistics]
 
 
-async def _asked(parts: Parts, question: Callable[[Any], T]) -> T:
-    if not keeps_history(parts.network()):
+async def _asked(services: Services, question: Callable[[Any], T]) -> T:
+    if not keeps_history(services.network()):
         raise HTTPException("this configuration has no history", status_code=404)
-    return await asked(parts, question)
+    return await asked(services, question)
 
 
 _MOST_RELATED: Final = 40
 
 
-def _page(parts: Parts) -> list[Any]:
+def _page(services: Services) -> list[Any]:
     """Return the page."""
 
     @get("/codifier/{codifier:str}", include_in_schema=False, sync_to_thread=False)
     def codifier(request: WebRequest) -> Response[str]:
-        board = parts.hub.board
-        code = known(parts, request.path_params["codifier"])
+        board = services.hub.board
+        code = known(services, request.path_params["codifier"])
         sensor, tongue = board.network.sensor(code), language.of(request)
         value, unit = panels.worded(board.row(code), tongue.say, tongue.code)
         facts = {
@@ -112,7 +112,7 @@ def _page(parts: Parts) -> list[Any]:
             "kept": keeps_history(board.network),
             "orders": orders_in(tongue),
         }
-        return parts.shell.page(
+        return services.shell.page(
             request,
             "codifier.html",
             sensor=sensor,

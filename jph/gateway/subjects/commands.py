@@ -7,7 +7,7 @@ from litestar.exceptions import HTTPException
 
 from jph.gateway.live.commands import FLAGS, Answer, TooManyWaiting
 from jph.gateway.platform import language
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import WebRequest
 from jph.gateway.subjects.sensors import known
 from jph.gateway.view import panels
@@ -25,29 +25,29 @@ async def whole(request: WebRequest) -> bytes:
         raise HTTPException("the request does not end", status_code=408) from error
 
 
-async def command(parts: Parts, request: WebRequest, codifier: str, flag: str) -> Answer:
+async def command(services: Services, request: WebRequest, codifier: str, flag: str) -> Answer:
     """Give a node a command of `FLAGS`; an element takes a ping, which its node answers."""
-    sensor = parts.hub.board.network.sensor(known(parts, codifier))
+    sensor = services.hub.board.network.sensor(known(services, codifier))
     allowed = {"P": FLAGS["P"]} if sensor.parent else panels.flags_of(sensor)
     if flag not in allowed:
         raise HTTPException(f"{codifier} takes no {FLAGS[flag]}", status_code=409)
     node, say = sensor.parent or codifier, language.of(request).say
     try:
-        answer = await parts.commander.ask(codifier, flag, node, say)
+        answer = await services.commander.ask(codifier, flag, node, say)
     except TooManyWaiting as error:
         raise HTTPException("too many commands are waiting", status_code=429) from error
-    parts.audit(request, f"{FLAGS[flag]} {codifier}", answer.text)
+    services.audit(request, f"{FLAGS[flag]} {codifier}", answer.text)
     return answer
 
 
-async def command_all(parts: Parts, request: WebRequest, flag: str) -> list[Answer]:
+async def command_all(services: Services, request: WebRequest, flag: str) -> list[Answer]:
     """Give every node that takes it a command of `FLAGS`; each answers for itself."""
-    network = parts.hub.board.network
+    network = services.hub.board.network
     nodes = [s.codifier for s in network.nodes() if flag in panels.flags_of(s)]
     try:
-        answers = await parts.commander.ask_all(flag, nodes, language.of(request).say)
+        answers = await services.commander.ask_all(flag, nodes, language.of(request).say)
     except TooManyWaiting as error:
         raise HTTPException("too many commands are waiting", status_code=429) from error
     silent = " ".join(each.codifier for each in answers if not each.answered)
-    parts.audit(request, f"{FLAGS[flag]} all", f"no answer: {silent or 'none'}")
+    services.audit(request, f"{FLAGS[flag]} all", f"no answer: {silent or 'none'}")
     return answers

@@ -11,7 +11,7 @@ from jph.config.model import Sensor
 from jph.gateway.live.board import Board, announces
 from jph.gateway.live.status import State
 from jph.gateway.live.traffic import Rates
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest
 from jph.gateway.view import panels
 
@@ -74,20 +74,20 @@ class Picture(msgspec.Struct, frozen=True):
     members: list[Member]
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return the page and the API."""
-    return [*_page(parts), *_api(parts)]
+    return [*_page(services), *_api(services)]
 
 
-def _api(parts: Parts) -> list[Any]:
+def _api(services: Services) -> list[Any]:
     """Return the address of the picture."""
 
     @get("/api/diagram", sync_to_thread=False)
     def diagram() -> Picture:
         """Return the network as it is now, with rates as soon as they are counted (1 s)."""
-        board = parts.hub.board
+        board = services.hub.board
         board.settle(time.monotonic())
-        return picture(board, parts.senses.traffic.rates())
+        return picture(board, services.senses.traffic.rates())
 
     return [diagram]
 
@@ -144,11 +144,11 @@ def _round(rate: float) -> float:
 LINKS: Final = [Link("/diagram", "Diagram", 70)]
 
 
-def _page(parts: Parts) -> list[Any]:
+def _page(services: Services) -> list[Any]:
     """Return the page; what it draws comes by `/api/diagram`."""
 
     @get("/diagram", include_in_schema=False, sync_to_thread=False)
     def diagram(request: WebRequest) -> Response[str]:
-        return parts.shell.page(request, "diagram.html")
+        return services.shell.page(request, "diagram.html")
 
     return [diagram]

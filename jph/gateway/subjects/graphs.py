@@ -14,13 +14,13 @@ from litestar.params import JSONBody, PathParameter
 
 from jph.config.model import Sensor
 from jph.gateway.accounts.roles import Role
-from jph.gateway.accounts.saved_graphs import LONGEST_NAME, LONGEST_QUERY, Saved, SavedGraph
+from jph.gateway.accounts.saved_graphs import LONGEST_NAME, LONGEST_QUERY, SavedGraph, SavedGraphs
 from jph.gateway.accounts.users import UserError
 from jph.gateway.live.board import Board
 from jph.gateway.live.gaps import keeps_history
 from jph.gateway.platform import language
 from jph.gateway.platform.language import Language
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest
 from jph.gateway.view import panels
 from jph.gateway.view.figures import unit_of
@@ -58,28 +58,28 @@ class GraphChange(msgspec.Struct, frozen=True):
     shared: bool | None = None
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return the page and the API."""
-    return [*_page(parts), *_api(parts)]
+    return [*_page(services), *_api(services)]
 
 
-def _api(parts: Parts) -> list[Any]:
+def _api(services: Services) -> list[Any]:
     """Return the addresses of kept graphs."""
 
     @get("/api/graphs", summary="Saved graphs")
     async def kept(request: WebRequest) -> list[Graph]:
         """Return my graphs and those that others share, by name."""
-        return [_graph(each) for each in await parts.accounts.saved(request.user).list()]
+        return [_graph(each) for each in await SavedGraphs(services.accounts, request.user).list()]
 
     @post("/api/graphs", summary="Save a graph")
     async def keep(request: WebRequest, data: JSONBody[NewGraph]) -> Graph:
         """Keep a graph."""
-        return _graph(await _done(_mine(parts, request).add(data.name, data.query)))
+        return _graph(await _done(_mine(services, request).add(data.name, data.query)))
 
     @put("/api/graphs/{graph_id:int}", summary="Change a saved graph")
     async def change(request: WebRequest, graph_id: GraphId, data: JSONBody[GraphChange]) -> Graph:
         """Rename a graph of mine, keep it as it is now, share it or no longer."""
-        changed = _mine(parts, request).update(
+        changed = _mine(services, request).update(
             graph_id, name=data.name, query=data.query, shared=data.shared
         )
         return _graph(await _done(changed))
@@ -87,18 +87,18 @@ def _api(parts: Parts) -> list[Any]:
     @delete("/api/graphs/{graph_id:int}", status_code=200, summary="Delete a saved graph")
     async def forget(request: WebRequest, graph_id: GraphId) -> dict[str, bool]:
         """Forget a graph of mine."""
-        await _done(_mine(parts, request).delete(graph_id))
+        await _done(_mine(services, request).delete(graph_id))
         return {"forgotten": True}
 
     return [kept, keep, change, forget]
 
 
-def _mine(parts: Parts, request: WebRequest) -> Saved:
+def _mine(services: Services, request: WebRequest) -> SavedGraphs:
     if not request.user.known:
         raise NotAuthorizedException("log in to keep graphs")
     if request.auth.token is not None and request.user.role < Role.OPERATOR:
         raise PermissionDeniedException("a token of a viewer reads only")
-    return parts.accounts.saved(request.user)
+    return SavedGraphs(services.accounts, request.user)
 
 
 async def _done(change: Coroutine[Any, Any, T]) -> T:
@@ -115,19 +115,19 @@ def _graph(saved: SavedGraph) -> Graph:
 LINKS: Final = [Link("/graphs", "Graphs", 40, shown=keeps_history)]
 
 
-def _page(parts: Parts) -> list[Any]:
+def _page(services: Services) -> list[Any]:
     """Return the page."""
 
     @get("/graphs", include_in_schema=False, sync_to_thread=False)
     def graphs(request: WebRequest) -> Response[str]:
-        board = parts.hub.board
+        board = services.hub.board
         facts = {
             "codifiers": codifiers_of(board),
             "orders": orders_in(language.of(request)),
             "ideas": _ideas(board),
             "known": request.user.known,
         }
-        return parts.shell.page(
+        return services.shell.page(
             request, "graphs.html", facts=facts, kept=keeps_history(board.network)
         )
 
@@ -142,7 +142,8 @@ def orders_in(tongue: Language) -> dict[str, str]:
 def codifiers_of(board: Board) -> list[dict[str, Any]]:
     """Return what there is to draw, elements behind their nodes: what a person searches by."""
     heaters = board.house.wiring.heaters.values()
-    orders = {code for h in heaters for code in (h.codifier, h.applied, h.verified)}
+    wires = [(h.codifier, h.actuator.applied, h.actuator.verified) for h in heaters]
+    orders = {codifier for each in wires for codifier in each}
     return [
         _codifier(sensor, is_order=sensor.codifier in orders)
         for node in board.network.nodes()

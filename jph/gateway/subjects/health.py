@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from litestar import Response, get
 
-from jph import __version__
 from jph.gateway.live.board import announces
 from jph.gateway.live.status import State
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
+from jph.version import __version__
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -24,17 +24,17 @@ class Health(msgspec.Struct, frozen=True):
     clients: int
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return both addresses."""
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
     registry = CollectorRegistry()
-    registry.register(Measures(parts))
+    registry.register(Measures(services))
 
     @get("/healthz", sync_to_thread=False, summary="Whether the gateway is well", security=[{}])
     def health() -> Health:
-        return Health("ok", parts.hub.board.cache_here, parts.hub.clients)
+        return Health("ok", services.hub.board.cache_here, services.hub.clients)
 
     @get("/metrics", sync_to_thread=False, include_in_schema=False)
     def metrics() -> Response[bytes]:
@@ -46,12 +46,12 @@ def handlers(parts: Parts) -> list[Any]:
 class Measures:
     """What Prometheus reads of the board, made when it asks."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     def collect(self) -> "Iterator[Metric]":
         """Yield every measure."""
-        self._parts.hub.board.settle(time.monotonic())
+        self._services.hub.board.settle(time.monotonic())
         yield from self._gateway()
         yield from self._nodes()
         yield from self._codifiers()
@@ -59,12 +59,12 @@ class Measures:
     def _gateway(self) -> "Iterator[Metric]":
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
-        hub, holes = self._parts.hub, self._parts.holes
+        hub, holes = self._services.hub, self._services.holes
         yield InfoMetricFamily("jph_build", "This gateway", value={"version": __version__})
         yield GaugeMetricFamily(
             "jph_cache_up", "Whether Redis answers", float(hub.board.cache_here)
         )
-        away = self._parts.history.away or (hub.board.history is not None and holes.gaps is None)
+        away = self._services.history.away or (hub.board.history is not None and holes.gaps is None)
         if hub.board.history is not None:
             yield GaugeMetricFamily("jph_history_up", "Whether PostgreSQL answers", float(not away))
         yield GaugeMetricFamily("jph_gateway_clients", "Streams of changes open", hub.clients)
@@ -75,7 +75,7 @@ class Measures:
     def _nodes(self) -> "Iterator[Metric]":
         from prometheus_client.core import GaugeMetricFamily
 
-        board = self._parts.hub.board
+        board = self._services.hub.board
         states = GaugeMetricFamily("jph_nodes", "Nodes by how they are", labels=["state"])
         up = GaugeMetricFamily("jph_node_up", "Whether a node is alive", labels=["code", "name"])
         nodes = [s for s in board.network.nodes() if s.active and announces(s)]
@@ -90,7 +90,7 @@ class Measures:
     def _codifiers(self) -> "Iterator[Metric]":
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        board = self._parts.hub.board
+        board = self._services.hub.board
         labels = ["code", "name", "unit"]
         value = GaugeMetricFamily("jph_value", "The newest value", labels=labels)
         age = GaugeMetricFamily("jph_age_seconds", "Since the last sign of life", labels=["code"])

@@ -14,7 +14,7 @@ from jph.gateway.accounts.roles import Role, needs
 from jph.gateway.live.ordering import HeaterAnswer, Orderer
 from jph.gateway.live.replies import Replies
 from jph.gateway.platform import language
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest
 from jph.gateway.platform.zones import Zone, zone_of
 from jph.gateway.subjects.house.web import HeaterNow, heaters_now
@@ -68,24 +68,24 @@ class OrderGiven(msgspec.Struct, frozen=True):
     heaters: list[HeaterAnswer]
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return the page and the API."""
-    return [*_page(parts), *_api(parts)]
+    return [*_page(services), *_api(services)]
 
 
-def _api(parts: Parts) -> list[Any]:
+def _api(services: Services) -> list[Any]:
     """Return the addresses."""
-    orderer = Orderer(parts.commander, Replies(parts.network))
+    orderer = Orderer(services.commander, Replies(services.network))
 
     @get("/api/heaters", tags=["heaters"], sync_to_thread=False)
     def heaters(request: WebRequest, zone: Zone = "") -> list[HeaterNow]:
         """Tell of every heater: order, what its wire carries, shed or not, and why."""
-        return heaters_now(parts.hub.board, language.of(request).say, zone_of(zone))
+        return heaters_now(services.hub.board, language.of(request).say, zone_of(zone))
 
     @post("/api/heaters/orders", tags=["heaters"], status_code=200, guards=[needs(Role.OPERATOR)])
     async def order(request: WebRequest, data: JSONBody[GiveOrder]) -> OrderGiven:
         """Give an order, and wait for what the cards answer."""
-        board = parts.hub.board
+        board = services.hub.board
         try:
             wanted = Order.named(data.order)
             chosen = choose(board.house.wiring, data.target)
@@ -96,7 +96,7 @@ def _api(parts: Parts) -> list[Any]:
         answers = await orderer.give(board.network, chosen, wanted, until, say)
         told = "; ".join(f"{each.codifier} {each.text}" for each in answers)
         lasts = "" if data.seconds is None else f" for {data.seconds} s"
-        parts.audit(request, f"order {data.target} {wanted.word}{lasts}", told)
+        services.audit(request, f"order {data.target} {wanted.word}{lasts}", told)
         done = all(each.followed for each in answers)
         return OrderGiven(data.target, wanted.word, until, done, answers)
 
@@ -114,19 +114,19 @@ def _has_heaters(network: Network) -> bool:
 LINKS: Final = [Link("/heaters", "Heaters", 15, shown=_has_heaters)]
 
 
-def _page(parts: Parts) -> list[Any]:
+def _page(services: Services) -> list[Any]:
     """Return the page."""
 
     @get("/heaters", include_in_schema=False, sync_to_thread=False)
     def heaters(request: WebRequest) -> Response[str]:
-        board, tongue = parts.hub.board, language.of(request)
+        board, tongue = services.hub.board, language.of(request)
         board.settle(time.monotonic())
-        return parts.shell.page(
+        return services.shell.page(
             request,
             "heaters.html",
             board=board,
             rooms=panels.heated_rooms_of(board),
-            phases=[phase.number for phase in board.house.phases if phase.heaters],
+            phases=[phase.number for phase in board.house.phases if phase.loads],
             orders=NOW_AND_ALWAYS,
             masks=panels.masks_of(board),
             worded=lambda row: panels.worded(row, tongue.say, tongue.code),

@@ -20,7 +20,7 @@ from jph.config.model import Network
 from jph.errors import StoreError
 from jph.gateway.live.gaps import WHY, keeps_history
 from jph.gateway.live.history_reader import Busy
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.view.figures import unit_of
 
 MOST_CODES: Final = 12
@@ -83,7 +83,7 @@ class Answer(msgspec.Struct, frozen=True):
     series: list[Series]
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return the history as JSON and as CSV."""
 
     @get("/api/history", summary="Histories as columns")
@@ -99,12 +99,12 @@ def handlers(parts: Parts) -> list[Any]:
 
         Without `every` they are as fine as that allows; neighbours are joined if it does not.
         """
-        network = _network(parts)
+        network = _network(services)
         start_ms, end_ms = _between(start, end)
         wanted = Wanted(_codes(codes), start_ms, end_ms, points, every, statistic)
         zone = zone_of(network)
-        curves = await asked(parts, partial(read_curves, wanted=wanted, zone=zone))
-        changes = await _changes(parts, wanted, curves)
+        curves = await asked(services, partial(read_curves, wanted=wanted, zone=zone))
+        changes = await _changes(services, wanted, curves)
         found = [_series(curve, network, changes.get(curve.codifier, [])) for curve in curves]
         return Answer(start_ms, end_ms, now_ms(), statistic, found)
 
@@ -113,10 +113,10 @@ def handlers(parts: Parts) -> list[Any]:
         codes: Codes, start: Start = None, end: End = None, every: FromQuery[Level] = Level.RAW
     ) -> Stream:
         """Return readings exactly as they were sent, or whole buckets with all their statistics."""
-        _network(parts)
+        _network(services)
         between = _between(start, end)
         wanted = [Range(code, *between) for code in _codes(codes)]
-        pieces = parts.history.stream(partial(csv_pieces, wanted=wanted, level=every))
+        pieces = services.history.stream(partial(csv_pieces, wanted=wanted, level=every))
         name = f"jph-{'-'.join(each.codifier for each in wanted)}-{every}.csv"
         return Stream(
             await _begun(pieces),
@@ -132,8 +132,8 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _network(parts: Parts) -> Network:
-    network = parts.network()
+def _network(services: Services) -> Network:
+    network = services.network()
     if not keeps_history(network):
         raise HTTPException("this configuration has no history", status_code=404)
     return network
@@ -158,10 +158,10 @@ def _between(start: int | None, end: int | None) -> tuple[int, int]:
     return start_ms, end_ms
 
 
-async def asked(parts: Parts, question: Callable[[Any], T]) -> T:
+async def asked(services: Services, question: Callable[[Any], T]) -> T:
     """Return what the history answers; refuses with 503 if it does not."""
     try:
-        return await parts.history.ask(question)
+        return await services.history.ask(question)
     except StoreError as error:
         _refuse(error)
 
@@ -173,7 +173,7 @@ def _refuse(error: StoreError) -> NoReturn:
 
 
 async def _changes(
-    parts: Parts, wanted: Wanted, curves: list[Curve]
+    services: Services, wanted: Wanted, curves: list[Curve]
 ) -> dict[str, list[tuple[int, str]]]:
     """Return the texts of codifiers without numbers, if the time is not too long to look."""
     silent = [curve.codifier for curve in curves if curve.times == "[]"]
@@ -186,7 +186,7 @@ async def _changes(
             code: read_changes(connection, Range(code, *between), _CHANGES_MOST) for code in silent
         }
 
-    return await asked(parts, read)
+    return await asked(services, read)
 
 
 async def _begun(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -9,7 +9,7 @@ from litestar.params import Parameter
 from jph.config.model import Network
 from jph.gateway.accounts.roles import Role
 from jph.gateway.live.logbook import Entry, matching
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest
 from jph.gateway.view import panels
 from jph.net.log_channel import LEVELS
@@ -40,14 +40,14 @@ class Lines(msgspec.Struct, frozen=True):
     channel: bool
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return the page and the API."""
-    return [*_page(parts), *_api(parts)]
+    return [*_page(services), *_api(services)]
 
 
-def _api(parts: Parts) -> list[Any]:
+def _api(services: Services) -> list[Any]:
     """Return the address of the log."""
-    book = parts.senses.logbook
+    book = services.senses.logbook
 
     @get("/api/log")
     async def log(
@@ -71,7 +71,7 @@ def _api(parts: Parts) -> list[Any]:
         found = book.after(after, MOST)
         last = found[-1].id if found else min(after, book.next_id - 1)
         if request.user.role < Role.ADMIN:
-            private = _gateways(parts.network())
+            private = _gateways(services.network())
             found = [entry for entry in found if entry.code not in private]
         levels = frozenset(LEVELS[LEVELS.index(level) :])
         return Lines(
@@ -83,7 +83,7 @@ def _api(parts: Parts) -> list[Any]:
             surplus=book.surplus,
             refused=book.refused,
             heard=book.joined,
-            channel=parts.network().multicast.log is not None,
+            channel=services.network().multicast.log is not None,
         )
 
     return [log]
@@ -96,13 +96,13 @@ def _gateways(network: Network) -> frozenset[str]:
 LINKS: Final = [Link("/log", "Log", 60)]
 
 
-def _page(parts: Parts) -> list[Any]:
+def _page(services: Services) -> list[Any]:
     """Return the page; its lines come by `/api/log`."""
 
     @get("/log", include_in_schema=False, sync_to_thread=False)
     def log(request: WebRequest) -> Response[str]:
-        network = parts.network()
-        return parts.shell.page(
+        network = services.network()
+        return services.shell.page(
             request,
             "log.html",
             nodes=[(node.codifier, panels.label(node)) for node in network.nodes()],

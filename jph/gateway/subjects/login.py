@@ -13,7 +13,7 @@ from litestar.params import JSONBody
 from jph.gateway.accounts import sessions, users
 from jph.gateway.accounts.passwords import LONGEST
 from jph.gateway.accounts.throttle import LoginThrottle
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import WebRequest, address_of, set_cookie
 
 _MAX_AGE_S: Final = sessions.LONGEST_MS // 1000
@@ -37,19 +37,19 @@ class Me(msgspec.Struct, frozen=True):
     role: str
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return the page and the API."""
-    return [*_page(parts), *_api(parts)]
+    return [*_page(services), *_api(services)]
 
 
-def _api(parts: Parts) -> list[Any]:
+def _api(services: Services) -> list[Any]:
     """Return login, logout and who I am."""
-    accounts, throttle = parts.accounts, LoginThrottle()
+    accounts, throttle = services.accounts, LoginThrottle()
 
     @post("/api/login", status_code=200, summary="Log in")
     async def login(request: WebRequest, data: JSONBody[Credentials]) -> Response[Me]:
         """Begin a session, which the cookie of the answer stands for."""
-        account = await _checked(parts, throttle, request, data)
+        account = await _checked(services, throttle, request, data)
         if request.auth.session is not None:
             await accounts.run(sessions.end, request.auth.session.id, request.user.id)
         agent = request.headers.get("user-agent", "")
@@ -88,10 +88,10 @@ def _begin(
 
 
 async def _checked(
-    parts: Parts, throttle: LoginThrottle, request: WebRequest, credentials: Credentials
+    services: Services, throttle: LoginThrottle, request: WebRequest, credentials: Credentials
 ) -> users.Account:
     """Return the account of who shows its password; who does not waits longer each time."""
-    accounts, name, address = parts.accounts, credentials.name, address_of(request)
+    accounts, name, address = services.accounts, credentials.name, address_of(request)
     wait_s = throttle.enter(address, name, time.monotonic())
     if wait_s > 0:
         raise HTTPException(
@@ -103,19 +103,21 @@ async def _checked(
     kept = account.password if account else None
     if not await accounts.passwords.matches(kept, credentials.password) or account is None:
         # A name that nobody has may be a password in the wrong field: it is kept nowhere.
-        parts.audit(request, f"login as {account.name if account else 'nobody known'}", "refused")
+        services.audit(
+            request, f"login as {account.name if account else 'nobody known'}", "refused"
+        )
         raise HTTPException(WRONG, status_code=401)
     throttle.right(address, name)
-    parts.audit(request, f"login as {account.name}", "done")
+    services.audit(request, f"login as {account.name}", "done")
     return account
 
 
-def _page(parts: Parts) -> list[Any]:
+def _page(services: Services) -> list[Any]:
     """Return the page."""
 
     @get("/login", include_in_schema=False, sync_to_thread=False)
     def login(request: WebRequest) -> Response[str]:
-        return parts.shell.page(request, "login.html", target=safe_target(request))
+        return services.shell.page(request, "login.html", target=safe_target(request))
 
     return [login]
 

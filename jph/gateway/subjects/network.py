@@ -14,7 +14,7 @@ from jph.gateway.live.commands import FLAGS, Answer
 from jph.gateway.live.replies import Replies
 from jph.gateway.live.setting import Setter, Taken
 from jph.gateway.platform import language
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest
 from jph.gateway.subjects import commands
 from jph.gateway.subjects.sensors import known
@@ -58,34 +58,34 @@ class Number(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     number: Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return the page and the API."""
-    return [*_page(parts), *_api(parts)]
+    return [*_page(services), *_api(services)]
 
 
-def _api(parts: Parts) -> list[Any]:
+def _api(services: Services) -> list[Any]:
     """Return the addresses."""
-    setter = Setter(parts.commander, Replies(parts.network))
+    setter = Setter(services.commander, Replies(services.network))
 
     async def change(request: WebRequest, codifier: str, flag: Flag, number: float) -> Taken:
-        sensor = _sensor(parts, codifier)
+        sensor = _sensor(services, codifier)
         if sensor.control != "enabled":
             raise HTTPException(f"{sensor.codifier} takes no numbers", status_code=409)
         answer = await setter.change(sensor, flag, number, language.of(request).say)
         word = "set" if flag is Flag.SET else "step"
-        parts.audit(request, f"{word} {sensor.codifier} {number:g}", answer.text)
+        services.audit(request, f"{word} {sensor.codifier} {number:g}", answer.text)
         return answer
 
     @get("/api/network", tags=["network"], sync_to_thread=False)
     def network() -> list[Member]:
         """Tell of every codifier, each node followed by its elements."""
-        parts.hub.board.settle(time.monotonic())
-        return [_member(parts, line) for line in panels.lines_of(parts.hub.board)]
+        services.hub.board.settle(time.monotonic())
+        return [_member(services, line) for line in panels.lines_of(services.hub.board)]
 
     @post("/api/network/{command:str}", tags=["network"], status_code=200, guards=_COMMANDS)
     async def everybody(request: WebRequest, command: FromPath[str]) -> list[Answer]:
         """Tell all nodes to ping, start, halt or reload; each answers for itself."""
-        return await commands.command_all(parts, request, _flag(command))
+        return await commands.command_all(services, request, _flag(command))
 
     @post(
         "/api/network/{codifier:str}/{command:str}",
@@ -95,7 +95,7 @@ def _api(parts: Parts) -> list[Any]:
     )
     async def one(request: WebRequest, codifier: FromPath[str], command: FromPath[str]) -> Answer:
         """Tell a node to ping, start, halt or reload; an element takes ping, its node answers."""
-        return await commands.command(parts, request, codifier, _flag(command))
+        return await commands.command(services, request, codifier, _flag(command))
 
     @put("/api/values/{codifier:str}", tags=["network"], guards=_COMMANDS)
     async def set_to(request: WebRequest, codifier: FromPath[str], data: JSONBody[Number]) -> Taken:
@@ -110,8 +110,8 @@ def _api(parts: Parts) -> list[Any]:
     return [network, everybody, one, set_to, step]
 
 
-def _sensor(parts: Parts, codifier: str) -> Sensor:
-    return parts.hub.board.network.sensor(known(parts, codifier))
+def _sensor(services: Services, codifier: str) -> Sensor:
+    return services.hub.board.network.sensor(known(services, codifier))
 
 
 def _flag(word: str) -> str:
@@ -120,8 +120,8 @@ def _flag(word: str) -> str:
     return _WORDS[word]
 
 
-def _member(parts: Parts, line: panels.Line) -> Member:
-    board, row = parts.hub.board, line.row
+def _member(services: Services, line: panels.Line) -> Member:
+    board, row = services.hub.board, line.row
     sensor = board.network.sensor(line.codifier)
     return Member(
         codifier=line.codifier,
@@ -145,17 +145,17 @@ def _member(parts: Parts, line: panels.Line) -> Member:
 LINKS: Final = [Link("/network", "Network", 50)]
 
 
-def _page(parts: Parts) -> list[Any]:
+def _page(services: Services) -> list[Any]:
     """Return the page."""
 
     @get("/network", include_in_schema=False, sync_to_thread=False)
     def network(request: WebRequest) -> Response[str]:
-        board, tongue = parts.hub.board, language.of(request)
+        board, tongue = services.hub.board, language.of(request)
         board.settle(time.monotonic())
         sensors = board.network.sensors
         wires = board.house.wiring
         controls = {s.codifier: control_of(s, wires, ORDERS) for s in sensors}
-        return parts.shell.page(
+        return services.shell.page(
             request,
             "network.html",
             board=board,

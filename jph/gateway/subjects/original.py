@@ -18,7 +18,7 @@ from jph.gateway.live.commands import FLAGS, Answer
 from jph.gateway.live.gaps import keeps_history
 from jph.gateway.live.replies import Replies
 from jph.gateway.live.setting import Setter, Taken
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import WebRequest
 from jph.gateway.subjects.commands import command, command_all, whole
 from jph.gateway.subjects.history import (
@@ -61,15 +61,15 @@ class Target(msgspec.Struct, frozen=True):
     datapoints: list[tuple[float | None, int]]
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return the original's addresses that are not elsewhere."""
-    return [*_readings(parts), *_commands(parts)]
+    return [*_readings(services), *_commands(services)]
 
 
-def _readings(parts: Parts) -> list[Any]:
+def _readings(services: Services) -> list[Any]:
     @get("/sensorinfo/{codifier:str}", sync_to_thread=False, summary="A codifier's config entry")
     def info(codifier: FromPath[str]) -> Info:
-        return _info(parts, parts.network().sensor(known(parts, codifier)))
+        return _info(services, services.network().sensor(known(services, codifier)))
 
     @get("/sensorts/{wanted:str}", summary="Time series of codifiers")
     async def series(
@@ -79,7 +79,7 @@ def _readings(parts: Parts) -> list[Any]:
         points: Annotated[int, QueryParameter(ge=2, le=MOST_POINTS)] = 1000,
     ) -> list[Target]:
         """Tell codifiers, as I1 or I1,I2, after `from` up to `to` (ms since 1970; the last day)."""
-        if not keeps_history(parts.network()):
+        if not keeps_history(services.network()):
             raise HTTPException("this configuration has no history", status_code=404)
         codes = tuple(dict.fromkeys(wanted.split(",")))
         if len(codes) > MOST_CODES or not all(is_codifier(code) for code in codes):
@@ -90,7 +90,7 @@ def _readings(parts: Parts) -> list[Any]:
             raise HTTPException("`from` must be before `to`", status_code=400)
         question = Wanted(codes, start_ms, end_ms, points)
         curves = await asked(
-            parts, partial(read_curves, wanted=question, zone=zone_of(parts.network()))
+            services, partial(read_curves, wanted=question, zone=zone_of(services.network()))
         )
         return [_target(curve.codifier, curve.times, curve.values) for curve in curves]
 
@@ -102,8 +102,8 @@ def _readings(parts: Parts) -> list[Any]:
     return [info, series, clock]
 
 
-def _commands(parts: Parts) -> list[Any]:
-    setter = Setter(parts.commander, Replies(parts.network))
+def _commands(services: Services) -> list[Any]:
+    setter = Setter(services.commander, Replies(services.network))
 
     @post(
         "/sensormsg/{codifier:str}/{flag:str}",
@@ -122,8 +122,8 @@ def _commands(parts: Parts) -> list[Any]:
                 words = f"{flag} needs a number"
             raise HTTPException(words, status_code=404)
         if codifier == EVERY_NODE:
-            return await command_all(parts, request, flag)
-        return await command(parts, request, codifier, flag)
+            return await command_all(services, request, flag)
+        return await command(services, request, codifier, flag)
 
     @post(
         "/sensormsg/{codifier:str}/{flag:str}/{number:str}",
@@ -138,12 +138,12 @@ def _commands(parts: Parts) -> list[Any]:
         await whole(request)
         if flag not in _NUMBERED:
             raise HTTPException("A sets to a number, E steps by one", status_code=404)
-        sensor = parts.network().sensor(known(parts, codifier))
+        sensor = services.network().sensor(known(services, codifier))
         if sensor.control != "enabled":
             raise HTTPException(f"{codifier} takes no numbers", status_code=409)
         value = _number(number)
         taken = await setter.change(sensor, Flag(flag), value)
-        parts.audit(request, f"{_NUMBERED[Flag(flag)]} {codifier} {value:g}", taken.text)
+        services.audit(request, f"{_NUMBERED[Flag(flag)]} {codifier} {value:g}", taken.text)
         return taken
 
     return [message, number]
@@ -159,7 +159,7 @@ def _number(text: str) -> float:
     return value
 
 
-def _info(parts: Parts, sensor: Sensor) -> Info:
+def _info(services: Services, sensor: Sensor) -> Info:
     return Info(
         sensor.codifier,
         sensor.short_name,
@@ -173,7 +173,7 @@ def _info(parts: Parts, sensor: Sensor) -> Info:
         sensor.sensor_interval,
         sensor.timeout_warning,
         sensor.parent,
-        [each.codifier for each in parts.network().elements(sensor.codifier)],
+        [each.codifier for each in services.network().elements(sensor.codifier)],
     )
 
 

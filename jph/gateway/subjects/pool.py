@@ -13,7 +13,7 @@ from collector.energy.money import local_days
 from jph.config.model import Network, Sensor
 from jph.errors import ConfigError
 from jph.gateway.live.board import Board
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest
 from jph.gateway.view.figures import encodable
 
@@ -54,18 +54,18 @@ class Pool(msgspec.Struct, frozen=True):
     day: Run
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return the page and the API."""
-    return [*_page(parts), *_api(parts)]
+    return [*_page(services), *_api(services)]
 
 
-def _api(parts: Parts) -> list[Any]:
+def _api(services: Services) -> list[Any]:
     """Return the address of pools."""
 
     @get("/api/pool", sync_to_thread=False)
     def pool() -> list[Pool]:
         """Return the pools as they are now."""
-        board = parts.hub.board
+        board = services.hub.board
         board.settle(time.monotonic())
         return [pool_of(board, sensor) for sensor in pools_of(board.network)]
 
@@ -159,12 +159,12 @@ def _shown(network: Network) -> bool:
 LINKS: Final = [Link("/pool", "Pool", 90, shown=_shown)]
 
 
-def _page(parts: Parts) -> list[Any]:
+def _page(services: Services) -> list[Any]:
     """Return the page; what it shows comes by `/api/pool`."""
 
     @get("/pool", include_in_schema=False, sync_to_thread=False)
     def pool(request: WebRequest) -> Response[str]:
-        pools = [(s.codifier, s.name or s.codifier) for s in pools_of(parts.network())]
-        return parts.shell.page(request, "pool.html", pools=pools)
+        pools = [(s.codifier, s.name or s.codifier) for s in pools_of(services.network())]
+        return services.shell.page(request, "pool.html", pools=pools)
 
     return [pool]

@@ -8,9 +8,9 @@ from litestar import asgi
 from litestar.exceptions import HTTPException
 
 from jph.errors import JphError
-from jph.gateway.accounts.authentication import Identity, still_valid
 from jph.gateway.accounts.throttle import place_of
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.authentication import Identity, still_valid
+from jph.gateway.platform.services import Services
 from jph.wire.codec import is_codifier
 
 ASK_AGAIN_S: Final = 15.0
@@ -18,7 +18,7 @@ ASK_AGAIN_S: Final = 15.0
 _MOST_CODES: Final = 64
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return the stream, which resumes after `Last-Event-ID`; `?codes=I1,I2` for these only."""
 
     @asgi(["/events", "/api/events"], copy_scope=True)
@@ -29,8 +29,8 @@ def handlers(parts: Parts) -> list[Any]:
         last_id = headers.get(b"last-event-id", b"").decode("latin-1")
         codes = codes_in(scope["query_string"])
         place = place_of(scope["client"][0]) if scope["client"] else ""
-        serving = asyncio.ensure_future(parts.hub.serve(receive, send, last_id, codes, place))
-        watching = asyncio.ensure_future(_until_logged_out(parts, scope["auth"]))
+        serving = asyncio.ensure_future(services.hub.serve(receive, send, last_id, codes, place))
+        watching = asyncio.ensure_future(_until_logged_out(services, scope["auth"]))
         try:
             await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -57,12 +57,12 @@ def codes_in(query: bytes) -> frozenset[str] | None:
     return codes
 
 
-async def _until_logged_out(parts: Parts, identity: Identity) -> None:
+async def _until_logged_out(services: Services, identity: Identity) -> None:
     """Return when the session or token of a client has ended."""
     while True:
         await asyncio.sleep(ASK_AGAIN_S)
         try:
-            if not await still_valid(parts.accounts, identity):
+            if not await still_valid(services.accounts, identity):
                 return
         except JphError:  # a file that cannot be read now ends nobody's stream
             continue

@@ -10,7 +10,7 @@ from jph.gateway.accounts import audit, sessions, users
 from jph.gateway.accounts.passwords import SHORTEST
 from jph.gateway.accounts.roles import GIVEN, Role, needs
 from jph.gateway.accounts.users import Account
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import WebRequest
 from jph.gateway.subjects.account import Done, RoleWord, SessionInfo, bounded, session_info
 from jph.gateway.subjects.login import Name, Password
@@ -55,21 +55,21 @@ class AuditLine(msgspec.Struct, frozen=True):
     answer: str
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return the page and the API."""
-    return [_page(parts), *_lists(parts), *_changes(parts)]
+    return [_page(services), *_lists(services), *_changes(services)]
 
 
-def _page(parts: Parts) -> Any:  # noqa: ANN401 - Litestar's handlers
+def _page(services: Services) -> Any:  # noqa: ANN401 - Litestar's handlers
     @get("/users", include_in_schema=False, sync_to_thread=False, guards=_ADMIN)
     def page(request: WebRequest) -> Response[str]:
-        return parts.shell.page(request, "users.html", roles=_ROLES, shortest=SHORTEST)
+        return services.shell.page(request, "users.html", roles=_ROLES, shortest=SHORTEST)
 
     return page
 
 
-def _lists(parts: Parts) -> list[Any]:
-    accounts = parts.accounts
+def _lists(services: Services) -> list[Any]:
+    accounts = services.accounts
 
     @get("/api/users", guards=_ADMIN, summary="All accounts")
     async def listed() -> list[UserInfo]:
@@ -93,15 +93,15 @@ def _lists(parts: Parts) -> list[Any]:
     return [listed, of_user, lines]
 
 
-def _changes(parts: Parts) -> list[Any]:
-    accounts = parts.accounts
+def _changes(services: Services) -> list[Any]:
+    accounts = services.accounts
 
     @post("/api/users", guards=_ADMIN, summary="Make an account")
     async def add(request: WebRequest, data: JSONBody[NewUser]) -> UserInfo:
         role, name = Role.of(data.role), users.checked_name(data.name)
         kept = await accounts.passwords.hash_of(data.password)
         account = await accounts.run(users.add, name, role, kept, accounts.now_ms())
-        parts.audit(request, f"new user {account.name} as {role.word}", "done")
+        services.audit(request, f"new user {account.name} as {role.word}", "done")
         return _info(account)
 
     @patch("/api/users/{user_id:int}", guards=_ADMIN, summary="Change an account")
@@ -114,17 +114,17 @@ def _changes(parts: Parts) -> list[Any]:
         kept = None if data.password is None else await accounts.passwords.hash_of(data.password)
         if data.role is not None:
             await accounts.run(users.set_role, account.id, Role.of(data.role))
-            parts.audit(request, f"{account.name} becomes {data.role}", "done")
+            services.audit(request, f"{account.name} becomes {data.role}", "done")
         if kept is not None:
             await accounts.run(users.set_password, account.id, kept)
-            parts.audit(request, f"new password of {account.name}", "done")
+            services.audit(request, f"new password of {account.name}", "done")
         return _info(await accounts.run(users.get, account.id))
 
     @delete("/api/users/{user_id:int}", status_code=200, guards=_ADMIN, summary="Remove a user")
     async def remove(request: WebRequest, user_id: FromPath[int]) -> Done:
         account = await accounts.run(users.get, bounded(user_id))
         await accounts.run(users.remove, account.id)
-        parts.audit(request, f"removal of {account.name}", "done")
+        services.audit(request, f"removal of {account.name}", "done")
         return Done()
 
     @delete(
@@ -136,7 +136,7 @@ def _changes(parts: Parts) -> list[Any]:
     async def log_out(request: WebRequest, user_id: FromPath[int]) -> Done:
         account = await accounts.run(users.get, bounded(user_id))
         count = await accounts.run(sessions.end_all, account.id)
-        parts.audit(request, f"end of all sessions of {account.name}", f"{count} ended")
+        services.audit(request, f"end of all sessions of {account.name}", f"{count} ended")
         return Done()
 
     return [add, change, remove, log_out]

@@ -5,14 +5,15 @@ import math
 import re
 from typing import Final
 
+from jph.config.house.house import DEGREES
+
 LONGEST_TEXT: Final = 80
 """Characters of a text value that a page shows; a sender may put 60 kB there."""
 
 _SPACE: Final = "\u202f"  # the narrow space that separates thousands (SI Brochure, 5.4.4)
 _MINUS: Final = "\u2212"
 _PREFIXED: Final = frozenset({"W", "VA", "Wh", "VAh", "var", "varh"})
-_DEGREES: Final = frozenset({"C", "°C", "℃", "degC"})
-_UNITS: Final = {**dict.fromkeys(_DEGREES, "°C"), "p/m": "/min", "-": ""}
+_UNITS: Final = {**dict.fromkeys(DEGREES, "°C"), "p/m": "/min", "-": ""}
 _PERIODS: Final = {
     "TH": "all hours",
     "HC": "off-peak",
@@ -36,7 +37,7 @@ def unit_of(symbol: str) -> str:
 
 def is_temperature(symbol: str) -> bool:
     """Whether a config's `Symbol` is degrees Celsius."""
-    return symbol in _DEGREES
+    return symbol in DEGREES
 
 
 def number_of(value: str) -> float | None:

@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
+from jph.config.house.loads import Load
 from jph.config.model import Sensor
 from jph.gateway.live.board import Board, Row, announces, obeys
 from jph.gateway.live.commands import FLAGS
 from jph.gateway.live.status import State
 from jph.gateway.view.figures import decimal, figure
-from jph.heating.wiring import Heater
 
 _NUMBERS: Final = re.compile(r"\d+")
 
@@ -87,10 +87,10 @@ def dials_of(board: Board) -> list[Dial]:
     return [
         Dial(
             number=phase.number,
-            current=phase.current,
+            current=phase.current or None,
             row=row,
             limit=figure(row.limit) if row and row.limit else "",
-            chips=chips_of(board, phase.heaters, with_room=True),
+            chips=chips_of(board, phase.loads, with_room=True),
             story=_story(board, phase.number),
         )
         for phase in board.house.phases
@@ -175,7 +175,7 @@ def counted(text: str, say: Callable[..., str]) -> str:
     return re.sub("#", lambda _: next(numbers), "; ".join(parts))
 
 
-def chips_of(board: Board, heaters: Iterable[Heater], *, with_room: bool = False) -> list[Chip]:
+def chips_of(board: Board, heaters: Iterable[Load], *, with_room: bool = False) -> list[Chip]:
     """Return heaters as a page shows them."""
     return list(_chips(board, heaters, with_room=with_room))
 
@@ -186,15 +186,16 @@ def masks_of(board: Board) -> list[str]:
 
 
 def _story(board: Board, phase: int) -> str:
-    role = board.evidence.roles.phases.get(phase) if board.evidence else None
-    return role.story if role and role.story in board else ""
+    role = board.evidence.phases.get(phase) if board.evidence else None
+    return role.explain if role and role.explain in board else ""
 
 
-def _chips(board: Board, heaters: Iterable[Heater], *, with_room: bool = False) -> Iterator[Chip]:
+def _chips(board: Board, heaters: Iterable[Load], *, with_room: bool = False) -> Iterator[Chip]:
     for heater in heaters:
         words = [heater.room, heater.name] if with_room else [heater.name]
         text = " · ".join(dict.fromkeys(word for word in words if word))
-        title = f"{heater}, card {heater.card}, wire {heater.wire}, priority {heater.priority}"
+        wire = heater.actuator
+        title = f"{heater}, card {wire.card}, wire {wire.wire}, priority {heater.priority}"
         row = board.row(heater.codifier)
-        told = (heater.applied, heater.verified, heater.solid_state)
+        told = (wire.applied, wire.verified, wire.solid_state)
         yield Chip(heater.codifier, text, title, row, *told)

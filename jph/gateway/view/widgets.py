@@ -4,9 +4,9 @@ from typing import Final
 
 import msgspec
 
+from jph.config.house.loads import Wiring
 from jph.config.model import Sensor
 from jph.gateway.view.figures import is_temperature, unit_of
-from jph.heating.wiring import Wiring
 
 _STEPS: Final = 100
 _WIDE: Final = 20.0
@@ -36,7 +36,11 @@ def control_of(sensor: Sensor, wires: Wiring, orders: dict[str, int]) -> Control
     heater = wires.heaters.get(sensor.codifier)
     if heater is not None:
         pulsed = "comfort-"
-        able = {w: n for w, n in orders.items() if heater.solid_state or not w.startswith(pulsed)}
+        able = {
+            w: n
+            for w, n in orders.items()
+            if heater.actuator.solid_state or not w.startswith(pulsed)
+        }
         return Control("order", orders=able)
     if sensor.data_type == "bool":
         return Control("switch", 0, 1)

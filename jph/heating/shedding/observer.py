@@ -4,12 +4,12 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from jph.config.house.loads import Load
 from jph.heating.shedding.duty_cycle import Room
 from jph.heating.shedding.hypotheses import Belief, Command, Step
 from jph.heating.shedding.learned_current import Amperes
 from jph.heating.shedding.rules import NEVER, Rules
 from jph.heating.shedding.surge import Surge
-from jph.heating.wiring import Heater
 
 LIKELY: Final = 0.7
 UNLIKELY: Final = 0.3
@@ -39,7 +39,7 @@ class Shown(NamedTuple):
 class Observer:
     """Readings and commands of a phase in; `belief`, `surge` and the rooms' shortages kept."""
 
-    def __init__(self, heaters: Sequence[Heater], rooms: Sequence[Room], rules: Rules) -> None:
+    def __init__(self, heaters: Sequence[Load], rooms: Sequence[Room], rules: Rules) -> None:
         declared = [None if h.watts is None else h.watts / rules.volts for h in heaters]
         self.amperes = Amperes(declared, rules.assumed_a)
         self.belief = Belief(self.amperes)

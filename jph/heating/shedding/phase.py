@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from jph.config.house.loads import ECO_SHIFT, Load
 from jph.heating.orders import Order
 from jph.heating.shedding.duty_cycle import Room
 from jph.heating.shedding.hypotheses import Command
@@ -12,7 +13,6 @@ from jph.heating.shedding.peaks import Peaks
 from jph.heating.shedding.planner import Planner
 from jph.heating.shedding.rules import NEVER, Held, Reason, Report, Rules
 from jph.heating.shedding.trip import TripModel
-from jph.heating.wiring import ECO_SHIFT, Heater
 
 RELIEF_MARGIN_A: Final = 1.0
 """What is shed is enough to be shown an ampere under the limit: shown currents are rounded."""
@@ -37,7 +37,7 @@ class Phase:
     def __init__(
         self,
         number: int,
-        heaters: Sequence[Heater],
+        heaters: Sequence[Load],
         rooms: Sequence[Room],
         rules: Rules,
     ) -> None:
@@ -141,7 +141,7 @@ class Phase:
         let = not (self.mask | self._cold) >> bit & 1
         return let and self.seen.quiet and self.seen.belief.chance[bit] < IDLE
 
-    def overdue(self, now_s: float) -> list[Heater]:
+    def overdue(self, now_s: float) -> list[Load]:
         """Return the heaters that are shed for longer than they should be, though wanted."""
         late = _bits(self._overdue(now_s))
         return [self.heaters[bit] for bit in late if self.seen.rooms[bit].short_s > 0]

@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from jph.config.house.loads import Load
 from jph.heating.shedding.duty_cycle import BAND_S
 from jph.heating.shedding.knapsack import Item, cheapest, fill, greedily
 from jph.heating.shedding.observer import Observer
 from jph.heating.shedding.rules import Rules
-from jph.heating.wiring import Heater
 
 LEAST_WEIGHT: Final = 0.2
 MOST_WEIGHT: Final = 4.0
@@ -39,7 +39,7 @@ AMPLE_A: Final = 4.0
 class Planner:
     """Decides sets of heaters (bits) for one phase; keeps nothing but what it is given."""
 
-    def __init__(self, heaters: Sequence[Heater], observer: Observer, rules: Rules) -> None:
+    def __init__(self, heaters: Sequence[Load], observer: Observer, rules: Rules) -> None:
         self._heaters = heaters
         self._seen = observer
         self._rules = rules

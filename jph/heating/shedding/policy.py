@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from jph.config.house.loads import Load, Wiring
 from jph.heating.shedding.duty_cycle import Room
 from jph.heating.shedding.phase import Phase
 from jph.heating.shedding.rules import NEVER, Decision, Readings, Reason, Report, Rules
-from jph.heating.wiring import Heater, Wiring
 
 ROOMS_S: Final = 5.0
 """How often the rooms' shortages are brought up to date."""
@@ -82,7 +82,7 @@ class SheddingPolicy:
         """Return every phase as it is now."""
         return {number: phase.report(now_s) for number, phase in self._phases.items()}
 
-    def _phase(self, number: int, heaters: tuple[Heater, ...]) -> Phase:
+    def _phase(self, number: int, heaters: tuple[Load, ...]) -> Phase:
         names = [heater.room or heater.codifier for heater in heaters]
         rooms = [self._rooms.setdefault(name, Room()) for name in names]
         phase = Phase(number, heaters, rooms, self._rules)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from jph.config.house.loads import Load
+from jph.config.house.shedder import BREAKER_CURVE, SheddingSettings
 from jph.heating.orders import Order
-from jph.heating.shedding.trip import CURVE
-from jph.heating.wiring import Heater
 
 NEVER: Final = -math.inf
 _NOTHING: Final[Mapping[int, float]] = MappingProxyType({})
@@ -33,13 +33,34 @@ class Rules:
     assumed_a: float = 5.0
     volts: float = 230.0
     breaker_a: float | None = None
-    breaker_curve: Sequence[tuple[float, float]] = CURVE
+    breaker_curve: Sequence[tuple[float, float]] = BREAKER_CURVE
     priority_s: float = 200.0
     rotate_s: float = 600.0
     want_s: float = 90.0
     cost_a: float = 0.8
     reserve: float = 1.0
     eco_first: bool = False
+
+
+def rules_of(settings: SheddingSettings) -> Rules:
+    """Return the policy's numbers as a shedder's settings give them."""
+    return Rules(
+        margin_a=settings.margin,
+        settle_s=settings.settle,
+        minimum_off_s=settings.minimum_off,
+        minimum_on_s=settings.minimum_on,
+        maximum_off_s=settings.maximum_off,
+        silence_s=settings.silence,
+        surprise_a=settings.surprise,
+        blind_after_s=settings.blind_after,
+        blind_share=settings.blind_share,
+        assumed_a=settings.assumed_watts / settings.voltage,
+        volts=settings.voltage,
+        breaker_a=settings.breaker,
+        breaker_curve=settings.breaker_curve,
+        priority_s=settings.priority_worth,
+        eco_first=settings.eco_first,
+    )
 
 
 class Readings(NamedTuple):
@@ -60,7 +81,7 @@ class Reason(NamedTuple):
     """One heater switched, and why."""
 
     phase: int
-    heater: Heater
+    heater: Load
     shed: bool
     current_a: float | None
     limit_a: float

@@ -9,11 +9,10 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from jph.config.house.shedder import BREAKER_CURVE
+
 WEIGHT: Final = 0.008
 OPENS_AT: Final = 1.3**2
-
-CURVE: Final = ((1.13, 3600.0), (1.45, 60.0), (2.0, 10.0), (2.55, 1.0), (5.0, 0.02))
-"""(current over rating, s): about as early as the norm lets a breaker of type C open."""
 
 COOLING_S: Final = 300.0
 
@@ -34,7 +33,7 @@ class TripModel:
     def __init__(
         self,
         breaker_a: float | None = None,
-        curve: Sequence[tuple[float, float]] = CURVE,
+        curve: Sequence[tuple[float, float]] = BREAKER_CURVE,
     ) -> None:
         self._breaker_a = breaker_a
         self._curve = curve

@@ -27,7 +27,7 @@ Outputs = tuple[int, int]
 
 
 def request_size(header: bytes) -> int:
-    """Return how long the request is that begins with these four bytes."""
+    """Return the length of the request that begins with these four bytes."""
     op, _, _, length = header
     return HEADER_SIZE + (length if op == WRITE_BLOCK else 0)
 
@@ -40,7 +40,7 @@ class I2cBus:
     ) -> None:
         self.chips = {address: Mcp23017() for address in addresses}
         self.silent: frozenset[int] = frozenset()
-        """Addresses of chips that do not answer, to see what becomes of it."""
+        """Addresses of chips that do not answer."""
         self._changed = changed
 
     def transfer(self, request: bytes) -> bytes:

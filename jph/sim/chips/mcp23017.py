@@ -1,7 +1,7 @@
 """The registers of an MCP23017, sixteen pins in two ports.
 
-Source: Microchip DS20001952C, tables 3-1 and 3-5.  Registers are kept by (name, port); where they
-lie depends on IOCON.BANK:
+Source: Microchip DS20001952C, tables 3-1 and 3-5.  Registers are kept by (name, port); their
+address depends on IOCON.BANK:
 
     BANK = 0   name × 2 + port      0x00 … 0x15
     BANK = 1   name + port × 0x10   0x00 … 0x0A and 0x10 … 0x1A
@@ -48,7 +48,7 @@ class Mcp23017:
 
     @property
     def outputs(self) -> tuple[int, int]:
-        """What the chip drives high on ports A and B; a pin that is an input drives nothing."""
+        """Pins that the chip drives high on ports A and B; an input pin drives nothing."""
         return self._driven(PORT_A), self._driven(PORT_B)
 
     def read(self, address: int, count: int = 1) -> bytes:
@@ -60,7 +60,7 @@ class Mcp23017:
         return bytes(values)
 
     def write(self, address: int, values: bytes) -> None:
-        """Write bytes from a register address on; addresses without a register take no notice."""
+        """Write bytes from a register address on; an address without a register ignores them."""
         for value in values:
             self._write(address, value)
             address = self._following(address)
@@ -110,7 +110,7 @@ class Mcp23017:
         return self._values[Register.OLAT, port] & ~self._values[Register.IODIR, port] & 0xFF
 
     def _levels(self, port: int) -> int:
-        """Return what GPIO shows; an open input is high only with its pull-up, IPOL inverts it."""
+        """Return GPIO; an open input is high only with its pull-up, IPOL inverts it."""
         inputs = self._values[Register.IODIR, port]
         pulled = self._values[Register.GPPU, port] ^ self._values[Register.IPOL, port]
         return self._driven(port) | (inputs & pulled)

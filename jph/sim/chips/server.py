@@ -1,7 +1,7 @@
 """The I2C bus on a Unix socket, served by a thread of its own.
 
-Clients block until they have their answer, as on a real bus, and may even run in the event loop
-that the simulator runs in: so that loop must not be the one that answers.
+A client blocks until it has its answer, as on a real bus, and may run in the event loop of the
+simulator: a thread must answer.
 """
 
 import selectors
@@ -31,7 +31,7 @@ class I2cServer:
         self._thread = threading.Thread(target=self._serve, name="i2c", daemon=True)
 
     def start(self) -> None:
-        """Listen; what a simulator that was killed left under the path is taken away."""
+        """Listen; the socket file of a killed simulator is removed."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.unlink(missing_ok=True)
@@ -47,7 +47,7 @@ class I2cServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop serving, hang up on the clients and take the socket away."""
+        """Stop serving, close the connections and remove the socket."""
         self._wake.send(b"\0")
         self._thread.join()
         self.path.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""The electricity meter: what it counts, what it says, and the line it says it on.
+"""The electricity meter: its counters, its information groups and its serial line.
 
 frames    information groups and checksums of the historique mode (pure)
-register  indexes, maxima and everything else a group can tell (pure)
-line      which group comes next: long frames, and short ones while a phase is over (pure)
-port      a pseudo-terminal that stands for the two wires
+register  indexes, maxima and all other values of groups (pure)
+line      order of the groups: long frames, and short ones while a phase is over (pure)
+port      a pseudo-terminal that replaces the two wires
 """

@@ -14,7 +14,7 @@ from typing import Final
 STX: Final = b"\x02"
 ETX: Final = b"\x03"
 EOT: Final = b"\x04"
-"""Says that a frame ends before its time."""
+"""Ends a frame early."""
 
 LONG_FRAME: Final = (
     *("ADCO", "OPTARIF", "ISOUSC", "HCHC", "HCHP", "PTEC"),
@@ -24,7 +24,7 @@ LONG_FRAME: Final = (
 """Labels of a three-phase meter with off-peak hours, in the order they are sent."""
 
 ADIR: Final = ("ADIR1", "ADIR2", "ADIR3")
-"""Overrun warnings: in a short frame, of the phases that are over."""
+"""Overrun warnings in a short frame, for the phases over the limit."""
 
 SHORT_FRAME: Final = ("ADCO", *ADIR, "IINST1", "IINST2", "IINST3")
 
@@ -39,5 +39,5 @@ def group(label: str, value: str) -> bytes:
 
 
 def with_parity(characters: bytes) -> bytes:
-    """Return 7-bit characters with even parity in bit 7, as they lie on the line."""
+    """Return 7-bit characters with even parity in bit 7, as on the line."""
     return characters.translate(_EVEN + bytes(128))

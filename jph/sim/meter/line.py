@@ -1,8 +1,8 @@
-"""Which information group the meter sends next.
+"""Order of the information groups of a meter.
 
-ERDF-NOI-CPT_02E: when a phase exceeds the subscribed current, the long frame ends with the group
-under way.  Cycles of twenty short frames and one long frame follow until a minute after the
-overrun has gone; the warnings ADIR1–3 come only for phases that are over.
+ERDF-NOI-CPT_02E: when a phase exceeds the subscribed current, the long frame ends with the current
+group.  Cycles of twenty short frames and one long frame follow until a minute after the
+overrun has gone; the warnings ADIR1–3 come only for phases over the limit.
 """
 
 from collections import deque
@@ -24,13 +24,13 @@ AFTER_OVERRUN_S: Final = 60.0
 
 
 def duration_s(characters: bytes) -> float:
-    """Return how long the line takes for this, the gap after a frame included."""
+    """Return the time on the line, s, including the gap after a frame."""
     pause_s = FRAME_GAP_S if characters.endswith((ETX, EOT)) else 0.0
     return len(characters) * BITS_A_CHARACTER / BAUD + pause_s
 
 
-class Line:
-    """What a meter says, one group a call; the first frame is a long one.
+class MeterLine:
+    """The output of a meter, one group a call; the first frame is a long one.
 
     A frame carries the values of the moment it was composed.
     """

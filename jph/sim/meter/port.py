@@ -1,4 +1,4 @@
-"""A pseudo-terminal in the place of the meter's two wires."""
+"""A pseudo-terminal that replaces the two wires of a meter."""
 
 import fcntl
 import os
@@ -12,14 +12,14 @@ from typing import Final
 from jph.errors import DeviceError
 
 UNREAD_LIMIT: Final = 512
-"""About four seconds of characters: what an unread wire said before that is gone."""
+"""About four seconds of characters; older unread characters are dropped."""
 
 
 class MeterPort:
-    """A serial port that others open under `path`, a symbolic link this object makes.
+    """A serial port that programs open under `path`, a symbolic link of this object.
 
-    Nobody need be there: what is not read in time is dropped, never waited for, and a reader that
-    comes late does not get what was said before it came.
+    It needs no reader: unread characters are dropped, and a late reader does not get the characters
+    sent before it came.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,7 +43,7 @@ class MeterPort:
             os.write(self._master, characters)
 
     def close(self) -> None:
-        """Close both ends and take the link away, unless somebody else's is there by now."""
+        """Close both ends and remove the link, unless it belongs to another port by now."""
         with suppress(OSError):
             if self.path.readlink() == self._target:
                 self.path.unlink()

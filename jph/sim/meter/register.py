@@ -1,4 +1,4 @@
-"""What the meter counts and remembers, and the values it puts into its groups."""
+"""Counters and maxima of a meter, and the values of its groups."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,7 +14,7 @@ INDEX_LIMIT_WH: Final = 1_000_000_000
 """An index has nine digits and starts again at zero."""
 
 FIRST_INDEXES_WH: Final = (8_123_456.0, 21_654_321.0)
-"""Off-peak and peak index of the first start: this house has been lived in."""
+"""Off-peak and peak index at the first start; the meter is not new."""
 
 
 def off_peak(time_s: float) -> bool:
@@ -36,7 +36,7 @@ class Register:
         self._off_peak = False
 
     def observe(self, time_s: float, amps: tuple[float, float, float], joules: float) -> None:
-        """Take the currents of a house time, and the energy (J) drawn since the last call."""
+        """Take the currents at a house time, and the energy (J) drawn since the last call."""
         self._off_peak = off_peak(time_s)
         self._amps = amps
         if self._off_peak:
@@ -62,7 +62,7 @@ class Register:
         return self.amps[phase - 1] > self.subscribed_a
 
     def value(self, label: str) -> str:
-        """Return the value of a label, in the characters and at the length the line has it."""
+        """Return the value of a label as characters of the line."""
         name, phase = (label[:-1], int(label[-1])) if label[-1] in "123" else (label, 0)
         match name:
             case "ADCO":
@@ -89,10 +89,10 @@ class Register:
                 return _CONSTANT[name]
 
     def snapshot(self, ahead_s: float = 0.0) -> dict[str, Any]:
-        """Return what the meter must remember; JSON can hold it.
+        """Return the state of the meter for JSON.
 
-        The running index is written down as it will be in `ahead_s` at twice the present power: an
-        index must not go back if the next snapshot is never made.
+        The running index is that of `ahead_s` later at twice the present power: an index must not
+        go back if no further snapshot follows.
         """
         ahead_wh = 2 * self.apparent_va * ahead_s / JOULES_PER_WH
         return {
@@ -103,7 +103,7 @@ class Register:
         }
 
     def resume(self, snapshot: Mapping[str, Any]) -> None:
-        """Go on from a snapshot."""
+        """Resume from a snapshot."""
         self.off_peak_wh = float(snapshot["off_peak_wh"])
         self.peak_wh = float(snapshot["peak_wh"])
         self.most_a = [int(most) for most in snapshot["most_a"]]

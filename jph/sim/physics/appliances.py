@@ -1,4 +1,4 @@
-"""What people switch on: every use a few steps of constant power on one phase, planned by day."""
+"""Appliances: every use is a few stages of constant power on one phase, planned by day."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from jph.sim.physics.weather import DAY_S, HOUR_S
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of a use: watts for a time between two (min), pulsed `on_s` of every `period_s`."""
+    """A part of a use: watts for a random time (min), pulsed `on_s` of every `period_s`."""
 
     watts: float
     minutes: tuple[float, float]
@@ -29,7 +29,7 @@ class Habit:
 
 @dataclass(frozen=True, slots=True)
 class Appliance:
-    """A thing on a phase (1–3), what one use of it is, and when it is used."""
+    """An appliance on a phase (1–3), the stages of one use, and its times of use."""
 
     name: str
     phase: int
@@ -38,7 +38,7 @@ class Appliance:
 
 
 class Draw(NamedTuple):
-    """So many watts on a phase (1–3) from one house time to another, s."""
+    """A constant power on a phase (1–3) from one house time to another, s."""
 
     start_s: float
     end_s: float

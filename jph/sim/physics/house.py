@@ -1,9 +1,8 @@
 """The house, event by event: between two events every draw is constant, so any step is exact.
 
-Heaters switch when their thermostat says so (looked at every `TICK_S`), when an order reaches them
-(after their own delay) and when they wake after the power came back; appliances switch by their
-plan.  A call of `step` costs next to nothing when nothing happens in it: a day at one-second steps
-takes well under a second.
+Heaters switch by their thermostat (sampled every `TICK_S`), by an order (after their own delay) and
+when they wake after the power came back; appliances switch by their plan. A call of `step`
+without an event costs almost nothing: a day at one-second steps takes well under a second.
 """
 
 import heapq
@@ -12,34 +11,34 @@ from typing import Any, Final, NamedTuple
 
 from jph.heating.orders import Order
 from jph.sim.physics.appliances import Draw, plan
-from jph.sim.physics.room import Room
+from jph.sim.physics.room import SimulatedRoom
 from jph.sim.physics.spec import PHASES, VOLTS, HeaterSpec, HouseSpec
 from jph.sim.physics.weather import DAY_S, HOUR_S
 
 TICK_S: Final = 10.0
 EVENING_S: Final = 18.5 * HOUR_S
-"""Half past six on the first day, where the demo begins."""
+"""Half past six on the first day, the start of the demonstration."""
 
 COMFORT_C: Final = 20.0
 ECO_BELOW_COMFORT_K: Final = 3.5
 FROST_C: Final = 7.0
 GAIN_W_PER_M2: Final = 3.0
-"""What people, lamps and appliances give to a room."""
+"""Heat of people, lamps and appliances in a room."""
 
 
-class Heater:
+class SimulatedHeater:
     """A heater with its thermostat: the order it obeys, and whether it calls for heat (`on`).
 
-    It gets the `share` of its power that `House.throttle` leaves it, all of it if nobody asked.
+    `share` is the part of its power that `SimulatedHouse.throttle` leaves it, 1 without a call.
     """
 
     __slots__ = ("awake", "given", "on", "order", "room", "share", "spec")
 
-    def __init__(self, spec: HeaterSpec, room: Room) -> None:
+    def __init__(self, spec: HeaterSpec, room: SimulatedRoom) -> None:
         self.spec = spec
         self.room = room
         self.given = Order.COMFORT
-        """What its pilot wire carries; it obeys `order`, a second or two later."""
+        """The order on its pilot wire; it obeys `order`, a second or two later."""
         self.order = Order.COMFORT
         self.on = False
         self.awake = False
@@ -47,25 +46,25 @@ class Heater:
 
     @property
     def watts(self) -> float:
-        """What it draws now."""
+        """Power that it draws now."""
         return self.spec.watts * self.share if self.on else 0.0
 
 
-class _Event(NamedTuple):
+class _HouseEvent(NamedTuple):
     time_s: float
     number: int
     act: Callable[[Any], None]
     argument: object
 
 
-class House:
-    """A house that lives.  Times are s since the midnight of day 0, currents A, heat W.
+class SimulatedHouse:
+    """A simulated house. Times are s since the midnight of day 0, currents A, heat W.
 
-    `thermal_speed` lets rooms warm up and cool down that much faster (for showing; 1 is true).
-    Nothing protects the lines here: whoever steps the house reads `amps` and may `cut` it off.
+    `thermal_speed` lets rooms warm up and cool down faster (1 is real). The house has no breaker:
+    the caller of `step` reads `amps` and may `cut` the power.
 
-    `watch`, if set, is called whenever a current has changed; if it returns true, `step` ends
-    there and `time_s` says where.
+    `watch`, if set, is called at every change of a current; if it returns true, `step` ends there,
+    at `time_s`.
     """
 
     def __init__(
@@ -90,13 +89,14 @@ class House:
         self._heating = [0.0] * len(PHASES)
         self._heating_j = 0.0
         self._heating_since_s = start_s
-        self._events: list[_Event] = []
+        self._events: list[_HouseEvent] = []
         self._numbers = 0
         outdoor_c = self.outdoor_c
         self.rooms = {
-            room.name: Room(room, indoor_c, outdoor_c, TICK_S, thermal_speed) for room in spec.rooms
+            room.name: SimulatedRoom(room, indoor_c, outdoor_c, TICK_S, thermal_speed)
+            for room in spec.rooms
         }
-        self.heaters = {h.codifier: Heater(h, self.rooms[h.room]) for h in spec.heaters}
+        self.heaters = {h.codifier: SimulatedHeater(h, self.rooms[h.room]) for h in spec.heaters}
         self._heat_w = dict.fromkeys(self.rooms, 0.0)
         self._heat_j = dict.fromkeys(self.rooms, 0.0)
         self._heat_since_s = dict.fromkeys(self.rooms, start_s)
@@ -116,24 +116,24 @@ class House:
         return self.spec.weather.outdoor_c(self.time_s)
 
     def joules(self) -> tuple[float, float, float]:
-        """Return what each phase has drawn since this object was made, J."""
+        """Return the energy of each phase since this object was made, J."""
         for index in range(len(PHASES)):
             self._book(index)
         one, two, three = self._joules
         return one, two, three
 
     def heating_joules(self) -> float:
-        """Return what all heaters have drawn since this object was made, J."""
+        """Return the energy of all heaters since this object was made, J."""
         self._book_heating()
         return self._heating_j
 
     def appliance_amps(self, phase: int) -> float:
-        """Return what everything but the heaters draws on a phase (1–3) now, A."""
+        """Return the current of all appliances on a phase (1–3) now, A."""
         index = phase - 1
         return (self._watts[index] - self._heating[index]) / VOLTS if self.powered else 0.0
 
     def step(self, dt: float) -> None:
-        """Let `dt` seconds pass, or less if `watch` says so."""
+        """Advance by `dt` seconds, or less if `watch` returns true."""
         end_s = self.time_s + dt
         events = self._events
         while events[0].time_s <= end_s:
@@ -147,7 +147,7 @@ class House:
         self.time_s = end_s
 
     def cut(self) -> None:
-        """Open the breaker: nothing draws, and the heaters forget what they were doing."""
+        """Open the breaker: nothing draws, and the heaters forget their state."""
         for heater in self.heaters.values():
             heater.awake = False
             self._switch(heater, False)
@@ -156,7 +156,7 @@ class House:
         self.powered = False
 
     def rearm(self) -> None:
-        """Close the breaker: appliances under way go on, the heaters wake one by one."""
+        """Close the breaker: running appliances continue, the heaters wake one by one."""
         for index in range(len(PHASES)):
             self._book(index)
         self.powered = True
@@ -164,7 +164,7 @@ class House:
             self._at(self.time_s + heater.spec.wake_s, self._wake, heater)
 
     def throttle(self, codifier: str, share: float) -> None:
-        """Leave a heater this share (0–1) of its power, at once and whatever its order."""
+        """Leave a heater this share (0–1) of its power, at once and under any order."""
         heater = self.heaters[codifier]
         if heater.share != share:
             before_w = heater.watts
@@ -179,7 +179,7 @@ class House:
             self._at(self.time_s + heater.spec.obey_s, self._obey, (heater, order))
 
     def snapshot(self) -> dict[str, Any]:
-        """Return what must be remembered to go on later; JSON can hold it."""
+        """Return the state for JSON, to resume later."""
         return {
             "time_s": self.time_s,
             "comfort_c": self.comfort_c,
@@ -195,8 +195,8 @@ class House:
         *,
         seed: int = 0,
         thermal_speed: float = 1.0,
-    ) -> "House":
-        """Return a house that goes on from a `snapshot`; rooms and heaters it lacks start fresh."""
+    ) -> "SimulatedHouse":
+        """Return a house resumed from a `snapshot`; rooms and heaters it lacks start fresh."""
         house = cls(spec, seed=seed, start_s=float(snapshot["time_s"]), thermal_speed=thermal_speed)
         house.comfort_c = float(snapshot["comfort_c"])
         for name, (air_c, mass_c) in snapshot["rooms"].items():
@@ -222,10 +222,10 @@ class House:
 
     def _at(self, time_s: float, act: Callable[[Any], None], argument: object) -> None:
         self._numbers += 1
-        heapq.heappush(self._events, _Event(time_s, self._numbers, act, argument))
+        heapq.heappush(self._events, _HouseEvent(time_s, self._numbers, act, argument))
 
     def _plan_day(self, day: int) -> None:
-        """Enter a day's draws; those of before now count only for what is left of them."""
+        """Schedule the draws of a day; past ones only for their remaining time."""
         for draw in plan(self.spec.appliances, self._seed, day):
             if draw.end_s > self.time_s:
                 self._at(max(draw.start_s, self.time_s), self._begin_draw, draw)
@@ -254,12 +254,12 @@ class House:
         self._heating_j += sum(self._heating) * (self.time_s - self._heating_since_s)
         self._heating_since_s = self.time_s
 
-    def _wake(self, heater: Heater) -> None:
+    def _wake(self, heater: SimulatedHeater) -> None:
         if not heater.awake and self.powered:
             heater.awake = True
             self._look(heater, fresh=True)
 
-    def _obey(self, change: tuple[Heater, Order]) -> None:
+    def _obey(self, change: tuple[SimulatedHeater, Order]) -> None:
         heater, order = change
         heater.order = order
         self._look(heater, fresh=True)
@@ -274,8 +274,8 @@ class House:
             self._look(heater)
         self._at(self.time_s + TICK_S, self._tick, None)
 
-    def _look(self, heater: Heater, *, fresh: bool = False) -> None:
-        """Let a thermostat decide; one that has just got an order does not wait for its band."""
+    def _look(self, heater: SimulatedHeater, *, fresh: bool = False) -> None:
+        """Let a thermostat decide; after a new order it does not wait for its band."""
         if not heater.awake:
             return
         if heater.order is Order.OFF:
@@ -292,15 +292,15 @@ class House:
             return FROST_C
         return self.comfort_c - (ECO_BELOW_COMFORT_K if order is Order.ECO else 0.0)
 
-    def _switch(self, heater: Heater, on: bool) -> None:
+    def _switch(self, heater: SimulatedHeater, on: bool) -> None:
         if heater.on is on:
             return
         before_w = heater.watts
         heater.on = on
         self._add_heat(heater, heater.watts - before_w)
-        self._changed = True  # even if it may not draw: a call for heat is news too
+        self._changed = True  # even without power: a call for heat is a change too
 
-    def _add_heat(self, heater: Heater, watts: float) -> None:
+    def _add_heat(self, heater: SimulatedHeater, watts: float) -> None:
         room, phase = heater.spec.room, heater.spec.phase
         self._account(room)
         self._heat_w[room] += watts
@@ -309,6 +309,6 @@ class House:
         self._add_watts(phase, watts)
 
     def _account(self, room: str) -> None:
-        """Book the heat a room got since it was last booked."""
+        """Account for the heat of a room since the last call."""
         self._heat_j[room] += self._heat_w[room] * (self.time_s - self._heat_since_s[room])
         self._heat_since_s[room] = self.time_s

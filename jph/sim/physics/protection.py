@@ -1,7 +1,7 @@
-"""What opens when a phase draws too much: the meter's breaker and the main breaker.
+"""The breaker in the meter and the main breaker, which open when a phase draws too much.
 
-Both have a memory, so a short overload is borne and a long one is not.  Between two changes of the
-current their state is known in closed form, so a step may be as long as the current is constant.
+Both have a memory: they tolerate a short overload, not a long one. Between two changes of the
+current their state has a closed form, so a step may be as long as the current is constant.
 """
 
 import math
@@ -96,7 +96,7 @@ class MainBreaker:
 
 
 class Protection:
-    """What protects three phases: any pole that opens, opens all."""
+    """The breakers of three phases; a pole that opens opens all."""
 
     def __init__(
         self, subscribed_a: float, *, main_a: float | None = None, opens_at: float = OPENS_AT
@@ -107,7 +107,7 @@ class Protection:
         ]
 
     def advance(self, dt: float, amps: Sequence[float]) -> str | None:
-        """Let `dt` seconds pass at constant currents; return what opened, None if nothing did."""
+        """Let `dt` seconds pass at constant currents; return the breaker that opened, or None."""
         opened = None
         for (linky, main), current in zip(self._poles, amps, strict=True):
             if linky.advance(dt, current):
@@ -117,6 +117,6 @@ class Protection:
         return opened
 
     def reset(self) -> None:
-        """Begin again after the power came back; the bimetals have cooled as far as they must."""
+        """Reset both breakers after the power came back."""
         for linky, main in self._poles:
             linky.filtered = main.warmth = 0.0

@@ -6,8 +6,8 @@
      ┴ air_j_per_k     ┴ mass_j_per_k
 
 The model is the usual grey-box one (air and envelope nodes, "TiTe").  For constant heat and
-outdoor temperature it is linear, so a step of any length is solved by the matrix exponential and
-is as right at one minute as at one second.
+outdoor temperature it is linear, so a step of any length is solved exactly by the matrix
+exponential.
 """
 
 import math
@@ -25,10 +25,10 @@ INSIDE_SHARE: Final = 0.15
 """Part of the resistance to the outside that lies between the air and the walls."""
 
 
-class Room:
+class SimulatedRoom:
     """Temperatures of a room, in °C; `step_s` is the length of its steps.
 
-    `speed` makes the room's heat move that much faster, without changing where it settles.
+    `speed` makes the heat of the room move faster, towards the same final temperature.
     """
 
     __slots__ = (
@@ -67,7 +67,7 @@ class Room:
         self.mass_c = mass_end + self._mass_air * air + self._mass_mass * mass
 
     def loss_w(self, outdoor_c: float) -> float:
-        """Return what the walls give to the outside now, in W."""
+        """Return the heat flow from the walls to the outside, in W."""
         return (self.mass_c - outdoor_c) / self._r_out
 
     def stored_j(self) -> float:

@@ -1,4 +1,4 @@
-"""What a house is made of."""
+"""The parts of a simulated house, and their usual properties."""
 
 from dataclasses import dataclass
 from random import Random
@@ -22,7 +22,7 @@ HYSTERESIS_K: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class RoomSpec:
-    """A room; `loss_w_per_k` is what it loses to the outside for each kelvin of difference."""
+    """A room; `loss_w_per_k` is its heat loss to the outside, W for each kelvin of difference."""
 
     name: str
     area_m2: float
@@ -31,7 +31,7 @@ class RoomSpec:
 
 @dataclass(frozen=True, slots=True)
 class HeaterSpec:
-    """A heater on a phase (1–3); `obey_s` passes from an order on its wire to its obeying.
+    """A heater on a phase (1–3); `obey_s` is the delay from an order on its wire to its effect.
 
     Its thermostat switches `band_k` above and below its target.
     """
@@ -49,7 +49,7 @@ class HeaterSpec:
 
 @dataclass(frozen=True, slots=True)
 class HouseSpec:
-    """A house: rooms, heaters, appliances, the weather it stands in, and its contract."""
+    """A house: rooms, heaters, appliances, weather, and the contract."""
 
     rooms: tuple[RoomSpec, ...]
     heaters: tuple[HeaterSpec, ...]
@@ -59,7 +59,7 @@ class HouseSpec:
 
 
 def room_for(name: str, area_m2: float, heater_watts: float) -> RoomSpec:
-    """Return a room whose losses these heaters were chosen for."""
+    """Return a room whose heat loss suits these heaters."""
     return RoomSpec(name, area_m2, heater_watts / (DESIGN_DIFFERENCE_K * HEATER_MARGIN))
 
 

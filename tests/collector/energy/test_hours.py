@@ -15,11 +15,12 @@ from collector.energy.hours import (
     phase_hour,
     together,
 )
-from jph.heating.wiring import ECO_SHIFT, Heater
+from jph.config.house.loads import ECO_SHIFT
+from tests.jph.heating.loads import pilot_heater
 
 HOUR = 3_600_000
 HOLD = 60_000
-HEATERS = [Heater(f"1{n}", "P1", n, 1, n - 1, "", "", None, 1) for n in (1, 2, 3)]
+HEATERS = [pilot_heater(f"1{n}", "P1", n, 1, n - 1, "", "", None, 1) for n in (1, 2, 3)]
 
 
 def stream(*samples: tuple[float, float], hold_ms: int = HOLD) -> Stream:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from jph.config.house.loads import Load, Wiring
 from jph.heating.shedding import Decision, Readings, Reason, Rules, SheddingPolicy
-from jph.heating.wiring import Heater, Wiring
+from tests.jph.heating.loads import pilot_heater
 
 WATTS = 1150.0  # 5 A
 LIMIT = 30.0
@@ -18,8 +19,8 @@ def heater(
     *,
     phase: int = 1,
     room: str = "",
-) -> Heater:
-    return Heater(
+) -> Load:
+    return pilot_heater(
         codifier=code,
         card="P1",
         wire=bit % 8 + 1,
@@ -40,7 +41,7 @@ class ShedHouse:
 
     def __init__(
         self,
-        heaters: Iterable[Heater] = EQUALS,
+        heaters: Iterable[Load] = EQUALS,
         amperes: Iterable[float] = (),
         *,
         rules: Rules | None = None,

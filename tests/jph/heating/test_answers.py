@@ -4,22 +4,23 @@ from typing import Any
 
 import pytest
 
+from jph.config.house.loads import Load
 from jph.config.model import Network
 from jph.heating.answers import Outcome, order_in, refusals
 from jph.heating.orders import Order
-from jph.heating.wiring import Heater
 from jph.wire.codec import Quality, Reading
+from tests.jph.heating.loads import pilot_heater
 from tests.nodes.heatinghouse import house
 
-SOLID = Heater("11", "P1", 1, 1, 0, "Hall", "Door", None, 1, solid_state=True, applied="1A")
-RELAY = SOLID._replace(codifier="12", applied="", solid_state=False)
+SOLID = pilot_heater("11", "P1", 1, 1, 0, "Hall", "Door", None, 1, solid_state=True, applied="1A")
+RELAY = pilot_heater("12", "P1", 1, 1, 0, "Hall", "Door", None, 1)
 
 
 def said(code: str, value: Any, quality: Quality = Quality.GOOD) -> Reading:
     return Reading(1, 2, 3_000, "d", code, "@@", 1, quality, value)
 
 
-def outcome(*readings: Reading, heater: Heater = SOLID, refusal: str | None = None) -> Outcome:
+def outcome(*readings: Reading, heater: Load = SOLID, refusal: str | None = None) -> Outcome:
     return Outcome(heater, Order.ECO, {each.source: each for each in readings}, refusal)
 
 

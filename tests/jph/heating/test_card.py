@@ -2,14 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jph.config.house.loads import ECO_SHIFT, Wiring
 from jph.heating.card import Card
 from jph.heating.leases import Fallback, Stage
 from jph.heating.orderbook import Given
 from jph.heating.orders import Order, decode, lowest
-from jph.heating.wiring import ECO_SHIFT, Heater, Wiring
+from tests.jph.heating.loads import pilot_heater
 
 HEATERS = [
-    Heater(
+    pilot_heater(
         f"1{wire}",
         "P1",
         wire,
@@ -22,7 +23,7 @@ HEATERS = [
         solid_state=True,
     )
     for wire in range(1, 9)
-] + [Heater("1A", "P2", 1, 1, 7, "", "", None, 9)]
+] + [pilot_heater("1A", "P2", 1, 1, 7, "", "", None, 9)]
 HOUSE = Wiring(HEATERS)
 RULES = Fallback(hold_s=60, share=1, release_interval_s=5)
 """With all heaters in the safe share, a fallback only releases."""
@@ -172,7 +173,7 @@ def test_rewired_it_goes_on(card: Card) -> None:
     card.given["12"] = Given(Order.COMFORT_1)
     card.given["18"] = Given(Order.FROST)
     card.hear(1, 0b10, 0)
-    relay = HEATERS[1]._replace(solid_state=False)
+    relay = HEATERS[1]._replace(actuator=HEATERS[1].actuator._replace(solid_state=False))
     rewired = Card(Wiring([HEATERS[0], relay]), "P1", RULES, (1,), 1)
     rewired.take_over(card)
     assert rewired.given == {"11": Given(Order.ECO, "CC", 5), "12": Given(Order.COMFORT)}
@@ -180,7 +181,7 @@ def test_rewired_it_goes_on(card: Card) -> None:
 
 
 def test_a_heater_nobody_told_anything_starts_with_its_power_on_order() -> None:
-    heater = HEATERS[0]._replace(power_on=Order.ECO)
+    heater = HEATERS[0]._replace(actuator=HEATERS[0].actuator._replace(power_on=Order.ECO))
     assert Card(Wiring([heater]), "P1", RULES, (), 0).given == {"11": Given(Order.ECO)}
 
 
@@ -206,5 +207,5 @@ def test_the_coldest_of_order_and_shed_wins(
             assert out.orders[code] is lowest(card.given[code].order, ceiling)
         else:
             assert out.orders[code] is card.given[code].order
-        assert wires[heater.wire] is out.wires[heater.wire]
-        assert out.orders[code].pulsed or wires[heater.wire] is out.orders[code]
+        assert wires[heater.actuator.wire] is out.wires[heater.actuator.wire]
+        assert out.orders[code].pulsed or wires[heater.actuator.wire] is out.orders[code]

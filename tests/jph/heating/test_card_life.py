@@ -6,15 +6,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from jph.config.house.loads import Wiring
 from jph.heating.card import Card
 from jph.heating.leases import Fallback, Stage
 from jph.heating.orderbook import Given, from_stored, to_stored
 from jph.heating.orders import COLDEST_FIRST, Order, decode
-from jph.heating.wiring import Heater, Wiring
+from tests.jph.heating.loads import pilot_heater
 
 PHASES = (1, 2)
 HOUSE = Wiring(
-    Heater(
+    pilot_heater(
         f"{card}{wire}",
         f"P{card}",
         wire,
@@ -86,7 +87,7 @@ class CardLife(RuleBasedStateMachine):
         before, self.latches = decode(self.latches), self.card.step(self.now_s).latches
         after = decode(self.latches)
         for code, heater in self.card.heaters.items():
-            was, now = before[heater.wire], after[heater.wire]
+            was, now = before[heater.actuator.wire], after[heater.actuator.wire]
             if not power_cut and was is Order.OFF:
                 assert now is Order.OFF, f"{code} was let go by a restart"
         self.held = self.card.step(self.now_s).held
@@ -101,7 +102,7 @@ class CardLife(RuleBasedStateMachine):
             order = out.orders[code]
             assert COLDEST_FIRST.index(order) <= COLDEST_FIRST.index(self.ordered[code])
             assert code in out.held or order is self.ordered[code]
-            assert order.pulsed or wires[heater.wire] is order
+            assert order.pulsed or wires[heater.actuator.wire] is order
             mask, heard_s = self.masks.get(heater.phase, (0, -RULES.hold_s))
             if self.now_s - heard_s < RULES.hold_s and mask >> heater.bit & 1:
                 assert order is Order.OFF

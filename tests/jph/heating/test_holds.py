@@ -5,10 +5,10 @@ import pytest
 from jph.heating.holds import LONGEST_S, Ends, asked, number_of
 from jph.heating.orderbook import Given, from_stored, to_stored
 from jph.heating.orders import Order
-from jph.heating.wiring import Heater
+from tests.jph.heating.loads import pilot_heater
 
-RELAY = Heater("11", "P1", 1, 1, 0, "", "", None, 1)
-SOLID = Heater("12", "P1", 2, 1, 1, "", "", None, 1, solid_state=True)
+RELAY = pilot_heater("11", "P1", 1, 1, 0, "", "", None, 1)
+SOLID = pilot_heater("12", "P1", 2, 1, 1, "", "", None, 1, solid_state=True)
 NOW_MS = 1_790_000_000_500
 ECO = Given(Order.ECO, "CC", NOW_MS - 9000)
 

@@ -2,10 +2,10 @@ import json
 
 from jph.heating.orderbook import Given, first, from_stored, to_stored
 from jph.heating.orders import Order
-from jph.heating.wiring import Heater
+from tests.jph.heating.loads import pilot_heater
 
-RELAY = Heater("11", "P1", 1, 1, 0, "", "", None, 1)
-SOLID = Heater("12", "P1", 2, 1, 1, "", "", None, 1, solid_state=True, power_on=Order.FROST)
+RELAY = pilot_heater("11", "P1", 1, 1, 0, "", "", None, 1)
+SOLID = pilot_heater("12", "P1", 2, 1, 1, "", "", None, 1, solid_state=True, power_on=Order.FROST)
 
 
 def test_what_was_kept_comes_back_with_who_and_when() -> None:

@@ -1,13 +1,16 @@
+from jph.config.house.loads import Wiring
 from jph.heating.card import Card
 from jph.heating.leases import Fallback
 from jph.heating.orderbook import Given
 from jph.heating.orders import Order, decode
 from jph.heating.report import Report
-from jph.heating.wiring import Heater, Wiring
+from tests.jph.heating.loads import pilot_heater
 
 HEATERS = [
-    Heater("11", "P1", 1, 1, 0, "", "", None, 1, applied="1A", verified="1I", solid_state=True),
-    Heater("12", "P1", 2, 1, 1, "", "", None, 1),
+    pilot_heater(
+        "11", "P1", 1, 1, 0, "", "", None, 1, applied="1A", verified="1I", solid_state=True
+    ),
+    pilot_heater("12", "P1", 2, 1, 1, "", "", None, 1),
 ]
 
 

@@ -6,12 +6,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from jph.config.house.loads import Wiring, ceilings
 from jph.heating.card import Card
 from jph.heating.leases import Fallback, Stage
 from jph.heating.orderbook import Given
 from jph.heating.orders import Order, lowest
 from jph.heating.shedding import Decision, Readings, Rules, SheddingPolicy
-from jph.heating.wiring import Wiring, ceilings
 from tests.jph.heating.shedhouse import LIMIT, heater
 
 LEASE = Fallback(

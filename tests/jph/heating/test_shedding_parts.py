@@ -17,7 +17,7 @@ from jph.heating.shedding.planner import Planner
 from jph.heating.shedding.rules import Rules
 from jph.heating.shedding.surge import Surge
 from jph.heating.shedding.trip import TripModel
-from jph.heating.wiring import Heater
+from tests.jph.heating.loads import pilot_heater
 
 AMPS = (3.0, 5.0, 8.0)
 
@@ -298,7 +298,7 @@ def test_what_came_through_the_filter_follows_the_current() -> None:
 def planner(*watts: float | None) -> Planner:
     """Return the planner of heaters in rooms of their own, all warm."""
     heaters = [
-        Heater(f"1{bit}", "P1", bit + 1, 1, bit, f"Room {bit}", "", each, 1)
+        pilot_heater(f"1{bit}", "P1", bit + 1, 1, bit, f"Room {bit}", "", each, 1)
         for bit, each in enumerate(watts)
     ]
     rooms = [Room() for _ in heaters]

@@ -2,9 +2,9 @@ import math
 
 import pytest
 
+from jph.config.house.loads import Wiring
 from jph.heating.orders import Order
 from jph.heating.shedding import Decision, Readings, Rules, SheddingPolicy
-from jph.heating.wiring import Wiring
 from tests.jph.heating.shedhouse import EQUALS, LIMIT, ShedHouse, heater
 
 BIG = (7.3, 4.4, 9.1, 2.6, 5.2, 6.0)

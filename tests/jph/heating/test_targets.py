@@ -1,16 +1,17 @@
 import pytest
 
+from jph.config.house.loads import Wiring
 from jph.errors import ConfigError
 from jph.heating.orders import Order
 from jph.heating.targets import choose, split
-from jph.heating.wiring import Heater, Wiring
+from tests.jph.heating.loads import pilot_heater
 
 HOUSE = Wiring(
     [
-        Heater("11", "P1", 1, 1, 0, "Salon", "Fenêtre", None, 1),
-        Heater("12", "P1", 2, 1, 1, "Salle à manger", "", None, 1),
-        Heater("21", "P2", 1, 2, 0, "Salon", "Porte", None, 1),
-        Heater("22", "P2", 2, 2, 1, "", "", None, 1),
+        pilot_heater("11", "P1", 1, 1, 0, "Salon", "Fenêtre", None, 1),
+        pilot_heater("12", "P1", 2, 1, 1, "Salle à manger", "", None, 1),
+        pilot_heater("21", "P2", 1, 2, 0, "Salon", "Porte", None, 1),
+        pilot_heater("22", "P2", 2, 2, 1, "", "", None, 1),
     ]
 )
 

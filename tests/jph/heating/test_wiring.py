@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
+from jph.config.house.loads import ECO_SHIFT, Wiring, ceilings, wiring
 from jph.config.model import Endpoint, Multicast, Network, Sensor
 from jph.errors import ConfigError
 from jph.heating.orders import Order
-from jph.heating.wiring import ECO_SHIFT, Wiring, ceilings, wiring
 
 CHANNELS = Multicast(
     control=Endpoint(address="239.255.77.1", port=7001),
@@ -47,7 +47,7 @@ HOUSE = network(
 
 def test_bits_follow_the_codifiers_of_a_phase_across_cards() -> None:
     house = wiring(HOUSE)
-    assert [(h.codifier, h.card, h.bit) for h in house.phases[1]] == [
+    assert [(h.codifier, h.actuator.card, h.bit) for h in house.phases[1]] == [
         ("11", "P1", 0),
         ("12", "P1", 1),
         ("1A", "P2", 2),
@@ -62,9 +62,9 @@ def test_bits_follow_the_codifiers_of_a_phase_across_cards() -> None:
 def test_masks_and_back() -> None:
     house = wiring(HOUSE)
     assert house.mask(1, ["11", "1A", "21", "ZZ"]) == 0b101
-    assert [h.codifier for h in house.shed(1, 0xFFFF_FFF4)] == ["1A"]
+    assert house.held(1, 0xFFFF_FFF4) == {"1A": Order.OFF}
     assert house.mask(3, ["11"]) == 0
-    assert house.shed(3, 1) == ()
+    assert house.held(3, 1) == {}
 
 
 def test_masks_have_a_gentler_stage() -> None:
@@ -72,7 +72,7 @@ def test_masks_have_a_gentler_stage() -> None:
     mask = house.mask(1, ["11"], eco=["11", "12", "21"])
     assert mask == 1 | 1 << ECO_SHIFT + 1
     assert ceilings(house.phases[1], mask) == {"11": Order.OFF, "12": Order.ECO}
-    assert [h.codifier for h in house.shed(1, mask)] == ["11"]
+    assert house.held(1, mask) == {"11": Order.OFF, "12": Order.ECO}
     last = house.phases[1][0]._replace(bit=31)
     assert Wiring([last]).mask(1, [], eco=["11"]) == 1 << 31  # an i64 holds no bit 63
 
@@ -81,9 +81,9 @@ def test_what_a_wire_may_carry() -> None:
     house = wiring(
         network({"P1": [wire("11", 1, SolidState=True, PowerOn="confort-1"), wire("12", 2)]})
     )
-    assert house.heaters["11"].power_on is Order.COMFORT_1
+    assert house.heaters["11"].actuator.power_on is Order.COMFORT_1
     assert house.heaters["11"].takes(Order.COMFORT_2)
-    assert house.heaters["12"].power_on is None
+    assert house.heaters["12"].actuator.power_on is None
     assert not house.heaters["12"].takes(Order.COMFORT_1)
     assert house.heaters["12"].takes(Order.ECO)
 
@@ -95,13 +95,13 @@ def test_elements_beside_the_order() -> None:
         Sensor(codifier=code, type="Proxy", sensor={"Codifier": "P1"}) for code in ("A1", "A2")
     )
     heater = wiring(good).heaters["11"]
-    assert (heater.applied, heater.verified) == ("A1", "A2")
+    assert (heater.actuator.applied, heater.actuator.verified) == ("A1", "A2")
     wires[1]["Applied"] = "A2"
     wires[1]["Verified"] = "11"
     assert problems(good) == [
-        "Sensors[P1].Sensor.Wires[11]: element A2 stands for more than one thing",
-        "Sensors[P1].Sensor.Wires[12]: element A2 stands for more than one thing",
-        "Sensors[P1].Sensor.Wires[12]: element 11 stands for more than one thing",
+        "Sensors[P1].Sensor.Wires[11]: element A2 has more than one meaning",
+        "Sensors[P1].Sensor.Wires[12]: element A2 has more than one meaning",
+        "Sensors[P1].Sensor.Wires[12]: element 11 has more than one meaning",
     ]
     wires[1]["Applied"] = wires[1]["Verified"] = "ZZ"
     assert 'expected a sensor ZZ of Type "Proxy" and parent P1' in problems(good)[0]

@@ -81,7 +81,7 @@ def test_a_traceback_goes_with_its_line(handler: LogBusHandler, listener: socket
     assert line.text.startswith("failed\nTraceback")
     assert len(line.text) == LONGEST_TEXT
     assert __file__ not in line.text
-    assert "…/test_logbus.py" in line.text
+    assert "…/test_log_channel.py" in line.text
 
 
 def test_too_many_lines_are_held_and_counted(log_network: Network, listener: socket.socket) -> None:

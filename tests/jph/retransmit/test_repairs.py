@@ -283,8 +283,9 @@ def lost(keeper: Keeper) -> int:
 
 PROGRAM = """
 import sys
-from jph import config, program
-from jph.node import Node
+from jph.config import model as config
+from jph.node import program
+from jph.node.node import Node
 import asyncio
 
 class Source(Node, type="Source"):
@@ -293,7 +294,7 @@ class Source(Node, type="Source"):
         self.count += 1
         self.send(self.count)
 
-asyncio.run(program.run_nodes([Source("MO", config.load(sys.argv[1]))]))
+asyncio.run(program.run_nodes([Source("MO", program.kinds.load(sys.argv[1]))]))
 """
 
 

@@ -20,7 +20,7 @@ CARD = 0x21
 
 
 class Seen(list[tuple[int, Outputs]]):
-    """What the bus told of changed outputs."""
+    """The changes of outputs that the bus reported."""
 
     def note(self, address: int, outputs: Outputs) -> None:
         self.append((address, outputs))

@@ -3,7 +3,7 @@
 import pytest
 
 from jph.sim.meter.frames import LONG_FRAME, group, with_parity
-from jph.sim.meter.line import AFTER_OVERRUN_S, Line, duration_s
+from jph.sim.meter.line import AFTER_OVERRUN_S, MeterLine, duration_s
 from jph.sim.meter.register import INDEX_LIMIT_WH, Register
 
 LENGTHS = {
@@ -34,10 +34,10 @@ def read_frame(line: bytes) -> list[tuple[str, str]]:
 
 
 def frames(
-    register: Register, seconds: float, line: Line | None = None, now: float = 0.0
+    register: Register, seconds: float, line: MeterLine | None = None, now: float = 0.0
 ) -> list[bytes]:
     """Let the line speak for so long; return what came, frame by frame."""
-    line = line or Line(register)
+    line = line or MeterLine(register)
     said, current, until = [], b"", now + seconds
     while now < until:
         characters = line.next(now)
@@ -114,7 +114,7 @@ def test_maxima_stay(register: Register) -> None:
 
 
 def test_an_overrun_cuts_the_long_frame_after_its_group_and_warns(register: Register) -> None:
-    line = Line(register)
+    line = MeterLine(register)
     started = line.next(0.0) + line.next(0.1)
     assert started == b"\x02" + group("ADCO", "021875000042") + group("OPTARIF", "HC..")
     register.observe(EVENING_S, (41.6, 12.0, 33.0), 0.0)
@@ -129,7 +129,7 @@ def test_an_overrun_cuts_the_long_frame_after_its_group_and_warns(register: Regi
 
 
 def test_short_frames_go_on_for_a_minute_without_warnings(register: Register) -> None:
-    line = Line(register)
+    line = MeterLine(register)
     register.observe(EVENING_S, (31.0, 0.0, 0.0), 0.0)
     assert line.next(0.0) == b"\x02" + group("ADCO", "021875000042")
     register.observe(EVENING_S, (30.0, 0.0, 0.0), 0.0)

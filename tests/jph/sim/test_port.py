@@ -34,7 +34,7 @@ def unread(reader: BinaryIO) -> int:
     return int.from_bytes(fcntl.ioctl(reader, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
-def test_nobody_reading_blocks_nobody(tmp_path: Path) -> None:
+def test_a_port_without_a_reader_blocks_no_writer(tmp_path: Path) -> None:
     port = MeterPort(tmp_path / "meter")
     for _ in range(1000):
         port.write(bytes(1000))

@@ -1,6 +1,6 @@
 // The living picture of the network: asked for every two seconds while it is looked at.
 import { ask } from "../ask.js";
-import { arrived, at, make, mark, put, write } from "../dom.js";
+import { BASE, arrived, at, make, mark, put, write } from "../dom.js";
 import { figure } from "../figures.js";
 import { t } from "../words.js";
 import { Picture } from "./picture.js";
@@ -58,7 +58,7 @@ function list(members) {
     let row = rows.get(each.code);
     if (!row) {
       const [state, data, control] = [make("span"), make("td.right"), make("td.right")];
-      const line = make("tr", {}, make("th", { scope: "row" }, make("a", { href: `/codifier/${each.code}` }, `${each.code} ${each.name}`)), make("td", {}, state), data, control, make("td.right", {}, String(each.elements.length || "")));
+      const line = make("tr", {}, make("th", { scope: "row" }, make("a", { href: `${BASE}/codifier/${each.code}` }, `${each.code} ${each.name}`)), make("td", {}, state), data, control, make("td.right", {}, String(each.elements.length || "")));
       rows.set(each.code, (row = { line, state, data, control }));
       at("list").tBodies[0].append(line);
     }

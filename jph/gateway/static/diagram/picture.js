@@ -1,6 +1,6 @@
 // The picture: two buses as bands, nodes above and below them, lines as thick as what they carry.
 // On a narrow screen the buses stand upright on the left and the nodes are one under the other.
-import { mark } from "../dom.js";
+import { BASE, mark } from "../dom.js";
 import { figure, span } from "../figures.js";
 import { t } from "../words.js";
 
@@ -121,7 +121,7 @@ function flow(wire, rate) {
 
 function box(each, x, y, size = BOX) {
   const group = svg("g", { class: "node" });
-  const link = svg("a", { href: `/codifier/${each.code}`, tabindex: "-1" });
+  const link = svg("a", { href: `${BASE}/codifier/${each.code}`, tabindex: "-1" });
   const title = svg("title");
   title.textContent = `${each.code} ${each.name} (${each.kind})`;
   const rate = text(x + 12, y + size.height - 11, "", "rate");
@@ -134,7 +134,7 @@ function box(each, x, y, size = BOX) {
     const name = svg("title");
     name.textContent = `${element.code} ${element.name}`;
     dot.append(name);
-    group.append(svg("a", { href: `/codifier/${element.code}`, tabindex: "-1" }, dot));
+    group.append(svg("a", { href: `${BASE}/codifier/${element.code}`, tabindex: "-1" }, dot));
     return dot;
   });
   group.prepend(link);

@@ -1,5 +1,5 @@
 // The bill, the phases, the heaters that were held back, and the peaks.
-import { at, make, put } from "../dom.js";
+import { BASE, at, make, put } from "../dom.js";
 import { clock, figure, kWh } from "../figures.js";
 import { t } from "../words.js";
 import { svg, ticks } from "./bars.js";
@@ -53,7 +53,7 @@ export function heaters(report) {
       svg("rect", { class: "shed", width: (100 * each.shed_minutes) / most, height: 8 }),
       svg("rect", { class: "eco", x: (100 * each.shed_minutes) / most, width: (100 * each.eco_minutes) / most, height: 8 }));
     const told = [each.shed_minutes >= 0.1 ? t("off {time}", { time: minutes(each.shed_minutes) }) : "", each.eco_minutes >= 0.1 ? t("eco {time}", { time: minutes(each.eco_minutes) }) : ""].filter(Boolean).join(", ");
-    return make("li", {}, make("a", { href: `/codifier/${each.code}` }, `${each.code} ${each.name}`), make("span.muted", {}, told), bar);
+    return make("li", {}, make("a", { href: `${BASE}/codifier/${each.code}` }, `${each.code} ${each.name}`), make("span.muted", {}, told), bar);
   }));
 }
 

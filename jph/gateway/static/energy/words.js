@@ -34,8 +34,6 @@ export function barName(span, when) {
   return capital(DAY.format(date(when)));
 }
 
-export const shortDay = (day) => SHORT.format(date(day));
-
 export function period(code) {
   const known = {
     "": t("subscription, taxes"),

@@ -113,7 +113,7 @@ export class Data {
 // Returns what somebody asks the gateway: the same for a graph and for a program.
 export function address({ codes, from, to, points, every, show }) {
   const query = new URLSearchParams({
-    codes: codes.join(","), from: Math.max(0, Math.floor(from)), to: Math.ceil(to), points: Math.round(points), statistic: show,
+    codes: codes.join(","), from: String(Math.max(0, Math.floor(from))), to: String(Math.ceil(to)), points: String(Math.round(points)), statistic: show,
   });
   if (every) query.set("every", every);
   return `/api/history?${query}`;

@@ -1,4 +1,5 @@
 // What is seen, as a file: a picture of the panels with their names, or numbers for a spreadsheet.
+import { BASE } from "../dom.js";
 import { t } from "../words.js";
 import { colours } from "./plot.js";
 import { spanText } from "./times.js";
@@ -9,8 +10,8 @@ const LINE = 20;
 // Returns the address of the numbers: as fine as drawn, or every reading.
 export function csvAddress(graph, every) {
   const { from, to } = graph.view;
-  const query = new URLSearchParams({ codes: graph.state.codes.join(","), from: Math.floor(from), to: Math.ceil(to), every });
-  return `/api/history.csv?${query}`;
+  const query = new URLSearchParams({ codes: graph.state.codes.join(","), from: String(Math.floor(from)), to: String(Math.ceil(to)), every });
+  return `${BASE}/api/history.csv?${query}`;
 }
 
 // Returns how fine the lines are drawn; the finest where they differ.

@@ -9,7 +9,10 @@ const WHEEL = 0.0016;
 // `view()` is what is seen, `move` shows something else, `settle` has what is missing loaded.
 export class Gestures {
   constructor({ view, move, settle, back }) {
-    Object.assign(this, { view, move, settle, back });
+    this.view = view;
+    this.move = move;
+    this.settle = settle;
+    this.back = back;
     this.wanted = null;
     this.frame = 0;
   }

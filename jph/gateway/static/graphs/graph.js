@@ -20,8 +20,12 @@ export class Graph {
   // `codifiers` are what may be drawn, by code; `orders` are the words of orders, by number;
   // `changed(state, how)` is told of every new state, `how` being "time" or "lines"; `removable`
   // gives lines a button to take them away.
-  constructor(root, { codifiers, orders, changed, removable = false, height = () => 380 }) {
-    Object.assign(this, { root, codifiers, orders, changed, height });
+  constructor(root, { codifiers, orders, changed, removable = false, height = (_many) => 380 }) {
+    this.root = root;
+    this.codifiers = codifiers;
+    this.orders = orders;
+    this.changed = changed;
+    this.height = height;
     this.sync = `graph ${++made}`;
     this.plots = [];
     this.offset = 0; // of the gateway's clock to the browser's, ms

@@ -1,5 +1,5 @@
 // The lines by name: what each was last, at least, on average and at most in the time that is seen.
-import { make, put } from "../dom.js";
+import { BASE, make, put } from "../dom.js";
 import { t } from "../words.js";
 import { summary } from "./series.js";
 import { valueText } from "./tooltip.js";
@@ -39,7 +39,7 @@ export class Legend {
     );
     name.addEventListener("click", () => this.toggle(line.code));
     const cells = Object.fromEntries(PARTS.map((part, at) => [part, make("td.right", { dataset: { part, label: this.heads[at] } }, "–")]));
-    const about = make("a.plain.button.small", { href: `/codifier/${line.code}`, "aria-label": t("Page of {code}", { code: line.code }) }, "→");
+    const about = make("a.plain.button.small", { href: `${BASE}/codifier/${line.code}`, "aria-label": t("Page of {code}", { code: line.code }) }, "→");
     const away = this.remove && make("button.plain.small", { type: "button", "aria-label": t("Remove {code}", { code: line.code }) }, "✕");
     away?.addEventListener("click", () => this.remove(line.code));
     const row = make("tr", { dataset: { code: line.code } },

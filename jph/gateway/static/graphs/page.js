@@ -1,5 +1,5 @@
 // The page of graphs: the controls, the address, and the stream around one graph.
-import { at, make, menu, put, toast } from "../dom.js";
+import { BASE, at, make, menu, put, toast } from "../dom.js";
 import { follow } from "../live.js";
 import { t } from "../words.js";
 import { csvAddress, drawnLevel, save, savePicture } from "./exports.js";
@@ -35,7 +35,7 @@ function height(many) {
 // Writes the address: a new entry of the browser's history for what one wants to come back to.
 function write(state, anew) {
   const kept = saved?.open ? `&kept=${saved.open.id}` : "";
-  const address = `/graphs?${format(state)}${kept}`;
+  const address = `${BASE}/graphs?${format(state)}${kept}`;
   if (address === location.pathname + location.search) return;
   history[anew ? "pushState" : "replaceState"](null, "", address);
 }

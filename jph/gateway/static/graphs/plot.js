@@ -84,7 +84,7 @@ function seriesOf(line, { tones }) {
 }
 
 // Points are drawn where they are few: a reading between two gaps has no line.
-function sparse(plot, at, from, to) {
+function sparse(plot, _at, from, to) {
   return to - from < plot.bbox.width / window.devicePixelRatio / 14;
 }
 
@@ -103,7 +103,7 @@ function scaleOf(unit) {
 }
 
 // A scale with a little room; a line that never changes lies in the middle.
-function around(plot, least, most) {
+function around(_plot, least, most) {
   if (least === null || most === null) return [0, 1];
   if (least === most) {
     const room = Math.abs(least) * 0.1 || 1;
@@ -117,7 +117,7 @@ function around(plot, least, most) {
 function timeAxis({ soft, line }) {
   return {
     stroke: soft, font: AXIS_FONT, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1, size: 4 },
-    space: 64, size: 40, values: (plot, splits, axis, space, step) => ticks(splits, step),
+    space: 64, size: 40, values: (_plot, splits, _axis, _space, step) => ticks(splits, step),
   };
 }
 
@@ -129,13 +129,13 @@ function valueAxis(unit, at, lines, { soft, line, tones }, width) {
     stroke: own.length === 1 && at > 0 ? tones[own[0].tone] : soft,
     font: AXIS_FONT, grid: { show: at === 0, stroke: line, width: 1 }, ticks: { stroke: line, width: 1, size: 4 },
     space: 34, gap: 4,
-    size: (plot, values) => axisSize(plot, values, width),
-    values: (plot, splits) => words ? splits.map((value) => words[value]) : labels(splits, symbolOf(lines, unit)),
-    ...(words && { splits: (plot, axis, least, most) => Object.keys(words).map(Number).filter((value) => value >= least && value <= most) }),
+    size: (_plot, values) => axisSize(values, width),
+    values: (_plot, splits) => words ? splits.map((value) => words[value]) : labels(splits, symbolOf(lines, unit)),
+    ...(words && { splits: (_plot, _axis, least, most) => Object.keys(words).map(Number).filter((value) => value >= least && value <= most) }),
   };
 }
 
-function axisSize(plot, values, width) {
+function axisSize(values, width) {
   if (!values?.length) return 40;
   const longest = values.reduce((most, text) => Math.max(most, text?.length ?? 0), 0);
   return Math.ceil(Math.max(width < 500 ? 30 : 38, 7 * longest + 12));
@@ -205,6 +205,6 @@ function shade(plot, lines, { tones, bad }, marks) {
 }
 
 // Returns a colour (#rrggbb) that lets through what is behind it.
-export function faded(colour, alpha) {
+function faded(colour, alpha) {
   return colour + Math.round(alpha * 255).toString(16).padStart(2, "0");
 }

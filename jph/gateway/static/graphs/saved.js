@@ -1,12 +1,16 @@
 // Graphs that are kept under a name: opened, kept again, renamed, shared with the house, forgotten.
 import { ask } from "../ask.js";
-import { at, confirm, make, put, toast } from "../dom.js";
+import { BASE, at, confirm, make, put, toast } from "../dom.js";
 import { t } from "../words.js";
 
 // `query()` is the address of what is shown; `known` says whether somebody is logged in.
 export class Saved {
   constructor({ query, known, opened }) {
-    Object.assign(this, { query, known, opened, list: [], open: null });
+    this.query = query;
+    this.known = known;
+    this.opened = opened;
+    this.list = [];
+    this.open = null;
     at("keep").addEventListener("submit", (event) => {
       event.preventDefault();
       this.keep(at("keep-name").value.trim());
@@ -34,7 +38,7 @@ export class Saved {
   }
 
   row(graph) {
-    const href = `/graphs?${graph.query}${graph.query ? "&" : ""}kept=${graph.id}`;
+    const href = `${BASE}/graphs?${graph.query}${graph.query ? "&" : ""}kept=${graph.id}`;
     const link = make("a", { href, "aria-current": this.open?.id === graph.id ? "true" : null }, graph.name);
     if (!graph.mine) return make("li", {}, link, make("small.muted", {}, t("of {owner}", { owner: graph.owner })));
     const button = (text, title, does) => {

@@ -1,13 +1,13 @@
 // What a graph shows, as the address of the page says it: everything is in there, so that an
 // address can be kept, sent, and gone back to.
 
-export const HOUR = 3600e3;
+const HOUR = 3600e3;
 export const DAY = 24 * HOUR;
 export const LASTS = { "1h": HOUR, "6h": 6 * HOUR, "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY, "365d": 365 * DAY };
 export const CALENDAR = ["today", "yesterday", "week", "month", "year"];
-export const STATISTICS = ["mean", "median", "mode", "min", "max", "stdev"];
+const STATISTICS = ["mean", "median", "mode", "min", "max", "stdev"];
 export const LEVELS = ["raw", "10min", "hour", "day"];
-export const AGAINST = ["day", "week", "year"];
+const AGAINST = ["day", "week", "year"];
 export const MOST_CODES = 12;
 export const SHORTEST = 1000; // ms; closer than this there is nothing to see
 export const LONGEST = 50 * 366 * DAY;

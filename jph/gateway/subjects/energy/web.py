@@ -15,10 +15,11 @@ from collector.energy import consumed, money, tariff
 from collector.energy.account import Span, choose_meter
 from collector.energy.meters import indexes
 from collector.energy.tariff import PERIODS
+from jph.config.house.loads import wiring
 from jph.config.model import Network
 from jph.errors import ConfigError, StoreError
 from jph.gateway.live.gaps import keeps_history
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest
 from jph.gateway.subjects.energy.report import (
     Contract,
@@ -30,7 +31,6 @@ from jph.gateway.subjects.energy.report import (
     year_before,
 )
 from jph.gateway.subjects.energy.structs import Report
-from jph.heating.wiring import wiring
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
@@ -44,19 +44,19 @@ _FIRST_YEAR: Final = 1980
 Kind = Literal["day", "week", "month", "year"]
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return the page and the API."""
-    return [*_page(parts), *_api(parts)]
+    return [*_page(services), *_api(services)]
 
 
-def _api(parts: Parts) -> list[Any]:
+def _api(services: Services) -> list[Any]:
     """Return the address of energy."""
     answers = _Answers()
 
     @get("/api/energy")
     async def energy(span: Kind = "month", at: date | None = None) -> Report:
         """Return energy and costs of the `span` in which the day `at` lies, by default today."""
-        network = parts.network()
+        network = services.network()
         if not keeps_history(network):
             raise HTTPException("this configuration has no history", status_code=404)
         if not indexes(network):
@@ -72,7 +72,7 @@ def _api(parts: Parts) -> list[Any]:
             raise HTTPException("no meter can have told of that day", status_code=404)
         question = partial(read, network=network, kind=span, day=day, contract=contract, now=now)
         try:
-            return await answers.of(network, (span, day), partial(parts.history.ask, question))
+            return await answers.of(network, (span, day), partial(services.history.ask, question))
         except StoreError as error:
             raise HTTPException("PostgreSQL cannot be read now", status_code=503) from error
 
@@ -188,13 +188,13 @@ def _shown(network: Network) -> bool:
 LINKS: Final = [Link("/energy", "Energy", 30, shown=_shown)]
 
 
-def _page(parts: Parts) -> list[Any]:
+def _page(services: Services) -> list[Any]:
     """Return the page; what it shows comes by `/api/energy`."""
 
     @get("/energy", include_in_schema=False, sync_to_thread=False)
     def energy(request: WebRequest) -> Response[str]:
-        network = parts.network()
-        return parts.shell.page(
+        network = services.network()
+        return services.shell.page(
             request, "energy.html", counted=_shown(network), priced=bool(network.tariffs)
         )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from litestar import Response, get
 
+from jph.config.house.loads import Load
 from jph.config.model import Network
 from jph.errors import ConfigError, StoreError
 from jph.gateway.live.board import Board
@@ -16,7 +17,7 @@ from jph.gateway.live.gaps import keeps_history
 from jph.gateway.live.stream import Hub
 from jph.gateway.platform import language
 from jph.gateway.platform.language import Language
-from jph.gateway.platform.services import Parts
+from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest
 from jph.gateway.platform.zones import Zone, zone_of
 from jph.gateway.subjects.house.today import Glance, read_end, read_today
@@ -25,7 +26,6 @@ from jph.gateway.view.figures import decimal
 from jph.heating.explain import Say, explain, explain_phase, span, why_shed
 from jph.heating.facts import Evidence, PhaseFacts
 from jph.heating.orders import Order
-from jph.heating.wiring import Heater
 from jph.node.node import now_ms
 
 if TYPE_CHECKING:
@@ -83,20 +83,20 @@ class HouseNow(msgspec.Struct, frozen=True):
     glance: Glance
 
 
-def handlers(parts: Parts) -> list[Any]:
+def handlers(services: Services) -> list[Any]:
     """Return the page and the API."""
-    return [*_page(parts), *_api(parts)]
+    return [*_page(services), *_api(services)]
 
 
-def _api(parts: Parts) -> list[Any]:
+def _api(services: Services) -> list[Any]:
     """Return the address."""
-    glances = Glances(parts)
+    glances = Glances(services)
 
     @get("/api/house", tags=["house"])
     async def house(request: WebRequest, zone: Zone = "") -> HouseNow:
         """Tell how the house is; sentences are in the language of who asks."""
         await glances.fresh()
-        board, say = parts.hub.board, language.of(request).say
+        board, say = services.hub.board, language.of(request).say
         evidence = board.evidence
         numbers = sorted({p.number for p in board.house.phases}) if evidence else []
         return HouseNow(
@@ -122,7 +122,7 @@ def heaters_now(board: Board, say: Say, zone: tzinfo | None = None) -> list[Heat
 
 
 def _heater(
-    evidence: Evidence, heater: Heater, names: dict[str, str], say: Say, zone: tzinfo | None
+    evidence: Evidence, heater: Load, names: dict[str, str], say: Say, zone: tzinfo | None
 ) -> HeaterNow:
     at_ms = now_ms()
     facts = evidence.heater(heater.codifier)
@@ -131,8 +131,8 @@ def _heater(
         room=heater.room,
         name=heater.name,
         phase=heater.phase,
-        card=heater.card,
-        solid_state=heater.solid_state,
+        card=heater.actuator.card,
+        solid_state=heater.actuator.solid_state,
         order=_word(facts.order),
         applied=_word(facts.applied),
         verified=_word(facts.verified),
@@ -171,10 +171,10 @@ class Glances:
         state: there, away, none, or "" while nothing has been read yet.
     """
 
-    def __init__(self, parts: Parts, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, services: Services, clock: Callable[[], float] = time.monotonic) -> None:
         self.glance = Glance()
         self.state = ""
-        self._parts = parts
+        self._services = services
         self._clock = clock
         self._again_s = -float("inf")
         self._of: Board | None = None
@@ -182,7 +182,7 @@ class Glances:
 
     async def fresh(self) -> None:
         """Have it read again if it is older than a minute, and wait a little for it."""
-        board = self._parts.hub.board
+        board = self._services.hub.board
         due = self._of is not board or self._clock() >= self._again_s
         if due and (self._reading is None or self._reading.done()):
             self._of = board
@@ -208,7 +208,7 @@ class Glances:
             return Glance(today, round(end.timestamp() * 1000) if end else None)
 
         try:
-            self.glance, self.state = await self._parts.history.ask(question), "there"
+            self.glance, self.state = await self._services.history.ask(question), "there"
         except (StoreError, ConfigError):
             self.glance, self.state = Glance(), "away"
 
@@ -216,13 +216,15 @@ class Glances:
 LINKS: Final = [Link("/", "House", 10)]
 
 
-def _page(parts: Parts) -> list[Any]:
+def _page(services: Services) -> list[Any]:
     """Return the page."""
 
     @get("/", include_in_schema=False)
     async def house(request: WebRequest) -> Response[str]:
-        await parts.holes.fresh()
-        return parts.shell.page(request, "house.html", **_context(parts.hub, language.of(request)))
+        await services.holes.fresh()
+        return services.shell.page(
+            request, "house.html", **_context(services.hub, language.of(request))
+        )
 
     return [house]
 

@@ -136,7 +136,7 @@ async def test_a_server_ends_with_its_keeper(home: Path, kind: str) -> None:
 
 _KEEPER = """
 import asyncio, pathlib, sys
-from console import servers
+from jph.cli.supervise import servers
 
 async def keep():
     server = getattr(servers, sys.argv[1])(pathlib.Path(sys.argv[2]))

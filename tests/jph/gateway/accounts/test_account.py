@@ -229,7 +229,7 @@ async def test_a_password_in_the_place_of_the_name_is_kept_nowhere(
         await http.post("/api/login", json={"name": "ADMIN", "password": "x"})
     assert people.PASSWORD not in caplog.text
     told = [(line["what"], line["answer"]) for line in (await http.get("/api/audit")).json()]
-    assert told == [("login as admin", "refused"), ("login as nobody known", "refused")]
+    assert told == [("login as admin", "refused"), ("login as an unknown name", "refused")]
 
 
 async def test_who_gets_in_first_is_told_in_the_log(

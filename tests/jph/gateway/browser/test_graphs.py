@@ -17,7 +17,7 @@ from jph.gateway.node import Gateway
 from tests.jph.gateway import past
 from tests.jph.gateway.browser.conftest import HEIGHT, Show, Sound, fits, standing
 from tests.jph.gateway.stage import RedisProcess, reading
-from tests.jph.gateway.subjects.test_history_api import allow
+from tests.jph.gateway.subjects.test_history import allow
 from tests.support import LIMIT_S, running
 
 HOUR_MS = 3_600_000

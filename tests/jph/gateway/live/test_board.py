@@ -192,3 +192,14 @@ def test_a_wiring_with_mistakes_explains_nothing(network: Make) -> None:
     sensors = house()
     next(s for s in sensors if s["Codifier"] == "P1")["Sensor"]["Wires"][0]["Wire"] = 99
     assert Board(network(*sensors)).evidence is None
+
+
+def test_a_heater_that_is_shed_to_eco_is_shed_everywhere(board: Board) -> None:
+    """The eco stage of a mask sheds too: row, summary, mask and facts agree."""
+    wires = board.house.wiring
+    put(board, S1=wires.mask(1, [], eco=["12"]), _12=0)
+    assert board.row("12").shed is True
+    assert board.summary().shedding == "1 heater off for the breaker"
+    assert board.row("S1").value == "12"
+    assert board.evidence is not None
+    assert board.evidence.heater("12").shed is True

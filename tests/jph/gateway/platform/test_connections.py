@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from jph.gateway.accounts import sessions
-from jph.gateway.accounts.authentication import CSRF, masked
 from jph.gateway.accounts.roles import Role
 from jph.gateway.node import Gateway
 from jph.gateway.platform import connections
@@ -84,8 +82,7 @@ async def test_a_stream_is_no_head_that_dawdles(gateway: Gateway) -> None:
 @pytest.mark.usefixtures("impatient")
 async def test_a_command_that_breaks_off_is_none(gateway: Gateway, meter: Plain) -> None:
     secret = await session_of(gateway, Role.OPERATOR)
-    token = masked(sessions.csrf_of(secret))
-    head = HEAD + f"Cookie: {COOKIE}={secret}\r\n{CSRF}: {token}\r\n".encode()
+    head = HEAD + f"Cookie: {COOKIE}={secret}\r\nSec-Fetch-Site: same-origin\r\n".encode()
     async with client(gateway, head + b"Content-Length: 5\r\n\r\n") as (reader, _):
         assert b" 408 " in await reader.readline()
     async with client(gateway, head + b"Content-Length: 900000\r\n\r\n" + bytes(100_000)) as both:
@@ -191,7 +188,7 @@ async def half_a_body(gateway: Gateway) -> bytes:
         "POST /api/login HTTP/1.1",
         "Host: localhost",
         f"Cookie: {COOKIE}={secret}",
-        f"{CSRF}: {masked(sessions.csrf_of(secret))}",
+        "Sec-Fetch-Site: same-origin",
         "Content-Type: application/json",
         "Content-Length: 50",
         "",

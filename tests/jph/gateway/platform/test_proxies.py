@@ -18,7 +18,8 @@ from jph.gateway.accounts import passwords
 from jph.gateway.accounts.roles import Role
 from jph.gateway.live import stream
 from jph.gateway.node import Gateway
-from jph.gateway.platform.proxies import client_of, networks_of
+from jph.gateway.platform.forwarded import behind_proxies, networks_of, place_in, prefix_of
+from jph.gateway.platform.protection import Receive, Scope, Send
 from tests.jph.gateway import people
 from tests.jph.gateway.houses import house
 from tests.jph.gateway.stage import RedisProcess
@@ -26,6 +27,27 @@ from tests.support import LIMIT_S, running
 
 OURS = networks_of(["127.0.0.1", "10.0.0.0/24", "fd00::/64"])
 HASH = passwords.hash_of(people.PASSWORD)
+
+
+async def seen(peer: str, headers: dict[str, str], prefix: str = "", path: str = "/") -> Scope:
+    """Return the scope that an application behind the proxies gets."""
+    found: Scope = {}
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        found.update(scope)
+
+    async def nothing(*_: object) -> dict[str, object]:
+        return {}
+
+    scope = {
+        "type": "http",
+        "client": (peer, 4711),
+        "scheme": "http",
+        "path": path,
+        "headers": [(k.encode(), v.encode()) for k, v in ({"host": "pi"} | headers).items()],
+    }
+    await behind_proxies(app, OURS, prefix)(scope, nothing, nothing)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -37,15 +59,61 @@ HASH = passwords.hash_of(people.PASSWORD)
         ("127.0.0.1", "192.0.2.7, 10.0.0.9", "192.0.2.7"),
         ("127.0.0.1", "[2001:db8::1]:4711", "2001:db8::1"),
         ("fd00::1", "2001:db8::1", "2001:db8::1"),
+        ("unix", "192.0.2.7", "192.0.2.7"),
         ("127.0.0.1", "", "127.0.0.1"),
-        ("127.0.0.1", "10.0.0.1", "127.0.0.1"),
-        ("127.0.0.1", "192.0.2.7, <script>", "127.0.0.1"),
         ("192.0.2.9", "192.0.2.7", "192.0.2.9"),
         ("10.0.1.1", "192.0.2.7", "10.0.1.1"),
     ],
 )
-def test_only_our_proxies_are_believed(peer: str, forwarded: str, client: str) -> None:
-    assert client_of(peer, forwarded, OURS) == client
+async def test_only_our_proxies_are_believed(peer: str, forwarded: str, client: str) -> None:
+    headers = {"x-forwarded-for": forwarded} if forwarded else {}
+    assert (await seen(peer, headers))["client"][0] == client
+
+
+@pytest.mark.parametrize(
+    ("headers", "host", "any_port"),
+    [
+        ({}, "pi", True),
+        ({"host": "pi:8443"}, "pi:8443", False),
+        ({"x-forwarded-port": "8443"}, "pi:8443", False),
+        ({"x-forwarded-port": "443", "x-forwarded-proto": "https"}, "pi", False),
+        ({"x-forwarded-host": "jph.example.org:8443"}, "jph.example.org:8443", False),
+        ({"x-forwarded-host": "<script>"}, "pi", False),
+    ],
+)
+async def test_forwarded_host_and_port(headers: dict[str, str], host: str, any_port: bool) -> None:
+    scope = await seen("127.0.0.1", headers)
+    assert dict(scope["headers"])[b"host"].decode() == host
+    assert place_in(scope).any_port is any_port
+    scope = await seen("192.0.2.9", headers)
+    assert dict(scope["headers"])[b"host"].decode() == headers.get("host", "pi")
+    assert not place_in(scope).any_port
+
+
+@pytest.mark.parametrize(
+    ("peer", "told", "setting", "path", "prefix", "inside"),
+    [
+        ("127.0.0.1", "/jph/", "", "/log", "/jph", "/log"),
+        ("127.0.0.1", "/jph", "", "/jph/log", "/jph", "/log"),
+        ("127.0.0.1", "", "/jph", "/log", "/jph", "/log"),
+        ("192.0.2.9", "/evil", "/jph", "/jph", "/jph", "/"),
+        ("127.0.0.1", "//evil.example.com", "", "/log", "", "/log"),
+        ("192.0.2.9", "/evil", "", "/log", "", "/log"),
+    ],
+)
+async def test_prefix(
+    peer: str, told: str, setting: str, path: str, prefix: str, inside: str
+) -> None:
+    headers = {"x-forwarded-prefix": told} if told else {}
+    scope = await seen(peer, headers, setting, path)
+    assert place_in(scope).prefix == prefix
+    assert scope["path"] == inside
+
+
+@pytest.mark.parametrize("text", ["jph", "//x", "/a b", "/<x>"])
+def test_a_prefix_is_a_path(text: str) -> None:
+    with pytest.raises(ConfigError, match="expected a path"):
+        prefix_of(text)
 
 
 @pytest.mark.parametrize("text", ["proxy.example.org", "", "10.0.0.0/99"])
@@ -55,10 +123,8 @@ def test_proxies_are_addresses(text: str) -> None:
 
 
 async def log_in(client: httpx.AsyncClient, **headers: str) -> httpx.Response:
-    page = (await client.get("/login", headers=headers)).text
-    token = page.split('name="csrf" content="')[1].split('"')[0]
     body = {"name": "ann", "password": people.PASSWORD}
-    return await client.post("/api/login", json=body, headers={**headers, "x-csrf-token": token})
+    return await client.post("/api/login", json=body, headers=headers)
 
 
 async def audited(gateway: Gateway) -> list[str]:
@@ -91,7 +157,7 @@ async def test_streams_behind_a_proxy_are_those_of_their_browsers(
 async def test_behind_a_proxy_with_tls(
     network: Callable[..., Network], redis: RedisProcess
 ) -> None:
-    settings = {"Port": 0, "Public": "read", "Proxies": ["127.0.0.1"]}
+    settings = {"Port": 0, "Proxies": ["127.0.0.1"], "Hosts": ["jph.example.org"]}
     gateway = Gateway("CF", network(*house(settings), Redis={"URL": redis.url}))
     told = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"}
     async with running(gateway):
@@ -99,18 +165,13 @@ async def test_behind_a_proxy_with_tls(
         async with httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as client:
             page = await client.get("/login", headers=told)
             assert page.headers["strict-transport-security"].startswith("max-age=")
-            (cookie,) = page.headers.get_list("set-cookie")
-            assert cookie.startswith("__Host-jph-CF-visitor=")
-            assert "Secure" in cookie
-            # A client drops secure cookies on plain HTTP; the proxy would have brought them.
-            token = page.text.split('name="csrf" content="')[1].split('"')[0]
-            answer = await client.post(
-                "/api/login",
-                json={"name": "ann", "password": people.PASSWORD},
-                headers={**told, "x-csrf-token": token, "cookie": cookie.split(";")[0]},
-            )
+            # As the shipped nginx file on another port: the Host has no port, the Origin has one.
+            told |= {"Host": "jph.example.org", "Origin": "https://jph.example.org:8443"}
+            answer = await log_in(client, **told)
             assert answer.status_code == 200
-            assert answer.headers["set-cookie"].startswith("__Host-jph-CF=")
+            (cookie,) = answer.headers.get_list("set-cookie")
+            assert cookie.startswith("__Host-jph-CF=")
+            assert "Secure" in cookie
         assert await audited(gateway) == ["192.0.2.7"]
 
 

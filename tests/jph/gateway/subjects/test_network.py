@@ -6,10 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from jph.config.house.loads import wiring
 from jph.config.model import Network
 from jph.gateway.node import Gateway
 from jph.gateway.view.widgets import Control, control_of
-from jph.heating.wiring import wiring
 from nodes.setpoint import Setpoint
 from tests.i2cserver import I2CServer
 from tests.jph.gateway.conftest import Plain

@@ -1,0 +1,168 @@
+"""Rules: which schedule holds and which limit, by the kind of day, the tariff and values. Pure.
+
+A condition that is not known does not hold, and the rule says so. Rules have fixed words and no
+expressions.
+"""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from jph.heating.plan.calendar import ONE_DAY
+
+
+class When(msgspec.Struct, frozen=True, rename="pascal", forbid_unknown_fields=True):
+    """The conditions of a rule; all that are given must hold.
+
+    Attributes:
+        holiday: a public holiday.
+        eve: the day before a public holiday.
+        school: a day of school holidays.
+        from_: the first date, ISO; `until` is the last one, included.
+        days: days of the week, "1" Monday to "7" Sunday.
+        away: an absence is running.
+        presence: people are at home.
+        tempo: the colour of the Tempo day: blue, white or red; `tomorrow` that of the next one.
+        period: the tariff period, such as HP or HC.
+        surplus: solar power is being fed in.
+        after: from this time of day on, or `sunrise` or `sunset`; `before` ends.
+        codifier: codifier → the number it must have.
+    """
+
+    holiday: bool | None = None
+    eve: bool | None = None
+    school: bool | None = None
+    from_: datetime.date | None = msgspec.field(name="From", default=None)
+    until: datetime.date | None = None
+    days: tuple[str, ...] | None = None
+    away: bool | None = None
+    presence: bool | None = None
+    tempo: str | None = None
+    tomorrow: str | None = None
+    period: str | None = None
+    surplus: bool | None = None
+    after: str | None = None
+    before: str | None = None
+    codifier: dict[str, float] | None = None
+
+
+class Rule(msgspec.Struct, frozen=True, rename="pascal", forbid_unknown_fields=True):
+    """Use a schedule, or cap the wishes of all rooms but some, while its conditions hold.
+
+    Attributes:
+        name: what people call it.
+        when: the conditions.
+        use: the schedule that holds; "" for none.
+        at_most: the highest temperature, °C, or order.
+        except_: rooms that `at_most` leaves alone.
+    """
+
+    when: When = When()
+    name: str = ""
+    use: str | None = None
+    at_most: float | str | None = None
+    except_: tuple[str, ...] = msgspec.field(name="Except", default=())
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known at a local time; None: not known.
+
+    Attributes:
+        at: local wall time.
+        values: codifier → its number, only while it is fresh.
+        sunrise: local time of today's sunrise; `sunset` likewise.
+    """
+
+    at: datetime.datetime
+    holiday: bool | None = None
+    eve: bool | None = None
+    school: bool | None = None
+    away: bool = False
+    presence: bool | None = None
+    tempo: str | None = None
+    tomorrow: str | None = None
+    period: str | None = None
+    surplus: bool | None = None
+    sunrise: datetime.time | None = None
+    sunset: datetime.time | None = None
+    values: Mapping[str, float] = {}
+
+
+_SAME: Final = ("holiday", "eve", "school", "away", "presence", "tempo", "tomorrow", "period")
+"""Conditions that hold when the fact is equal."""
+
+
+def holds(when: When, facts: Facts) -> bool | None:
+    """Say whether all conditions hold; None if one of them is not known and none is false."""
+    answers = list(_answers(when, facts))
+    if False in answers:
+        return False
+    return None if None in answers else True
+
+
+def _answers(when: When, facts: Facts) -> list[bool | None]:
+    found: list[bool | None] = []
+    for name in (*_SAME, "surplus"):
+        wanted: Any = getattr(when, name)
+        if wanted is not None:
+            known = getattr(facts, name)
+            found.append(None if known is None else known == wanted)
+    date = facts.at.date()
+    if when.from_ is not None:
+        found.append(date >= when.from_)
+    if when.until is not None:
+        found.append(date < when.until + ONE_DAY)
+    if when.days is not None:
+        found.append(str(date.isoweekday()) in when.days)
+    found.extend(_times(when, facts))
+    for codifier, number in (when.codifier or {}).items():
+        value = facts.values.get(codifier)
+        found.append(None if value is None else value == number)
+    return found
+
+
+def _times(when: When, facts: Facts) -> list[bool | None]:
+    """Judge `after` and `before`: a span that ends before it begins runs over midnight."""
+    if when.after is None and when.before is None:
+        return []
+    start = time_of(when.after or "00:00", facts)
+    end = time_of(when.before, facts) if when.before is not None else datetime.time.max
+    if start is None or end is None:
+        return [None]
+    now = facts.at.time()
+    return [start <= now < end if start <= end else now >= start or now < end]
+
+
+def time_of(text: str, facts: Facts) -> datetime.time | None:
+    """Return the local time that a text stands for; None where sunrise or sunset is not known."""
+    if text in ("sunrise", "sunset"):
+        return facts.sunrise if text == "sunrise" else facts.sunset
+    return datetime.time.fromisoformat(text)
+
+
+def schedule_in_force(rules: Sequence[Rule], facts: Facts) -> Rule | None:
+    """Return the first rule that chooses a schedule and holds."""
+    return next((rule for rule in rules if rule.use is not None and holds(rule.when, facts)), None)
+
+
+def cap_of(
+    rules: Sequence[Rule], facts: Facts, room: str, degrees: Mapping[str, float]
+) -> tuple[float | str, str] | None:
+    """Return the lowest limit that holds for a room, and the name of its rule."""
+    caps = [
+        (rule.at_most, rule.name)
+        for rule in rules
+        if rule.at_most is not None and room not in rule.except_ and holds(rule.when, facts)
+    ]
+
+    def height(cap: tuple[float | str, str]) -> float:
+        return degrees[cap[0]] if isinstance(cap[0], str) else cap[0]
+
+    return min(caps, key=height, default=None)
+
+
+def unknown_conditions(rules: Sequence[Rule], facts: Facts) -> list[Rule]:
+    """Return the rules that may hold, but whose conditions are not known."""
+    return [rule for rule in rules if holds(rule.when, facts) is None]
