@@ -294,7 +294,7 @@ class Source(Node, type="Source"):
         self.count += 1
         self.send(self.count)
 
-asyncio.run(program.run_nodes([Source("MO", program.kinds.load(sys.argv[1]))]))
+asyncio.run(program.run_nodes([Source("MO", config.load(sys.argv[1]))]))
 """
 
 
