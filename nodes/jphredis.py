@@ -16,6 +16,7 @@ from jph.cache.writer import CacheWriter
 from jph.config.stores import redis_url
 from jph.errors import StoreError
 from jph.node.node import Node, Settings
+from jph.util.backoff import Backoff
 from jph.util.logs import Throttle
 from jph.wire.codec import Control, Reading
 
@@ -83,7 +84,7 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
 
     async def _keep(self) -> None:
         """Write to Redis for ever, through as many connections as it takes."""
-        delay_s = _FIRST_RETRY_S
+        backoff = Backoff(_FIRST_RETRY_S, _LAST_RETRY_S, good_s=_LAST_RETRY_S)
         while True:
             began_s = time.monotonic()
             try:
@@ -91,10 +92,7 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
             except StoreError as error:
                 if self._throttle.allow(str(error), time.monotonic()):
                     self.log.error("%s; trying again", error)
-            if time.monotonic() - began_s > _LAST_RETRY_S:
-                delay_s = _FIRST_RETRY_S  # it was well in between
-            await asyncio.sleep(delay_s)
-            delay_s = min(2 * delay_s, _LAST_RETRY_S)
+            await asyncio.sleep(backoff.next_s(time.monotonic() - began_s))
 
     async def _write(self) -> None:
         """Write through one connection: the whole state, then what changes."""

@@ -20,10 +20,11 @@ from jph.heating.card import Card
 from jph.heating.holds import Ends, asked
 from jph.heating.leases import fallback_of
 from jph.heating.orderbook import Given, from_stored, to_stored
-from jph.heating.orders import Order, decode
+from jph.heating.orders import Order, decode, encode
 from jph.heating.report import Report
 from jph.node.node import Node, now_ms
 from jph.util import durable
+from jph.util.backoff import Backoff
 from jph.util.logs import Throttle
 from jph.wire.codec import Control, Json, Quality, Reading
 
@@ -63,7 +64,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self._known = False  # the chip has been seen since the start of this program
         self._away = False  # it does not answer, and that has been told
         self._retry_s = self._check_s = 0.0
-        self._delay_s = self.tick_s
+        self._backoff = Backoff(self.tick_s / 5, LONGEST_DELAY_S)
         self._card = self._wire_up()
         self._card.given.update(self._stored_orders())
         self._ends = Ends()
@@ -226,8 +227,8 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             self._tell_state(now_s)
             now_s = time.monotonic()
             wait_s = min(self.tick_s, self._card.next_edge_s(now_s))
-            if self._chip is not None:
-                wait_s = min(wait_s, self._check_s - now_s)
+            next_s = self._check_s if self._chip is not None else self._retry_s
+            wait_s = max(0.0, min(wait_s, next_s - now_s))
             with contextlib.suppress(TimeoutError):
                 # wait_for would lose a cancellation that comes together with a poke.
                 async with asyncio.timeout(wait_s):
@@ -249,7 +250,8 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         except DeviceError as error:
             self._lost(error)
             return
-        chip = Mcp23017(opened, self.settings.address, bus)
+        inverted = encode(dict.fromkeys(self.settings.active_low_wires, Order.ECO))
+        chip = Mcp23017(opened, self.settings.address, bus, inverted)
         try:
             self._meet(chip.read_back(), now_s)
             self._out = self._card.step(now_s)
@@ -258,7 +260,8 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             chip.close()
             self._lost(error)
             return
-        self._chip, self._delay_s, self._check_s = chip, self.tick_s, now_s
+        self._chip, self._check_s = chip, now_s
+        self._backoff.reset()
         self._poke.set()
         if self._away:
             self.log.info("the chip answers again")
@@ -327,8 +330,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         if self._chip is not None:
             self._chip.close()
             self._chip = None
-        self._retry_s = time.monotonic() + self._delay_s
-        self._delay_s = min(2 * self._delay_s, LONGEST_DELAY_S)
+        self._retry_s = time.monotonic() + self._backoff.next_s()
         if not self._away:
             self._away = True
             self._faults["chip"] += 1

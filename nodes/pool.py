@@ -16,9 +16,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from jph.config.model import Network, state_dir
-from jph.devices.filtration import DAY_H, Filtration, Memory, Plan, Rule
-from jph.errors import Problem
+from jph.devices.filtration import (
+    DAY_H,
+    Filtration,
+    FiltrationMemory,
+    FiltrationPlan,
+    FiltrationRule,
+)
+from jph.errors import Problem, StoreError
 from jph.node.node import Node, Settings, now_ms
+from jph.util import durable
 from jph.wire.codec import Control, Flag, Json, Quality, Reading, Value
 
 SAVE_EVERY_S: Final = 300.0
@@ -79,9 +86,9 @@ class PoolSettings(Settings, frozen=True, kw_only=True):
         if not 0 <= self.settle_minutes <= 120:
             raise ValueError(f"SettleMinutes: expected 0 to 120, found {self.settle_minutes}")
 
-    def rule(self) -> Rule:
+    def rule(self) -> FiltrationRule:
         """Return the numbers of the rule."""
-        return Rule(
+        return FiltrationRule(
             divisor=self.divisor,
             least_h=self.least,
             most_h=self.most,
@@ -94,11 +101,11 @@ class PoolSettings(Settings, frozen=True, kw_only=True):
         )
 
 
-class Kept(msgspec.Struct, frozen=True):
+class StoredPool(msgspec.Struct, frozen=True):
     """What is in the file."""
 
     mode: int
-    memory: Memory
+    memory: FiltrationMemory
 
 
 class Pool(Node, type="Pool", settings=PoolSettings):
@@ -131,7 +138,7 @@ class Pool(Node, type="Pool", settings=PoolSettings):
     async def open(self) -> None:
         """Take up the day where the last run left it."""
         kept = restore(self._path)
-        memory = kept.memory if kept else Memory()
+        memory = kept.memory if kept else FiltrationMemory()
         self.mode = Mode(kept.mode) if kept else Mode.AUTO
         self._filtration = self._made(memory)
         self._running_s = 0.0
@@ -179,7 +186,7 @@ class Pool(Node, type="Pool", settings=PoolSettings):
         self._save()
         self._say(now_ms())
 
-    def _made(self, memory: Memory) -> Filtration:
+    def _made(self, memory: FiltrationMemory) -> Filtration:
         settings = self.settings
         return Filtration(settings.rule(), ZoneInfo(settings.time_zone), memory)
 
@@ -208,7 +215,7 @@ class Pool(Node, type="Pool", settings=PoolSettings):
         ]
         self.send_many([(self.codifier, int(runs)), *(each for each in told if each[0])])
 
-    def _state(self, plan: Plan, done_h: float) -> dict[str, Any]:
+    def _state(self, plan: FiltrationPlan, done_h: float) -> dict[str, Any]:
         memory = self._filtration.memory
         return {
             "value": int(self._runs),
@@ -225,8 +232,8 @@ class Pool(Node, type="Pool", settings=PoolSettings):
     def _save(self) -> None:
         self._saved_s = time.monotonic()
         try:
-            store(self._path, Kept(int(self.mode), self._filtration.memory))
-        except OSError as error:
+            store(self._path, StoredPool(int(self.mode), self._filtration.memory))
+        except StoreError as error:
             self.log.error("today's hours will not survive a restart: %s", error)
 
     @property
@@ -238,18 +245,15 @@ _ELEMENTS: Final = ("Mode", "Planned", "Done", "State")
 _GOOD: Final = frozenset({Quality.GOOD, Quality.ESTIMATED, Quality.SIMULATED})
 
 
-def store(path: Path, kept: Kept) -> None:
-    """Write so that a power cut leaves the old or the new, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.encode(kept))
-    fresh.replace(path)
+def store(path: Path, kept: StoredPool) -> None:
+    """Replace the file; `StoreError` if the disk refuses."""
+    durable.replace(path, [msgspec.json.encode(kept)])
 
 
-def restore(path: Path) -> Kept | None:
+def restore(path: Path) -> StoredPool | None:
     """Return what is stored; None if there is nothing, or nothing that can be used."""
     try:
-        kept = msgspec.json.decode(path.read_bytes(), type=Kept)
+        kept = msgspec.json.decode(path.read_bytes(), type=StoredPool)
         Mode(kept.mode)
         return kept
     except (OSError, ValueError, msgspec.ValidationError):

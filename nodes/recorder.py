@@ -15,11 +15,12 @@ from jph.config.model import state_dir
 from jph.errors import ConfigError, StoreError
 from jph.heating.facts import Evidence, quantity
 from jph.node.node import Node, Settings, now_ms
-from jph.recorder import store
-from jph.recorder.frames import END, Event, Heard, pack_event, pack_heard
+from jph.recorder import recording_files
+from jph.recorder.frames import END, RecordedDatagram, RecordedEvent, pack_datagram, pack_event
 from jph.recorder.overruns import Overrun, Overruns, to_line
-from jph.recorder.recent_frames import Ring
-from jph.recorder.triggers import Lookout, Trigger
+from jph.recorder.recent_frames import RecentFrames
+from jph.recorder.triggers import EventDetector, Trigger
+from jph.util.backoff import Backoff
 from jph.util.logs import Throttle
 from jph.wire.codec import Control, Quality, Reading, encode_control, encode_data
 
@@ -56,7 +57,7 @@ class RecorderSettings(Settings, frozen=True):
 
 
 @dataclass
-class _Tape:
+class _Recording:
     """A recording being written: what of the ring it has, how long it is, until when it goes on."""
 
     path: Path
@@ -86,11 +87,11 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
         self._disk_throttle = Throttle()
         self._executor = ThreadPoolExecutor(1, f"{self.codifier} disk")
         self._events = 0
-        self._tapes: list[_Tape] = []
+        self._tapes: list[_Recording] = []
         self._lines: deque[str] = deque(maxlen=_MOST_LINES)
         self._asked = asyncio.Event()
         self._overruns = Overruns()
-        self._number = store.next_number(self._directory)
+        self._number = recording_files.next_number(self._directory)
         self._ring_size = (0.0, 0)
         self._make_ring()
         self._set_up()
@@ -137,21 +138,23 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
         wanted = (self.settings.minutes * 60, int(self.settings.megabytes * 2**20))
         if wanted != self._ring_size:
             self._ring_size = wanted
-            self._ring = Ring(*wanted)
+            self._ring = RecentFrames(*wanted)
             for tape in self._tapes:
                 tape.position = 0
 
     def _set_up(self) -> None:
         evidence = Evidence(self.network)
         self._evidence = evidence
-        self._lookout = Lookout(self.network, evidence, self.codifier, self.settings.seconds_left)
+        self._lookout = EventDetector(
+            self.network, evidence, self.codifier, self.settings.seconds_left
+        )
         self._currents = {p.current: p.number for p in evidence.phases.values()}
         self._masks = {p.mask: p.number for p in evidence.phases.values()}
 
     def _keep(self, bus: str, datagram: bytes, now_s: float) -> None:
         address, port = self.sender
-        heard = Heard(bus, time.time_ns() // 1000, address, port, datagram)
-        self._ring.append(pack_heard(heard), now_s)
+        heard = RecordedDatagram(bus, time.time_ns() // 1000, address, port, datagram)
+        self._ring.append(pack_datagram(heard), now_s)
 
     def _understand(self, reading: Reading, now_s: float) -> None:
         self._evidence.note(reading.source, reading.value)
@@ -169,7 +172,7 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
     def _happened(self, trigger: Trigger, now_s: float) -> None:
         """Mark the event, and begin a recording or let the last one go on."""
         self.log.info("%s: %s", trigger.kind, trigger.text)
-        event = Event(trigger.kind, time.time_ns() // 1000, trigger.text)
+        event = RecordedEvent(trigger.kind, time.time_ns() // 1000, trigger.text)
         self._ring.append(pack_event(event), now_s)
         self._events += 1
         until_s = now_s + self.settings.after
@@ -179,7 +182,9 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
         else:
             name = f"{self._number:06d}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{trigger.kind}"
             self._number += 1
-            self._tapes.append(_Tape(self._directory / (name + store.SUFFIX), now_s, until_s))
+            self._tapes.append(
+                _Recording(self._directory / (name + recording_files.SUFFIX), now_s, until_s)
+            )
             del self._tapes[:-_MOST_TAPES]
         self._asked.set()
 
@@ -199,15 +204,16 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
 
     async def _write(self) -> None:
         """Write at once when something happened, then what follows until it is over."""
-        delay_s = self.tick_s
+        backoff = Backoff(2 * self.tick_s, _LONGEST_DELAY_S)
         while True:
             await self._asked.wait()
             self._asked.clear()
             try:
                 await self._write_all()
                 delay_s = self.tick_s
+                backoff.reset()
             except StoreError as error:
-                delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
+                delay_s = backoff.next_s()
                 if self._disk_throttle.allow("disk", time.monotonic()):
                     self.log.error("%s; it is tried again", error)
             if self._lines or not all(tape.ended for tape in self._tapes):
@@ -222,20 +228,22 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
         self._tapes = [t for t in self._tapes if not t.ended or t is self._tapes[-1]]
         if not self._lines:
             return
-        path, lines = self._directory / store.OVERRUNS, list(self._lines)
+        path, lines = self._directory / recording_files.OVERRUNS, list(self._lines)
         self._lines.clear()
         try:
-            await self._in_thread(lambda: store.add_lines(path, lines, self.settings.overruns))
+            await self._in_thread(
+                lambda: recording_files.add_lines(path, lines, self.settings.overruns)
+            )
         except StoreError:
             self._lines.extendleft(reversed(lines))
             raise
 
-    async def _write_tape(self, tape: _Tape) -> None:
+    async def _write_tape(self, tape: _Recording) -> None:
         ring, until_s = self._ring, tape.until_s
         over = time.monotonic() >= until_s
         path, length, position = tape.path, tape.length, ring.end
         parts = [*ring.since(tape.position), *((END,) if over else ())]
-        tape.length = await self._in_thread(lambda: store.write(path, length, parts))
+        tape.length = await self._in_thread(lambda: recording_files.write(path, length, parts))
         if self._ring is ring:
             tape.position = position
         # Another event may have come meanwhile, and prolonged it.
@@ -243,7 +251,7 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
         if length == 0:
             self.log.info("recorded in %s", path)
             files = self.settings.files
-            await self._in_thread(lambda: store.prune(self._directory, files))
+            await self._in_thread(lambda: recording_files.prune(self._directory, files))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """Run `work` in the one thread that writes: writes follow each other, the loop goes on."""

@@ -5,13 +5,14 @@ The value is durable: `$JPH_STATE/setpoints/XX.json`, written before it is sent.
 
 import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Final
 
 from jph.config.model import Sensor, state_dir
+from jph.errors import StoreError
 from jph.node.node import Node, Settings
+from jph.util import durable
 from jph.util.logs import Throttle
 from jph.wire.codec import Control, Flag
 
@@ -43,14 +44,8 @@ def bounded(value: float, settings: SetpointSettings) -> float:
 
 
 def store(path: Path, value: float) -> None:
-    """Write `value` so that a power cut leaves either the old or the new one, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    with fresh.open("w") as file:
-        json.dump({"value": value}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    """Replace the file; `StoreError` if the disk refuses."""
+    durable.replace(path, [json.dumps({"value": value}).encode()])
 
 
 def restore(path: Path) -> float | None:
@@ -110,7 +105,7 @@ class Setpoint(Node, type=("Setpoint", "controlSensor"), settings=SetpointSettin
         self.value = bounded(wanted, self.settings)
         try:
             store(self._path, self.value)
-        except OSError as error:
+        except StoreError as error:
             if self._telling.allow("disk", time.monotonic()):
                 self.log.error("the value will not survive a restart: %s", error)
         self._untold = source

@@ -11,7 +11,7 @@ from jph.devices.tic.labels import Mode
 from jph.devices.tic.line import Cause, causes
 from jph.devices.tic.link import MeterLine, SerialLink
 from jph.devices.tic.meter import Fact, Meter
-from jph.devices.tic.reader import Event, FrameReader
+from jph.devices.tic.reader import FrameReader, ReaderEvent
 from jph.node.node import Node
 from jph.wire.codec import Quality, Value
 
@@ -51,7 +51,7 @@ class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
         if self._task is not None:
             self._task.cancel()
         mode = None if self.settings.mode == "auto" else Mode(self.settings.mode)
-        self.meter = Meter(self.settings.warning_expiry)
+        self.meter = Meter(self.settings.warning_expiry, time.gmtime().tm_year)
         self._told = None
         self._sent: dict[str, tuple[Fact, float]] = {}
         self._codifiers = self._map_fields()
@@ -85,7 +85,7 @@ class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
         """The port itself."""
         return self.line.link
 
-    def _heard(self, events: list[Event]) -> None:
+    def _heard(self, events: list[ReaderEvent]) -> None:
         """Publish what the line said: this is the way of every current, keep it short."""
         self._publish(self.meter.update(events, time.monotonic()))
 

@@ -31,13 +31,14 @@ BELOW |= {
     "jph.cache": {"jph.errors", "jph.wire"},
     "jph.recorder": {*BASE, "jph.heating"},
     "jph.sim": {*BASE, "jph.heating"},
+    "jph.client": {*BASE, "jph.heating"},
 }
 LIBRARIES = {"jph.heating", "jph.devices", "jph.cache", "jph.recorder"}
 BELOW |= {
     "nodes": BASE | LIBRARIES,
     "collector": BASE | LIBRARIES,
-    "jph.gateway": {*BASE, *LIBRARIES, "collector"},
-    "jph.cli": {*BASE, *LIBRARIES, "nodes", "collector"},
+    "jph.gateway": {*BASE, *LIBRARIES, "jph.client", "collector"},
+    "jph.cli": {*BASE, *LIBRARIES, "jph.client", "nodes", "collector"},
 }
 SHARED = {"jph.cli": "jph.gateway.accounts."}
 """What a package may import of one beside it: `control.py user` keeps the gateway's accounts."""
@@ -45,13 +46,17 @@ JPH = REPOSITORY / "jph"
 PURE = [
     JPH / "errors.py",
     JPH / "config" / "validation.py",
+    JPH / "util" / "backoff.py",
+    JPH / "util" / "freshness.py",
     JPH / "util" / "token_bucket.py",
+    JPH / "client" / "limits.py",
+    JPH / "client" / "survey.py",
     JPH / "cache" / "state.py",
     JPH / "devices" / "filtration.py",
     *(JPH / "wire").glob("*.py"),
     *(JPH / "heating").rglob("*.py"),
     *(p for p in (JPH / "devices" / "tic").glob("*.py") if p.stem != "link"),
-    *(p for p in (JPH / "recorder").glob("*.py") if p.stem != "store"),
+    *(p for p in (JPH / "recorder").glob("*.py") if p.stem != "recording_files"),
     *(
         p
         for p in (JPH / "retransmit").glob("*.py")

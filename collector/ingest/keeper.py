@@ -20,6 +20,7 @@ from collector.ingest.writer import Store, Stored
 from jph.errors import StoreError
 from jph.node.node import now_ms
 from jph.retransmit import Cause, Checkpoint, Gap
+from jph.util.backoff import Backoff
 from jph.util.logs import NodeLog, Throttle
 from jph.util.worker import Worker
 from jph.wire.codec import Reading
@@ -107,7 +108,7 @@ class Keeper:
         self, dsn: Callable[[], str], resume: Callable[[Iterable[Checkpoint]], None]
     ) -> None:
         """Store for ever, through as many connections as it takes."""
-        delay_s = _FIRST_RETRY_S
+        backoff = Backoff(_FIRST_RETRY_S, _LAST_RETRY_S)
         while True:
             try:
                 await self._postgres.run(self._store.open, dsn(), now_ms(), self.synchronous_commit)
@@ -115,7 +116,8 @@ class Keeper:
                     resume(marks(await self._postgres.run(self._store.accounts), self._left))
                     self._resumed, self._left = True, {}
                 self._log.info("connected to PostgreSQL; %s readings wait", self.buffer.rows)
-                delay_s, self._stuck_since_s = _FIRST_RETRY_S, None
+                self._stuck_since_s = None
+                backoff.reset()
                 while True:
                     await self._store_batch(await self._next_batch())
             except StoreError as error:
@@ -124,8 +126,7 @@ class Keeper:
                 if self._stuck_since_s is None:
                     self._stuck_since_s = time.monotonic()
                 await self._take_back()
-            await asyncio.sleep(delay_s)
-            delay_s = min(2 * delay_s, _LAST_RETRY_S)
+            await asyncio.sleep(backoff.next_s())
 
     async def relieve(self) -> None:
         """Spool what cannot be stored, for ever."""

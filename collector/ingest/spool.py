@@ -15,19 +15,18 @@ Every method blocks; one thread at a time.
 """
 
 import contextlib
-import errno
-import os
 import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from collector.ingest.buffer import Batch
 from collector.ingest.ledger import Key, Run, coalesce, runs
 from jph.retransmit import Cause, Gap
+from jph.util.segments import SegmentFile, SegmentFolder, SegmentView, find_blocks, surplus
 from jph.wire.codec import HEADER_SIZE, SEQUENCE_LIMIT, decode_data, encode_data
 
 SEGMENT_BYTES: Final = 4 * 2**20
@@ -45,12 +44,26 @@ class _Summary(msgspec.Struct, array_like=True):
     holes: list[Gap]
 
 
+class _Block(NamedTuple):
+    """The part of a block before its data, and where the data are."""
+
+    summary: _Summary
+    data_crc: int
+    data_at: int
+    data_size: int
+
+    @property
+    def end(self) -> int:
+        """Where the data end."""
+        return self.data_at + self.data_size
+
+
 class _Segment:
     """One file: how much of it is good, read, and stored for sure."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, number: int) -> None:
         self.path = path
-        self.number = int(path.stem)
+        self.number = number
         self.size = 0
         self.read = 0
         self.released = 0
@@ -97,12 +110,12 @@ class Spool:
     """
 
     def __init__(self, directory: Path, max_bytes: int) -> None:
-        self._directory = directory
+        self._files = SegmentFolder(directory, "{:012}.spool")
         self._max_bytes = max_bytes
         self._segment_bytes = min(SEGMENT_BYTES, max(max_bytes // 8, 1))
         self._segments: list[_Segment] = []
-        self._file: BinaryIO | None = None
-        self._next_number = 0
+        self._file: SegmentFile | None = None
+        self._last_number = 0
         self._trail = _Trail()
         self.bytes = 0
         self.damaged = 0
@@ -114,17 +127,17 @@ class Spool:
             OSError: the directory cannot be made or read.
         """
         self.close()
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self._files.folder.mkdir(parents=True, exist_ok=True)
         self._segments, self.bytes, self._trail = [], 0, _Trail()
         found: dict[Key, list[Run]] = {}
-        for path in sorted(self._directory.glob("*.spool")):
-            segment = _Segment(path)
-            for end, summary in self._summaries(segment, 0):
-                segment.size = end
-                for source, epoch, *run in summary.heard:
+        for path in self._files.paths():
+            segment = _Segment(path, self._files.number(path))
+            for block in _blocks(segment, 0):
+                segment.size = block.end
+                for source, epoch, *run in block.summary.heard:
                     found.setdefault((source, epoch), []).append(Run(*run))
             self.damaged += path.stat().st_size > segment.size
-            self._next_number = segment.number + 1
+            self._last_number = segment.number
             self._segments.append(segment)
             self.bytes += segment.size
         return found
@@ -139,21 +152,16 @@ class Spool:
         Raises:
             OSError: the disk is full or fails; nothing of the batch is in the spool then.
         """
-        block = _encode(batch)
-        last = self._segments[-1] if self._segments else None
-        if self._file is None or last is None or last.size >= self._segment_bytes:
-            last = self._start_segment()
-        assert self._file is not None
-        try:
-            _write(self._file, block)
-        except OSError:
-            self._undo(last)
-            raise
-        last.size += len(block)
-        self.bytes += len(block)
+        file = self._file
+        if file is None or not file.is_open or file.size >= self._segment_bytes:
+            file = self._start_segment()
+        before = file.size
+        file.append(_encode(batch))
+        self._segments[-1].size = file.size
+        self.bytes += file.size - before
         dropped: list[Gap] = []
-        while self.bytes > self._max_bytes and len(self._segments) > 1:
-            dropped += self._drop(self._segments[0])
+        for segment in self._segments[: surplus([s.size for s in self._segments], self._max_bytes)]:
+            dropped += self._drop(segment)
         return coalesce(dropped)
 
     def sync(self) -> None:
@@ -163,7 +171,7 @@ class Spool:
             OSError: it does not.
         """
         if self._file is not None:
-            os.fdatasync(self._file.fileno())
+            self._file.sync()
 
     def next(self) -> Batch | None:
         """Return the oldest batch that was not returned yet; its `place` is for `release`.
@@ -202,51 +210,39 @@ class Spool:
     def close(self) -> None:
         """Close the file that is written."""
         if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
+            self._file.close()
             self._file = None
 
-    def _start_segment(self) -> _Segment:
+    def _start_segment(self) -> SegmentFile:
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self.sync()
         self.close()
-        self._directory.mkdir(parents=True, exist_ok=True)
-        path = self._directory / f"{self._next_number:012}.spool"
-        # unbuffered: what is written is the system's, whatever becomes of us
-        self._file = path.open("xb", buffering=0)
-        self._next_number += 1
-        self._segments.append(_Segment(path))
-        return self._segments[-1]
-
-    def _undo(self, segment: _Segment) -> None:
-        """Cut off what a full disk took of a block."""
-        assert self._file is not None
-        with contextlib.suppress(OSError):
-            self._file.truncate(segment.size)
-            self._file.seek(segment.size)
-            return
-        self.close()
+        self._file = self._files.create(self._last_number)
+        self._last_number = self._files.number(self._file.path)
+        self._segments.append(_Segment(self._file.path, self._last_number))
+        return self._file
 
     def _read(self, segment: _Segment) -> Batch | None:
         """Return the next batch of a segment; None if all that is left of it is damaged."""
         with segment.path.open("rb") as file:
-            start = _next_block(file, segment.read, segment.size)
+            view = SegmentView(file, segment.size)
+            found = next(find_blocks(view, _MAGIC, _read_summary, segment.read), None)
+            start = segment.size if found is None else found.start
             if start > segment.read:
                 self._skip(segment, start)
-            found = _block(file, start) if start < segment.size else None
             if found is None:
                 return None
-            summary, data_crc, length = found
-            after_summary = file.tell()
-            data = file.read(length)
-            segment.read = end = file.tell()
+            summary, data_crc, _, length = block = found.block
+            data = view.read(block.data_at, length)
+            segment.read = block.data_at + len(data)
             holes = summary.holes + self._trail.follow(summary)
             if len(data) == length and zlib.crc32(data) == data_crc:
                 readings = [decode_data(each) for each in _datagrams(data)]
-                return Batch(readings, holes, (segment.number, end))
+                return Batch(readings, holes, (segment.number, block.end))
             # The length may be what is damaged.
-            segment.read = _next_block(file, after_summary, segment.size)
+            after = next(find_blocks(view, _MAGIC, _read_summary, block.data_at), None)
+            segment.read = segment.size if after is None else after.start
         self.damaged += 1
         place = segment.number, segment.read
         return Batch([], holes + _lost(summary, Cause.DAMAGED), place)
@@ -256,27 +252,12 @@ class Spool:
         self._trail.skip(start - segment.read)
         segment.read = start
 
-    def _summaries(self, segment: _Segment, start: int) -> Iterator[tuple[int, _Summary]]:
-        """Yield where each good block ends, and what is in it."""
-        size = segment.path.stat().st_size
-        with segment.path.open("rb") as file:
-            while (start := _next_block(file, start, size)) < size:
-                found = _block(file, start)
-                if found is None:
-                    return
-                end = file.tell() + found[2]
-                if end > size:  # torn, or the length is damaged
-                    start = file.tell()
-                    continue
-                yield end, found[0]
-                start = end
-
     def _drop(self, segment: _Segment) -> list[Gap]:
         """Remove a segment that may not be stored yet; return what is lost with it."""
         lost: list[Gap] = []
         with contextlib.suppress(OSError):
-            for _, summary in self._summaries(segment, segment.released):
-                lost += summary.holes + _lost(summary, Cause.SPOOL_FULL)
+            for block in _blocks(segment, segment.released):
+                lost += block.summary.holes + _lost(block.summary, Cause.SPOOL_FULL)
         self._remove(segment)
         return lost
 
@@ -296,49 +277,39 @@ def _encode(batch: Batch) -> bytes:
     return head + summary + data
 
 
-def _write(file: BinaryIO, block: bytes) -> None:
-    """Write all of a block; a disk that fills up takes a part first, and says so only later."""
-    left = memoryview(block)
-    while left:
-        taken = file.write(left)
-        if not taken:
-            raise OSError(errno.EIO, "the disk takes nothing", file.name)
-        left = left[taken:]
+def _blocks(segment: _Segment, start: int) -> Iterator[_Block]:
+    """Yield the blocks of a segment whose summary is good and whose data are complete."""
+    size = segment.path.stat().st_size
+    with segment.path.open("rb") as file:
+        for found in find_blocks(SegmentView(file, size), _MAGIC, _read_complete, start):
+            yield found.block
 
 
-def _next_block(file: BinaryIO, start: int, size: int) -> int:
-    """Return where the next block with a good summary begins, from `start` on; else `size`."""
-    if _block(file, start) is not None:
-        return start
-    file.seek(start)
-    rest = file.read(max(size - start, 0))
-    at = rest.find(_MAGIC, 1)
-    while at >= 0:
-        if _block(file, start + at) is not None:
-            return start + at
-        at = rest.find(_MAGIC, at + 1)
-    return size
+def _read_complete(view: SegmentView, start: int) -> tuple[_Block, int] | None:
+    """Read a block's summary; None if it is damaged, or if the file ends before the data do."""
+    found = _read_summary(view, start)
+    if found is None or found[0].end > len(view):  # incomplete, or the length is damaged
+        return None
+    return found[0], found[0].end
 
 
-def _block(file: BinaryIO, start: int) -> tuple[_Summary, int, int] | None:
-    """Read the summary of a block, up to its data; return it with their checksum and length.
-
-    None if it is damaged.
-    """
-    file.seek(start)
-    head = file.read(_HEAD.size)
+def _read_summary(view: SegmentView, start: int) -> tuple[_Block, int] | None:
+    """Read a block up to its data; None if the summary is damaged."""
+    head = view.read(start, _HEAD.size)
     if len(head) < _HEAD.size:
         return None
     magic, crc, data_crc, length, data_length = _HEAD.unpack(head)
     if magic != _MAGIC or length > _LARGEST_SUMMARY:
         return None
-    text = file.read(length)
+    text = view.read(start + _HEAD.size, length)
     if zlib.crc32(text) != crc:
         return None
     try:
-        return msgspec.msgpack.decode(text, type=_Summary), data_crc, data_length
+        summary = msgspec.msgpack.decode(text, type=_Summary)
     except msgspec.DecodeError:
         return None
+    data_at = start + _HEAD.size + length
+    return _Block(summary, data_crc, data_at, data_length), data_at
 
 
 def _datagrams(data: bytes) -> Iterator[memoryview]:

@@ -1,22 +1,21 @@
-"""Where control.py begins: a plain `run` goes straight to the nodes, all else to the commands.
+"""Entry point of control.py: starts a plain `run` directly and hands all else to the commands.
 
-`run CODE…` is what lives for months on a machine with 512 MB, once for each node. It does without
-what only the other commands need: click, and TLS until somebody speaks it.
+`run CODE…` runs for months on a machine with 512 MB, once for each node. It does not load what
+only other commands need: click, and TLS until a connection uses it.
 """
 
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final, NamedTuple
 
+from jph.cli.config_path import default_config
+
 WITH_PARENT: Final = "--with-parent"
-_USUAL: Final = Path("static") / "config.json"
-_BESIDE: Final = Path(__file__).resolve().parents[2] / _USUAL
 
 
 class Plain(NamedTuple):
-    """A `run` without options that need explaining; `url` and `codes` may be missing."""
+    """A `run` command without other options; `url` is None if no option names it."""
 
     url: str | None
     codes: tuple[str, ...]
@@ -24,7 +23,7 @@ class Plain(NamedTuple):
 
 
 def plain(arguments: Sequence[str]) -> Plain | None:
-    """Read `[--config URL] run [--with-parent] CODE…`; None if it says anything else."""
+    """Read `[--config URL] run [--with-parent] CODE…`; None for any other command."""
     rest = list(arguments)
     url = None
     if rest[:1] == ["--config"] and len(rest) > 1:
@@ -36,11 +35,6 @@ def plain(arguments: Sequence[str]) -> Plain | None:
     if not codes or not all(code.isalnum() for code in codes) or len(set(codes)) < len(codes):
         return None
     return Plain(url, codes, with_parent)
-
-
-def default_config() -> str:
-    """Return the usual configuration: in the working directory, else beside control.py."""
-    return str(_BESIDE if _BESIDE.exists() and not _USUAL.exists() else _USUAL)
 
 
 def main() -> None:

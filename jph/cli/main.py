@@ -7,36 +7,36 @@ from typing import Any, Final
 
 import click
 
-from jph.cli.context import App
-from jph.cli.entry import default_config
+from jph.cli.config_path import default_config
+from jph.cli.terminal.context import App
 from jph.errors import JphError
 from jph.version import __version__
 
 COMMANDS: Final = {
-    "ping": "jph.cli.ping:ping",
-    "start": "jph.cli.lifecycle:start",
-    "halt": "jph.cli.lifecycle:halt",
-    "reload": "jph.cli.lifecycle:reload",
-    "set": "jph.cli.setting:set_value",
-    "step": "jph.cli.setting:step",
-    "order": "jph.cli.order:order",
-    "status": "jph.cli.status:status",
-    "watch": "jph.cli.watch:watch",
-    "drill": "jph.cli.drill:drill",
-    "run": "jph.cli.run:run",
+    "ping": "jph.cli.commands.ping:ping",
+    "start": "jph.cli.commands.lifecycle:start",
+    "halt": "jph.cli.commands.lifecycle:halt",
+    "reload": "jph.cli.commands.lifecycle:reload",
+    "set": "jph.cli.commands.setting:set_value",
+    "step": "jph.cli.commands.setting:step",
+    "order": "jph.cli.commands.order:order",
+    "status": "jph.cli.commands.status:status",
+    "watch": "jph.cli.commands.watch:watch",
+    "drill": "jph.cli.commands.drill:drill",
+    "run": "jph.cli.commands.run:run",
     "up": "jph.cli.supervise.up:up",
-    "teleinfo": "jph.cli.teleinfo:teleinfo",
-    "gaps": "jph.cli.gaps:gaps",
-    "history": "jph.cli.history:history",
-    "export": "jph.cli.export:export",
-    "backup": "jph.cli.backup:backup",
-    "restore": "jph.cli.backup:restore",
-    "sql": "jph.cli.sql:sql",
-    "user": "jph.cli.user:user",
-    "cost": "jph.cli.cost:cost",
-    "why": "jph.cli.why:why",
-    "record": "jph.cli.record:record",
-    "config": "jph.cli.check:config",
+    "teleinfo": "jph.cli.commands.teleinfo:teleinfo",
+    "gaps": "jph.cli.commands.gaps:gaps",
+    "history": "jph.cli.commands.history:history",
+    "export": "jph.cli.commands.export:export",
+    "backup": "jph.cli.commands.backup:backup",
+    "restore": "jph.cli.commands.backup:restore",
+    "sql": "jph.cli.commands.sql:sql",
+    "user": "jph.cli.commands.user:user",
+    "cost": "jph.cli.commands.cost:cost",
+    "why": "jph.cli.commands.why:why",
+    "record": "jph.cli.commands.record:record",
+    "config": "jph.cli.commands.config:config",
 }
 """Where each command is. `run` starts on a small machine too: only the one asked for is loaded."""
 

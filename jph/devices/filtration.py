@@ -27,7 +27,7 @@ _JOINED_MS: Final = 90_000
 """Runs with less between them are one: a restart of the program is no pause of the pump."""
 
 
-class Why(StrEnum):
+class Reason(StrEnum):
     """What the planned hours follow from."""
 
     TEMPERATURE = "temperature"
@@ -37,7 +37,7 @@ class Why(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Rule(NamedTuple):
+class FiltrationRule(NamedTuple):
     """The numbers: °C, hours a day, and the local time around which the hours lie."""
 
     divisor: float = 2.0
@@ -50,41 +50,41 @@ class Rule(NamedTuple):
     unknown_h: float = 8.0
     middle: time = time(14)
 
-    def hours(self, warmest_c: float | None) -> tuple[float, Why]:
+    def hours(self, warmest_c: float | None) -> tuple[float, Reason]:
         """Return the hours of a day whose warmest water is `warmest_c`, and why so many."""
         if warmest_c is None:
-            return self.unknown_h, Why.UNKNOWN
+            return self.unknown_h, Reason.UNKNOWN
         if warmest_c < self.winter_below_c:
-            return self.winter_h, Why.WINTER
+            return self.winter_h, Reason.WINTER
         if warmest_c >= self.hot_from_c:
-            return DAY_H, Why.HOT
-        return min(self.most_h, max(self.least_h, warmest_c / self.divisor)), Why.TEMPERATURE
+            return DAY_H, Reason.HOT
+        return min(self.most_h, max(self.least_h, warmest_c / self.divisor)), Reason.TEMPERATURE
 
 
-class Run(NamedTuple):
+class PumpRun(NamedTuple):
     """The pump ran, or is to run, between two moments."""
 
     start_ms: int
     end_ms: int
 
 
-class Plan(NamedTuple):
+class FiltrationPlan(NamedTuple):
     """What is planned at a moment: `run` now or not, and `ahead`, the rest of today."""
 
     hours: float
-    why: Why
+    why: Reason
     run: bool
-    ahead: Run | None
+    ahead: PumpRun | None
 
 
-class Memory(NamedTuple):
+class FiltrationMemory(NamedTuple):
     """What a day leaves behind: all that has to survive a restart."""
 
     day: str = ""
     warmest_c: float | None = None
     before_c: float | None = None
     done_ms: int = 0
-    runs: tuple[Run, ...] = ()
+    runs: tuple[PumpRun, ...] = ()
 
 
 class Filtration:
@@ -94,7 +94,7 @@ class Filtration:
         memory: what there is to keep.
     """
 
-    def __init__(self, rule: Rule, zone: ZoneInfo, memory: Memory) -> None:
+    def __init__(self, rule: FiltrationRule, zone: ZoneInfo, memory: FiltrationMemory) -> None:
         self.memory = memory
         self._rule = rule
         self._zone = zone
@@ -112,17 +112,17 @@ class Filtration:
         """Take note that the pump has run for the last `elapsed_ms`."""
         self._turn(now_ms)
         start_ms, _ = day_bounds(self._day_of(now_ms), self._zone)
-        run = Run(max(start_ms, now_ms - elapsed_ms), now_ms)
+        run = PumpRun(max(start_ms, now_ms - elapsed_ms), now_ms)
         runs = list(self.memory.runs)
         if runs and run.start_ms - runs[-1].end_ms <= _JOINED_MS:
-            run = Run(min(runs[-1].start_ms, run.start_ms), max(runs[-1].end_ms, run.end_ms))
+            run = PumpRun(min(runs[-1].start_ms, run.start_ms), max(runs[-1].end_ms, run.end_ms))
             runs.pop()
         done_ms = self.memory.done_ms + min(elapsed_ms, now_ms - start_ms)
         self.memory = self.memory._replace(
             runs=tuple([*runs, run][-_MOST_RUNS:]), done_ms=max(0, done_ms)
         )
 
-    def plan(self, now_ms: int) -> Plan:
+    def plan(self, now_ms: int) -> FiltrationPlan:
         """Return what is planned; the pump makes up for what it missed while the day lasts."""
         self._turn(now_ms)
         day = self._day_of(now_ms)
@@ -133,12 +133,14 @@ class Filtration:
             planned_ms = end_ms - start_ms
         left_ms = max(0, planned_ms - self.memory.done_ms)
         begin_ms = max(now_ms, self._begin(day, planned_ms))
-        ahead = Run(begin_ms, min(end_ms, begin_ms + left_ms)) if left_ms else None
+        ahead = PumpRun(begin_ms, min(end_ms, begin_ms + left_ms)) if left_ms else None
         frozen = self._newest_c is not None and self._newest_c < self._rule.frost_below_c
         if frozen:
-            return Plan(DAY_H, Why.FROST, True, Run(now_ms, end_ms))
+            return FiltrationPlan(DAY_H, Reason.FROST, True, PumpRun(now_ms, end_ms))
         run = ahead is not None and ahead.start_ms <= now_ms
-        return Plan((end_ms - start_ms) / _HOUR_MS if hours >= DAY_H else hours, why, run, ahead)
+        return FiltrationPlan(
+            (end_ms - start_ms) / _HOUR_MS if hours >= DAY_H else hours, why, run, ahead
+        )
 
     @property
     def counting_c(self) -> float | None:
@@ -163,7 +165,7 @@ class Filtration:
         before = memory.warmest_c if follows else None
         if follows and before is None:  # nobody measured yesterday: what counted then counts on
             before = memory.before_c
-        self.memory = Memory(day=today.isoformat(), before_c=before)
+        self.memory = FiltrationMemory(day=today.isoformat(), before_c=before)
 
     def _day_of(self, now_ms: int) -> date:
         return datetime.fromtimestamp(now_ms / 1000, self._zone).date()

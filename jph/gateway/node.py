@@ -4,10 +4,13 @@ import asyncio
 import contextlib
 import importlib.util
 import time
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 
+from jph.client.client import Client
+from jph.client.limits import Limits
+from jph.client.replies import GroupReplies
 from jph.config.stores import redis_url
 from jph.errors import ConfigError, JphError
 from jph.gateway.accounts import users
@@ -15,7 +18,6 @@ from jph.gateway.accounts.accounts import Accounts
 from jph.gateway.accounts.database import AccountsError
 from jph.gateway.live.board import Board
 from jph.gateway.live.cache_reader import Hashes, Reader
-from jph.gateway.live.commands import Commander
 from jph.gateway.live.gap_reader import HoleReader
 from jph.gateway.live.history_reader import HistoryReader
 from jph.gateway.live.senses import Senses
@@ -62,13 +64,15 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
     A port that is taken raises `JphError` from `open`. Redis may come and go.
 
     Attributes:
-        url: where the page is, once the node is open.
+        url: address of the page, once the node is open.
+        limits: how long commands wait for answers.
     """
 
     halts = False
     hears_itself = True
     settings: GatewaySettings
     url = ""
+    limits: ClassVar[Limits] = Limits()
     _hub: "Hub | None" = None
     _accounts: "Accounts | None" = None
     _history: "HistoryReader | None" = None
@@ -99,7 +103,8 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         from jph.gateway.platform.server import Tls, WebServer, listen, port_of, url_of
 
         self._heard = asyncio.Event()
-        self._commander = Commander(self.send_control)
+        self._replies = GroupReplies(lambda: self.network)
+        self._client = Client(self.send_control, self._replies, self.limits, self.codifier)
         self._hub = Hub(Board(self.network))
         self._holes = HoleReader(self._hub, self.log)
         self._accounts = Accounts(self.log)
@@ -121,6 +126,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         """End the streams and the server."""
         if self._hub is not None:
             self._hub.close()
+            self._replies.close()
         if self._senses is not None:
             self._senses.close()
         if self._web is not None:
@@ -171,7 +177,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         self._senses.follow(self.network, self.spawn)
         return Services(
             hub=hub,
-            commander=self._commander,
+            client=self._client,
             holes=self._holes,
             history=self._history,
             senses=self._senses,
@@ -202,7 +208,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
             board, source = self._hub.board, message.source
             if board.hear(source, message.active, now_s, host, message.version):
                 self._heard.set()
-            self._commander.hear(message)
+            self._client.hear(message, self.sender)
 
     def on_reload(self) -> None:
         """Show the new configuration; browsers load the page again when it looks different.
@@ -211,6 +217,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         """
         self._renew()
         if self._hub is not None:
+            self._replies.close()
             self._hub.use(Board(self.network))
             self._follow(self._hub.board)
             self._holes.show()

@@ -18,6 +18,7 @@ from jph.config.model import Multicast
 from jph.errors import BusError
 from jph.net.batches import RECEIVE_BUFFER
 from jph.net.channel import Address, Channel, Receive, interfaces_from_environment
+from jph.util.backoff import Backoff
 
 __all__ = ["Address", "Bus", "Receive"]
 
@@ -119,13 +120,12 @@ class Bus:
             self._looking.clear()
             if self.control.is_open and self._signature() == self._joined:
                 continue
-            delay = _FIRST_RETRY_S
+            backoff = Backoff(_FIRST_RETRY_S, _LAST_RETRY_S)
             while not self._try_open(joined):
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(delay):
+                    async with asyncio.timeout(backoff.next_s()):
                         await self._looking.wait()
                 self._looking.clear()
-                delay = min(2 * delay, _LAST_RETRY_S)
 
     def _try_open(self, joined: Callable[[], None]) -> bool:
         try:

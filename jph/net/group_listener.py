@@ -7,6 +7,7 @@ from typing import Final
 from jph.config.model import Endpoint, Multicast
 from jph.errors import BusError
 from jph.net.channel import Channel, Receive, interfaces_from_environment
+from jph.util.backoff import Backoff
 
 LOOK_EVERY_S: Final = 5.0
 """How often to look whether interfaces and addresses are still those that were joined on."""
@@ -31,17 +32,16 @@ class GroupListener:
 
     async def run(self) -> None:
         """Listen until cancelled."""
-        delay_s = _FIRST_DELAY_S
+        backoff = Backoff(_FIRST_DELAY_S, _LONGEST_DELAY_S)
         while True:
             signature = self._channel.signature()
             try:
                 sockets = self._channel.open(listen=True)
             except BusError as error:
                 self.why = str(error)
-                await asyncio.sleep(delay_s)
-                delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
+                await asyncio.sleep(backoff.next_s())
                 continue
-            delay_s = _FIRST_DELAY_S
+            backoff.reset()
             try:
                 self._read(sockets)
                 while self._channel.signature() == signature:  # noqa: ASYNC110 - the system's

@@ -20,6 +20,7 @@ from jph.node.node import Node
 
 ENTRY_POINTS: Final = "jph.kinds"
 """Entry point group of kinds in other packages: name is the type, value is `module:Class`."""
+_added: dict[str, type[Node]] = {}
 _ELSEWHERE: Final = config.ORIGINAL_TYPES | {config.PROXY}
 """Types without code here: elements, and programs of the original."""
 
@@ -39,14 +40,19 @@ def foreign() -> Mapping[str, str]:
     return {each.name: each.value for each in metadata.entry_points(group=ENTRY_POINTS)}
 
 
+def add(kind: type[Node]) -> None:
+    """Make a class known in this process, for a program that defines its kind itself."""
+    _added.update(dict.fromkeys(kind.types, kind))
+
+
 def known() -> list[str]:
     """Return every type that can run here, in alphabetical order."""
-    return sorted({*foreign(), *table()})
+    return sorted({*foreign(), *_added, *table()})
 
 
 def is_known(node_type: str) -> bool:
     """Whether nodes of this type can run here."""
-    return _where(node_type) is not None
+    return node_type in _added or _where(node_type) is not None
 
 
 def find(node_type: str) -> type[Node]:
@@ -55,6 +61,8 @@ def find(node_type: str) -> type[Node]:
     Raises:
         ConfigError: the type is not known, or a package registers something else than a node.
     """
+    if node_type in _added:
+        return _added[node_type]
     where = _where(node_type)
     if where is None:
         raise ConfigError(f"unknown type {node_type!r}; known: {', '.join(known())}")

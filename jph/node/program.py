@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from jph.config import model as config
 from jph.errors import ConfigError, JphError
@@ -21,10 +21,13 @@ def default_url() -> str:
     return os.environ.get("JPH_CONFIG") or DEFAULT_CONFIG
 
 
-def run(codifiers: str | Sequence[str], url: str | None = None) -> None:
+def run(
+    codifiers: str | Sequence[str], url: str | None = None, own: Iterable[type[Node]] = ()
+) -> None:
     """Run these nodes (one codifier, or several) in this process until SIGTERM or SIGINT.
 
     `url` is the path or URL of the config; by default `JPH_CONFIG`, else `static/config.json`.
+    `own` are kinds that the calling program defines itself.
 
     Raises:
         ConfigError: the config is wrong for them.
@@ -34,6 +37,8 @@ def run(codifiers: str | Sequence[str], url: str | None = None) -> None:
     url = url or default_url()
     if not codifiers:
         raise ConfigError("which node? name its codifier, or set JPH_SENSOR")
+    for kind in own:
+        kinds.add(kind)
     network = kinds.load(url, codifiers)
     refused = logs.configure(network.logging)
     if os.environ.get("JPH_SILENT") != "1":

@@ -15,7 +15,7 @@ from jph.errors import StoreError
 from jph.node.outbox import Outbox, now_ms
 from jph.retransmit.messages import Interval
 from jph.retransmit.resend_buffer import ResendBuffer
-from jph.retransmit.resend_log import Journal, Run
+from jph.retransmit.resend_log import DatagramRun, ResendLog
 from jph.retransmit.resend_store import ResendStore
 from jph.retransmit.responder import Origin, Responder, Ticket
 from jph.util.logs import Throttle
@@ -82,7 +82,7 @@ class Sender:
         if settings is None:
             return
         directory = state_dir() / "journal" / self._codifier
-        journal = Journal(directory, int(settings.megabytes * _MEGABYTE), 3600 * settings.hours)
+        journal = ResendLog(directory, int(settings.megabytes * _MEGABYTE), 3600 * settings.hours)
         loop = asyncio.get_running_loop()
         opened, last_s = False, loop.time()
         try:
@@ -104,7 +104,7 @@ class Sender:
         """Give the thread back."""
         self._thread.shutdown(wait=False)
 
-    async def _open(self, journal: Journal) -> bool:
+    async def _open(self, journal: ResendLog) -> bool:
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, journal.open)
         except StoreError as error:
@@ -115,7 +115,7 @@ class Sender:
             self._log.warning("the journal had %s damaged bytes: skipped", journal.damaged)
         return True
 
-    async def _flush(self, journal: Journal, passed_s: float) -> None:
+    async def _flush(self, journal: ResendLog, passed_s: float) -> None:
         waiting = self.outbox.journaled or []
         runs, announcements = self._take()
         try:
@@ -130,7 +130,7 @@ class Sender:
             assert self.outbox.journaled is not None
             self.outbox.journaled[:0] = _newest(waiting)
 
-    def _take(self) -> tuple[list[Run], dict[str, bytes]]:
+    def _take(self) -> tuple[list[DatagramRun], dict[str, bytes]]:
         """Take what waits for the journal, as runs, and the announcements of all sources."""
         waiting, self.outbox.journaled = self.outbox.journaled or [], []
         by_source: dict[str, list[Piece]] = {}
@@ -144,7 +144,7 @@ class Sender:
             )
             (first,) = _SEQUENCE.unpack_from(joined)
             count = sum(count for *_, count in pieces)
-            runs.append(Run(codifier, self.outbox.epoch, first, count, joined))
+            runs.append(DatagramRun(codifier, self.outbox.epoch, first, count, joined))
         return runs, {code: track.announcement for code, track in self._buffer.tracks.items()}
 
     def _tell(self, message: str, error: StoreError) -> None:

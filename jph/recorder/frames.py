@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from jph.util.segments import find_blocks
 from jph.wire.codec import MAX_DATAGRAM, Control, Reading, decode_control, decode_data
 
 MAGIC: Final = b"jphREC1\n"
@@ -36,7 +37,7 @@ END: Final = _HEAD.pack(_MARK, b"Z", 0, zlib.crc32(_CHECKED.pack(b"Z", 0)))
 _EVENT_MARK: Final = _MARK + b"E"
 
 
-class Heard(NamedTuple):
+class RecordedDatagram(NamedTuple):
     """A datagram of the bus `control` or `data`, when it arrived (µs since 1970) and from whom."""
 
     bus: str
@@ -50,7 +51,7 @@ class Heard(NamedTuple):
         return (decode_control if self.bus == "control" else decode_data)(self.datagram)
 
 
-class Event(NamedTuple):
+class RecordedEvent(NamedTuple):
     """Why a recording was written: `kind` is `shed`, `alarm` or `loss`."""
 
     kind: str
@@ -58,23 +59,23 @@ class Event(NamedTuple):
     text: str
 
 
-class Damage(NamedTuple):
+class RecordDamage(NamedTuple):
     """Bytes of a file that are no frames; a file cut short ends with one."""
 
     offset: int
     size: int
 
 
-class End(NamedTuple):
+class RecordEnd(NamedTuple):
     """The recording's end, written on purpose."""
 
     offset: int
 
 
-Entry = Heard | Event | Damage | End
+RecordEntry = RecordedDatagram | RecordedEvent | RecordDamage | RecordEnd
 
 
-def pack_heard(heard: Heard) -> bytes:
+def pack_datagram(heard: RecordedDatagram) -> bytes:
     """Return the frame of a datagram."""
     address = _packed(heard.address)
     arrival = _ARRIVAL.pack(heard.arrival_us, heard.port, len(address))
@@ -82,37 +83,28 @@ def pack_heard(heard: Heard) -> bytes:
     return _frame(kind, b"".join((arrival, address, heard.datagram)))
 
 
-def pack_event(event: Event) -> bytes:
+def pack_event(event: RecordedEvent) -> bytes:
     """Return the frame of an event."""
     return _frame(b"E", json.dumps(event._asdict()).encode())
 
 
-def unpack(recording: bytes) -> Iterator[Entry]:
+def unpack(recording: bytes) -> Iterator[RecordEntry]:
     """Yield what a file holds, good frames and damage, in their order. Raises nothing."""
-    offset = good = len(MAGIC) if recording.startswith(MAGIC) else 0
-    while offset < len(recording):
-        found = _read_frame(recording, offset)
-        if found is None:
-            offset = recording.find(_MARK, offset + 1)
-            offset = len(recording) if offset < 0 else offset
-            continue
-        if offset > good:
-            yield Damage(good, offset - good)
-        entry, offset = found
-        good = offset
+    good = len(MAGIC) if recording.startswith(MAGIC) else 0
+    for start, end, entry in find_blocks(recording, _MARK, _read_frame, good):
+        if start > good:
+            yield RecordDamage(good, start - good)
+        good = end
         yield entry
-    if offset > good:
-        yield Damage(good, offset - good)
+    if len(recording) > good:
+        yield RecordDamage(good, len(recording) - good)
 
 
-def find_events(recording: bytes) -> Iterator[Event]:
+def find_events(recording: bytes) -> Iterator[RecordedEvent]:
     """Yield the events alone, quickly: without looking at what lies between them."""
-    offset = recording.find(_EVENT_MARK)
-    while offset >= 0:
-        found = _read_frame(recording, offset)
-        if found is not None and isinstance(found[0], Event):
-            yield found[0]
-        offset = recording.find(_EVENT_MARK, offset + 1)
+    for found in find_blocks(recording, _EVENT_MARK, _read_frame, recording.find(_EVENT_MARK)):
+        if isinstance(found.block, RecordedEvent):
+            yield found.block
 
 
 def _frame(kind: bytes, body: bytes) -> bytes:
@@ -120,7 +112,7 @@ def _frame(kind: bytes, body: bytes) -> bytes:
     return _HEAD.pack(_MARK, kind, len(body), crc) + body
 
 
-def _read_frame(recording: bytes, offset: int) -> tuple[Entry, int] | None:
+def _read_frame(recording: bytes, offset: int) -> tuple[RecordEntry, int] | None:
     """Return the entry at `offset` and where the next one is, or None if there is none."""
     start = offset + _HEAD.size
     if start > len(recording):
@@ -136,13 +128,13 @@ def _read_frame(recording: bytes, offset: int) -> tuple[Entry, int] | None:
     return None if entry is None else (entry, end)
 
 
-def _read_body(kind: bytes, body: bytes, offset: int) -> Entry | None:
+def _read_body(kind: bytes, body: bytes, offset: int) -> RecordEntry | None:
     if kind == b"Z":
-        return End(offset)
+        return RecordEnd(offset)
     if kind == b"E":
         try:
             told = json.loads(body)
-            return Event(str(told["kind"]), int(told["arrival_us"]), str(told["text"]))
+            return RecordedEvent(str(told["kind"]), int(told["arrival_us"]), str(told["text"]))
         except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
             return None
     if kind not in b"CD" or len(body) < _ARRIVAL.size:
@@ -152,7 +144,7 @@ def _read_body(kind: bytes, body: bytes, offset: int) -> Entry | None:
     if size not in (0, 4, 16) or len(rest) < size:
         return None
     bus = "control" if kind == b"C" else "data"
-    return Heard(bus, arrival_us, _unpacked(rest[:size]), port, rest[size:])
+    return RecordedDatagram(bus, arrival_us, _unpacked(rest[:size]), port, rest[size:])
 
 
 @lru_cache(256)

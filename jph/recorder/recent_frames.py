@@ -14,7 +14,7 @@ class _Chunk(NamedTuple):
     newest_s: float
 
 
-class Ring:
+class RecentFrames:
     """Keeps what was appended in the last `seconds`, and never more than `max_bytes`.
 
     Frames are kept as they go to the disk: one frame is never parted between chunks, and handing

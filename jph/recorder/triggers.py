@@ -46,7 +46,7 @@ class _Signs:
         return [c for c, s in self.reading_s.items() if now_s - s > self.limits[c]]
 
 
-class Lookout:
+class EventDetector:
     """Watches both buses for events; `seconds_left` to a trip, or fewer, are an alarm."""
 
     def __init__(self, network: Network, evidence: Evidence, me: str, seconds_left: float) -> None:

@@ -9,6 +9,7 @@ from random import Random
 from typing import Final
 
 from jph.retransmit.messages import EpochSpan, EpochsReport
+from jph.util.backoff import delay_after
 from jph.wire.sequence import MASK, offset
 
 _RETRY_S: Final = 0.1
@@ -57,7 +58,7 @@ class EpochDiscovery:
             return
         for source, query in self._open.items():
             if query.due_s <= now_s:
-                wait_s = min(_RETRY_S * 2 ** min(query.tries, 20), _LAST_RETRY_S)
+                wait_s = delay_after(query.tries, _RETRY_S, _LAST_RETRY_S)
                 query.due_s = now_s + wait_s * self._random.uniform(0.75, 1.25)
                 query.tries += 1
                 yield source, query.row

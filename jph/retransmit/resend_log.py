@@ -16,7 +16,6 @@ makes way for the other: each takes a new number, and looks again at what it did
 """
 
 import contextlib
-import os
 import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +27,7 @@ import msgspec
 from jph.errors import StoreError
 from jph.retransmit.gaps import IntervalSet
 from jph.retransmit.messages import EpochSpan
+from jph.util.segments import SegmentFile, SegmentFolder, find_blocks
 from jph.wire.codec import HEADER_SIZE, SEQUENCE_LIMIT
 
 _MAGIC: Final = b"jphB"
@@ -40,11 +40,10 @@ _SEGMENTS: Final = 64
 """A segment holds this part of the journal's bytes."""
 _MOST_SEGMENTS: Final = 4096
 """A program that is started again and again must not fill the directory with small ones."""
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
 _HALF: Final = SEQUENCE_LIMIT // 2
 
 
-class Run(NamedTuple):
+class DatagramRun(NamedTuple):
     """Contiguous datagrams of one start of one source, one after the other."""
 
     codifier: str
@@ -73,7 +72,7 @@ class _Segment(msgspec.Struct):
             self.began[codifier, epoch] = first
 
 
-class Journal:
+class ResendLog:
     """The ring of one node on disk.
 
     Attributes:
@@ -86,7 +85,8 @@ class Journal:
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
         self._segments: list[_Segment] = []
-        self._file: int | None = None
+        self._files = SegmentFolder(directory, "{:016x}.journal", base=16)
+        self._file: SegmentFile | None = None
         self._written: _Segment | None = None
         self._age_s = 0.0
         self._read: tuple[object, dict[int, bytes]] = (None, {})
@@ -111,7 +111,7 @@ class Journal:
             self._look()
 
     def write(
-        self, runs: Sequence[Run], announcements: Mapping[str, bytes], passed_s: float
+        self, runs: Sequence[DatagramRun], announcements: Mapping[str, bytes], passed_s: float
     ) -> None:
         """Append runs of the present epoch and have them on the disk when this returns.
 
@@ -214,7 +214,7 @@ class Journal:
         """Read the segments that are new or have changed; forget those that are there no more."""
         known = {segment.path: segment for segment in self._segments}
         segments = []
-        for path in sorted(self._directory.glob("*.journal")):
+        for path in self._files.paths():
             segment = known.get(path)
             with contextlib.suppress(FileNotFoundError):  # dropped while we look
                 if segment is None or segment.size != path.stat().st_size:
@@ -224,31 +224,20 @@ class Journal:
         self._age_s = max([self._age_s, *(segment.age_s for segment in segments)])
 
     def _begin_segment(self) -> None:
-        while self._file is None:
-            last = int(self._segments[-1].path.stem, 16) if self._segments else 0
-            path = self._directory / f"{last + 1:016x}.journal"
-            try:
-                self._file = os.open(
-                    path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644
-                )
-            except FileExistsError:  # another instance's
-                self._look()
-        self._written = _Segment(path)
-        self._segments.append(self._written)
-        _sync_directory(self._directory)
+        self._file = self._files.create()
+        self._look()  # another program may have written meanwhile
+        self._written = _Segment(self._file.path)
+        self._segments = [*(s for s in self._segments if s.path != self._file.path), self._written]
 
     def _end_segment(self) -> None:
         if self._file is not None:
-            os.close(self._file)
+            self._file.close()
             self._file = self._written = None
 
-    def _append(self, file: int, segment: _Segment, runs: Sequence[Run]) -> None:
-        block = _encode(runs, self._age_s)
-        written = os.write(file, block)
-        segment.size += written
-        if written < len(block):
-            raise OSError("the disk is full")
-        os.fsync(file)
+    def _append(self, file: SegmentFile, segment: _Segment, runs: Sequence[DatagramRun]) -> None:
+        file.append(_encode(runs, self._age_s))
+        segment.size = file.size
+        file.sync()
         segment.age_s = self._age_s
         for run in runs:
             segment.note(run.codifier, run.epoch, run.first, run.length, chr(run.joined[16]))
@@ -275,7 +264,7 @@ def _scan(path: Path) -> _Segment:
     """Read what a segment holds, skipping what is damaged."""
     data = path.read_bytes()
     segment = _Segment(path, len(data), len(data))
-    for start, end in _blocks(data):
+    for start, end, _ in find_blocks(data, _MAGIC, _read_block):
         segment.damaged -= end - start
         age_s, _ = _HEAD.unpack_from(data, start + _BLOCK.size)
         segment.age_s = max(segment.age_s, age_s)
@@ -284,17 +273,19 @@ def _scan(path: Path) -> _Segment:
     return segment
 
 
-def _announcing(runs: Sequence[Run], announcements: Mapping[str, bytes]) -> Iterator[Run]:
+def _announcing(
+    runs: Sequence[DatagramRun], announcements: Mapping[str, bytes]
+) -> Iterator[DatagramRun]:
     """Make runs of the announcements that are not written anyway."""
     epoch = runs[0].epoch
     written = {(run.codifier, run.first) for run in runs}
     for codifier, datagram in announcements.items():
         (first,) = _LENGTH.unpack_from(datagram)
         if (codifier, first) not in written:
-            yield Run(codifier, epoch, first, 1, datagram)
+            yield DatagramRun(codifier, epoch, first, 1, datagram)
 
 
-def _encode(runs: Sequence[Run], age_s: float) -> bytes:
+def _encode(runs: Sequence[DatagramRun], age_s: float) -> bytes:
     table = [_HEAD.pack(age_s, len(runs))]
     for run in runs:
         code, flag = run.codifier.encode(), run.joined[16:17]
@@ -303,18 +294,16 @@ def _encode(runs: Sequence[Run], age_s: float) -> bytes:
     return _BLOCK.pack(_MAGIC, zlib.crc32(body), len(body)) + body
 
 
-def _blocks(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield start and end of every good block; after a damaged one look for the next."""
-    start = 0
-    while (start := data.find(_MAGIC, start)) >= 0 and start + _BLOCK.size <= len(data):
-        _, crc, size = _BLOCK.unpack_from(data, start)
-        body = start + _BLOCK.size
-        whole = body + size <= len(data) and size >= _HEAD.size
-        if whole and zlib.crc32(memoryview(data)[body : body + size]) == crc:
-            yield start, body + size
-            start = body + size
-        else:
-            start += 1
+def _read_block(data: bytes, start: int) -> tuple[None, int] | None:
+    """Return where the block at `start` ends, if it is good."""
+    if not data.startswith(_MAGIC, start) or start + _BLOCK.size > len(data):
+        return None
+    _, crc, size = _BLOCK.unpack_from(data, start)
+    body = start + _BLOCK.size
+    whole = body + size <= len(data) and size >= _HEAD.size
+    if not whole or zlib.crc32(memoryview(data)[body : body + size]) != crc:
+        return None
+    return None, body + size
 
 
 def _table(data: bytes, start: int) -> Iterator[tuple[str, str, int, int, int, int, int]]:
@@ -329,12 +318,12 @@ def _table(data: bytes, start: int) -> Iterator[tuple[str, str, int, int, int, i
         where += size
 
 
-def _runs(data: bytes, codifier: str, epoch: int) -> Iterator[Run]:
+def _runs(data: bytes, codifier: str, epoch: int) -> Iterator[DatagramRun]:
     """Yield the runs of one start of one source in a segment."""
-    for start, _ in _blocks(data):
+    for start, _, _ in find_blocks(data, _MAGIC, _read_block):
         for code, _, run_epoch, first, count, where, size in _table(data, start):
             if (code, run_epoch) == (codifier, epoch):
-                yield Run(code, run_epoch, first, count, data[where : where + size])
+                yield DatagramRun(code, run_epoch, first, count, data[where : where + size])
 
 
 def _datagrams(joined: bytes) -> Iterator[bytes]:
@@ -349,12 +338,3 @@ def _datagrams(joined: bytes) -> Iterator[bytes]:
 def _unwrapped(first: int, count: int) -> Iterator[tuple[int, int]]:
     yield first, min(first + count, SEQUENCE_LIMIT)
     yield 0, first + count - SEQUENCE_LIMIT
-
-
-def _sync_directory(directory: Path) -> None:
-    """Have a new file's name on the disk too (fsync(2): the file alone does not)."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,7 +10,7 @@ import msgspec
 from jph.retransmit.gaps import IntervalSet
 from jph.retransmit.messages import EpochSpan, Interval
 from jph.retransmit.resend_buffer import ResendBuffer
-from jph.retransmit.resend_log import Journal
+from jph.retransmit.resend_log import ResendLog
 from jph.wire.codec import SEQUENCE_LIMIT
 from jph.wire.sequence import offset
 
@@ -42,7 +42,7 @@ class _View(NamedTuple):
 class ResendStore:
     """The datagrams of one program, by source, epoch and sequence."""
 
-    def __init__(self, epoch: int, buffer: ResendBuffer, log: Journal | None = None) -> None:
+    def __init__(self, epoch: int, buffer: ResendBuffer, log: ResendLog | None = None) -> None:
         self.epoch = epoch
         self.buffer = buffer
         self.log = log

@@ -4,6 +4,7 @@ import math
 from random import Random
 from typing import Final
 
+from jph.util.backoff import delay_after
 from jph.util.token_bucket import TokenBucket
 
 Address = tuple[str, int]
@@ -55,7 +56,7 @@ class RequestTimer:
     def sent(self, now_s: float, random: Random) -> None:
         """Plan the repetition of a request that leaves now."""
         self._bucket.spend(now_s)
-        retry_s = min(RETRY_S * 2 ** min(self.tries - 1, 20), _LAST_RETRY_S)
+        retry_s = delay_after(self.tries - 1, RETRY_S, _LAST_RETRY_S)
         self.due_s = max(now_s + retry_s * random.uniform(0.75, 1.25), self._bucket.free_s)
 
     def answered(self, now_s: float, part_done: bool) -> None:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
+from jph.errors import StoreError
 from jph.heating.orders import Order
 from jph.sim.blueprint import Blueprint
 from jph.sim.chips.i2cbus import I2cBus, Outputs
@@ -17,6 +18,7 @@ from jph.sim.meter.line import MeterLine, duration_s
 from jph.sim.meter.port import MeterPort
 from jph.sim.meter.register import Register
 from jph.sim.physics.house import SimulatedHouse
+from jph.util import durable
 
 METER_ADDRESS: Final = "021875000042"
 SAVE_INTERVAL_S: Final = 1.0
@@ -97,13 +99,10 @@ class LiveHouse:
         `ahead_s` is the time for which the saved state must be valid.
         """
         kept = {"house": self.house.snapshot(), "meter": self.register.snapshot(ahead_s)}
-        fresh = self._state.with_suffix(".new")
         try:
-            self._state.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_text(json.dumps(kept), encoding="utf-8")
-            fresh.replace(self._state)
-        except OSError as error:
-            self._log.warning("%s cannot be written: %s", self._state, error)
+            durable.replace(self._state, [json.dumps(kept).encode()])
+        except StoreError as error:
+            self._log.warning("%s", error)
 
     def _outputs_changed(self, address: int, outputs: Outputs) -> None:
         """Run in the thread that serves the chips."""

@@ -1,23 +1,36 @@
-"""How long to wait before starting a part again. Pure."""
+"""Exponential backoff: the delay before the next attempt. Pure."""
 
-from typing import Final
+import math
 
-FIRST_DELAY_S: Final = 0.2
-LONGEST_DELAY_S: Final = 30.0
-GOOD_LIFE_S: Final = 60.0
-"""Whoever lived this long is forgiven earlier deaths."""
+
+def delay_after(tries: int, first_s: float, longest_s: float) -> float:
+    """Return the delay in seconds after `tries` failed attempts that follow a first one.
+
+    The delay doubles with each attempt from `first_s` on and stays at `longest_s`.
+    """
+    return min(first_s * 2.0 ** min(tries, 64), longest_s)
 
 
 class Backoff:
-    """Doubles the delay at each death that comes soon after the last."""
+    """Doubles the delay at each attempt, until one of them counts as a success.
 
-    def __init__(self) -> None:
-        self._deaths = 0
+    An attempt that lasted `good_s` seconds or longer counts as a success, and so does one after
+    which the caller calls `reset`.
+    """
 
-    def delay_s(self, lived_s: float) -> float:
-        """Return the seconds to wait after a life of `lived_s` seconds."""
-        if lived_s >= GOOD_LIFE_S:
-            self._deaths = 0
-        delay = FIRST_DELAY_S * 2.0 ** min(self._deaths, 16)
-        self._deaths += 1
-        return min(delay, LONGEST_DELAY_S)
+    def __init__(self, first_s: float, longest_s: float, good_s: float = math.inf) -> None:
+        self._first_s = first_s
+        self._longest_s = longest_s
+        self._good_s = good_s
+        self._tries = 0
+
+    def next_s(self, lasted_s: float = 0.0) -> float:
+        """Return the seconds to wait after an attempt that lasted `lasted_s` seconds."""
+        if lasted_s >= self._good_s:
+            self._tries = 0
+        self._tries += 1
+        return delay_after(self._tries - 1, self._first_s, self._longest_s)
+
+    def reset(self) -> None:
+        """Start again with the first delay."""
+        self._tries = 0

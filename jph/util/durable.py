@@ -1,36 +1,76 @@
-"""Small JSON files that survive a power cut: whole in the old state or whole in the new one."""
+"""Replaces small files so that a power cut leaves the old content or the new one, whole."""
 
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from jph.errors import StoreError
 
 
-def save(path: Path, content: Mapping[str, object]) -> None:
-    """Replace a file, and return only when the disk has it; `StoreError` if it cannot be."""
+def replace(path: Path, parts: Iterable[bytes | memoryview]) -> int:
+    """Replace the content of a file, make its folder if needed, and return the file's size.
+
+    Returns when the disk holds the content and the folder's entry of it.
+
+    Raises:
+        StoreError: the disk refuses; the file has its old content then.
+    """
     fresh = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with fresh.open("w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        # The new name itself is durable only with its directory.
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        with fresh.open("wb") as file:
+            file.writelines(parts)
+            size = file.tell()
+        put_in_place(fresh, path)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error}") from error
+    return size
+
+
+def put_in_place(fresh: Path, path: Path) -> None:
+    """Replace `path` by the complete file `fresh` of the same folder.
+
+    Returns when the disk holds the content and the folder's entry of it.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    with fresh.open("rb") as file:
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Write a folder's entries to the disk: fsync of a file alone does not (fsync(2)).
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def save(path: Path, content: Mapping[str, object]) -> None:
+    """Replace a JSON file.
+
+    Raises:
+        StoreError: the disk refuses; the file has its old content then.
+    """
+    replace(path, [json.dumps(content, indent=1, sort_keys=True).encode()])
 
 
 def load(path: Path) -> dict[str, object]:
-    """Return a file's content, empty if there is none; `StoreError` if it is damaged."""
+    """Return the content of a JSON file; empty if the file does not exist.
+
+    Raises:
+        StoreError: the file is damaged or cannot be read.
+    """
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -43,7 +83,7 @@ def load(path: Path) -> dict[str, object]:
 
 
 def set_aside(path: Path) -> Path:
-    """Move a damaged file out of the way, for someone to look at, and return its new name."""
+    """Rename a damaged file, so that it can be examined later, and return its new name."""
     aside = path.with_name(f"{path.name}.damaged")
     with contextlib.suppress(OSError):
         path.replace(aside)

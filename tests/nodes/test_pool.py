@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from jph.config.model import Network
-from jph.devices.filtration import Memory, Run
+from jph.devices.filtration import FiltrationMemory, PumpRun
 from jph.errors import ConfigError
 from jph.node import kinds
 from jph.wire.codec import Flag, Quality, Reading
 from nodes.controlprogram import ListeningProgram, on_bus
-from nodes.pool import Kept, Mode, Pool, PoolSettings, restore, store
+from nodes.pool import Mode, Pool, PoolSettings, StoredPool, restore, store
 from tests.support import running, until
 
 MakeNetwork = Callable[..., Network]
@@ -118,7 +118,7 @@ def test_a_file_that_cannot_be_used_is_none(tmp_path: Path, content: bytes) -> N
 
 def test_what_is_kept_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "pool" / "PO.json"
-    kept = Kept(1, Memory("2026-07-10", 26.5, None, 3_600_000, (Run(1, 2),)))
+    kept = StoredPool(1, FiltrationMemory("2026-07-10", 26.5, None, 3_600_000, (PumpRun(1, 2),)))
     store(path, kept)
     assert restore(path) == kept
 

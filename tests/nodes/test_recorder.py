@@ -9,8 +9,15 @@ from msgspec.structs import replace
 import nodes.recorder
 from jph.config.model import Network
 from jph.errors import ConfigError, StoreError
-from jph.recorder import store
-from jph.recorder.frames import Damage, End, Entry, Event, Heard, unpack
+from jph.recorder import recording_files
+from jph.recorder.frames import (
+    RecordDamage,
+    RecordedDatagram,
+    RecordedEvent,
+    RecordEnd,
+    RecordEntry,
+    unpack,
+)
 from jph.recorder.overruns import Overrun, from_lines
 from nodes.recorder import Recorder
 from tests.jph.heating.tellinghouse import story, telling_house
@@ -37,22 +44,26 @@ def recorder(lost: str = "", **settings: float) -> tuple[Recorder, Network]:
     return QuickRecorder("FR", network), network
 
 
-def entries(state: Path, number: int = 1) -> list[Entry]:
-    found = [p for p in store.recordings(state / "record") if store.number(p) == number]
+def entries(state: Path, number: int = 1) -> list[RecordEntry]:
+    found = [
+        p
+        for p in recording_files.recordings(state / "record")
+        if recording_files.number(p) == number
+    ]
     return list(unpack(found[0].read_bytes())) if found else []
 
 
 def events(state: Path, number: int = 1) -> list[str]:
-    return [f"{e.kind} {e.text}" for e in entries(state, number) if isinstance(e, Event)]
+    return [f"{e.kind} {e.text}" for e in entries(state, number) if isinstance(e, RecordedEvent)]
 
 
 def ended(state: Path, number: int = 1) -> bool:
     found = entries(state, number)
-    return bool(found) and isinstance(found[-1], End)
+    return bool(found) and isinstance(found[-1], RecordEnd)
 
 
 def overruns(state: Path) -> list[Overrun]:
-    path = state / "record" / store.OVERRUNS
+    path = state / "record" / recording_files.OVERRUNS
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     return [overrun for overrun in from_lines(text) if overrun]
 
@@ -76,7 +87,7 @@ async def test_a_shed_is_recorded_with_what_led_to_it_and_what_followed(
         await until(lambda: node._evidence.phase(1).current_a == 20)
         clock.now_s += 1
         await until(lambda: ended(state))
-    heard = [entry for entry in entries(state) if isinstance(entry, Heard)]
+    heard = [entry for entry in entries(state) if isinstance(entry, RecordedDatagram)]
     said = [(e.bus, e.message().source, e.message().flag) for e in heard]
     assert ("control", "TI", "A") in said
     readings = [
@@ -99,12 +110,12 @@ async def test_events_in_quick_succession_make_one_recording(state: Path) -> Non
             if mask:
                 await until(lambda: ended(state))
     assert len(events(state)) == 3
-    assert len(store.recordings(state / "record")) == 1
-    assert [e for e in entries(state) if isinstance(e, Damage)] == []
+    assert len(recording_files.recordings(state / "record")) == 1
+    assert [e for e in entries(state) if isinstance(e, RecordDamage)] == []
     masks = [
         e.message().value  # type: ignore[union-attr]
         for e in entries(state)
-        if isinstance(e, Heard) and (e.message().source, e.message().flag) == ("S1", "i")
+        if isinstance(e, RecordedDatagram) and (e.message().source, e.message().flag) == ("S1", "i")
     ]
     assert masks == [0, 1, 3, 7]  # nothing twice, though it was written in three parts
 
@@ -123,7 +134,9 @@ async def test_events_far_apart_make_recordings_of_their_own_and_few_are_kept(
             await probe.until_heard("FR", turn + 1)
             await until(lambda n=turn: ended(state, n + 1))
             clock.now_s += 1
-        kept = [store.number(path) for path in store.recordings(state / "record")]
+        kept = [
+            recording_files.number(path) for path in recording_files.recordings(state / "record")
+        ]
         assert kept == [4, 3]
 
 
@@ -180,7 +193,7 @@ async def test_what_was_not_written_yet_is_written_at_the_end(state: Path) -> No
 async def test_a_slow_or_refusing_disk_stops_nothing(
     state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    write, free = store.write, threading.Event()
+    write, free = recording_files.write, threading.Event()
     tries: list[int] = []
 
     def slow(path: Path, length: int, parts: list[bytes]) -> int:
@@ -190,7 +203,7 @@ async def test_a_slow_or_refusing_disk_stops_nothing(
             raise StoreError("the disk is full")
         return write(path, length, parts)
 
-    monkeypatch.setattr(store, "write", slow)
+    monkeypatch.setattr(recording_files, "write", slow)
     node, network = recorder()
     probe = Probe("TI", network)
     async with living(probe, node):

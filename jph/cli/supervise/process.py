@@ -12,9 +12,19 @@ from pathlib import Path
 from typing import Final
 
 from jph.cli.supervise.logfile import LogFile
+from jph.util.backoff import Backoff
 
 CONTROL: Final = Path(__file__).resolve().parents[3] / "control.py"
 _CHUNK: Final = 65_536
+_FIRST_DELAY_S: Final = 0.2
+_LONGEST_DELAY_S: Final = 30.0
+_GOOD_RUN_S: Final = 60.0
+"""A program that ran this long starts again with the first delay."""
+
+
+def restart_backoff() -> Backoff:
+    """Return the delays between the starts of a process that ends again and again."""
+    return Backoff(_FIRST_DELAY_S, _LONGEST_DELAY_S, _GOOD_RUN_S)
 
 
 class Part:

@@ -21,6 +21,7 @@ from typing import ClassVar, Final
 from jph.config.model import state_dir
 from jph.config.stores import DATABASE, PORT, postgres_socket, redis_socket, socket_directory
 from jph.errors import StoreError
+from jph.util.durable import sync_folder
 
 _MAX_LOG_BYTES: Final = 2**20
 _POLL_S: Final = 0.03
@@ -274,6 +275,7 @@ class PostgresServer(Server):
         single = ("postgres", "--single", "-D", str(fresh), "postgres")
         await self._run(lock, *single, text=f"CREATE DATABASE {DATABASE}\n".encode())
         fresh.rename(self.data)
+        sync_folder(self.home)
 
     def command(self) -> list[str]:
         """Return the command line."""

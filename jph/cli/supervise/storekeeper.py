@@ -5,9 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from jph.cli.supervise.process import tell_end
+from jph.cli.supervise.process import restart_backoff, tell_end
 from jph.errors import StoreError
-from jph.util.backoff import Backoff
 
 
 class Server(Protocol):
@@ -51,7 +50,7 @@ class StoreKeeper:
         await self.server.stop(limit_s)
 
     async def _keep(self) -> None:
-        backoff = Backoff()
+        backoff = restart_backoff()
         name = self.server.name
         while True:
             started_s = time.monotonic()
@@ -65,6 +64,6 @@ class StoreKeeper:
                 end = str(error)
                 await self.server.stop(1.0)
                 self.settled.set()
-            delay_s = backoff.delay_s(time.monotonic() - started_s)
+            delay_s = backoff.next_s(time.monotonic() - started_s)
             self._say(f"{name:<10} {end}; again in {delay_s:.1f} s")
             await asyncio.sleep(delay_s)

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from jph.cli.supervise.process import Part, tell_end
+from jph.cli.supervise.process import Part, restart_backoff, tell_end
 from jph.config.model import Sensor
 from jph.errors import DuplicateInstance
-from jph.util.backoff import Backoff
 from jph.wire.codec import Control, Flag
 
 TERM_GRACE_S: Final = 3.0
@@ -93,7 +92,7 @@ class Supervisor:
             part.log.close()
 
     async def _keep_alive(self, part: Part) -> None:
-        backoff = Backoff()
+        backoff = restart_backoff()
         while not self._stopping:
             try:
                 status = await part.live()
@@ -106,7 +105,7 @@ class Supervisor:
             if status == DuplicateInstance.exit_status:
                 self._give_up(part)
                 return
-            delay_s = backoff.delay_s(part.lived_s)
+            delay_s = backoff.next_s(part.lived_s)
             self._tell_death(part, f"{end}; again in {delay_s:.1f} s")
             await asyncio.sleep(delay_s)
 

@@ -12,18 +12,18 @@ from typing import Final
 
 import click
 
-from jph.cli.context import App, run_async
-from jph.cli.ping import Pinger
 from jph.cli.supervise import plan
 from jph.cli.supervise.lifeline import follow_parent
 from jph.cli.supervise.servers import PostgresServer, RedisServer
 from jph.cli.supervise.statelock import state_lock
 from jph.cli.supervise.storekeeper import StoreKeeper
 from jph.cli.supervise.supervisor import Supervisor
+from jph.cli.terminal.context import App, run_async
+from jph.client.commands import Commander
 from jph.config.model import Network, Sensor, state_dir
 from jph.errors import DuplicateInstance, JphError
 from jph.node import kinds
-from nodes.controlprogram import on_bus
+from jph.wire.codec import Flag
 
 SETTLE_LIMIT_S: Final = 30.0
 """After so long it is said which parts are missing, and that the rest is ready."""
@@ -124,13 +124,14 @@ class House:
         Raises:
             JphError: another house lives here, and it is not to be taken over.
         """
-        console = self._app.make_console()
-        async with on_bus(console):
+        async with self._app.session() as session:
             if not takes_over:
-                pinger = Pinger(console, self._app.patience)
                 codes = {part.codifier for part in self._parts}
-                await refuse_another(pinger, codes, limit_s=LEAVE_LIMIT_S * self._app.patience)
-            console.heard = self._supervisor.hear
+                commands, patience = session.client.commands, self._app.patience
+                await refuse_another(
+                    commands, codes, ASK_LIMIT_S * patience, LEAVE_LIMIT_S * patience
+                )
+            session.client.listeners.append(self._supervisor.hear)
             for store in self._stores:
                 store.start()
             for part in self._parts:
@@ -176,16 +177,20 @@ class House:
 
 
 async def refuse_another(
-    pinger: Pinger, codes: set[str], ask_s: float = ASK_LIMIT_S, limit_s: float = LEAVE_LIMIT_S
+    commands: Commander,
+    codes: set[str],
+    ask_s: float = ASK_LIMIT_S,
+    limit_s: float = LEAVE_LIMIT_S,
 ) -> None:
-    """Make sure that nobody on the bus is one of `codes`; who is just ending is waited for.
+    """Make sure that no node on the bus has one of `codes`; wait for nodes that are ending.
 
     Raises:
         JphError: some live on.
     """
     until_s = time.monotonic() + limit_s
     while True:
-        living = codes & {a.codifier for a in await pinger.ping_all(codes, ask_s)}
+        answers = await commands.ask_all(Flag.PING, sorted(codes), limit_s=ask_s)
+        living = {answer.node for answer in answers if answer.answered}
         if not living:
             return
         if time.monotonic() > until_s:

@@ -29,6 +29,9 @@ class WireSettings(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
         bool, key("The wire may switch often, so it takes comfort-1 and comfort-2")
     ] = False
     power_on: Annotated[str, key("Order after a power cut, or last")] = LAST
+    active_low: Annotated[
+        bool | None, key("The board pulls at 0 instead of 1; without it, as the card says")
+    ] = None
     applied: Annotated[str, key("Element that carries the order on the wire")] = ""
     verified: Annotated[str, key("Element that carries the order read back from the chip")] = ""
 
@@ -60,6 +63,7 @@ class PilotCardSettings(Settings, frozen=True):
         dict[str, str], key("Phase to the element of its current; shows that the meter is read")
     ] = msgspec.field(default_factory=dict)
     state: Annotated[str, key("Element that carries the state of all wires as JSON")] = ""
+    active_low: Annotated[bool, key("The board pulls at 0 instead of 1, on all its wires")] = False
     hold: Annotated[float, key("Time for which the last mask counts when none comes", "s")] = 60.0
     meter_hold: Annotated[
         float, key("Time for which masks count when the meter is silent", "s")
@@ -87,3 +91,9 @@ class PilotCardSettings(Settings, frozen=True):
             )
         if not 0 <= self.share <= 1:
             raise ValueError(f"Share: expected 0 to 1, found {self.share:g}")
+
+    @property
+    def active_low_wires(self) -> tuple[int, ...]:
+        """The wires whose board pulls at 0, those without a heater too where the card says so."""
+        own = {each.wire: each.active_low for each in self.wires if each.active_low is not None}
+        return tuple(n for n in range(1, WIRES + 1) if own.get(n, self.active_low))

@@ -2,18 +2,18 @@
 
 from jph.devices.tic.labels import BAUD_RATES, HISTORIQUE, STANDARD, Mode
 from jph.devices.tic.line import Cause, Group, checksum, decode
-from jph.devices.tic.reader import Event, FrameEnd, FrameReader, groups
+from jph.devices.tic.reader import FrameEnd, FrameReader, ReaderEvent, groups
 
 __all__ = [
     "BAUD_RATES",
     "HISTORIQUE",
     "STANDARD",
     "Cause",
-    "Event",
     "FrameEnd",
     "FrameReader",
     "Group",
     "Mode",
+    "ReaderEvent",
     "checksum",
     "decode",
     "groups",

@@ -1,4 +1,4 @@
-"""Who made a meter, when and which: the first six digits of its address (ADCO, ADSC).
+"""Maker, year and type of a meter, from the first six digits of its address (ADCO, ADSC).
 
 Two digits each for maker, year and type, then the serial number. Sources: the list of Euridis
 identifiers (CCTTV304A) and Enedis-NOI-CPT_54E. A code that no list at hand has is no fact.
@@ -111,20 +111,22 @@ TYPES: Final[Mapping[str, str]] = MappingProxyType(
 
 
 class Origin(NamedTuple):
-    """Where a meter comes from; ``maker`` and ``type`` are empty where the code is unknown."""
+    """Where a meter comes from; ``maker`` and ``type`` are empty, ``year`` is 0 where unknown."""
 
     maker: str
     year: int
     type: str
 
 
-def origin(address: str) -> Origin | None:
-    """Return what a whole address says; None for one that was shortened or made anonymous."""
+def origin(address: str, this_year: int | None = None) -> Origin | None:
+    """Return what a whole address says; None for one that was shortened or made anonymous.
+
+    A year after `this_year` is no year of manufacture.
+    """
     if len(address) != LENGTH or not (address.isascii() and address.isdigit()):
         return None
-    year = int(address[2:4])
-    return Origin(
-        MAKERS.get(address[:2], ""),
-        year + (1900 if year >= 80 else 2000),  # the first electronic meters are of the 1980s
-        TYPES.get(address[4:6], ""),
-    )
+    digits = int(address[2:4])
+    year = digits + (1900 if digits >= 80 else 2000)  # the first electronic meters are of the 1980s
+    if this_year is not None and year > this_year:
+        year = 0
+    return Origin(MAKERS.get(address[:2], ""), year, TYPES.get(address[4:6], ""))

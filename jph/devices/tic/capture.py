@@ -6,7 +6,7 @@ from jph.devices.tic.fields import Value
 from jph.devices.tic.labels import BAUD_RATES, Mode
 from jph.devices.tic.line import Cause, Group
 from jph.devices.tic.meter import POLYPHASE, Fact, Meter
-from jph.devices.tic.reader import Event, FrameEnd, FrameReader, Judged
+from jph.devices.tic.reader import FrameEnd, FrameReader, JudgedLine, ReaderEvent
 
 WARNINGS_LAST_S: Final = 15.0
 REFUSED_KEPT: Final = 10_000
@@ -37,7 +37,7 @@ class Capture:
         self.last: dict[str, Last] = {}
         self.facts: dict[str, Value] = {}
         self.implausible: list[Fact] = []
-        self.refused: list[Judged] = []
+        self.refused: list[JudgedLine] = []
         self.cut = 0
         self.spoken: dict[Mode, int] = dict.fromkeys(Mode, 0)
         self._meter = Meter(WARNINGS_LAST_S)
@@ -66,7 +66,7 @@ class Capture:
         """End the line under way: there is no more."""
         self._take(self.reader.flush())
 
-    def _take(self, events: list[Event]) -> None:
+    def _take(self, events: list[ReaderEvent]) -> None:
         for event in events:
             if isinstance(event, FrameEnd):
                 self.cut += not event.complete
@@ -81,6 +81,6 @@ class Capture:
             elif len(self.implausible) < REFUSED_KEPT:
                 self.implausible.append(fact)
 
-    def _judged(self, judged: Judged) -> None:
+    def _judged(self, judged: JudgedLine) -> None:
         if isinstance(judged.outcome, Cause) and len(self.refused) < REFUSED_KEPT:
             self.refused.append(judged)

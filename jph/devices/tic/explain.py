@@ -160,7 +160,7 @@ def _address(address: str) -> str:
     whence = origin(address)
     if whence is None:
         return "shortened or made anonymous"
-    words = (whence.maker or f"maker {address[:2]}", str(whence.year))
+    words = (whence.maker or f"maker {address[:2]}", str(whence.year or "year not known"))
     return ", ".join((*words, whence.type or f"type {address[4:6]}"))
 
 

@@ -20,6 +20,16 @@ CURRENTS: Mapping[str, int] = MappingProxyType(
 )
 """Labels of the currents, A, and their phase; a single-phase meter is on phase 1."""
 
+METER_CURRENTS: Mapping[int, str] = MappingProxyType(
+    {phase: f"METER_CURRENT_{phase}" for phase in PHASES}
+)
+"""Fields of the meter's own figure of each phase's current, A, whatever its direction."""
+
+INJECTED_CURRENTS: Mapping[int, str] = MappingProxyType(
+    {phase: f"INJECTED_CURRENT_{phase}" for phase in PHASES}
+)
+"""Fields of the current that each phase feeds into the grid, A."""
+
 WARNINGS: Mapping[str, int] = MappingProxyType(
     {"ADPS": 1} | {f"ADIR{phase}": phase for phase in PHASES}
 )
@@ -41,7 +51,7 @@ CANONICAL: Mapping[str, str] = MappingProxyType(
         "ISOUSC": "SUBSCRIBED_CURRENT",
     }
 )
-"""Label to field, where the value is the same in both. Units: A, VA, V, Wh."""
+"""Label to field. Units: A, VA, V, Wh. The value is the same, but for ``CURRENT_n``: drawn only."""
 
 INDEXES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -53,6 +63,7 @@ INDEXES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Historique indexes of each tariff, in the order of standard mode's ``EASF01``, ``EASF02``, …"""
 
+_INDEX = "INDEX_"
 _INDEX_FIELDS = {
     "BASE": "INDEX_BASE",
     "HCHC": "INDEX_HC",
@@ -75,7 +86,12 @@ _PERIODS = {
     for hours in ("HC", "HP")
     for letter, day in zip("BWR", DAYS[1:], strict=True)
 }
-_TARIFFS = (("TEMPO", "TEMPO"), ("BBR", "TEMPO"), ("EJP", "EJP"), ("BASE", "BASE"), ("HC", "HC"))
+_TARIFFS = (("TEMPO", "TEMPO"), ("BBR", "TEMPO"), ("EJP", "EJP"), ("BASE", "BASE"))
+_OFF_PEAK = re.compile(r"(HC|H(EURES?)? ?(PLEINES?)?[ /-]*CREUSES?)")
+"""The tariff with two periods, as `OPTARIF` and `NGTF` write it."""
+_UNUSED = re.compile(r"INDEX INACTIF ([0-9]+)")
+"""What some meters call a period in `LTARF` whose name the supplier did not set, and its number."""
+_NO_NAME = re.compile(r"[^A-Z0-9]+")
 _BLANKS = re.compile(r"[ .]+")
 
 ORIGIN = ("METER_MAKER", "METER_YEAR", "METER_TYPE")
@@ -93,24 +109,44 @@ def clean(text: str) -> str:
 def tariff(text: str) -> str:
     """Return BASE, HC, EJP or TEMPO for ``OPTARIF`` or ``NGTF``; another tariff by its own name."""
     words = clean(text)
-    if "CREUSE" in words:
+    if _OFF_PEAK.fullmatch(words):
         return "HC"
     return next((name for part, name in _TARIFFS if part in words), words)
 
 
-def period(text: str) -> str:
-    """Return the period of ``PTEC`` or ``LTARF`` in one vocabulary, such as HC or HC BLEU."""
+def period(text: str, tariff_name: str | None = None) -> str:
+    """Return the period of ``PTEC`` or ``LTARF`` in one vocabulary, such as HC or HC BLEU.
+
+    A period that the vocabulary does not have keeps the name that the supplier gave it.
+    """
     words = clean(text)
+    unused = _UNUSED.fullmatch(words)
+    if unused and (field := index_field(f"EASF{int(unused[1]):02}", tariff_name)):
+        return field.removeprefix(_INDEX)
     return _PERIODS.get(words, words)
 
 
 def index_field(label: str, tariff_name: str | None) -> str | None:
-    """Return the field of an energy index, Wh; ``EASFnn`` needs to know the tariff."""
+    """Return the field of an energy index, Wh; ``EASFnn`` needs to know the tariff.
+
+    The first two indexes of a tariff with off-peak hours and further periods (week-end, super
+    off-peak) are those of HC and HP.
+    """
     if label.startswith("EASF"):
         number = int(label[4:]) - 1
         names = INDEXES.get(tariff_name or "", ())
-        return _INDEX_FIELDS[names[number]] if number < len(names) else None
+        if not names and tariff_name and ("CREUSE" in tariff_name or "HC" in tariff_name):
+            names = INDEXES["HC"]
+        return _INDEX_FIELDS[names[number]] if 0 <= number < len(names) else None
     return _INDEX_FIELDS.get(label)
+
+
+def named_index(period_name: str) -> str:
+    """Return the field of an index by the supplier's name of its period.
+
+    ``HEURE WEEK-END`` becomes ``INDEX_HEURE_WEEK_END``.
+    """
+    return _INDEX + _NO_NAME.sub("_", period_name.upper()).strip("_")
 
 
 def tomorrow(demain: str) -> str:
@@ -120,7 +156,7 @@ def tomorrow(demain: str) -> str:
 
 def is_field(name: str) -> bool:
     """Whether ``name`` is a label of the norms or a canonical field."""
-    return name.removesuffix(".horodate") in _NAMES or name.startswith("ERRORS_")
+    return name.removesuffix(".horodate") in _NAMES or name.startswith(("ERRORS_", _INDEX))
 
 
 _NAMES = frozenset(
@@ -128,6 +164,8 @@ _NAMES = frozenset(
         *HISTORIQUE,
         *STANDARD,
         *CANONICAL.values(),
+        *METER_CURRENTS.values(),
+        *INJECTED_CURRENTS.values(),
         *_INDEX_FIELDS.values(),
         *STATUS,
         *STATISTICS,

@@ -21,7 +21,7 @@ class Mode(StrEnum):
 BAUD_RATES = {Mode.HISTORIQUE: 1200, Mode.STANDARD: 9600}
 
 
-class Rule(NamedTuple):
+class LabelRule(NamedTuple):
     """How the value of one label must look, and whether it is a number and is dated."""
 
     pattern: re.Pattern[str]
@@ -29,12 +29,12 @@ class Rule(NamedTuple):
     dated: bool = False
 
 
-def _digits(shortest: int, longest: int | None = None, *, dated: bool = False) -> Rule:
-    return Rule(re.compile(rf"[0-9]{{{shortest},{longest or shortest}}}"), True, dated)
+def _digits(shortest: int, longest: int | None = None, *, dated: bool = False) -> LabelRule:
+    return LabelRule(re.compile(rf"[0-9]{{{shortest},{longest or shortest}}}"), True, dated)
 
 
-def _text(pattern: str, *, dated: bool = False) -> Rule:
-    return Rule(re.compile(pattern), False, dated)
+def _text(pattern: str, *, dated: bool = False) -> LabelRule:
+    return LabelRule(re.compile(pattern), False, dated)
 
 
 _INDEX = _digits(9)
@@ -45,7 +45,7 @@ _DATED_VOLT_AMPERES = _digits(5, dated=True)
 _ADDRESS = _text("[0-9A-Z]{1,12}")
 _PRINTABLE = "[ -~]"
 
-HISTORIQUE: dict[str, Rule] = {
+HISTORIQUE: dict[str, LabelRule] = {
     "ADCO": _ADDRESS,
     "OPTARIF": _text("[A-Z]{2}[A-Z.][ -~]"),
     "ISOUSC": _digits(2, 3),
@@ -70,7 +70,7 @@ HISTORIQUE: dict[str, Rule] = {
     **{f"ADIR{phase}": _AMPERES for phase in (1, 2, 3)},
 }
 
-STANDARD: dict[str, Rule] = {
+STANDARD: dict[str, LabelRule] = {
     "ADSC": _ADDRESS,
     "VTIC": _text("[0-9]{2}"),
     "DATE": _text("", dated=True),
@@ -111,7 +111,7 @@ STANDARD: dict[str, Rule] = {
     "PPOINTE": _text("[0-9A-Z ]{1,98}"),
 }
 
-RULES: dict[Mode, dict[str, Rule]] = {Mode.HISTORIQUE: HISTORIQUE, Mode.STANDARD: STANDARD}
+RULES: dict[Mode, dict[str, LabelRule]] = {Mode.HISTORIQUE: HISTORIQUE, Mode.STANDARD: STANDARD}
 
 EITHER = frozenset(HISTORIQUE) | frozenset(STANDARD)
 

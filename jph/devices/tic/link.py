@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from jph.devices.tic.labels import BAUD_RATES, Mode
-from jph.devices.tic.reader import MODE_FRAMES, Event, FrameReader, Trace
+from jph.devices.tic.reader import MODE_FRAMES, FrameReader, ReaderEvent, Trace
 from jph.devices.tic.watch import FAITH_S, HUNT_S, LineWatch, Verdict
 from jph.errors import DeviceError
+from jph.util.backoff import Backoff
 
 if TYPE_CHECKING:
     from serial import Serial
@@ -25,6 +26,12 @@ TICK_S = 0.5
 
 QUIET_S = 2.0
 """Frames follow each other within 34 ms: after this long a line under way has ended."""
+
+GATHER_S = 0.02
+"""Pause between two reads while bytes flow: a port may deliver them one by one."""
+
+HEARD_GROUPS = 3
+"""Good groups after a trouble before the meter counts as heard: noise may look like one."""
 
 FIRST_RETRY_S = 0.2
 LAST_RETRY_S = 5.0
@@ -45,6 +52,7 @@ class SerialLink:
         self._take = take
         self._port: Serial | None = None
         self._fd: int | None = None
+        self._next_read: asyncio.TimerHandle | None = None
         self._thread: threading.Thread | None = None
         self._lost = asyncio.Event()
         self._reason = ""
@@ -98,9 +106,7 @@ class SerialLink:
     async def close(self) -> None:
         """Close the port, whatever state it is in."""
         port, self._port = self._port, None
-        if self._fd is not None:
-            asyncio.get_running_loop().remove_reader(self._fd)
-            self._fd = None
+        self._stop_reading()
         thread, self._thread = self._thread, None
         if thread is not None:
             await asyncio.to_thread(thread.join)
@@ -109,25 +115,42 @@ class SerialLink:
                 port.close()
 
     def _readable(self) -> None:
+        """Read the first bytes after a pause of the line; those that follow come by timer."""
         if self._fd is None:
             return
+        asyncio.get_running_loop().remove_reader(self._fd)
+        self._read()
+
+    def _read(self) -> None:
+        if self._fd is None:
+            return
+        loop = asyncio.get_running_loop()
         try:
             # Not pyserial's read, which asks first whether there is anything.
             data = os.read(self._fd, CHUNK)
         except BlockingIOError:
+            self._next_read = None
+            loop.add_reader(self._fd, self._readable)
             return
         except OSError as error:
             self._fail(str(error))
             return
-        if data:
-            self._take(data)
-        else:
+        if not data:
             self._fail("the line has ended")
+            return
+        self._next_read = loop.call_later(GATHER_S, self._read)
+        self._take(data)
 
-    def _fail(self, reason: str) -> None:
+    def _stop_reading(self) -> None:
+        if self._next_read is not None:
+            self._next_read.cancel()
+            self._next_read = None
         if self._fd is not None:
             asyncio.get_running_loop().remove_reader(self._fd)
             self._fd = None
+
+    def _fail(self, reason: str) -> None:
+        self._stop_reading()
         self._reason = reason
         self._lost.set()
 
@@ -157,7 +180,7 @@ class MeterLine:
         url: str,
         mode: Mode | None,
         silence_s: float,
-        take: Callable[[list[Event]], None],
+        take: Callable[[list[ReaderEvent]], None],
         tick: Callable[[bool], None],
         log: Log,
         trace: Trace | None = None,
@@ -172,6 +195,7 @@ class MeterLine:
         self._tick = tick
         self._log = log
         self._complaints: set[str] = set()
+        self._groups_at_complaint = 0
         self._known_rate: int | None = None
         self._frames_before = 0  # read when this speed was set
 
@@ -181,7 +205,7 @@ class MeterLine:
         Raises:
             DeviceError: ``give_up``, and the port cannot be opened the first time.
         """
-        delay = FIRST_RETRY_S
+        backoff = Backoff(FIRST_RETRY_S, LAST_RETRY_S)
         while True:
             groups = self.reader.groups
             try:
@@ -197,9 +221,8 @@ class MeterLine:
             self._handle(self.reader.flush())
             self._tick(True)
             if self.reader.groups > groups:
-                delay = FIRST_RETRY_S
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, LAST_RETRY_S)
+                backoff.reset()
+            await asyncio.sleep(backoff.next_s())
 
     async def _watch(self) -> str:
         """Return why the port must be opened anew."""
@@ -233,16 +256,18 @@ class MeterLine:
         """Read what the port gave: this is the way of every current, keep it short."""
         self._handle(self.reader.feed(data))
 
-    def _handle(self, events: list[Event]) -> None:
+    def _handle(self, events: list[ReaderEvent]) -> None:
         if not events:
             return
         self._hand_on(events)
-        if self._complaints:
+        if self._complaints and self.reader.groups - self._groups_at_complaint >= HEARD_GROUPS:
             self._complaints.clear()
-            self._log.info("the meter is heard at %d baud", self.baud_rate)
+            self._log.info("the meter is heard again at %d baud", self.baud_rate)
 
     def _complain(self, kind: str, text: str) -> None:
         """Log a trouble once, until the meter is heard again."""
+        if not self._complaints:
+            self._groups_at_complaint = self.reader.groups
         if kind not in self._complaints:
             self._complaints.add(kind)
             self._log.warning("%s", text)

@@ -1,18 +1,23 @@
-"""From groups to facts: what the meter means, whichever way it speaks."""
+"""Turns the groups of the link into facts with the same names in both modes. Pure."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from jph.devices.tic.address import LENGTH, origin
-from jph.devices.tic.alarms import OVERLOADS, Alarms
+from jph.devices.tic.alarms import FIELDS, OVERLOADS, Alarms
+from jph.devices.tic.confirmed import Confirmed
+from jph.devices.tic.currents import POWERS, FrameCurrents, PhaseCurrent
 from jph.devices.tic.fields import (
     CANONICAL,
     CURRENTS,
     INDEXES,
+    INJECTED_CURRENTS,
+    METER_CURRENTS,
     ORIGIN,
     WARNINGS,
     Value,
     index_field,
+    named_index,
     period,
     tariff,
     tomorrow,
@@ -20,7 +25,7 @@ from jph.devices.tic.fields import (
 from jph.devices.tic.labels import Mode
 from jph.devices.tic.line import Group
 from jph.devices.tic.plausibility import LARGEST_VA, IndexGuard
-from jph.devices.tic.reader import Event, FrameEnd
+from jph.devices.tic.reader import FrameEnd, ReaderEvent
 from jph.devices.tic.status import ALARMS, relay_facts, status_facts
 
 VOLTS_OF_CONTRACT = 200
@@ -30,6 +35,13 @@ POLYPHASE = frozenset(
     f"{label}{phase}" for label in ("IINST", "IRMS", "URMS", "SINSTS", "IMAX") for phase in (2, 3)
 )
 """Labels that only a three-phase meter sends."""
+
+_PHASE_VOTES = POLYPHASE | {"IINST1"}
+_ADDRESSES = ("ADCO", "ADSC")
+_ADDRESS_FRAMES = 2
+"""A whole address of twelve digits is seldom damaged twice in the same way."""
+_LONGEST_SETTLING = 3
+"""Frames after a change of meter in which currents wait for the new contract."""
 
 
 class Fact(NamedTuple):
@@ -41,36 +53,53 @@ class Fact(NamedTuple):
 
 
 class Meter:
-    """Turn a reader's events into facts, at once, except that the phases of a frame leave together.
+    """Turns a reader's events into facts.
 
-    A phase that has reached the subscribed current waits for no other: somebody may have to act.
-    Times are monotonic seconds. ``phases`` is 1 or 3, None until a good frame has told.
+    The currents of a frame leave together, once their direction is known (see `currents`). What
+    the meter is (phases, contract, tariff, address) changes only when several frames agree, and a
+    confirmed new address forgets all of it. Times are monotonic seconds.
     """
 
-    def __init__(self, warning_expiry_s: float) -> None:
-        self.phases: int | None = None
-        self.tariff: str | None = None
+    def __init__(self, warning_expiry_s: float, this_year: int | None = None) -> None:
+        self.this_year = this_year
         self._alarms = Alarms(warning_expiry_s)
-        self._address = ""
-        self._other_address = ""
+        self._address: Confirmed[str] = Confirmed(_ADDRESS_FRAMES)
+        self._settling = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        """Know nothing of the meter, as at the start."""
+        self._phases: Confirmed[int] = Confirmed()
+        self._tariff: Confirmed[str] = Confirmed()
+        self._reference_kva: Confirmed[int] = Confirmed()
+        self._subscribed_a: Confirmed[int] = Confirmed()
+        self._period_names: dict[int, Confirmed[str]] = {}
+        self._period = ""
         self._guard = IndexGuard()
         self._indexes: dict[str, int] = {}  # those of historique mode, as last believed
-        self._amperes: dict[int, int] = {}
-        self._held: list[Fact] = []
-        self._reference_kva: int | None = None
-        self._subscribed_a: int | None = None
+        self._drawn: dict[int, int] = {}
+        self._currents = FrameCurrents()
+        self._held_warnings: list[Group] = []
 
-    def update(self, events: Iterable[Event], now_s: float) -> list[Fact]:
-        """Return what ``events`` say, in their order."""
+    @property
+    def phases(self) -> int | None:
+        """1 or 3; None until a good frame has shown it."""
+        return self._phases.value
+
+    @property
+    def tariff(self) -> str | None:
+        """The tariff by name, or None."""
+        return self._tariff.value
+
+    def update(self, events: Iterable[ReaderEvent], now_s: float) -> list[Fact]:
+        """Return the facts of ``events``, in their order."""
         facts: list[Fact] = []
         for event in events:
             if isinstance(event, FrameEnd):
-                self._release(facts)
-                self._frame_end(event, facts)
+                self._frame_end(event, now_s, facts)
             elif event.label in CURRENTS:
-                self._current(event, facts)
+                self._current(event, now_s, facts)
             else:
-                self._release(facts)
                 self._group(event, now_s, facts)
         return facts
 
@@ -78,70 +107,130 @@ class Meter:
         """Return a zero for each warning that was not renewed in time."""
         return _zeros(self._alarms.expire(now_s))
 
-    def _current(self, group: Group, facts: list[Fact]) -> None:
-        phase = CURRENTS[group.label]
-        if phase > 1:
-            self.phases = 3
-        self._amperes[phase] = amperes = int(group.value)
-        self._held += _same(group)
-        contract_a = self._contract_a()
-        urgent = contract_a is not None and amperes >= contract_a
-        if urgent or group.label == "IINST" or phase == (self.phases or 3):
-            self._release(facts)
+    # Currents
 
-    def _release(self, facts: list[Fact]) -> None:
-        facts += self._held
-        self._held.clear()
+    def _current(self, group: Group, now_s: float, facts: list[Fact]) -> None:
+        if self.phases == 1 and group.label in POLYPHASE:
+            return  # one damaged label makes no phase
+        self._currents.add(group.label, int(group.value))
+        self._send_ready(now_s, facts)
+
+    def _send_ready(self, now_s: float, facts: list[Fact]) -> None:
+        if not self._settling and self._address.pending is None:
+            self._send(self._currents.ready(self.phases, self._contract_a()), now_s, facts)
+
+    def _send(self, currents: list[PhaseCurrent], now_s: float, facts: list[Fact]) -> None:
+        for current in currents:
+            phase = current.phase
+            self._drawn[phase] = current.drawn
+            facts += [
+                Fact(current.label, current.figure),
+                Fact(f"CURRENT_{phase}", current.drawn),
+                Fact(METER_CURRENTS[phase], current.figure),
+                Fact(INJECTED_CURRENTS[phase], current.fed_in),
+            ]
+            for group in [w for w in self._held_warnings if WARNINGS[w.label] == phase]:
+                self._held_warnings.remove(group)
+                self._warn(group, now_s, facts, fed_in=current.fed_in > 0)
+
+    def _warn(self, group: Group, now_s: float, facts: list[Fact], *, fed_in: bool = False) -> None:
+        """Begin or renew a warning; a current that is fed in exceeds no contract."""
+        if fed_in:
+            facts.append(Fact(group.label, group.reading))
+            return
+        self._alarms.warn(group.label, now_s)
+        facts += _same(group)
+
+    # Groups
 
     def _group(self, group: Group, now_s: float, facts: list[Fact]) -> None:
         label = group.label
+        if label in POWERS:
+            self._currents.power(label, int(group.value))
+            self._send_ready(now_s, facts)
         if label in WARNINGS:
-            self._alarms.warn(label, now_s)
-        elif label == "ISOUSC":
-            self._subscribed_a, self._reference_kva = int(group.value), None
-        elif label == "PREF":
-            self._reference_kva = int(group.value)
-        elif label == "STGE":
-            facts += self._status(group.value, now_s)
+            if self._currents.waits(WARNINGS[label]):
+                self._held_warnings.append(group)
+            else:
+                self._warn(group, now_s, facts)
+            return
+        if self._doubtful(group, facts):
+            return
+        if label == "STGE":
+            self._status(group.value, now_s, facts)
         else:
-            facts += self._meant(label, group.value)
+            facts += self._meaning(label, group.value)
         facts += self._index(group, now_s) or _same(group)
         if group.horodate is not None:
             facts.append(Fact(f"{label}.horodate", group.horodate))
 
-    def _meant(self, label: str, text: str) -> list[Fact]:
+    def _doubtful(self, group: Group, facts: list[Fact]) -> bool:
+        """Take what tells of the meter itself; return whether it is not confirmed yet."""
+        label, text = group.label, group.value
+        if label in _ADDRESSES:
+            return self._take_address(text, facts)
+        if label == "ISOUSC":
+            if self._subscribed_a.see(int(text)):
+                self._reference_kva.forget()
+            return self._subscribed_a.pending is not None
+        if label == "PREF":
+            self._reference_kva.see(int(text))
+            return self._reference_kva.pending is not None
+        if label in ("OPTARIF", "NGTF"):
+            self._tariff.see(tariff(text))
+            return self._tariff.pending is not None
+        return self.phases == 1 and label in POLYPHASE
+
+    def _take_address(self, text: str, facts: list[Fact]) -> bool:
+        known = self._address.value
+        if known is not None and len(known) == LENGTH and len(text) != LENGTH:
+            return True  # a damaged line
+        if self._address.see(text) and known is not None and len(known) == LENGTH:
+            facts += _zeros(self._alarms.end(FIELDS))
+            self._forget()
+            self._settling = _LONGEST_SETTLING
+        return self._address.pending is not None
+
+    def _meaning(self, label: str, text: str) -> list[Fact]:
         """Return what a label says beside its own value."""
         match label:
             case "OPTARIF" | "NGTF":
-                self.tariff = tariff(text)
-                return [Fact("TARIFF", self.tariff)]
+                return [Fact("TARIFF", self.tariff or "")]
             case "PTEC" | "LTARF":
-                return [Fact("TARIFF_PERIOD", period(text))]
+                self._period = period(text, self.tariff)
+                return [Fact("TARIFF_PERIOD", self._period)]
+            case "NTARF":
+                if self._period:
+                    self._period_names.setdefault(int(text), Confirmed()).see(self._period)
             case "DEMAIN":
                 return [Fact("TEMPO_TOMORROW", tomorrow(text))]
             case "RELAIS":
                 return [Fact(*item) for item in relay_facts(int(text)).items()]
+            case "SINSTI":
+                self._currents.feeding(int(text) > 0)
             case "ADCO" | "ADSC":
-                self._same_meter(text)
-                return _origin(text)
+                return _origin(text, self.this_year)
         return []
 
-    def _status(self, stge: str, now_s: float) -> list[Fact]:
-        """Return the facts of the status register; what warns in it does so for a while only."""
+    def _status(self, stge: str, now_s: float, facts: list[Fact]) -> None:
+        """Take the status register; its warnings last for a while only."""
         told = status_facts(stge)
+        self._currents.feeding(told["INJECTING"] == 1)
+        if not self._settling and self._address.pending is None:
+            self._send(self._currents.release(), now_s, facts)
         warned = {name for name in ALARMS if told[name]}
         if "OVERLOAD" in warned:
             warned |= {OVERLOADS[phase] for phase in self._overloaded()}
         for key in warned:
             self._alarms.warn(key, now_s)
         calm = self._alarms.end((ALARMS | set(OVERLOADS.values())) - warned)
-        facts = [Fact(*item) for item in told.items()]
+        facts += [Fact(*item) for item in told.items()]
         facts += [
-            Fact(f"WARNING_{phase}", self._amperes[phase])
+            Fact(f"WARNING_{phase}", self._drawn[phase])
             for phase, key in OVERLOADS.items()
             if key in warned
         ]
-        return facts + _zeros(name for name in calm if name not in told)
+        facts += _zeros(name for name in calm if name not in told)
 
     def _overloaded(self) -> list[int]:
         """Return the phases that the one overrun bit of standard mode is about.
@@ -149,8 +238,10 @@ class Meter:
         Those above their share of the contract; if there is none (it is their sum), the highest.
         """
         limit_a = self._contract_a()
-        over = [n for n, amperes in self._amperes.items() if limit_a and amperes > limit_a]
-        return over or sorted(self._amperes, key=lambda n: self._amperes[n])[-1:]
+        over = [n for n, amperes in self._drawn.items() if limit_a and amperes > limit_a]
+        return over or sorted(self._drawn, key=lambda n: self._drawn[n])[-1:]
+
+    # Indexes
 
     def _index(self, group: Group, now_s: float) -> list[Fact]:
         """Return the facts of an energy index, judged; none if ``group`` is something else."""
@@ -160,11 +251,20 @@ class Meter:
         # What is injected has a contract of its own, which the meter does not tell.
         limit_va = LARGEST_VA if label.startswith(("EAI", "ERQ")) else self._contract_va()
         plausible = self._guard.plausible(label, wh, now_s, limit_va)
-        names = (label, CANONICAL.get(label) or index_field(label, self.tariff))
-        facts = [Fact(name, wh, plausible) for name in names if name]
+        facts = [Fact(name, wh, plausible) for name in self._index_names(label)]
         if group.mode is Mode.HISTORIQUE and plausible:
             self._indexes[label] = wh
         return facts + self._total(label)
+
+    def _index_names(self, label: str) -> list[str]:
+        """Return the label of an index and its fields: the tariff's, and the supplier's name."""
+        field = CANONICAL.get(label) or index_field(label, self.tariff)
+        names = [label, field] if field else [label]
+        if label.startswith("EASF") and self.tariff not in INDEXES:
+            name = self._period_names.get(int(label[4:]))
+            if name is not None and name.value:
+                names.append(named_index(name.value))
+        return list(dict.fromkeys(names))
 
     def _total(self, label: str) -> list[Fact]:
         """Return the sum of the tariff's indexes with the last of them: historique has no total."""
@@ -173,34 +273,42 @@ class Meter:
             return []
         return [Fact("INDEX_TOTAL", sum(self._indexes[one] for one in labels))]
 
-    def _same_meter(self, address: str) -> None:
-        """Forget the indexes when another full address was read twice in a row."""
-        if len(address) != LENGTH or address == self._address:
-            self._other_address = ""
-        elif not self._address or address == self._other_address:
-            self._address, self._other_address = address, ""
-            self._guard.forget()
-            self._indexes.clear()
-        else:
-            self._other_address = address
+    # Frames
 
-    def _frame_end(self, end: FrameEnd, facts: list[Fact]) -> None:
-        if not end.complete or end.bad:
-            return
-        if end.labels & POLYPHASE:
-            self.phases = 3
-        elif end.labels & CURRENTS.keys():
-            self.phases = self.phases or 1
-        facts += _zeros(self._alarms.absent(WARNINGS))
-        contract_a = self._contract_a()
-        if self._reference_kva is not None and contract_a is not None:
-            facts.append(Fact("SUBSCRIBED_CURRENT", contract_a))
+    def _frame_end(self, end: FrameEnd, now_s: float, facts: list[Fact]) -> None:
+        good = end.complete and not end.bad
+        contract: list[Fact] = []
+        if good:
+            self._count_phases(end)
+            contract_a = self._contract_a()
+            if self._reference_kva.value is not None and contract_a is not None:
+                contract.append(Fact("SUBSCRIBED_CURRENT", contract_a))
+        if self._settling:
+            # The new contract goes first: the old one judges no current of the new meter.
+            facts += contract
+            contract = []
+        if self._address.pending is not None:
+            self._currents.drop()
+            self._held_warnings.clear()
+        self._settling = 0 if good else max(0, self._settling - 1)
+        self._send(self._currents.end(end.labels), now_s, facts)
+        if good:
+            facts += _zeros(self._alarms.absent(WARNINGS))
+        facts += contract
+
+    def _count_phases(self, end: FrameEnd) -> None:
+        """Let a good frame confirm the number of phases; one label alone may be damaged."""
+        votes = len(end.labels & _PHASE_VOTES)
+        if votes >= 2:
+            self._phases.see(3)
+        elif votes == 0 and end.labels & CURRENTS.keys():
+            self._phases.see(1)
 
     def _contract_a(self) -> int | None:
         """Return the subscribed current of each phase, A; None until it is known."""
-        if self._reference_kva is None or self.phases is None:
-            return self._subscribed_a
-        return self._reference_kva * 1000 // (VOLTS_OF_CONTRACT * self.phases)
+        if self._reference_kva.value is None or self.phases is None:
+            return self._subscribed_a.value
+        return self._reference_kva.value * 1000 // (VOLTS_OF_CONTRACT * self.phases)
 
     def _contract_va(self) -> int:
         """Return the power of the contract; the largest there is until it is known."""
@@ -214,8 +322,8 @@ def _zeros(names: Iterable[str]) -> list[Fact]:
     return [Fact(name, 0) for name in names]
 
 
-def _origin(address: str) -> list[Fact]:
-    whence = origin(address)
+def _origin(address: str, this_year: int | None) -> list[Fact]:
+    whence = origin(address, this_year)
     if whence is None:
         return []
     told: tuple[Value, ...] = (whence.maker, whence.year, whence.type)

@@ -48,10 +48,10 @@ class FrameEnd(NamedTuple):
     bad: int
 
 
-Event = Group | FrameEnd
+ReaderEvent = Group | FrameEnd
 
 
-class Judged(NamedTuple):
+class JudgedLine(NamedTuple):
     """One line as it came, bit 7 included, where it began in the stream, and what it was taken for.
 
     Of a line that is too long only the beginning is kept.
@@ -62,7 +62,7 @@ class Judged(NamedTuple):
     outcome: Group | Cause
 
 
-Trace = Callable[[Judged], None]
+Trace = Callable[[JudgedLine], None]
 
 
 class FrameReader:
@@ -101,10 +101,10 @@ class FrameReader:
         """Lines refused so far, whatever the cause."""
         return sum(self.errors.values())
 
-    def feed(self, chunk: bytes) -> list[Event]:
+    def feed(self, chunk: bytes) -> list[ReaderEvent]:
         """Take what the port gave and return the groups and frame ends it completed."""
         before, self.bytes = self.bytes, self.bytes + len(chunk)
-        events: list[Event] = []
+        events: list[ReaderEvent] = []
         start = 0
         for match in _DELIMITER.finditer(chunk):
             self._append(chunk[start : match.start()])
@@ -114,9 +114,9 @@ class FrameReader:
         self._append(chunk[start:])
         return events
 
-    def flush(self) -> list[Event]:
+    def flush(self) -> list[ReaderEvent]:
         """End the line and the frame under way: the source has stopped, or paused for long."""
-        events: list[Event] = []
+        events: list[ReaderEvent] = []
         self._end_line(b"", events)
         self._end_frame(events, complete=False)
         self._suspect = self._started = False
@@ -128,7 +128,7 @@ class FrameReader:
         self._line += piece[:room]
         self._overflow = self._overflow or len(piece) > room
 
-    def _delimit(self, raw: int, events: list[Event]) -> None:
+    def _delimit(self, raw: int, events: list[ReaderEvent]) -> None:
         byte = raw & 0x7F
         if byte == EOT:
             if self._line:
@@ -142,7 +142,7 @@ class FrameReader:
             self._end_frame(events, complete=self._started and byte == ETX)
             self._started = byte == STX
 
-    def _end_line(self, delimiter: bytes, events: list[Event]) -> None:
+    def _end_line(self, delimiter: bytes, events: list[ReaderEvent]) -> None:
         raw = bytes(self._line).replace(b"\0", b"")
         if self._overflow:
             self._tell(Cause.OVERFLOW, events)
@@ -151,14 +151,14 @@ class FrameReader:
         self._line.clear()
         self._overflow = False
 
-    def _tell(self, outcome: Group | Cause, events: list[Event]) -> None:
+    def _tell(self, outcome: Group | Cause, events: list[ReaderEvent]) -> None:
         """Count and hand on what the line under way was taken for."""
         if isinstance(outcome, Cause):
             self.errors[outcome] += 1
         else:
             outcome = self._accept(outcome, events)
         if self._trace is not None:
-            self._trace(Judged(bytes(self._line), self._line_at, outcome))
+            self._trace(JudgedLine(bytes(self._line), self._line_at, outcome))
 
     def _judge(self, raw: bytes, delimiter: bytes) -> Group | Cause:
         """Parity first: only a line that keeps it, or a source without any, is read further."""
@@ -218,7 +218,7 @@ class FrameReader:
         self._candidate_labels.clear()
         self._candidate_frames = 0
 
-    def _accept(self, group: Group, events: list[Event]) -> Group:
+    def _accept(self, group: Group, events: list[ReaderEvent]) -> Group:
         repeated = group.label in self._labels and not self._started
         if repeated or len(self._labels) >= GROUPS_PER_FRAME:
             self._end_frame(events, complete=False)
@@ -228,10 +228,10 @@ class FrameReader:
         events.append(group)
         return group
 
-    def _end_frame(self, events: list[Event], *, complete: bool) -> None:
+    def _end_frame(self, events: list[ReaderEvent], *, complete: bool) -> None:
         if self._candidate is not None:
             self._end_candidate_frame()
-        if self._labels or complete:
+        if self._labels:  # STX and ETX alone come from noise, not from a meter
             bad = self.bad - self._bad_before
             events.append(FrameEnd(self._frame, complete, frozenset(self._labels), bad))
             self.frames += complete
@@ -240,6 +240,6 @@ class FrameReader:
         self._labels.clear()
 
 
-def groups(events: Iterable[Event]) -> list[Group]:
+def groups(events: Iterable[ReaderEvent]) -> list[Group]:
     """Keep the groups of what a reader returned."""
     return [event for event in events if isinstance(event, Group)]

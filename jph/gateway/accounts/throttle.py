@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import Final, NamedTuple
 
 from jph.gateway.accounts.users import normalized
+from jph.util.backoff import delay_after
 
 MOST_KEYS: Final = 2000
 """Of more addresses or names, those that failed longest ago are forgotten."""
@@ -40,7 +41,7 @@ class _Failures:
         over = count - self._limits.free
         if over < 0:
             return 0.0
-        delay_s = min(self._limits.first_s * 2.0 ** min(over, 30), self._limits.longest_s)
+        delay_s = delay_after(over, self._limits.first_s, self._limits.longest_s)
         return max(0.0, last_s + delay_s - now_s)
 
     def note(self, key: str, now_s: float) -> None:

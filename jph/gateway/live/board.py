@@ -19,17 +19,16 @@ from jph.errors import ConfigError, JphError
 from jph.gateway.live.gaps import LOOKING, History, keeps_history
 from jph.gateway.live.status import (
     Sign,
-    State,
     is_active,
     losses_of,
     quality_of,
     stamp_of,
-    state_of,
 )
 from jph.gateway.view.figures import number_of, shown, tariff
 from jph.heating.facts import Evidence
 from jph.heating.orders import Order
 from jph.node import kinds
+from jph.util.freshness import State, state_of
 from jph.wire.codec import Value
 
 HIGH: Final = 0.8

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
+from jph.util.backoff import Backoff
+
 CHANNEL: Final = "jph:changes"
 """Where the cache publishes each writing: a JSON object, codifier to the fields that changed."""
 
@@ -71,7 +73,7 @@ class Reader:
         """Read until cancelled."""
         from redis.exceptions import RedisError
 
-        delay_s, told = _FIRST_DELAY_S, False
+        backoff, told = Backoff(_FIRST_DELAY_S, _LONGEST_DELAY_S), False
         while True:
             try:
                 async with self._connection() as redis:
@@ -79,15 +81,15 @@ class Reader:
                     self._here(True)
                     if told:
                         self._log.info("Redis is back")
-                    delay_s, told = _FIRST_DELAY_S, False
+                    backoff.reset()
+                    told = False
                     await self._follow(redis)
             except (RedisError, OSError) as error:
                 self._here(False)
                 if not told:
                     self._log.warning("Redis does not answer, trying again: %s", error)
                 told = True
-            await asyncio.sleep(delay_s)
-            delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
+            await asyncio.sleep(backoff.next_s())
 
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncIterator[_Client]:

@@ -1,18 +1,9 @@
-"""One word for how a codifier is: alive, late, halted, dead or silent. Pure.
-
-A node is judged by the last sign of life (keep-alive, reading or answer), an element by its last
-reading, both against the `TimeoutWarning` of the config.
-"""
+"""Signs of life, quality and losses of a codifier, read from its hash in the cache. Pure."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final
 
 from jph.wire.codec import Quality
-
-DEAD_AFTER: Final = 3.0
-"""How many `TimeoutWarning`s without a sign of life make late dead: two missed in a row are bad
-luck on a busy network, three are not."""
 
 _DOUBTS: Final = {
     int(quality): quality.name.lower()
@@ -20,35 +11,6 @@ _DOUBTS: Final = {
 }
 STAMPS: Final = ("ITimestamp", "DTimestamp", "TTimestamp")
 """The fields of a hash that prove its codifier alive, ms since 1970 UTC."""
-
-
-class State(StrEnum):
-    """How a codifier is."""
-
-    ALIVE = "alive"
-    LATE = "late"
-    HALTED = "halted"
-    DEAD = "dead"
-    SILENT = "silent"
-
-
-def state_of(
-    age_s: float | None, timeout_s: float, *, active: bool = True, parent: State | None = None
-) -> State:
-    """Judge by the age of the last sign of life (None: there never was one) and by `active`.
-
-    An element of a halted node is halted, whatever its age: its node was told to be quiet.
-    `timeout_s` of 0 or less asks for no warning.
-    """
-    if parent is State.HALTED:
-        return State.HALTED
-    if age_s is None:
-        return State.SILENT
-    if timeout_s > 0 and age_s > DEAD_AFTER * timeout_s:
-        return State.DEAD
-    if timeout_s > 0 and age_s > timeout_s:
-        return State.LATE
-    return State.ALIVE if active else State.HALTED
 
 
 def is_active(fields: Mapping[str, str]) -> bool:

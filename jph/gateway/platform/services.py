@@ -4,10 +4,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from jph.client.client import Client
 from jph.config.model import Network
 from jph.gateway.accounts.accounts import Accounts
 from jph.gateway.accounts.audit import Auditor
-from jph.gateway.live.commands import Commander
 from jph.gateway.live.gap_reader import HoleReader
 from jph.gateway.live.history_reader import HistoryReader
 from jph.gateway.live.senses import Senses
@@ -23,7 +23,7 @@ class Services:
 
     Attributes:
         hub: what is shown (`hub.board`) and who is told when it changes.
-        commander: speaks to nodes and waits for their answers.
+        client: sends commands to nodes and collects their answers.
         holes: reads what the history lacks.
         history: asks PostgreSQL, without keeping anybody waiting.
         senses: log lines, traffic on the buses, cameras.
@@ -35,7 +35,7 @@ class Services:
     """
 
     hub: Hub
-    commander: Commander
+    client: Client
     holes: HoleReader
     history: HistoryReader
     senses: Senses

@@ -1,11 +1,12 @@
-"""Commands to nodes, and what the nodes answer, for whatever address they come by."""
+"""Commands to nodes and their answers, for the API and for the addresses of the original."""
 
 import asyncio
 from typing import Final
 
 from litestar.exceptions import HTTPException
 
-from jph.gateway.live.commands import FLAGS, Answer, TooManyWaiting
+from jph.client.commands import TooManyWaiting
+from jph.gateway.live.commands import FLAGS, Answer, answer_of
 from jph.gateway.platform import language
 from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import WebRequest
@@ -13,11 +14,11 @@ from jph.gateway.subjects.sensors import known
 from jph.gateway.view import panels
 
 BODY_LIMIT_S: Final = 10.0
-"""How long the rest of a request may take."""
+"""How long the rest of a request may take to arrive."""
 
 
 async def whole(request: WebRequest) -> bytes:
-    """Read a request to its end: one that breaks off is no command."""
+    """Read a request to its end: an incomplete one is no command."""
     try:
         async with asyncio.timeout(BODY_LIMIT_S):
             return await request.body()
@@ -33,21 +34,24 @@ async def command(services: Services, request: WebRequest, codifier: str, flag: 
         raise HTTPException(f"{codifier} takes no {FLAGS[flag]}", status_code=409)
     node, say = sensor.parent or codifier, language.of(request).say
     try:
-        answer = await services.commander.ask(codifier, flag, node, say)
+        heard = await services.client.commands.ask(codifier, flag, node)
     except TooManyWaiting as error:
         raise HTTPException("too many commands are waiting", status_code=429) from error
+    answer = answer_of(codifier, heard, services.client.limits, say)
     services.audit(request, f"{FLAGS[flag]} {codifier}", answer.text)
     return answer
 
 
 async def command_all(services: Services, request: WebRequest, flag: str) -> list[Answer]:
-    """Give every node that takes it a command of `FLAGS`; each answers for itself."""
+    """Give every node that takes it a command of `FLAGS` and return the answer of each."""
     network = services.hub.board.network
     nodes = [s.codifier for s in network.nodes() if flag in panels.flags_of(s)]
     try:
-        answers = await services.commander.ask_all(flag, nodes, language.of(request).say)
+        heard = await services.client.commands.ask_all(flag, nodes)
     except TooManyWaiting as error:
         raise HTTPException("too many commands are waiting", status_code=429) from error
+    limits, say = services.client.limits, language.of(request).say
+    answers = [answer_of(each.node, each, limits, say) for each in heard]
     silent = " ".join(each.codifier for each in answers if not each.answered)
     services.audit(request, f"{FLAGS[flag]} all", f"no answer: {silent or 'none'}")
     return answers

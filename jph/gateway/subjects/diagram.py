@@ -9,11 +9,11 @@ from litestar import Response, get
 
 from jph.config.model import Sensor
 from jph.gateway.live.board import Board, announces
-from jph.gateway.live.status import State
 from jph.gateway.live.traffic import Rates
 from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest
 from jph.gateway.view import panels
+from jph.util.freshness import State
 
 Role = Literal["source", "actor", "store", "view", "console"]
 _ROLES: Final[dict[str, Role]] = {

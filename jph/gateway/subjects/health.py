@@ -8,8 +8,8 @@ import msgspec
 from litestar import Response, get
 
 from jph.gateway.live.board import announces
-from jph.gateway.live.status import State
 from jph.gateway.platform.services import Services
+from jph.util.freshness import State
 from jph.version import __version__
 
 if TYPE_CHECKING:

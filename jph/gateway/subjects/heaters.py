@@ -8,11 +8,11 @@ from litestar import Response, get, post
 from litestar.exceptions import HTTPException
 from litestar.params import JSONBody
 
+from jph.client import orders
 from jph.config.model import Network
 from jph.errors import ConfigError
 from jph.gateway.accounts.roles import Role, needs
-from jph.gateway.live.ordering import HeaterAnswer, Orderer
-from jph.gateway.live.replies import Replies
+from jph.gateway.live.ordering import HeaterAnswer, heater_answer
 from jph.gateway.platform import language
 from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest
@@ -75,7 +75,6 @@ def handlers(services: Services) -> list[Any]:
 
 def _api(services: Services) -> list[Any]:
     """Return the addresses."""
-    orderer = Orderer(services.commander, Replies(services.network))
 
     @get("/api/heaters", tags=["heaters"], sync_to_thread=False)
     def heaters(request: WebRequest, zone: Zone = "") -> list[HeaterNow]:
@@ -93,7 +92,8 @@ def _api(services: Services) -> list[Any]:
             raise HTTPException(str(error), status_code=400) from error
         until = None if data.seconds is None else now_ms() + 1000 * data.seconds
         say = language.of(request).say
-        answers = await orderer.give(board.network, chosen, wanted, until, say)
+        outcomes = await orders.give(services.client, board.network, chosen, wanted, until, say)
+        answers = [heater_answer(outcome, say) for outcome in outcomes]
         told = "; ".join(f"{each.codifier} {each.text}" for each in answers)
         lasts = "" if data.seconds is None else f" for {data.seconds} s"
         services.audit(request, f"order {data.target} {wanted.word}{lasts}", told)

@@ -8,11 +8,11 @@ from litestar import Response, get, post, put
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath, JSONBody
 
+from jph.client import setting
 from jph.config.model import Sensor
 from jph.gateway.accounts.roles import Role, needs
 from jph.gateway.live.commands import FLAGS, Answer
-from jph.gateway.live.replies import Replies
-from jph.gateway.live.setting import Setter, Taken
+from jph.gateway.live.setting import Taken, taken
 from jph.gateway.platform import language
 from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest
@@ -65,13 +65,13 @@ def handlers(services: Services) -> list[Any]:
 
 def _api(services: Services) -> list[Any]:
     """Return the addresses."""
-    setter = Setter(services.commander, Replies(services.network))
 
     async def change(request: WebRequest, codifier: str, flag: Flag, number: float) -> Taken:
         sensor = _sensor(services, codifier)
         if sensor.control != "enabled":
             raise HTTPException(f"{sensor.codifier} takes no numbers", status_code=409)
-        answer = await setter.change(sensor, flag, number, language.of(request).say)
+        result = await setting.change(services.client, sensor, flag, number)
+        answer = taken(result, language.of(request).say)
         word = "set" if flag is Flag.SET else "step"
         services.audit(request, f"{word} {sensor.codifier} {number:g}", answer.text)
         return answer

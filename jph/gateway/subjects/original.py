@@ -12,12 +12,12 @@ from litestar.params import FromPath, QueryParameter
 
 from collector.db.place import zone_of
 from collector.history.curves import Wanted, read_curves
+from jph.client import setting
 from jph.config.model import Sensor
 from jph.gateway.accounts.roles import Role, needs
 from jph.gateway.live.commands import FLAGS, Answer
 from jph.gateway.live.gaps import keeps_history
-from jph.gateway.live.replies import Replies
-from jph.gateway.live.setting import Setter, Taken
+from jph.gateway.live.setting import Taken, taken
 from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import WebRequest
 from jph.gateway.subjects.commands import command, command_all, whole
@@ -103,8 +103,6 @@ def _readings(services: Services) -> list[Any]:
 
 
 def _commands(services: Services) -> list[Any]:
-    setter = Setter(services.commander, Replies(services.network))
-
     @post(
         "/sensormsg/{codifier:str}/{flag:str}",
         status_code=200,
@@ -142,9 +140,9 @@ def _commands(services: Services) -> list[Any]:
         if sensor.control != "enabled":
             raise HTTPException(f"{codifier} takes no numbers", status_code=409)
         value = _number(number)
-        taken = await setter.change(sensor, Flag(flag), value)
-        services.audit(request, f"{_NUMBERED[Flag(flag)]} {codifier} {value:g}", taken.text)
-        return taken
+        answer = taken(await setting.change(services.client, sensor, Flag(flag), value))
+        services.audit(request, f"{_NUMBERED[Flag(flag)]} {codifier} {value:g}", answer.text)
+        return answer
 
     return [message, number]
 

@@ -8,8 +8,8 @@ from jph.config.house.loads import Load
 from jph.config.model import Sensor
 from jph.gateway.live.board import Board, Row, announces, obeys
 from jph.gateway.live.commands import FLAGS
-from jph.gateway.live.status import State
 from jph.gateway.view.figures import decimal, figure
+from jph.util.freshness import State
 
 _NUMBERS: Final = re.compile(r"\d+")
 
@@ -171,8 +171,8 @@ def worded(row: Row | None, say: Callable[..., str], code: str = "en") -> tuple[
 def counted(text: str, say: Callable[..., str]) -> str:
     """Say a text with numbers in it in a language: "3 holes" is known as "# holes"."""
     numbers = iter(_NUMBERS.findall(text))
-    parts = (say(_NUMBERS.sub("#", part)) for part in text.split("; "))
-    return re.sub("#", lambda _: next(numbers), "; ".join(parts))
+    services = (say(_NUMBERS.sub("#", part)) for part in text.split("; "))
+    return re.sub("#", lambda _: next(numbers), "; ".join(services))
 
 
 def chips_of(board: Board, heaters: Iterable[Load], *, with_room: bool = False) -> list[Chip]:

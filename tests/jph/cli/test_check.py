@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from jph.cli.check import oddities
+from jph.cli.commands.config import oddities
 from jph.config.model import Network
 from tests.jph.cli.programs import CONSOLE, control, element, setpoint
 

@@ -15,7 +15,7 @@ from collector.energy import tariff
 from collector.energy.account import Account, choose_meter, make_account
 from collector.energy.money import Drawn
 from collector.statistics.local_days import LocalDays
-from jph.cli.cost import as_document, parse_span, show
+from jph.cli.commands.cost import as_document, parse_span, show
 from jph.config.model import Network
 from jph.errors import ConfigError
 from tests.jph.cli.programs import control

@@ -10,7 +10,7 @@ import pytest
 from collector.history.gaps import Gaps, RecordedGap
 from collector.ingest.buffer import Batch
 from collector.ingest.writer import Store
-from jph.cli.gaps import parse_since, show
+from jph.cli.commands.gaps import parse_since, show
 from jph.retransmit import Cause, Gap
 from jph.wire.codec import Quality, Reading
 from tests.jph.cli.programs import control

@@ -11,8 +11,8 @@ import pytest
 
 from collector.history.reading_back import Point
 from collector.statistics.buckets import HOUR_US, MINUTE_US, SECOND_US
-from jph.cli.database import parse_moment
-from jph.cli.plot import plot
+from jph.cli.terminal.database import parse_moment
+from jph.cli.terminal.plot import plot
 from tests.collector.statistics.test_calculator import CHANGE, House, reading
 from tests.jph.cli.programs import control
 

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from jph.cli import entry, main
+from jph.cli import config_path, main
 from jph.cli.main import COMMANDS, CommandTable, cli
 from jph.errors import ConfigError, DuplicateInstance, JphError, Problem
 from tests.support import REPOSITORY
@@ -31,13 +31,13 @@ def test_the_usual_config_is_here_or_beside_control_py(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert entry.default_config() == str(REPOSITORY / "static" / "config.json")
+    assert config_path.default_config() == str(REPOSITORY / "static" / "config.json")
     (tmp_path / "static").mkdir()
     (tmp_path / "static" / "config.json").write_text("{}")
-    assert entry.default_config() == "static/config.json"
-    monkeypatch.setattr(entry, "_BESIDE", tmp_path / "nowhere.json")
+    assert config_path.default_config() == "static/config.json"
+    monkeypatch.setattr(config_path, "_BESIDE", tmp_path / "nowhere.json")
     (tmp_path / "static" / "config.json").unlink()
-    assert entry.default_config() == "static/config.json"
+    assert config_path.default_config() == "static/config.json"
 
 
 def test_the_help_teaches_all_of_them() -> None:

@@ -155,7 +155,7 @@ def test_nobody_answers(config: Path) -> None:
         (["salom", "eco"], "near: Salon"),
         (["14", "eco"], "near: "),
         (["salon", "warm"], "'warm' is no order; the orders are comfort"),
-        (["eco"], "say for whom"),
+        (["eco"], "name a target"),
     ],
 )
 def test_what_is_not_understood(config: Path, words: list[str], told: str) -> None:

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from jph.cli import output
+from jph.cli.terminal import output
 from jph.wire.codec import Value
 
 

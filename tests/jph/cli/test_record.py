@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jph.cli.main import cli
-from jph.cli.output import show_day
-from jph.recorder import store
-from jph.recorder.frames import END, Event, Heard, pack_event, pack_heard
+from jph.cli.terminal.output import show_day
+from jph.recorder import recording_files
+from jph.recorder.frames import END, RecordedDatagram, RecordedEvent, pack_datagram, pack_event
 from jph.recorder.overruns import Overrun, to_line
 from jph.wire.codec import Control, Reading, encode_control, encode_data
 from tests.jph.heating.tellinghouse import telling_house
@@ -20,16 +20,20 @@ AT_MS = 1_795_000_000_000
 
 def heard(source: str, value: float, at_ms: int = AT_MS) -> bytes:
     reading = Reading(5, 1, at_ms, "d", source, "@@", 1, 0, value)
-    return pack_heard(Heard("data", at_ms * 1000, "127.0.0.1", 7002, encode_data(reading)))
+    return pack_datagram(
+        RecordedDatagram("data", at_ms * 1000, "127.0.0.1", 7002, encode_data(reading))
+    )
 
 
 def told(to: str, number: float) -> bytes:
     message = Control(9, 1, AT_MS, "A", "CC", to, 1, number, True)
-    return pack_heard(Heard("control", AT_MS * 1000, "127.0.0.1", 7001, encode_control(message)))
+    return pack_datagram(
+        RecordedDatagram("control", AT_MS * 1000, "127.0.0.1", 7001, encode_control(message))
+    )
 
 
 def event(kind: str, text: str) -> bytes:
-    return pack_event(Event(kind, AT_MS * 1000, text))
+    return pack_event(RecordedEvent(kind, AT_MS * 1000, text))
 
 
 PARTS = [heard("I1", 36.0), told("11", 3), event("shed", "phase 1: 11 shed"), heard("I1", 29.0)]
@@ -39,8 +43,10 @@ PARTS = [heard("I1", 36.0), told("11", 3), event("shed", "phase 1: 11 shed"), he
 def directory(state: Path) -> Path:
     """Write two recordings: 3 is the newest, whatever the clock said."""
     directory = state / "record"
-    store.write(directory / "000002-20270101T000000Z-loss.rec", 0, [event("loss", "P1"), END])
-    store.write(directory / "000003-20261118T110640Z-shed.rec", 0, [*PARTS, END])
+    recording_files.write(
+        directory / "000002-20270101T000000Z-loss.rec", 0, [event("loss", "P1"), END]
+    )
+    recording_files.write(directory / "000003-20261118T110640Z-shed.rec", 0, [*PARTS, END])
     return directory
 
 
@@ -131,8 +137,8 @@ def test_what_is_no_recording(tmp_path: Path, state: Path) -> None:
 
 
 def test_a_message_of_a_later_version_is_counted(state: Path, tmp_path: Path) -> None:
-    later = pack_heard(Heard("data", 0, "", 0, b"\x00" * 40))
-    store.write(state / "record" / "000001-x-shed.rec", 0, [later, *PARTS, END])
+    later = pack_datagram(RecordedDatagram("data", 0, "", 0, b"\x00" * 40))
+    recording_files.write(state / "record" / "000001-x-shed.rec", 0, [later, *PARTS, END])
     done = run(tmp_path, "show")
     assert done.exit_code == 1
     assert "messages that this version cannot read: 1" in done.stderr
@@ -141,7 +147,7 @@ def test_a_message_of_a_later_version_is_counted(state: Path, tmp_path: Path) ->
 
 def test_what_a_file_says_does_not_command_the_terminal(state: Path, tmp_path: Path) -> None:
     parts = [event("shed", "\x1b[2Jgone"), END]
-    store.write(state / "record" / "000001-x-shed.rec", 0, parts)
+    recording_files.write(state / "record" / "000001-x-shed.rec", 0, parts)
     assert "\x1b" not in run(tmp_path, "show").stdout + run(tmp_path, "list").stdout
 
 
@@ -165,8 +171,8 @@ def test_overruns(state: Path, tmp_path: Path) -> None:
     assert "no overrun is noted" in done.stderr
     first = Overrun(AT_MS, AT_MS + 3200, 3.2, 2, 38.0, 30.0, 14.5, ("21", "22"), "under the limit")
     second = Overrun(AT_MS, AT_MS, 90.0, 1, 31.0, 30.0, 90.0, (), "meter silent")
-    path = state / "record" / store.OVERRUNS
-    store.add_lines(path, [to_line(first), '{"cut\n', to_line(second)], most=10)
+    path = state / "record" / recording_files.OVERRUNS
+    recording_files.add_lines(path, [to_line(first), '{"cut\n', to_line(second)], most=10)
     done = run(tmp_path, "overruns")
     lines = done.stdout.splitlines()
     assert lines[1].endswith("3.2 s      2  38 A   30 A   14  21 22")

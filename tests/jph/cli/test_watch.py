@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jph.cli.watch import Printer
+from jph.cli.commands.watch import Printer
 from jph.wire.codec import Control, Flag
 from tests.jph.heating.tellinghouse import telling_house
 

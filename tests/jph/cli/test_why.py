@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from jph.cli.commands.why import choose
 from jph.cli.main import cli
-from jph.cli.why import choose
 from jph.config.model import Network
 from jph.errors import ConfigError
 from jph.heating.facts import Evidence

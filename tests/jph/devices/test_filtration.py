@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jph.devices.filtration import Filtration, Memory, Plan, Rule, Run, Why
+from jph.devices.filtration import (
+    Filtration,
+    FiltrationMemory,
+    FiltrationPlan,
+    FiltrationRule,
+    PumpRun,
+    Reason,
+)
 
 PARIS = ZoneInfo("Europe/Paris")
 HOUR_MS = 3_600_000
@@ -19,50 +26,52 @@ def at(hour: float, day: int = 10, month: int = 7) -> int:
     return round(midnight.timestamp() * 1000 + hour * HOUR_MS)
 
 
-def pool(rule: Rule | None = None, memory: Memory | None = None) -> Filtration:
-    return Filtration(rule or Rule(), PARIS, memory or Memory())
+def pool(rule: FiltrationRule | None = None, memory: FiltrationMemory | None = None) -> Filtration:
+    return Filtration(rule or FiltrationRule(), PARIS, memory or FiltrationMemory())
 
 
 @pytest.mark.parametrize(
     ("warmest", "hours", "why"),
     [
-        (None, 8, Why.UNKNOWN),
-        (4, 2, Why.WINTER),
-        (9.9, 2, Why.WINTER),
-        (10, 5, Why.TEMPERATURE),
-        (26, 13, Why.TEMPERATURE),
-        (29.9, 14.95, Why.TEMPERATURE),
-        (30, 24, Why.HOT),
+        (None, 8, Reason.UNKNOWN),
+        (4, 2, Reason.WINTER),
+        (9.9, 2, Reason.WINTER),
+        (10, 5, Reason.TEMPERATURE),
+        (26, 13, Reason.TEMPERATURE),
+        (29.9, 14.95, Reason.TEMPERATURE),
+        (30, 24, Reason.HOT),
     ],
 )
-def test_the_rule(warmest: float | None, hours: float, why: Why) -> None:
-    assert Rule().hours(warmest) == (hours, why)
+def test_the_rule(warmest: float | None, hours: float, why: Reason) -> None:
+    assert FiltrationRule().hours(warmest) == (hours, why)
 
 
 def test_every_number_can_be_set() -> None:
-    rule = Rule(divisor=3, least_h=6, most_h=9, winter_below_c=5, hot_from_c=99)
+    rule = FiltrationRule(divisor=3, least_h=6, most_h=9, winter_below_c=5, hot_from_c=99)
     assert [rule.hours(c)[0] for c in (6, 24, 36)] == [6, 8, 9]
 
 
 def test_hours_lie_around_the_early_afternoon() -> None:
     water = pool()
     water.hear(24, at(6))
-    assert water.plan(at(6)) == Plan(12, Why.TEMPERATURE, False, Run(at(8), at(20)))
+    assert water.plan(at(6)) == FiltrationPlan(
+        12, Reason.TEMPERATURE, False, PumpRun(at(8), at(20))
+    )
     assert water.plan(at(8)).run
-    late = pool(Rule(middle=time(23)))
+    late = pool(FiltrationRule(middle=time(23)))
     late.hear(24, at(6))
-    assert late.plan(at(6)).ahead == Run(at(12), at(24))
+    assert late.plan(at(6)).ahead == PumpRun(at(12), at(24))
 
 
 def test_what_was_missed_is_made_up_for_while_the_day_lasts() -> None:
     water = pool()
     water.hear(24, at(6))
     water.ran(at(11), 3 * HOUR_MS)
-    assert water.plan(at(15)).ahead == Run(at(15), at(24))
+    assert water.plan(at(15)).ahead == PumpRun(at(15), at(24))
     water.ran(at(23), 8 * HOUR_MS)
-    assert water.plan(at(23)).ahead == Run(at(23), at(24))
+    assert water.plan(at(23)).ahead == PumpRun(at(23), at(24))
     water.ran(at(23.9), HOUR_MS)
-    assert water.plan(at(23.9)) == Plan(12, Why.TEMPERATURE, False, None)
+    assert water.plan(at(23.9)) == FiltrationPlan(12, Reason.TEMPERATURE, False, None)
 
 
 def test_a_warmer_afternoon_makes_the_day_longer_and_a_cooler_morning_not_shorter() -> None:
@@ -81,14 +90,14 @@ def test_a_thermometer_that_fell_silent_counts_on_for_a_while() -> None:
     water = pool()
     water.hear(26, at(9))
     assert [water.plan(at(9, day=day)).hours for day in (11, 12, 13)] == [13, 13, 13]
-    assert water.plan(at(9, day=20)).why == Why.UNKNOWN
+    assert water.plan(at(9, day=20)).why == Reason.UNKNOWN
 
 
 def test_near_freezing_water_is_kept_moving() -> None:
     water = pool()
     water.hear(0.5, at(3))
     plan = water.plan(at(3))
-    assert (plan.run, plan.why) == (True, Why.FROST)
+    assert (plan.run, plan.why) == (True, Reason.FROST)
     water.hear(4, at(5), counts=False)
     assert not water.plan(at(5)).run
 
@@ -104,7 +113,7 @@ def test_water_in_a_still_pipe_does_not_count() -> None:
 def test_days_of_23_and_25_hours(day: int, month: int, hours: int) -> None:
     water = pool()
     water.hear(31, at(1, day, month))
-    assert water.plan(at(0, day, month) + 1).ahead == Run(
+    assert water.plan(at(0, day, month) + 1).ahead == PumpRun(
         at(0, day, month) + 1, at(hours, day, month)
     )
     assert water.plan(at(1, day, month)).hours == hours
@@ -117,15 +126,15 @@ def test_a_restart_loses_nothing() -> None:
     again = pool(memory=water.memory)
     again.ran(at(10.01), 36_000)
     assert len(again.memory.runs) == 1
-    assert again.memory.runs[0] == Run(at(8), at(10.01))
-    assert again.plan(at(10.01)).ahead == Run(at(10.01), at(20))
+    assert again.memory.runs[0] == PumpRun(at(8), at(10.01))
+    assert again.plan(at(10.01)).ahead == PumpRun(at(10.01), at(20))
 
 
 def test_a_run_over_midnight_counts_for_each_day_its_own() -> None:
     water = pool()
     water.ran(at(1, day=11), 3 * HOUR_MS)
     assert water.memory.done_ms == HOUR_MS
-    assert water.memory.runs == (Run(at(0, day=11), at(1, day=11)),)
+    assert water.memory.runs == (PumpRun(at(0, day=11), at(1, day=11)),)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5000), st.floats(-5, 45), st.integers(0, 60))))

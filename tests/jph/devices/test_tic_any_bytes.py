@@ -62,7 +62,8 @@ def test_any_bytes_are_survived_and_kept_within_bounds(chunks: list[bytes]) -> N
     assert len(reader._labels) <= GROUPS_PER_FRAME
     assert len(reader._unknown) <= UNKNOWN_LABELS
     assert reader._candidate_labels <= {*HISTORIQUE, *STANDARD}
-    assert len(meter._held) <= 2 * len(FRAMES)
+    assert len(meter._currents._held) <= 3
+    assert len(meter._held_warnings) <= GROUPS_PER_FRAME
     assert meter._alarms._until.keys() <= FIELDS.keys()
     assert len(capture.last) <= LABELS_KEPT
     assert reader.bytes == sum(map(len, chunks))

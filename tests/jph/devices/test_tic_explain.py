@@ -7,7 +7,7 @@ from jph.devices.tic.capture import REFUSED_KEPT, Capture
 from jph.devices.tic.explain import MEANINGS, describe, show_horodate, why
 from jph.devices.tic.labels import HISTORIQUE, STANDARD
 from jph.devices.tic.line import causes
-from jph.devices.tic.reader import Judged
+from jph.devices.tic.reader import JudgedLine
 from tests.jph.devices.tic_frames import (
     FRAMES,
     HISTORIQUE_SINGLE,
@@ -157,4 +157,4 @@ def test_refused_lines_are_kept_within_bounds() -> None:
     capture = capture_of(b"x\n" * (REFUSED_KEPT + 10))
     assert len(capture.refused) == REFUSED_KEPT
     assert capture.reader.bad == REFUSED_KEPT + 10
-    assert isinstance(capture.refused[0], Judged)
+    assert isinstance(capture.refused[0], JudgedLine)

@@ -13,7 +13,7 @@ import pytest
 from jph.devices.tic import link, watch
 from jph.devices.tic.labels import Mode
 from jph.devices.tic.link import MeterLine
-from jph.devices.tic.reader import MODE_FRAMES, Event
+from jph.devices.tic.reader import MODE_FRAMES, ReaderEvent
 from jph.errors import DeviceError
 from tests.jph.devices.tic_frames import HISTORIQUE_SINGLE, SHORT, STANDARD_SINGLE, even, frame
 from tests.support import until
@@ -57,8 +57,10 @@ async def serving(line: MeterLine) -> AsyncIterator[None]:
             await task
 
 
-def line_to(path: str, mode: Mode | None = None, **more: Any) -> tuple[MeterLine, list[Event]]:
-    heard: list[Event] = []
+def line_to(
+    path: str, mode: Mode | None = None, **more: Any
+) -> tuple[MeterLine, list[ReaderEvent]]:
+    heard: list[ReaderEvent] = []
     log = logging.getLogger("a meter")
     silence_s = more.get("silence_s", 10.0)
     return MeterLine(path, mode, silence_s, heard.extend, lambda silent: None, log), heard

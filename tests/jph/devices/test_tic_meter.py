@@ -151,42 +151,180 @@ def test_facts(lines: tuple[Line, ...], expected: dict[str, object]) -> None:
     assert all(is_field(name) for name in found)
 
 
-def test_the_phases_of_a_frame_leave_together_with_the_last() -> None:
+def begun(*lines: Line, standard: bool = False) -> bytes:
+    """Write the beginning of a frame."""
+    return b"\x02" + rest(*lines, standard=standard)
+
+
+def rest(*lines: Line, standard: bool = False) -> bytes:
+    """Write groups inside a frame."""
+    return b"".join(b"\n" + line(*fields, standard=standard) + b"\r" for fields in lines)
+
+
+def drawn(facts: list[Fact]) -> list[object]:
+    return [fact.value for fact in facts if fact.field.startswith("CURRENT")]
+
+
+def test_the_phases_of_a_frame_leave_together_with_the_power() -> None:
     meter, reader = Meter(EXPIRY_S), FrameReader()
     meter.update(reader.feed(frame(HISTORIQUE_THREE)), 0.0)
-    begun = b"\x02\n" + line("IINST1", "019") + b"\r\n" + line("IINST2", "014") + b"\r\n"
-    assert meter.update(reader.feed(begun), 1.0) == []
-    last = meter.update(reader.feed(line("IINST3", "007") + b"\r"), 1.0)
-    assert [fact.value for fact in last if fact.field.startswith("CURRENT")] == [19, 14, 7]
+    held = begun(("IINST1", "019"), ("IINST2", "014"), ("IINST3", "007"), ("IMAX1", "060"))
+    assert drawn(meter.update(reader.feed(held), 1.0)) == []
+    assert drawn(meter.update(reader.feed(rest(("PAPP", "09200"))), 1.0)) == [19, 14, 7]
 
 
-def test_a_phase_that_has_reached_the_contract_waits_for_no_other() -> None:
+def test_a_phase_that_has_reached_the_contract_waits_for_its_own_power_only() -> None:
     meter, reader = Meter(EXPIRY_S), FrameReader()
-    meter.update(reader.feed(frame(HISTORIQUE_THREE)), 0.0)  # 20 A a phase
-    first = meter.update(reader.feed(b"\x02\n" + line("IINST1", "020") + b"\r"), 1.0)
-    assert first == [Fact("IINST1", 20), Fact("CURRENT_1", 20)]
-    second = meter.update(reader.feed(b"\n" + line("IINST2", "014") + b"\r"), 1.0)
-    assert second == []
-    last = meter.update(reader.feed(b"\n" + line("IINST3", "007") + b"\r"), 1.0)
-    assert [fact.value for fact in last if fact.field.startswith("CURRENT")] == [14, 7]
+    lines = (*STANDARD_THREE, ("SINSTS1", "00700"), ("SINSTS2", "03200"), ("SINSTS3", "00230"))
+    meter.update(reader.feed(frame(lines)), 0.0)  # 20 A a phase
+    held = begun(("IRMS1", "020"), ("IRMS2", "014"), ("IRMS3", "007"), standard=True)
+    assert drawn(meter.update(reader.feed(held), 1.0)) == []
+    first = rest(("SINSTS", "09200"), ("SINSTS1", "04600"), standard=True)
+    assert drawn(meter.update(reader.feed(first), 1.0)) == [20]
+    others = rest(("SINSTS2", "03200"), ("SINSTS3", "01600"), standard=True)
+    assert drawn(meter.update(reader.feed(others), 1.0)) == [14, 7]
 
 
-def test_a_lost_last_phase_holds_the_others_no_longer_than_the_next_group() -> None:
+def test_a_frame_without_power_releases_its_currents_at_its_end() -> None:
     meter, reader = Meter(EXPIRY_S), FrameReader()
-    begun = b"\x02\n" + line("IINST1", "031") + b"\r\nIINST3 0?7 X\r"
-    assert meter.update(reader.feed(begun), 0.0) == []
-    after = meter.update(reader.feed(b"\n" + line("IMAX1", "060") + b"\r"), 0.0)
-    assert after == [Fact("IINST1", 31), Fact("CURRENT_1", 31), Fact("IMAX1", 60)]
+    held = begun(("IINST1", "031"), ("IMAX1", "060"))
+    assert drawn(meter.update(reader.feed(held), 0.0)) == []
+    assert drawn(meter.update(reader.feed(b"\x03"), 0.0)) == [31]
+    # The last frame had no power: the next one does not wait for it.
+    assert drawn(meter.update(reader.feed(begun(("IINST", "031"))), 1.0)) == [31]
 
 
-@pytest.mark.parametrize("label", ["IINST", "IRMS1"])
-def test_one_phase_waits_for_no_other(label: str) -> None:
+def phase_facts(facts: list[Fact], phase: int) -> tuple[object, object, object]:
+    told = {fact.field: fact.value for fact in facts}
+    return (
+        told.get(f"CURRENT_{phase}"),
+        told.get(f"METER_CURRENT_{phase}"),
+        told.get(f"INJECTED_CURRENT_{phase}"),
+    )
+
+
+def changed(lines: tuple[Line, ...], **values: str) -> tuple[Line, ...]:
+    """Return a frame with other values of some labels; an empty one leaves the label out."""
+    return tuple(
+        (label, values.get(label, given)) for label, given in lines if values.get(label, given)
+    )
+
+
+THREE_PHASES: tuple[Line, ...] = (
+    ("ADSC", "031861000003"),
+    ("NGTF", "      BASE      "),
+    ("EASF01", "005000000"),
+    ("IRMS1", "006"),
+    ("IRMS2", "001"),
+    ("IRMS3", "002"),
+    ("PREF", "12"),
+    ("SINSTS", "02120"),
+    ("SINSTS1", "01430"),
+    ("SINSTS2", "00230"),
+    ("SINSTS3", "00460"),
+    ("STGE", "003A8401"),
+)
+ONE_PHASE: tuple[Line, ...] = (
+    ("ADSC", "031961000002"),
+    ("EASF01", "000000012"),
+    ("IRMS1", "018"),
+    ("PREF", "09"),
+    ("SINSTS", "04150"),
+    ("STGE", "003A8401"),
+)
+
+
+def test_a_phase_that_feeds_in_draws_nothing() -> None:
     meter, reader = Meter(EXPIRY_S), FrameReader()
-    lines = HISTORIQUE_SINGLE if label == "IINST" else STANDARD_PRODUCER
-    meter.update(reader.feed(frame(lines)), 0.0)
-    current = line(label, "031", standard=label == "IRMS1")
-    found = meter.update(reader.feed(b"\x02\n" + current + b"\r"), 1.0)
-    assert found == [Fact(label, 31), Fact("CURRENT_1", 31)]
+    before = meter.update(reader.feed(frame(THREE_PHASES)), 0.0)
+    assert [phase_facts(before, n) for n in (1, 2, 3)] == [(6, 6, 0), (1, 1, 0), (2, 2, 0)]
+    solar = changed(THREE_PHASES, IRMS1="024", SINSTS="00000", SINSTS1="00000", STGE="003A8601")
+    found = meter.update(reader.feed(frame(solar)), 1.0)
+    assert [phase_facts(found, n) for n in (1, 2, 3)] == [(0, 24, 24), (1, 1, 0), (2, 2, 0)]
+    # The same current drawn is an overrun again.
+    cloud = changed(THREE_PHASES, IRMS1="024", SINSTS1="05520")
+    assert phase_facts(meter.update(reader.feed(frame(cloud)), 2.0), 1) == (24, 24, 0)
+
+
+def test_feed_in_of_one_phase_and_of_historique_mode() -> None:
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+    solar = changed(ONE_PHASE, SINSTS="00000", STGE="003A8601")
+    assert phase_facts(meter.update(reader.feed(frame(solar)), 0.0), 1) == (0, 18, 18)
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+    lines = (("ISOUSC", "15"), ("IINST", "018"), ("ADPS", "018"), ("PAPP", "00000"))
+    found = meter.update(reader.feed(frame(lines)), 0.0)
+    assert phase_facts(found, 1) == (0, 18, 18)
+    assert Fact("ADPS", 18) in found
+    assert "WARNING_1" not in {fact.field for fact in found if fact.value}
+
+
+def test_a_producer_that_draws_a_few_va_still_feeds_in() -> None:
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+    meter.update(reader.feed(frame(STANDARD_PRODUCER)), 0.0)
+    assert phase_facts(meter.update(reader.feed(frame(STANDARD_PRODUCER)), 1.0), 1) == (0, 4, 4)
+
+
+def test_an_overrun_while_another_phase_feeds_in_warns_of_the_drawing_phase() -> None:
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+    meter.update(reader.feed(frame(THREE_PHASES)), 0.0)
+    lines = changed(
+        THREE_PHASES, IRMS1="024", SINSTS1="00000", IRMS2="021", SINSTS2="04830", STGE="003A8681"
+    )
+    over = meter.update(reader.feed(frame(lines)), 1.0)
+    assert warned(over)["WARNING_2"] == 21
+    assert "WARNING_1" not in {fact.field for fact in over if fact.value}
+
+
+def test_an_exchange_for_a_meter_with_one_phase_changes_the_contract_at_once() -> None:
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+    three = changed(THREE_PHASES, PREF="09")
+    for _ in range(4):
+        found = meter.update(reader.feed(frame(three)), 0.0)
+    assert Fact("SUBSCRIBED_CURRENT", 15) in found
+    doubtful = meter.update(reader.feed(frame(ONE_PHASE)), 1.0)
+    assert drawn(doubtful) == []  # 18 A of an unknown meter are not judged by the old contract
+    found = meter.update(reader.feed(frame(ONE_PHASE)), 2.0)
+    order = [fact for fact in found if fact.field in ("SUBSCRIBED_CURRENT", "CURRENT_1")]
+    assert order == [Fact("SUBSCRIBED_CURRENT", 45), Fact("CURRENT_1", 18)]
+    assert meter.phases == 1
+
+
+def test_one_damaged_line_changes_nothing() -> None:
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+    for _ in range(4):
+        meter.update(reader.feed(frame(ONE_PHASE)), 0.0)
+    damaged = (*changed(ONE_PHASE, PREF="01", ADSC="0300004"), ("IRMS3", "045"))
+    found = meter.update(reader.feed(frame(damaged)), 1.0)
+    told = {fact.field: fact.value for fact in found}
+    assert told["SUBSCRIBED_CURRENT"] == 45
+    assert not {"METER_ADDRESS", "ADSC", "PREF", "IRMS3", "CURRENT_3"} & told.keys()
+    assert told["CURRENT_1"] == 18
+    for _ in range(3):
+        found = meter.update(reader.feed(frame(changed(ONE_PHASE, PREF="06"))), 2.0)
+    assert Fact("SUBSCRIBED_CURRENT", 30) in found  # another contract of the same meter
+
+
+@pytest.mark.parametrize(
+    ("supplier", "name", "number", "expected"),
+    [
+        (" HC et WeekEnd  ", "HEURE WEEK-END  ", 3, ["EASF03", "INDEX_HEURE_WEEK_END"]),
+        ("H SUPER CREUSES ", "H SUPER CREUSE  ", 3, ["EASF03", "INDEX_H_SUPER_CREUSE"]),
+        ("    ZEN FLEX    ", "   HC SOBRIETE  ", 1, ["EASF01", "INDEX_HC_SOBRIETE"]),
+        ("H PLEINE/CREUSE ", " INDEX INACTIF 2", 2, ["EASF02", "INDEX_HP"]),
+        (" HC SEM WE MERC ", "    HP SEMAINE  ", 2, ["EASF02", "INDEX_HP", "INDEX_HP_SEMAINE"]),
+    ],
+)
+def test_each_index_of_a_supplier_has_a_name_of_its_own(
+    supplier: str, name: str, number: int, expected: list[str]
+) -> None:
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+    lines = (("NGTF", supplier), ("LTARF", name), (f"EASF{number:02}", "000011961"))
+    both = frame((*lines, ("NTARF", f"{number:02}")))
+    meter.update(reader.feed(both), 0.0)
+    found = meter.update(reader.feed(both), 1.0)
+    assert [fact.field for fact in found if fact.value == 11961] == expected
+    assert all(is_field(field) for field in expected)
+    assert reader.bad == 0
 
 
 def test_a_warning_expires_unless_renewed() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from jph.devices.tic import Cause, FrameEnd, FrameReader, Group, Mode, checksum, decode, groups
 from jph.devices.tic.line import LONGEST
-from jph.devices.tic.reader import MODE_FRAMES, PLAIN_GROUPS, UNKNOWN_LABELS, Judged
+from jph.devices.tic.reader import MODE_FRAMES, PLAIN_GROUPS, UNKNOWN_LABELS, JudgedLine
 from tests.jph.devices.tic_frames import (
     FRAMES,
     HISTORIQUE_SINGLE,
@@ -193,7 +193,7 @@ def test_frames_without_ends_change_the_mode_too() -> None:
 
 
 def test_each_line_can_be_traced() -> None:
-    told: list[Judged] = []
+    told: list[JudgedLine] = []
     good, bad = line("IINST", "003"), line("IINST", "0q3")
     FrameReader(trace=told.append).feed(b"\x02\n" + good + b"\r\n" + bad + b"\r\nHALF\x04")
     assert [(one.raw, one.offset) for one in told] == [(good, 2), (bad, 15), (b"HALF", 28)]

@@ -93,3 +93,10 @@ def test_relays(relay: int) -> None:
 )
 def test_where_a_meter_comes_from(address: str, expected: Origin | None) -> None:
     assert origin(address) == expected
+
+
+@pytest.mark.parametrize(("this_year", "year"), [(2026, 0), (2029, 2029), (None, 2029)])
+def test_a_meter_is_not_made_in_the_future(this_year: int | None, year: int) -> None:
+    found = origin("022975123456", this_year)
+    assert found is not None
+    assert found.year == year

@@ -177,4 +177,4 @@ def even(data: bytes) -> bytes:
 
 _STANDARD_ONLY = frozenset(
     fields[0] for lines in (STANDARD_SINGLE, STANDARD_THREE, STANDARD_PRODUCER) for fields in lines
-)
+) | {"SINSTS1", "SINSTS2", "SINSTS3"}

@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import httpx
 import pytest
 
+from jph.client.limits import Limits
 from jph.config.model import Network, Sensor
 from jph.gateway.accounts.roles import Role
-from jph.gateway.live.ordering import Orderer
-from jph.gateway.live.setting import Setter
 from jph.gateway.node import Gateway
 from jph.node.node import Node, Settings
 from tests.jph.gateway.houses import house
@@ -45,13 +44,11 @@ def redis(redis_process: RedisProcess) -> RedisProcess:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a gateway that is made after this wait for answers: a disk may be slow, or a processor.
+    """Let a gateway that is made after this wait longer for orders and settings.
 
-    Not for tests in which nobody answers.
+    Not for tests in which no node answers.
     """
-    monkeypatch.setattr(Orderer.__init__, "__defaults__", ((LIMIT_S,),))
-    limits = {**(Setter.__init__.__kwdefaults__ or {}), "limit_s": LIMIT_S}
-    monkeypatch.setattr(Setter.__init__, "__kwdefaults__", limits)
+    monkeypatch.setattr(Gateway, "limits", Limits(order_s=(LIMIT_S,), setting_s=LIMIT_S))
 
 
 @pytest.fixture

@@ -1,15 +1,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jph.recorder.recent_frames import Ring
+from jph.recorder.recent_frames import RecentFrames
 
 
-def kept(ring: Ring, position: int = 0) -> bytes:
+def kept(ring: RecentFrames, position: int = 0) -> bytes:
     return b"".join(bytes(part) for part in ring.since(position))
 
 
 def test_what_came_is_handed_out_from_any_position() -> None:
-    ring = Ring(60, 2**20)
+    ring = RecentFrames(60, 2**20)
     for number in range(10):
         ring.append(bytes([number]), float(number))
     assert kept(ring) == bytes(range(10))
@@ -18,7 +18,7 @@ def test_what_came_is_handed_out_from_any_position() -> None:
 
 
 def test_the_old_goes_and_the_last_minutes_stay() -> None:
-    ring = Ring(seconds=160, max_bytes=2**20)
+    ring = RecentFrames(seconds=160, max_bytes=2**20)
     for second in range(1000):
         ring.append(bytes([second % 256]), float(second))
     # At least what is asked for, and at most a chunk's time more.
@@ -28,7 +28,7 @@ def test_the_old_goes_and_the_last_minutes_stay() -> None:
 
 
 def test_a_flood_never_takes_more_memory_than_allowed() -> None:
-    ring = Ring(seconds=600, max_bytes=100_000)
+    ring = RecentFrames(seconds=600, max_bytes=100_000)
     for number in range(5000):
         ring.append(bytes(100), number / 1000)
         assert ring.size <= 100_000
@@ -38,7 +38,7 @@ def test_a_flood_never_takes_more_memory_than_allowed() -> None:
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=60), st.data())
 def test_whole_frames_only_and_the_newest_of_them(frames: list[bytes], data: st.DataObject) -> None:
-    ring = Ring(seconds=1e9, max_bytes=400)
+    ring = RecentFrames(seconds=1e9, max_bytes=400)
     for number, frame in enumerate(frames):
         ring.append(frame, float(number))
     content = kept(ring)

@@ -3,7 +3,7 @@
 import pytest
 
 from jph.heating.facts import Evidence
-from jph.recorder.triggers import Lookout, Trigger
+from jph.recorder.triggers import EventDetector, Trigger
 from jph.wire.codec import Control, Json, Reading, Value
 from tests.jph.heating.tellinghouse import story, telling_house
 
@@ -15,7 +15,7 @@ class Watcher:
 
     def __init__(self) -> None:
         self.evidence = Evidence(NETWORK)
-        self.lookout = Lookout(NETWORK, self.evidence, "FR", seconds_left=30)
+        self.lookout = EventDetector(NETWORK, self.evidence, "FR", seconds_left=30)
 
     def hear(self, codifier: str, value: Value, now_s: float = 0.0) -> Trigger | None:
         flags = {Json: "j", float: "d", int: "i", str: "s"}

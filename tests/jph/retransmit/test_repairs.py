@@ -19,7 +19,7 @@ from jph.retransmit import Cause, Checkpoint, Gap
 from jph.retransmit.legacy import decode_legacy
 from jph.retransmit.messages import Envelope, Faults
 from jph.retransmit.peers import Outstanding
-from jph.retransmit.resend_log import Journal
+from jph.retransmit.resend_log import ResendLog
 from jph.wire.codec import Control, Reading, decode_data, encode_control, encode_data
 from tests.support import LIMIT_S, REPOSITORY, running, until
 
@@ -149,7 +149,7 @@ async def test_what_a_killed_program_sent_comes_from_its_journal(
     config_file: Callable[..., Path], tmp_path: Path
 ) -> None:
     """The program is killed, and started again, while nobody listens to what it sent last."""
-    settings = {"Journal": {"FlushSeconds": 0.05}}
+    settings = {"ResendLog": {"FlushSeconds": 0.05}}
     path = config_file({**SOURCE, **settings, "SensorInterval": 0.01}, KEEPER)
     net = config.load(str(path))
     keeper = Keeper("KE", net)
@@ -165,7 +165,7 @@ async def test_what_a_killed_program_sent_comes_from_its_journal(
         (epoch,) = {key[1] for key in keeper.kept}
         second = await start_program(path)
         await until(lambda: len({key[1] for key in keeper.kept}) == 2, 3 * LIMIT_S)
-        written = Journal(journal, 10**9, 1e9)
+        written = ResendLog(journal, 10**9, 1e9)
         written.open()
         oldest = written.began("MO", epoch)
         assert oldest is not None
@@ -181,7 +181,7 @@ async def test_what_a_killed_program_sent_comes_from_its_journal(
 
 async def test_a_life_that_nobody_heard_comes_from_the_journal(network: NetworkMaker) -> None:
     """The source starts and ends while the receiver is away; an element speaks only then."""
-    net = network({**SOURCE, "Journal": {"FlushSeconds": 0.05}}, KEEPER, *ELEMENTS)
+    net = network({**SOURCE, "ResendLog": {"FlushSeconds": 0.05}}, KEEPER, *ELEMENTS)
     keeper = Keeper("KE", net)
     async with running(keeper):
         first = Source("MO", net)
@@ -205,21 +205,21 @@ async def test_a_life_that_nobody_heard_comes_from_the_journal(network: NetworkM
 async def test_what_waits_for_the_journal_when_the_node_ends_is_written(
     network: NetworkMaker, tmp_path: Path
 ) -> None:
-    source = Source("MO", network({**SOURCE, "Journal": {"FlushSeconds": 0.02}}))
+    source = Source("MO", network({**SOURCE, "ResendLog": {"FlushSeconds": 0.02}}))
     done = threading.Event()
     async with running(source):
         source._sender._thread.submit(done.wait, LIMIT_S)
         source.send_many([("MO", number) for number in range(20)])
         await until(lambda: source._sender.outbox.journaled == [])
         threading.Timer(0.2, done.set).start()
-    journal = Journal(tmp_path / "state" / "journal" / "MO", 10**9, 1e9)
+    journal = ResendLog(tmp_path / "state" / "journal" / "MO", 10**9, 1e9)
     journal.open()
     (first,) = {track.first for track in source._sender.outbox.buffer.tracks.values()}  # type: ignore[union-attr]
     assert sum(e - s for s, e in journal.held("MO", source._sender.epoch, first)) == 21
 
 
 async def test_a_receiver_that_knows_one_life_gets_the_others(network: NetworkMaker) -> None:
-    net = network({**SOURCE, "Journal": {"FlushSeconds": 0.05}}, KEEPER)
+    net = network({**SOURCE, "ResendLog": {"FlushSeconds": 0.05}}, KEEPER)
     lives = []
     for count in (30, 40, 50):
         source = Source("MO", net)

@@ -1,5 +1,6 @@
 """The ring on disk: what it keeps through restarts, damage and full disks."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -7,10 +8,9 @@ import pytest
 
 from jph.errors import StoreError
 from jph.node.outbox import Outbox
-from jph.retransmit import resend_log as journal_module
 from jph.retransmit.messages import EpochSpan
 from jph.retransmit.resend_buffer import ResendBuffer
-from jph.retransmit.resend_log import Journal, Run
+from jph.retransmit.resend_log import DatagramRun, ResendLog
 from jph.retransmit.resend_store import ResendStore
 from jph.wire.codec import Dialect, Quality, decode_data
 
@@ -21,7 +21,7 @@ class Writer:
     def __init__(self, directory: Path, epoch: int, max_bytes: int = 10**6) -> None:
         self.ring = ResendBuffer(900, 10**6)
         self.outbox = Outbox("AA", epoch, self.ring)
-        self.journal = Journal(directory, max_bytes, 48 * 3600.0)
+        self.journal = ResendLog(directory, max_bytes, 48 * 3600.0)
         self.journal.open()
         self.sent: dict[int, bytes] = {}
 
@@ -35,7 +35,9 @@ class Writer:
             datagrams = [datagram for block in blocks for datagram in block.datagrams()]
             sequences = [decode_data(datagram).sequence for datagram in datagrams]
             runs.append(
-                Run(code, self.outbox.epoch, sequences[0], len(datagrams), b"".join(datagrams))
+                DatagramRun(
+                    code, self.outbox.epoch, sequences[0], len(datagrams), b"".join(datagrams)
+                )
             )
             if code == "AA":
                 self.sent |= dict(zip(sequences, datagrams, strict=True))
@@ -133,20 +135,26 @@ def test_a_full_disk_is_told_and_what_was_written_stays(
     writer.write(10)
     kept = dict(writer.sent)
     real = os.write
-    monkeypatch.setattr(journal_module.os, "write", lambda file, block: real(file, block[:100]))
-    with pytest.raises(StoreError, match="the disk is full"):
-        writer.write(10)
-    monkeypatch.setattr(journal_module.os, "write", real)
+
+    def almost_full(file: int, data: memoryview) -> int:
+        if len(data) < 300:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(file, data[:100])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", almost_full)
+        with pytest.raises(StoreError, match="No space left"):
+            writer.write(10)
     assert writer.journal.find("AA", 7, writer.first, 21) == kept
     writer.write(10)
     assert len(writer.journal.find("AA", 7, writer.first, 31)) == 21
-    assert Writer(tmp_path, 8).journal.damaged == 100
+    assert Writer(tmp_path, 8).journal.damaged == 0
 
 
 def test_a_directory_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be read"):
-        Journal(tmp_path / "file", 10**6, 3600.0).open()
+        ResendLog(tmp_path / "file", 10**6, 3600.0).open()
 
 
 def test_two_instances_that_overlap_keep_all_of_both(tmp_path: Path) -> None:

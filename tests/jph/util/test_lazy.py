@@ -22,7 +22,7 @@ def test_asyncio_loads_no_tls_until_it_is_spoken() -> None:
     told = _python(
         """
 import sys
-from jph.lazy import SELDOM_USED, postpone
+from jph.util.lazy import SELDOM_USED, postpone
 postpone(SELDOM_USED)
 import asyncio
 print("_ssl" in sys.modules)
@@ -38,7 +38,7 @@ print("_ssl" in sys.modules)
 def test_tls_works_once_it_is_used() -> None:
     told = _python(
         """
-from jph.lazy import SELDOM_USED, postpone
+from jph.util.lazy import SELDOM_USED, postpone
 postpone(SELDOM_USED)
 import asyncio, ssl
 
@@ -61,7 +61,7 @@ def test_what_is_loaded_already_stays() -> None:
     told = _python(
         """
 import ssl
-from jph.lazy import SELDOM_USED, postpone
+from jph.util.lazy import SELDOM_USED, postpone
 postpone(SELDOM_USED)
 import sys
 print(sys.modules["ssl"] is ssl)

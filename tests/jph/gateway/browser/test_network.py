@@ -114,7 +114,7 @@ async def test_a_node_that_does_not_answer_is_told(show: Show) -> None:
     page = await show("/network", width=390, role=Role.OPERATOR)
     await line(page, "P1").get_by_role("button").click()
     await page.get_by_role("dialog").get_by_role("button", name="Ping").click()
-    await expect(page.locator("#answer")).to_have_text("P1 did not answer within 1 s")
+    await expect(page.locator("#answer")).to_have_text("P1 did not answer within 2 s")
     await expect(page.locator("#answer")).to_have_attribute("data-mood", "bad")
 
 
@@ -124,7 +124,7 @@ async def test_all_are_asked_at_once(show: Show) -> None:
     dialog = page.locator("#everybody")
     await expect(dialog.locator("#everybody-said")).to_contain_text("nodes answered")
     await expect(dialog).to_contain_text("TI answered in")
-    await expect(dialog).to_contain_text("P1 did not answer within 1 s")
+    await expect(dialog).to_contain_text("P1 did not answer within 2 s")
 
 
 @pytest.mark.usefixtures("patient")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from jph.gateway.live.status import Sign, State, is_active, losses_of, stamp_of, state_of
+from jph.gateway.live.status import Sign, is_active, losses_of, stamp_of
+from jph.util.freshness import State, state_of
 
 HOUR_MS = 3_600_000
 

@@ -70,7 +70,7 @@ async def test_all_are_asked_and_each_answers_for_itself(
     by_code = {each["codifier"]: each for each in answers}
     assert by_code["TI"]["answered"] is True
     assert by_code["P1"]["answered"] is False
-    assert by_code["P1"]["text"] == "P1 did not answer within 1 s"
+    assert by_code["P1"]["text"] == "P1 did not answer within 2 s"
     assert "CC" not in by_code
     await operator.post("/api/network/halt")
     assert meter.active is False

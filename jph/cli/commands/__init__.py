@@ -1,0 +1,1 @@
+"""One command of control.py a file."""

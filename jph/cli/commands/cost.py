@@ -1,0 +1,208 @@
+"""`cost`: what the energy of a day, a week, a month or a year cost."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from collector.db.connecting import connect, transaction
+from collector.db.place import dsn_of
+from collector.energy import money, tariff
+from collector.energy.account import Account, Span, choose_meter, make_account
+from collector.energy.cost import Bill, Wh, month_of
+from collector.energy.meters import indexes
+from collector.energy.tariff import PERIODS, Tariff
+from collector.statistics.local_days import ONE_DAY
+from jph.cli.terminal.context import App, json_option
+from jph.cli.terminal.output import echo_json, table
+from jph.config.model import Network
+from jph.errors import ConfigError
+
+_HEAD: Final = ("", "kWh")
+_WORDS: Final = {
+    "BASE": "all hours",
+    "HC": "off-peak",
+    "HP": "peak",
+    "HN": "normal",
+    "PM": "moving peak",
+    "HCJB": "blue, off-peak",
+    "HPJB": "blue, peak",
+    "HCJW": "white, off-peak",
+    "HPJW": "white, peak",
+    "HCJR": "red, off-peak",
+    "HPJR": "red, peak",
+}
+
+
+@click.command()
+@click.option("--day", metavar="2026-10-05", help="One local day.")
+@click.option("--week", metavar="2026-W41", help="One week, Monday to Sunday.")
+@click.option("--month", metavar="2026-10", help="One month.  [default: the running one]")
+@click.option("--year", metavar="2026", help="One year: the sum of its months.")
+@click.option("--meter", metavar="CODE", help="Of this meter, where there are several.")
+@click.option(
+    "--tariffs",
+    "path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What it would have cost with the Tariffs of this file.",
+)
+@click.option("--rebuild", is_flag=True, help="Count all energy and hours anew first.")
+@json_option
+@click.pass_obj
+def cost(
+    app: App,
+    day: str | None,
+    week: str | None,
+    month: str | None,
+    year: str | None,
+    meter: str | None,
+    path: Path | None,
+    rebuild: bool,
+    as_json: bool,
+) -> None:
+    """Show what electricity cost, by tariff period, to the cent.
+
+    Each line is computed exactly for each calendar month and rounded once, half a cent up. What the
+    running month will cost is told as if it went on as it began.
+    """
+    network = app.network
+    days = money.local_days(network)
+    now = datetime.now(days.zone)
+    chosen = {"day": day, "week": week, "month": month, "year": year}
+    span = parse_span({key: text for key, text in chosen.items() if text}, now.date())
+    tariffs = _tariffs(network, path)
+    code, of_meter = choose_meter(network, tariffs, meter)
+    connection = connect(dsn_of(app.network), "cost")
+    try:
+        if rebuild:
+            with transaction(connection) as cursor:
+                money.rebuild(cursor, network, round(now.timestamp() * 1000))
+        with transaction(connection) as cursor:
+            total = not any(i.period in PERIODS for i in indexes(network) if i.meter == code)
+            read = money.read_energy(cursor, code, span.first, span.after, total=total)
+    finally:
+        connection.close()
+    account = make_account(span, code, of_meter, read.within(days.zone), days, now)
+    if as_json:
+        echo_json(as_document(account))
+    else:
+        for line in show(account):
+            click.echo(line)
+
+
+def parse_span(chosen: dict[str, str], today: date) -> Span:
+    """Return the days that the options mean; the running month if there are none.
+
+    Raises:
+        click.UsageError: more than one is given, or one cannot be read.
+    """
+    if len(chosen) > 1:
+        raise click.UsageError("give one of --day, --week, --month and --year")
+    kind, text = next(iter(chosen.items()), ("month", f"{today:%Y-%m}"))
+    shape, start = {
+        "day": (r"\d{4}-\d\d-\d\d", "{}"),
+        "week": (r"\d{4}-W\d\d", "{}-1"),
+        "month": (r"\d{4}-\d\d", "{}-01"),
+        "year": (r"\d{4}", "{}-01-01"),
+    }[kind]
+    try:
+        if not re.fullmatch(shape, text):
+            raise ValueError
+        first = date.fromisoformat(start.format(text))
+        after = {
+            "day": first + ONE_DAY,
+            "week": first + timedelta(days=7),
+            "month": month_of(first)[1],
+            "year": date(first.year + 1, 1, 1),
+        }[kind]
+    except (ValueError, OverflowError):
+        raise click.UsageError(f"--{kind}: there is no {kind} {text!r}") from None
+    return Span(text, first, after)
+
+
+def show(account: Account) -> list[str]:
+    """Lay a bill out as lines."""
+    span, drawn = account.span, account.drawn
+    last = account.bill.after - ONE_DAY
+    lines = [f"{span.name}, meter {account.meter}: {span.first} to {last}", ""]
+    if drawn.since is None:
+        hint = "it is counted every 10 minutes, --rebuild counts now"
+        return [*lines, f"nothing is known of the energy in this time ({hint})"]
+    rows = [*_rows(account.bill), ("total", _kwh(account.bill.wh), _money(account.bill.cents))]
+    lines += table((*_HEAD, account.currency), rows, right=f"kWh {account.currency}")
+    return [*lines, "", *_notes(account)]
+
+
+def as_document(account: Account) -> dict[str, Any]:
+    """Return a bill as JSON; amounts are decimal texts, energy whole Wh."""
+    billed, drawn, expected = account.bill, account.drawn, account.expected
+    return {
+        "meter": account.meter,
+        "from": billed.first,
+        "until": account.bill.after - ONE_DAY,
+        "currency": account.currency,
+        "lines": [
+            {
+                "tariff": line.tariff,
+                "what": line.what,
+                "wh": None if line.wh is None else round(line.wh),
+                "amount": _money(line.cents),
+            }
+            for line in billed.lines
+        ],
+        "wh": round(billed.wh),
+        "amount": _money(billed.cents),
+        "estimated_wh": drawn.estimated,
+        "unpriced_wh": {period: round(wh) for period, wh in billed.unpriced.items()},
+        "known_from": drawn.since,
+        "known_until": drawn.until,
+        "expected": expected and {"wh": round(expected.wh), "amount": _money(expected.cents)},
+    }
+
+
+def _tariffs(network: Network, path: Path | None) -> tuple[Tariff, ...]:
+    raw: Any = network.tariffs
+    if path is not None:
+        try:
+            raw = json.loads(path.read_bytes())["Tariffs"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f'{path} is no JSON with a list "Tariffs": {error!r}') from error
+    if not isinstance(raw, list) or not raw:
+        hint = "examples are in static/tariffs, --tariffs FILE tries one"
+        raise ConfigError(f"no Tariffs: what does a kWh cost? ({hint})")
+    return tariff.read(raw)
+
+
+def _rows(billed: Bill) -> Iterator[tuple[str, str, str]]:
+    shown = ""
+    for line in billed.lines:
+        if line.tariff != shown:
+            shown = line.tariff
+            yield (shown, "", "")
+        kwh = "" if line.wh is None else _kwh(line.wh)
+        yield (f"  {_WORDS.get(line.what, line.what)}", kwh, _money(line.cents))
+
+
+def _notes(account: Account) -> Iterator[str]:
+    drawn, expected = account.drawn, account.expected
+    if expected is not None:
+        told = f"{_money(expected.cents)} {account.currency}, {_kwh(expected.wh)} kWh"
+        yield f"if it goes on so, {account.span.name} comes to {told}"
+    if drawn.since is not None and drawn.until is not None:
+        yield f"known from {drawn.since:%Y-%m-%d %H:%M} to {drawn.until:%Y-%m-%d %H:%M}"
+    if drawn.estimated:
+        yield f"{_kwh(drawn.estimated)} kWh of it were drawn while no reading came for over an hour"
+    for period, wh in account.bill.unpriced.items():
+        yield f"not priced: {_kwh(wh)} kWh {_WORDS.get(period, period)} (no tariff has a price)"
+
+
+def _kwh(wh: Wh) -> str:
+    return f"{round(wh) / 1000:.3f}"
+
+
+def _money(cents: int) -> str:
+    return f"{'-' * (cents < 0)}{abs(cents) // 100}.{abs(cents) % 100:02}"

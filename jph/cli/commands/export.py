@@ -1,0 +1,104 @@
+"""`export`: the history into a file that other programs read."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from collector.db.connecting import connect, transaction
+from collector.db.place import dsn_of, zone_of
+from collector.history.export import Progress, beginning, write_csv, write_sqlite
+from collector.history.reading_back import Range
+from collector.statistics.touched import all_codifiers
+from jph.cli.terminal.context import App, codifier
+from jph.cli.terminal.database import parse_moment
+from jph.errors import StoreError
+from jph.util import durable
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+_SQLITE: Final = frozenset({".sqlite", ".sqlite3", ".db"})
+
+
+@click.command()
+@click.argument("codes", nargs=-1, type=codifier, metavar="[CODE]...")
+@click.option("--from", "start", default="1970-01-01", metavar="7d|DATE", help="[default: all]")
+@click.option("--to", "end", default="now", metavar="7d|DATE", show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="FILE.csv, FILE.sqlite, or - for CSV to standard output.",
+)
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.pass_obj
+def export(
+    app: App, codes: tuple[str, ...], start: str, end: str, output: Path, force: bool
+) -> None:
+    r"""Write the readings of these codifiers, or of all, exactly as they were sent.
+
+    \b
+      control.py export I1 I2 I3 --from 2026-10-01 --to 2026-11-01 -o october.csv
+      control.py export -o house.sqlite
+
+    A SQLite file has the statistics too, in tables of their own.
+    """
+    if str(output) != "-" and output.exists() and not force:
+        raise click.UsageError(f"{output} is there already; --force replaces it")
+    for code in codes:
+        app.network.sensor(code)
+    zone = zone_of(app.network)
+    now = datetime.now(zone)
+    moments = [parse_moment(text, now, zone) for text in (start, end)]
+    start_ms, end_ms = (round(moment.timestamp() * 1000) for moment in moments)
+    with closing(connect(dsn_of(app.network), "export", read_only=True)) as connection:
+        with transaction(connection) as cursor:
+            asked = [Range(code, start_ms, end_ms) for code in codes or all_codifiers(cursor)]
+            wanted = [beginning(cursor, each) for each in asked]
+        with _bar(wanted) as progress:
+            count = _write(connection, wanted, output, progress)
+    click.echo(f"{count} readings of {len(wanted)} codifiers", err=True)
+
+
+def _write(
+    connection: "connection", wanted: Sequence[Range], output: Path, progress: Progress
+) -> int:
+    """Write a file under another name until it is whole."""
+    if str(output) == "-":
+        return write_csv(connection, wanted, sys.stdout, progress)
+    part = output.with_name(f".{output.name}.part")
+    try:
+        part.unlink(missing_ok=True)
+        if output.suffix in _SQLITE:
+            count = write_sqlite(connection, wanted, part, progress)
+        else:
+            with part.open("w", encoding="utf-8", newline="") as file:
+                count = write_csv(connection, wanted, file, progress)
+        durable.put_in_place(part, output)
+    except OSError as error:
+        raise StoreError(f"cannot write {output}: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return count
+
+
+@contextmanager
+def _bar(wanted: Sequence[Range]) -> Iterator[Progress]:
+    """Show on a terminal how far through the time of all codifiers it is, in seconds."""
+    starts, total_s = {}, 0
+    for each in wanted:
+        starts[each.codifier] = total_s
+        total_s += max(0, each.end_ms - each.start_ms) // 1000
+    with click.progressbar(length=total_s, label="writing", file=sys.stderr) as bar:
+
+        def progress(each: Range, reached_ms: int) -> None:
+            position = starts[each.codifier] + max(0, reached_ms - each.start_ms) // 1000
+            bar.update(position - bar.pos)
+
+        yield progress

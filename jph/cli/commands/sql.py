@@ -1,0 +1,252 @@
+"""`sql`: what the history needs of PostgreSQL, printed for psql or applied."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from collector.db.connecting import connect, query, transaction
+from collector.db.place import dsn_of, sql_of, zone_of
+from collector.db.scale import TARGETS
+from collector.db.schema import MIGRATIONS, migrate
+from collector.db.sql_roles import add_web_user, create_database, grant_all
+from collector.db.statistics_schema import LATE_LOCK, WIDTHS
+from collector.db.views import sync_views, views_of
+from collector.energy.meters import phases
+from collector.statistics.buckets import to_datetime, to_us
+from collector.statistics.calculator import Calculator
+from collector.statistics.touched import all_codifiers
+from collector.statistics.touched import rebuild as touch_again
+from jph.cli.terminal.context import App, codifier
+from jph.config.model import Sql
+from jph.config.stores import DATABASE, read_password
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor
+
+_SALT_BYTES: Final = 16
+_OF_CODIFIERS: Final = (
+    *("reading", "packed", "retired", "gap", "touched"),
+    *(f"statistic_{width}" for width in WIDTHS),
+    *("energy_hour", "energy_event", "energy_doubt", "energy_state", "energy_touched"),
+    "heater_hour",
+)
+"""The tables that `truncate` empties, and `phase_hour`; the books of the sources stay, so that
+nothing is asked again."""
+
+apply_option = click.option(
+    "--apply", "applied", is_flag=True, help="Do it, instead of printing SQL for psql."
+)
+only_argument = click.argument("codes", nargs=-1, type=codifier, metavar="[CODE]...")
+all_option = click.option("--all", "everybody", is_flag=True, help="Every codifier.")
+
+
+@click.group()
+def sql() -> None:
+    """Prepare and mend the history's database.
+
+    `database`, `tables`, `views` and `user` print SQL for psql, or do it with --apply. The programs
+    make and update their tables by themselves; what they cannot do is make database and roles.
+    """
+
+
+@sql.command()
+@click.option("--drop", is_flag=True, help="Drop the database first, with all that is in it.")
+@click.option("--admin", metavar="DSN", help="With --apply: how a superuser connects.")
+@apply_option
+@click.pass_obj
+def database(app: App, drop: bool, admin: str | None, applied: bool) -> None:
+    r"""Create the config's database and user, the roles jph_writer and jph_reader.
+
+    \b
+      control.py sql database | sudo -u postgres psql
+      control.py sql database --apply --admin "host=/run/postgresql dbname=postgres user=postgres"
+
+    To let somebody look: CREATE ROLE ann LOGIN PASSWORD '…'; GRANT jph_reader TO ann. The password
+    of the config's user is that of its file, printed as SCRAM-SHA-256 only.
+    """
+    wanted = sql_of(app.network) or Sql(database=DATABASE, user=DATABASE, host="")
+    make = create_database(wanted, _password(wanted), os.urandom(_SALT_BYTES), drop=drop)
+    rights = grant_all(wanted)
+    if not applied:
+        name = wanted.database.replace('"', '""')
+        _print([*make, f'\\connect "{name}"', *rights])
+        return
+    if drop:
+        click.confirm(f"Drop the database {wanted.database} and all that is in it?", abort=True)
+    _run_each(admin or f"{dsn_of(app.network)} dbname=postgres", make)
+    _run_each(f"{admin} dbname={wanted.database}" if admin else dsn_of(app.network), rights)
+
+
+@sql.command()
+@click.option(
+    "--on",
+    "place",
+    type=click.Choice(list(TARGETS)),
+    help="For a database that is still empty: on these, as docs/scale.md says.",
+)
+@apply_option
+@click.pass_obj
+def tables(app: App, place: str | None, applied: bool) -> None:
+    """Create or update the tables, as the collector does when it starts."""
+    if not applied:
+        statements = [*MIGRATIONS, *([TARGETS[place]] if place else [])]
+        _print([each.strip().rstrip(";") for each in statements])
+        return
+    with closing(connect(dsn_of(app.network), "sql")) as connection:
+        migrate(connection)
+    if place:
+        _run_each(dsn_of(app.network), TARGETS[place].splitlines())
+
+
+@sql.command()
+@click.option("--only", type=codifier, metavar="CODE", help="Those of this codifier.")
+@apply_option
+@click.pass_obj
+def views(app: App, only: str | None, applied: bool) -> None:
+    """Create the original's tables as views: sensor_xx, sensor_xx_10min, sensor_xx_hour."""
+    network = app.network
+    chosen = [network.sensor(only)] if only else network.sensors
+    if not applied:
+        for sensor in chosen:
+            for view in views_of(sensor):
+                click.echo(view.statements)
+        return
+    with closing(connect(dsn_of(network), "sql")) as connection:
+        for problem in sync_views(connection, chosen, only=only):
+            click.echo(f"warning: {problem}", err=True)
+
+
+@sql.command()
+@only_argument
+@all_option
+@click.pass_obj
+def rebuild(app: App, codes: tuple[str, ...], everybody: bool) -> None:
+    """Compute the statistics of codifiers again from their readings, as far as those are kept."""
+    chosen = _chosen(app, codes, everybody)
+    calculator = Calculator(dsn_of(app.network), "sql", zone_of(app.network))
+    with closing(calculator):
+        calculator.advance(to_us(datetime.now(UTC)))
+        with transaction(calculator.connection) as cursor:
+            stayed = touch_again(cursor, chosen)
+        for code, until in stayed.items():
+            click.echo(
+                f"{code}: statistics up to {to_datetime(until):%Y-%m-%d} (UTC) stay as they are, "
+                "their readings are kept no longer",
+                err=True,
+            )
+        if not calculator.alone():
+            click.echo("a calculator is running: it will do it", err=True)
+            return
+        done = 0
+        hours = _touched(calculator)
+        with click.progressbar(length=hours, label="computing", file=sys.stderr) as bar:
+            while (changed := calculator.work()) is not None:
+                done += changed
+                bar.update(max(0, (bar.length or 0) - _touched(calculator) - bar.pos))
+        click.echo(f"{done} buckets changed")
+
+
+@sql.command()
+@only_argument
+@all_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def truncate(app: App, codes: tuple[str, ...], everybody: bool, yes: bool) -> None:
+    """Remove the readings, statistics and energy of codifiers for ever; asks first."""
+    chosen = _chosen(app, codes, everybody)
+    whose = "every codifier" if everybody else ", ".join(chosen)
+    if not yes:
+        click.confirm(f"Remove every reading and statistic of {whose}?", abort=True)
+    with _changing(app) as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LATE_LOCK,))
+        for table in _OF_CODIFIERS:
+            if everybody:
+                cursor.execute(f"TRUNCATE {table}")
+            else:
+                cursor.execute(f"DELETE FROM {table} WHERE codifier = ANY(%s)", (chosen,))
+        told = [each.phase for each in phases(app.network) if {*each.codifiers} & {*chosen}]
+        if everybody:
+            cursor.execute("TRUNCATE phase_hour")
+        else:
+            cursor.execute("DELETE FROM phase_hour WHERE phase = ANY(%s::smallint[])", (told,))
+    click.echo(f"removed what there was of {whose}")
+
+
+@sql.command()
+@click.argument("name")
+@click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True)
+@apply_option
+@click.pass_obj
+def user(app: App, name: str, password: str, applied: bool) -> None:
+    """Let NAME log in to the original's page, or change the password; a hash is kept of it.
+
+    The original's web program reads its users from this table. The gateway keeps its own
+    accounts, which are there without PostgreSQL too: see `control.py user`.
+    """
+    if not name.strip() or not password:
+        raise click.UsageError("a user has a name and a password")
+    statement = add_web_user(name, password, os.urandom(_SALT_BYTES))
+    if not applied:
+        _print([statement])
+        return
+    with _changing(app) as cursor:
+        cursor.execute(statement)
+    click.echo(f"{name} may log in")
+
+
+def _chosen(app: App, codes: Sequence[str], everybody: bool) -> list[str]:
+    """Return the codifiers that are meant; with --all those that ever sent something.
+
+    Raises:
+        click.UsageError: none or both were named.
+    """
+    if bool(codes) == everybody:
+        raise click.UsageError("name codifiers, or --all of them")
+    if not everybody:
+        return [app.network.sensor(code).codifier for code in codes]
+    with _changing(app) as cursor:
+        return all_codifiers(cursor)
+
+
+@contextmanager
+def _changing(app: App) -> "Iterator[cursor]":
+    """Give a cursor on the history, one transaction."""
+    with closing(connect(dsn_of(app.network), "sql")) as opened, transaction(opened) as cursor:
+        yield cursor
+
+
+def _touched(calculator: Calculator) -> int:
+    """Return how much is to be computed, in hours of readings."""
+    ((hours,),) = query(
+        calculator.connection,
+        "SELECT coalesce(sum(extract(epoch FROM to_time - from_time)), 0)::bigint / 3600 "
+        "FROM touched",
+    )
+    return int(hours)
+
+
+def _password(sql: Sql) -> str:
+    return read_password(sql.password) if sql.password else ""
+
+
+def _print(statements: Iterable[str]) -> None:
+    for statement in statements:
+        click.echo(statement if statement.startswith("\\") else f"{statement};")
+
+
+def _run_each(dsn: str, statements: Iterable[str]) -> None:
+    """Run statements one after the other, none in a transaction: databases are made so.
+
+    Raises:
+        StoreError: one was refused.
+    """
+    with closing(connect(dsn, "sql")) as connection:
+        connection.autocommit = True
+        for statement in statements:
+            with transaction(connection) as cursor:
+                cursor.execute(statement)

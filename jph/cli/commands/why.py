@@ -1,0 +1,149 @@
+"""`why`: explains the state of a heater from the messages on the bus."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+
+from jph.cli.terminal.context import App, json_option, run_async
+from jph.cli.terminal.output import echo_json
+from jph.client.evidence import gather
+from jph.config.house.loads import Load
+from jph.config.model import Network
+from jph.errors import ConfigError, JphError
+from jph.heating.explain import explain, explain_phase
+from jph.heating.facts import Evidence
+from jph.node.outbox import now_ms
+
+_MARGIN_S: Final = 0.5
+_LONGEST_WAIT_S: Final = 12.0
+
+
+@click.command()
+@click.argument("what", nargs=-1, metavar="[HEATER|ROOM|PHASE]")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long to listen at most.  [default: the longest SensorInterval of the nodes asked, "
+    f"at most {_LONGEST_WAIT_S:g} s]",
+)
+@json_option
+@click.pass_obj
+def why(app: App, what: tuple[str, ...], wait_s: float | None, as_json: bool) -> None:
+    r"""Explain why a heater is on or off: its order, its author, what sheds it, until when.
+
+    \b
+      control.py why 21             a heater
+      control.py why living room    every heater of a room
+      control.py why phase 2        every heater of a phase; 2 will do
+      control.py why                everything that is shed now
+
+    It listens on the bus until every node concerned has answered, and names what stays unknown.
+    Exit status 1 if no node answers at all.
+    """
+    evidence = Evidence(app.network)
+    chosen = choose(evidence, " ".join(what))
+    if wait_s is None:
+        wait_s = _patience(app.network, evidence, chosen) * app.patience
+    run_async(_listen(app, evidence, chosen, wait_s))
+    if not evidence.heard:
+        raise JphError(f"no node reports heaters or phases within {wait_s:g} s")
+    if not what:
+        chosen = [h for h in chosen if evidence.heater(h.codifier).shed]
+    show = _show_json if as_json else _show
+    show(app.network, evidence, chosen, bool(what))
+
+
+def choose(evidence: Evidence, what: str) -> list[Load]:
+    """Return the heaters meant by a codifier, a room, a phase, or (nothing) all.
+
+    Raises:
+        ConfigError: there is nothing of that name; names what there is.
+    """
+    heaters = list(evidence.wiring.heaters.values())
+    if not heaters:
+        raise ConfigError("the configuration has no heaters: no PilotCard with Wires")
+    wanted = what.casefold().strip()
+    if wanted.upper() in evidence.wiring.heaters:
+        return [evidence.wiring.heaters[wanted.upper()]]
+    digit = wanted.removeprefix("phase").removeprefix("l").strip()
+    tests = (
+        lambda h: not wanted,
+        lambda h: str(h.phase) == digit,
+        lambda h: h.room.casefold() == wanted,
+        lambda h: wanted in h.room.casefold(),
+    )
+    for test in tests:
+        if found := [heater for heater in heaters if test(heater)]:
+            return found
+    rooms = ", ".join(sorted({h.room for h in heaters if h.room})) or "none are named"
+    raise ConfigError(
+        f"{what!r} is no heater, room or phase; rooms: {rooms}; "
+        f"heaters: {' '.join(h.codifier for h in heaters)}"
+    )
+
+
+def _nodes(evidence: Evidence, chosen: Sequence[Load]) -> set[str]:
+    """Return the cards and shedders of these heaters."""
+    phases = {heater.phase for heater in chosen}
+    shedders = {r.shedder for n, r in evidence.phases.items() if n in phases}
+    return {heater.actuator.card for heater in chosen} | shedders
+
+
+def _patience(network: Network, evidence: Evidence, chosen: Sequence[Load]) -> float:
+    nodes = _nodes(evidence, chosen)
+    slowest = max(network.sensor(node).sensor_interval for node in nodes)
+    return min(slowest + _MARGIN_S, _LONGEST_WAIT_S)
+
+
+async def _listen(app: App, evidence: Evidence, chosen: Sequence[Load], wait_s: float) -> None:
+    async with app.session(data=True) as session:
+        await gather(session.client, evidence, chosen, _nodes(evidence, chosen), wait_s)
+
+
+def _names(network: Network) -> dict[str, str]:
+    return {s.codifier: s.short_name or s.name for s in network.sensors}
+
+
+def _show(network: Network, evidence: Evidence, chosen: list[Load], asked: bool) -> None:
+    names, now, one = _names(network), now_ms(), len(chosen) == 1 and asked
+    for heater in chosen:
+        facts = evidence.heater(heater.codifier)
+        click.echo("\n  ".join(explain(facts, now, names, with_phase=one)))
+        if not one:
+            click.echo()
+    if one:
+        return
+    if not chosen:
+        click.echo("Nothing is shed.")
+    for number in sorted({h.phase for h in chosen} if asked else evidence.wiring.phases):
+        phase = evidence.phase(number)
+        if phase.shedder and phase.shed is None:
+            shedder = names.get(phase.shedder) or phase.shedder
+            click.echo(f"What is shed on phase {number} is not known: {shedder} sends nothing.")
+        click.echo(explain_phase(phase))
+
+
+def _show_json(network: Network, evidence: Evidence, chosen: list[Load], asked: bool) -> None:
+    names, now = _names(network), now_ms()
+    phases = {h.phase for h in chosen} if asked else set(evidence.wiring.phases)
+    echo_json(
+        {
+            "heaters": [_as_json(evidence, h.codifier, now, names) for h in chosen],
+            "phases": [evidence.phase(number)._asdict() for number in sorted(phases)],
+        }
+    )
+
+
+def _as_json(
+    evidence: Evidence, codifier: str, now: float, names: dict[str, str]
+) -> dict[str, Any]:
+    facts = evidence.heater(codifier)
+    return {
+        **facts._asdict(),
+        "cause": facts.cause._asdict() if facts.cause else None,
+        "phase": facts.phase.phase,
+        "sentences": explain(facts, now, names),
+    }

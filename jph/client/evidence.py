@@ -1,0 +1,37 @@
+"""Collects from the bus what explains the state of heaters."""
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Sequence
+
+from jph.client.client import Client
+from jph.config.house.loads import Load
+from jph.heating.facts import Evidence
+from jph.node.outbox import ping_number
+from jph.wire.codec import Flag, Reading
+
+
+async def gather(
+    client: Client,
+    evidence: Evidence,
+    chosen: Sequence[Load],
+    nodes: Collection[str],
+    limit_s: float,
+) -> None:
+    """Ping `nodes` and note their readings until nothing about `chosen` is missing."""
+    complete = asyncio.Event()
+
+    def take(readings: Sequence[Reading]) -> None:
+        for reading in readings:
+            if reading.flag != "n":
+                evidence.note(reading.source, reading.value)
+        if not evidence.missing(chosen):
+            complete.set()
+
+    async with client.replies.listening(take):
+        for node in sorted(nodes):
+            # A ping makes a node send the readings that it sends rarely otherwise.
+            client.send(Flag.PING, node, ping_number())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await complete.wait()

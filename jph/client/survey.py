@@ -1,0 +1,143 @@
+"""State of every codifier, from the messages of both buses. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from jph.config.model import Network, Sensor
+from jph.util.freshness import State, state_of
+from jph.wire.codec import Control, Flag, Reading
+
+CONSOLE_TYPE: Final = "ControlProgram"
+
+
+class CodifierState(NamedTuple):
+    """State of one codifier: `age_s` of its reading by our clock, losses in messages."""
+
+    sensor: Sensor
+    node: str
+    state: State
+    active: bool | None
+    late: bool
+    reading: Reading | None
+    age_s: float | None
+    round_trip_ms: float | None
+    data_lost: int
+    control_lost: int
+
+
+class _Known:
+    """What arrived from one codifier."""
+
+    __slots__ = ("active", "control_s", "reading", "reading_s", "round_trip_ms")
+
+    def __init__(self) -> None:
+        self.active: bool | None = None
+        self.control_s: float | None = None
+        self.reading: Reading | None = None
+        self.reading_s: float | None = None
+        self.round_trip_ms: float | None = None
+
+
+class Survey:
+    """Collects messages; every `now_s` is monotonic, from `started_s` on."""
+
+    def __init__(self, network: Network, console: str, started_s: float) -> None:
+        self._network = network
+        self._console = console
+        self._started_s = started_s
+        self._pinged: tuple[float, float] | None = None
+        self._known = {sensor.codifier: _Known() for sensor in network.sensors}
+
+    def pinged(self, number: float, now_s: float) -> None:
+        """Remember the number of the ping to every node, to time the answers."""
+        self._pinged = (number, now_s)
+
+    def hear_control(self, message: Control, now_s: float) -> None:
+        """Take a control message."""
+        known = self._known.get(message.source)
+        if known is None or message.source == self._console:
+            return
+        known.control_s = now_s
+        known.active = message.active
+        if message.flag == Flag.TIME and self._pinged and message.number == self._pinged[0]:
+            known.round_trip_ms = (now_s - self._pinged[1]) * 1000
+
+    def hear_data(self, readings: Iterable[Reading], now_s: float) -> None:
+        """Take readings."""
+        for reading in readings:
+            known = self._known.get(reading.source)
+            if known is not None and reading.flag != "n":
+                known.reading, known.reading_s = reading, now_s
+
+    def complete(self) -> bool:
+        """Return whether every active codifier has sent its value or, without one, answered."""
+        return all(
+            self._known[s.codifier].reading is not None
+            if s.parent or s.symbol
+            else self._known[s.codifier].control_s is not None
+            for s in self._network.sensors
+            if s.active and s.codifier != self._console and s.type != CONSOLE_TYPE
+        )
+
+    def rows(
+        self, now_s: float, data_lost: Mapping[str, int], control_lost: Mapping[str, int]
+    ) -> list[CodifierState]:
+        """Return the state of every codifier, elements below their node, without consoles."""
+        return [
+            self._row(sensor, node, now_s, data_lost, control_lost)
+            for node in self._network.nodes()
+            if node.type != CONSOLE_TYPE
+            for sensor in (node, *self._network.elements(node.codifier))
+        ]
+
+    def _row(
+        self,
+        sensor: Sensor,
+        node: Sensor,
+        now_s: float,
+        data_lost: Mapping[str, int],
+        control_lost: Mapping[str, int],
+    ) -> CodifierState:
+        known = self._known[sensor.codifier]
+        age_s = None if known.reading_s is None else now_s - known.reading_s
+        state = self._node_state(node, now_s)
+        if sensor.parent is not None:
+            state = state_of(
+                age_s,
+                sensor.timeout_warning,
+                parent=state,
+                listened_s=now_s - self._started_s,
+            )
+        return CodifierState(
+            sensor=sensor,
+            node=node.codifier,
+            state=state,
+            active=self._known[node.codifier].active,
+            late=self._late(sensor, known, now_s),
+            reading=known.reading,
+            age_s=None if age_s is None else round(age_s, 3),
+            round_trip_ms=known.round_trip_ms,
+            data_lost=data_lost.get(sensor.codifier, 0),
+            control_lost=control_lost.get(sensor.codifier, 0),
+        )
+
+    def _late(self, sensor: Sensor, known: _Known, now_s: float) -> bool:
+        """Return whether a codifier that sends readings has sent none for longer than it may."""
+        if known.reading_s is None and sensor.parent is None:
+            return False  # a node need not send readings of its own
+        since_s = self._started_s if known.reading_s is None else known.reading_s
+        return 0 < sensor.timeout_warning < now_s - since_s
+
+    def _node_state(self, node: Sensor, now_s: float) -> State:
+        """Judge a node by its own readings; one without readings by any message of its family."""
+        known = self._known[node.codifier]
+        signs = [known.reading_s] if known.reading_s is not None else self._signs(node)
+        last_s = max((sign for sign in signs if sign is not None), default=None)
+        if last_s is not None and known.active is False:
+            return State.HALTED
+        return state_of(None if last_s is None else now_s - last_s, node.timeout_warning)
+
+    def _signs(self, node: Sensor) -> list[float | None]:
+        elements = self._network.elements(node.codifier)
+        heard = [self._known[element.codifier].reading_s for element in elements]
+        return [self._known[node.codifier].control_s, *heard]
