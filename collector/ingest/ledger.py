@@ -193,8 +193,8 @@ def settle(
 ) -> Settlement:
     """Settle what came and what was given up against an account.
 
-    `gaps` are those recorded within `doubtful`.  A loss that nobody could count is one only where
-    something is known to be missing: a source that just ended may have lost nothing.
+    `gaps` are those recorded within `doubtful`. A loss that could not be counted is a gap of
+    unknown size.
     """
     if account is not None and (new := _continued(key, account, heard, holes)):
         return Settlement(new, account, (), (), ())
@@ -205,9 +205,7 @@ def settle(
     else:
         settle_these = _settle_positions if key[1] else _settle_original
         settled = settle_these(account, heard, counted, gaps)
-    if settled.lost or (account and account.missing):
-        return settled._replace(lost=(*uncounted, *settled.lost))
-    return settled
+    return settled._replace(lost=(*uncounted, *settled.lost)) if uncounted else settled
 
 
 def _settle_positions(

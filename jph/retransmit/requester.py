@@ -231,6 +231,9 @@ class Requester:
         checkpoints = list(checkpoints)
         by_age = sorted(checkpoints, key=lambda checkpoint: checkpoint.last_ms)
         newest = {checkpoint.source: checkpoint for checkpoint in by_age}
+        for checkpoint in _ended(by_age):
+            if not self._log_s(checkpoint.source):
+                self._gaps.append(ReceiveWindow.from_checkpoint(checkpoint, now_s).unknown_end())
         for checkpoint in checkpoints:
             source, epoch = checkpoint.source, checkpoint.epoch
             self._discovery.account(source, epoch, checkpoint.last)
@@ -484,8 +487,7 @@ class Requester:
             self._wake(known, now_s)
             return
         self._gaps += window.give_up_all(Cause.SOURCE_GONE)
-        if window.resumed or (window.floor is None and not window.joined):
-            self._gaps.append(window.unknown_end())
+        self._gaps.append(window.unknown_end())
         self._rest(known)
 
     def _sign_s(self, source: str) -> float:
@@ -494,6 +496,20 @@ class Requester:
 
     def _patience_s(self, source: str) -> float:
         return max(_GIVE_UP_S, self._log_s(source))
+
+
+def _ended(by_age: Iterable[Checkpoint]) -> Iterable[Checkpoint]:
+    """Return the newest checkpoint of each source but the last: its end was not heard.
+
+    A receiver that was killed may not have stored the gap at that end.
+    """
+    newest: dict[str, Checkpoint] = {}
+    ended: dict[str, Checkpoint] = {}
+    for checkpoint in by_age:
+        if (before := newest.get(checkpoint.source)) is not None and before.epoch:
+            ended[checkpoint.source] = before
+        newest[checkpoint.source] = checkpoint
+    return ended.values()
 
 
 def _payload_size(reading: Reading) -> int:

@@ -101,6 +101,8 @@ class Database:
         settled = settle(key, account, heard, holes, rows)
         gaps = {row: gap for row, gap in gaps.items() if row not in settled.healed}
         for gap in settled.lost:
+            if gap.first == gap.stop and any(g.first == g.stop for g in gaps.values()):
+                continue  # the table has one of an epoch
             row = next(self._rows)
             gaps[row] = gap._replace(row=row)
         base = settled.account.last if settled.account else 0
@@ -109,6 +111,10 @@ class Database:
         new = {n for start, count in starts for n in range(start, start + count)} - known
         assert not new & stored, "a second row for what is stored"
         self.books[key] = Book(settled.account, stored | new, gaps)
+
+
+def uncounted(book: Book) -> bool:
+    return any(gap.first == gap.stop for gap in book.gaps.values())
 
 
 def name_of(reading: Reading) -> Name:
@@ -132,11 +138,13 @@ class Source:
     def __init__(self, code: str, random: Random) -> None:
         self.code = code
         self._random = random
+        self.epochs: list[int] = []
         self.start()
 
     def start(self) -> None:
         self.buffer = ResendBuffer(900, 10**6)
         self.outbox = Outbox(self.code, self._random.randrange(1, 2**32))
+        self.epochs.append(self.outbox.epoch)
         self.history = ResendStore(self.outbox.epoch, self.buffer)
 
 
@@ -291,26 +299,34 @@ class World:
     def unaccounted(self) -> list[Name]:
         """Return what was sent and is neither stored nor in a gap, and what is in both.
 
-        What no collector has kept, before the first or behind the last that was heard of an earlier
-        start of a source, is known to nobody.
+        A gap of unknown size tells of readings of an earlier epoch that no collector has heard of.
+        Only what a source sent before it was ever heard is excused.
         """
         kept = set[Name]().union(*(collector.kept for collector in self.collectors))
         return [name for name in self.sent if self._places(name, name in kept) != 1]
 
     def _places(self, name: Name, kept: bool) -> int:
-        """In how many places a reading is; 1 if nobody can know of it."""
+        """In how many places a reading is; 1 if a gap of unknown size tells that it is missing."""
         code, epoch, sequence = name
-        past = epoch != self.sources[code].outbox.epoch
         book = self.database.books.get((code, epoch))
-        if book is None or book.account is None:
-            return int(past and not kept)
-        account = book.account
+        account = book.account if book else None
+        if book is None or account is None:
+            return int(not kept and self._told_before(code, epoch))
         place = position(sequence, account.last)
-        if not kept and (place < account.first or (past and place > account.last)):
-            return 1
-        return (place in book.stored) + sum(
-            gap.first <= place < gap.stop for gap in book.gaps.values()
-        )
+        stored = place in book.stored
+        counted = sum(gap.first <= place < gap.stop for gap in book.gaps.values())
+        if kept or stored or counted or account.first <= place <= account.last:
+            return stored + counted
+        if place > account.last:
+            return int(uncounted(book))
+        return int(uncounted(book) or self._told_before(code, epoch))
+
+    def _told_before(self, code: str, epoch: int) -> bool:
+        """Whether the epoch heard before has a gap of unknown size, or none was heard before."""
+        epochs = self.sources[code].epochs
+        earlier = (self.database.books.get((code, e)) for e in epochs[: epochs.index(epoch)])
+        heard = [book for book in earlier if book is not None and book.account is not None]
+        return not heard or uncounted(heard[-1])
 
     # What may happen
 

@@ -80,7 +80,7 @@ async def test_only_the_named_nodes_are_drilled(path: Path) -> None:
 async def test_nobody_who_receives_readings_is_told(path: Path) -> None:
     async with running(Mouth("MO", config.load(str(path)))):
         done = await asyncio.to_thread(control, path, "drill", "--for", "1s", patience=3)
-        assert (done.returncode, done.stderr) == (1, "nobody who answers receives readings\n")
+        assert (done.returncode, done.stderr) == (1, "no node that answers receives readings\n")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_nobody_there(path: Path) -> None:
     done = control(path, "drill", "--node", "EA", patience=1)
     assert (done.returncode, done.stderr) == (1, "no answer from EA\n")
     done = control(path, "drill", patience=1)
-    assert (done.returncode, done.stderr) == (1, "nobody answers: is no node running?\n")
+    assert (done.returncode, done.stderr) == (1, "no node answers: is none running?\n")
 
 
 def injector(**shares: float) -> FaultInjector[int]:

@@ -340,7 +340,7 @@ def test_what_was_forgotten_before_our_time_is_no_hole_but_after_a_restart_it_is
     world.send(1)
     world.run(5.0)
     lost = world.lost()
-    assert {hole.cause for hole in world.holes} == {Cause.GONE}
+    assert {hole.cause for hole in world.holes if hole.count} == {Cause.GONE}
     assert lost | set(world.delivered) >= set(world.sent[1_002:])
     assert not lost & set(world.delivered)
 
@@ -379,7 +379,10 @@ def test_a_new_start_without_a_journal_is_not_asked_for_the_old_one() -> None:
         world.now_s += 0.1
         asked += [ask.epoch for ask in world.requester.poll(world.now_s)]
     assert 7 not in asked
-    assert world.requester.gaps() == [Gap("AA", 7, 6, 2, Cause.SOURCE_GONE, 5, 9)]
+    assert world.requester.gaps() == [
+        Gap("AA", 7, 6, 2, Cause.SOURCE_GONE, 5, 9),
+        Gap("AA", 7, 9, 0, Cause.SOURCE_GONE, 9, 0),
+    ]
 
 
 def test_what_the_own_kernel_dropped_is_told_apart() -> None:
@@ -532,7 +535,8 @@ def test_gone_may_be_heard_before_the_announcement(
     world.keep(world.requester.take_resent(list(map(reading, range(151, 200))), *told))
     assert wanted(world) == 0
     assert world.delivered[7, 100] == 1
-    assert [(h.first, h.count) for h in world.requester.gaps()] == holes
+    gaps = [(gap.first, gap.count) for gap in world.requester.gaps() if gap.epoch == 7]
+    assert gaps == holes
     asks = [ask for ask in world.requester.poll(world.now_s + 0.5) if ask.epoch == 7]
     assert all(count == 0 for ask in asks for _, count in ask.ranges)
 
