@@ -21,16 +21,18 @@ apt = { $(call apt_install,$(1)) || { apt-get update --quiet=2 && $(call apt_ins
 .PHONY: run test coverage bench lint lock clean
 .DEFAULT_GOAL := run
 
+# A test that hangs ends the run after ten minutes and shows where it waits.
+PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --timeout 600
+
 # `exec`: the supervisor takes the shell's place, so make's signals reach it.
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python control.py up --follow-parent
 
 test: $(VENV)/dev.stamp $(VENV)/system.stamp
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+	@$(PYTEST) $(PYTEST_ARGS)
 
 coverage: $(VENV)/dev.stamp $(VENV)/system.stamp
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
-	    --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	@$(PYTEST) --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 bench: $(VENV)/bench.stamp
 	@$(BIN)/python -m bench

@@ -3,7 +3,7 @@
 Three currents, a reading a second each, in a PostgreSQL of this measurement; all but the last two
 days are packed: some by the calculator, to measure its rate, the others by SQL. The calculator
 computes their statistics. Then the function that pages call,
-`collector.history.reading_back.read_history`, for a day, a month and a year up to now, in turns
+`collector.history.query.read_history`, for a day, a month and a year up to now, in turns
 with a plain SELECT of as many readings by the key of `reading`; with one year stored, and five.
 
     python -m bench.history [--days 10 | --full] [--json FILE]
@@ -27,10 +27,10 @@ from bench.harness import report
 from bench.harness.processes import postgres, short_directory
 from bench.harness.timing import in_turns, percentile
 from collector.db.connecting import connect, query, transaction
-from collector.db.packed_schema import CHUNK
 from collector.db.schema import create_months, create_packed, migrate
+from collector.db.tables import CHUNK
 from collector.history.packing import pack_day, vacuum
-from collector.history.reading_back import Range, read_history
+from collector.history.query import Range, read_history
 from collector.statistics.buckets import to_us
 from collector.statistics.calculator import Calculator
 

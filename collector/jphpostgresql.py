@@ -1,9 +1,9 @@
-"""The collector: every reading of every codifier, into PostgreSQL."""
+"""The kind `jphPostgreSQL`: stores every reading of every codifier in PostgreSQL."""
 
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -12,8 +12,9 @@ from jph.config.model import Sql, state_dir
 from jph.config.stores import postgres_dsn
 from jph.node.node import Node, Settings
 from jph.retransmit import Gap
-from jph.wire.codec import Reading
+from jph.wire.codec import Quality, Reading
 
+_WATCH_S: Final = 1.0
 Commit = Literal["on", "off", "local", "remote_write", "remote_apply"]
 
 
@@ -50,8 +51,9 @@ class PostgresSettings(Settings, frozen=True):
 class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
     """Store every reading once; what is lost for good is stored as a gap.
 
-    What is missing is asked for again, after a restart too. While PostgreSQL is away readings wait
-    on disk. The node's own value is readings stored per minute.
+    Missing readings are requested again, after a restart too. While PostgreSQL does not store,
+    readings wait on disk. The node's own value is readings stored per minute. While nothing can be
+    stored it is 0 with quality stale, and its time is that of the last successful write.
     """
 
     halts = False
@@ -60,7 +62,7 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
     settings: PostgresSettings
 
     async def open(self) -> None:
-        """Begin to collect; PostgreSQL may come later."""
+        """Start to collect; PostgreSQL may come later."""
         self.keeper = Keeper(
             self.codifier,
             self.log,
@@ -72,31 +74,49 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
         self._counted = 0
         self.resume(await self.keeper.open())
         self.spawn(self.keeper.relieve(), "spool")
+        self.spawn(self._watch_storing(), "storing")
         self._storing = self._store()
 
     def on_reload(self) -> None:
-        """Connect anew: the server may be another one now."""
+        """Connect again: the server may be another one now."""
         self._storing.cancel()
         self._storing = self._store()
 
     async def close(self) -> None:
-        """Leave nothing in memory."""
+        """Store or spool what is in memory."""
         await self.keeper.close()
 
     async def on_timer(self, now_ms: int) -> None:
-        """Publish how many readings a minute were stored."""
+        """Publish the readings stored per minute, or since when nothing can be stored."""
         now_s, total = time.monotonic(), self.keeper.total.new
-        if self._counted_since_s is not None:
+        if not self._publish_trouble() and self._counted_since_s is not None:
             self.send(round((total - self._counted) * 60 / (now_s - self._counted_since_s)))
         self._counted, self._counted_since_s = total, now_s
+
+    def _publish_trouble(self) -> bool:
+        """Publish since when nothing can be stored; return whether that is so."""
+        since_ms = self.keeper.not_stored_since_ms
+        if since_ms is not None:
+            self.send(0, timestamp_ms=since_ms, quality=Quality.STALE)
+        return since_ms is not None
+
+    async def _watch_storing(self) -> None:
+        """Publish at once when storing fails, and when it works again."""
+        failing = False
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            if failing != (self.keeper.not_stored_since_ms is not None):
+                failing = not failing
+                if not self._publish_trouble():
+                    self.send(0)
 
     def on_data(self, readings: Sequence[Reading]) -> None:
         """Take readings in."""
         self.keeper.add(readings)
 
-    def on_gaps(self, holes: list[Gap]) -> None:
-        """Take in what will never come."""
-        self.keeper.add_holes(holes)
+    def on_gaps(self, gaps: list[Gap]) -> None:
+        """Take gaps in that will never be filled."""
+        self.keeper.add_gaps(gaps)
 
     def _store(self) -> asyncio.Task[None]:
         self.keeper.batch_interval_s = self.settings.batch_interval

@@ -22,6 +22,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from jph.config import model as config
+from jph.config.fetch import fetch
 from jph.node.node import Node
 from jph.node.outbox import now_ms
 from jph.node.program import default_url, run_nodes
@@ -202,7 +203,7 @@ class jph:
             self._node.bus.open()
 
     def _read_raw(self) -> None:
-        document = config.fetch(self._url)
+        document = fetch(self._url)
         self._network = config.parse(document, self._url)
         self._raw: dict[str, Any] = json.loads(document)
 

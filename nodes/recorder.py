@@ -157,7 +157,8 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
         self._ring.append(pack_datagram(heard), now_s)
 
     def _understand(self, reading: Reading, now_s: float) -> None:
-        self._evidence.note(reading.source, reading.value)
+        doubted = reading.quality not in TRUSTED
+        self._evidence.note(reading.source, reading.value, now_s, doubted=doubted)
         if reading.source in self._masks:
             self._overruns.shed(*self._lookout.gained(reading.source, reading))
         if trigger := self._lookout.hear_data(reading, now_s):
@@ -165,7 +166,7 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
         phase, current = self._currents.get(reading.source), quantity(reading.number)
         if phase is None or current is None or reading.quality not in TRUSTED:
             return
-        limit = self._evidence.phase(phase).limit_a
+        limit = self._evidence.phase(phase, now_s).limit_a
         ended = self._overruns.current(phase, current, limit, now_s, reading.timestamp_ms)
         self._note([ended] if ended else [])
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from jph.config import model as config
+from jph.config.fetch import fetch
 from jph.config.model import Network
 from jph.node.node import Node
 
@@ -95,4 +96,4 @@ class SendCommands:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.ERROR)
-    asyncio.run(Senders(config.parse(config.fetch(sys.argv[1]), sys.argv[1])).run())
+    asyncio.run(Senders(config.parse(fetch(sys.argv[1]), sys.argv[1])).run())

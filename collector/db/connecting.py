@@ -1,4 +1,4 @@
-"""Connections to the history for programs other than the collector; PostgreSQL's errors as ours."""
+"""Connections to the history, and PostgreSQL's errors as `StoreError`."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -12,35 +12,58 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT_S: Final = 5
 
 
-def connect(dsn: str, name: str, *, read_only: bool = False) -> "connection":
-    """Connect as the program `name`; times are UTC.
+def connect(
+    dsn: str,
+    name: str,
+    *,
+    read_only: bool = False,
+    settings: Mapping[str, object] | None = None,
+    any_encoding: bool = False,
+) -> "connection":
+    """Connect as the program `name`; times are UTC, texts UTF-8.
+
+    `settings` are PostgreSQL's for this session; `any_encoding` is for a database that is not the
+    history.
 
     Raises:
-        StoreError: PostgreSQL is away or refuses us.
+        StoreError: PostgreSQL is away or refuses, or the database is not in UTF-8.
     """
     import psycopg2
 
-    options = "-c timezone=UTC" + " -c default_transaction_read_only=on" * read_only
+    options = {"timezone": "UTC", **(settings or {})}
+    if read_only:
+        options["default_transaction_read_only"] = "on"
     try:
-        return psycopg2.connect(
+        opened = psycopg2.connect(
             dsn,
             application_name=f"jph {name}",
+            client_encoding="UTF8",
             connect_timeout=_CONNECT_TIMEOUT_S,
             tcp_user_timeout=2000 * _CONNECT_TIMEOUT_S,
-            options=options,
+            options=" ".join(f"-c {key}={value}" for key, value in options.items()),
         )
     except psycopg2.Error as error:
-        raise StoreError(told(error)) from error
+        raise StoreError(error_text(error)) from error
+    encoding = opened.info.parameter_status("server_encoding")
+    if encoding != "UTF8" and not any_encoding:
+        database = opened.info.dbname
+        opened.close()
+        raise StoreError(
+            f"PostgreSQL: the database {database} has the encoding {encoding}, the history needs "
+            "UTF8: create another one with ENCODING 'UTF8' TEMPLATE template0, as "
+            "`control.py sql database` does"
+        )
+    return opened
 
 
 @contextmanager
 def transaction(connection: "connection") -> "Iterator[cursor]":
-    """Give a cursor; commit at the end of the block, or roll back.
+    """Yield a cursor; commit at the end of the block, or roll back.
 
-    With `autocommit` each statement is its own transaction, and costs no round trips but its own.
+    With `autocommit` each statement is a transaction of its own, without further round trips.
 
     Raises:
-        StoreError: PostgreSQL went away or refuses something.
+        StoreError: PostgreSQL went away or refuses a statement.
     """
     import psycopg2
 
@@ -49,10 +72,10 @@ def transaction(connection: "connection") -> "Iterator[cursor]":
         with whole, connection.cursor() as cursor:
             yield cursor
     except psycopg2.errors.UndefinedTable as error:
-        message = f"no collector of this version has been in this database ({told(error)})"
+        message = f"this database has no tables of this version ({error_text(error)})"
         raise StoreError(message) from error
     except psycopg2.Error as error:
-        raise StoreError(told(error)) from error
+        raise StoreError(error_text(error)) from error
 
 
 def query(
@@ -60,16 +83,16 @@ def query(
     statement: str,
     values: tuple[object, ...] | Mapping[str, object] = (),
 ) -> list[tuple[Any, ...]]:
-    """Return the rows of a statement, a transaction of its own.
+    """Return the rows of a statement, run in a transaction of its own.
 
     Raises:
         StoreError: PostgreSQL went away or refuses it.
     """
     with transaction(connection) as cursor:
-        cursor.execute(statement, values or None)  # without values % is itself
+        cursor.execute(statement, values or None)  # without values % is no placeholder
         return cursor.fetchall()
 
 
-def told(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """Return an error of PostgreSQL as one line."""
-    return f"PostgreSQL: {' '.join(str(error).split())}"
+    return f"PostgreSQL: {' '.join(str(error).split()) or type(error).__name__}"

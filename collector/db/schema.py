@@ -1,87 +1,34 @@
-"""The tables of the history, made and brought up to date by the programs themselves.
+"""Creates the tables of the history and brings them up to date.
 
-Plain SQL for PostgreSQL 14 and later. A migration, once released, is never changed; a new one is
-added at the end of MIGRATIONS.
+The DDL is in `migrations/NNNN_name.sql`, plain SQL for PostgreSQL 14 and later. A migration, once
+released, is never changed; a new one gets the next number. Statements run one by one, name no
+schema (`search_path` decides), and have one subcommand per ALTER; no SQL-language function reads a
+table (Citus refuses such functions). `targets/NAME.sql` changes an empty database for an extension.
 """
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from collector.db.energy_schema import ENERGY_TABLES
-from collector.db.packed_schema import PACKED_TABLES
-from collector.db.sql_roles import WEB_USERS
-from collector.db.statistics_schema import CODIFIERS_BETWEEN, STATISTICS_TABLES
+from collector.db.statements import split
 from jph.errors import StoreError
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
 
-LOCK: Final = 0x6A7068  # "jph": pg_advisory_xact_lock's key for whatever changes tables
+LOCK: Final = 0x6A7068  # "jph"
+"""Advisory lock of a transaction that changes tables."""
 FIRST_MONTH: Final = 2000 * 12
-"""Earlier readings are kept without a partition of their own: a clock that was never set."""
+"""Earlier readings have no partition of their own: their clock was never set."""
+TARGETS: Final = ("timescaledb", "citus")
+"""Extensions for which `target_statements` has SQL."""
 
-MIGRATIONS: Final = (
-    # 1. Readings exactly as sent; one of the four values is not null. `timestamp` is when the value
-    # was true, by the sender's clock. The order of columns leaves no gaps for alignment.
-    """
-    CREATE TABLE reading (
-        timestamp      timestamptz NOT NULL,
-        epoch          bigint NOT NULL,
-        sequence       bigint NOT NULL,
-        value_real     double precision,
-        value_integer  bigint,
-        quality        smallint NOT NULL,
-        codifier       text COLLATE "C" NOT NULL,
-        value_text     text,
-        value_json     json,
-        PRIMARY KEY (codifier, timestamp, epoch, sequence)
-    ) PARTITION BY RANGE (timestamp);
-    -- times for which no month is made: before 2000, or far in the future
-    CREATE TABLE reading_other PARTITION OF reading DEFAULT;
-    -- how far each source is stored, written in the transaction of its readings
-    CREATE TABLE source (
-        codifier   text COLLATE "C" PRIMARY KEY,
-        epoch      bigint NOT NULL,
-        sequence   bigint NOT NULL,
-        timestamp  timestamptz NOT NULL
-    ) WITH (fillfactor = 50);
-    """,
-    # 2. The books of every start of a source: each position (a sequence that goes on counting where
-    # the wire's wraps at 2^31) from `first` to `last` is stored, `missing`, or in a gap.
-    """
-    ALTER TABLE source DROP CONSTRAINT source_pkey;
-    ALTER TABLE source RENAME COLUMN sequence TO last;
-    ALTER TABLE source ALTER COLUMN last DROP NOT NULL, ALTER COLUMN timestamp DROP NOT NULL,
-        ADD COLUMN first bigint, ADD COLUMN missing int8multirange NOT NULL DEFAULT '{}',
-        ADD PRIMARY KEY (codifier, epoch);
-    UPDATE source SET first = last;
-    -- what is lost for good: how many readings from `first` on (null: nobody knows), between which
-    -- times, and why
-    CREATE TABLE gap (
-        id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        codifier   text COLLATE "C" NOT NULL,
-        epoch      bigint NOT NULL,
-        first      bigint NOT NULL,
-        messages   bigint CHECK (messages > 0),
-        from_time  timestamptz,
-        to_time    timestamptz,
-        cause      text NOT NULL,
-        noticed    timestamptz NOT NULL DEFAULT now()
-    );
-    CREATE INDEX ON gap (codifier, epoch, first);
-    CREATE INDEX ON gap (to_time);
-    """,
-    # 3. Statistics of 10 minutes, hours and days.
-    STATISTICS_TABLES,
-    # 4. Energy, sheds and overruns by the hour.
-    ENERGY_TABLES,
-    # 5. Who may log in to the page.
-    WEB_USERS,
-    # 6. Which codifiers have readings.
-    CODIFIERS_BETWEEN,
-    # 7. Readings packed by the day.
-    PACKED_TABLES,
+_VERSIONS: Final = (
+    "CREATE TABLE IF NOT EXISTS jph_schema ("
+    "version integer PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now())"
 )
+_APPLIED: Final = "INSERT INTO jph_schema (version) VALUES ({})"
 # One codifier after the other by the index, however many rows there are.
 _OTHERS: Final = """
     WITH RECURSIVE each AS (
@@ -92,48 +39,80 @@ _OTHERS: Final = """
 """
 
 
+class Migration(NamedTuple):
+    """The statements that bring the schema from `version` - 1 to `version`."""
+
+    version: int
+    statements: tuple[str, ...]
+
+
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """Return all migrations in order."""
+    folder = files("collector.db") / "migrations"
+    found = sorted(
+        (each for each in folder.iterdir() if each.name.endswith(".sql")),
+        key=lambda each: each.name,
+    )
+    return tuple(
+        Migration(int(each.name.split("_")[0]), tuple(split(each.read_text("utf-8"))))
+        for each in found
+    )
+
+
+def schema_statements(after: int = 0) -> Iterator[str]:
+    """Yield every statement that brings an empty database, or one of version `after`, up to date.
+
+    That includes the rows of `jph_schema`: a program that starts afterwards applies nothing twice.
+    """
+    yield _VERSIONS
+    for migration in migrations():
+        if migration.version > after:
+            yield from migration.statements
+            yield _APPLIED.format(migration.version)
+
+
+def target_statements(target: str) -> Iterator[str]:
+    """Yield the statements that change an empty database for an extension of TARGETS."""
+    yield from split((files("collector.db") / "targets" / f"{target}.sql").read_text("utf-8"))
+
+
 def migrate(connection: "connection") -> None:
     """Bring the database to this program's schema; several programs may do so at once.
 
     Raises:
-        StoreError: a newer program has been here.
+        StoreError: a newer program has changed the schema.
     """
     with connection, connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")  # a large table takes its time
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-        cursor.execute(
-            "CREATE TABLE IF NOT EXISTS jph_schema ("
-            "version integer PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now())"
-        )
+        cursor.execute(_VERSIONS)
         cursor.execute("SELECT coalesce(max(version), 0) FROM jph_schema")
         (version,) = cursor.fetchone() or (0,)
-        if version > len(MIGRATIONS):
+        known = migrations()[-1].version
+        if version > known:
             raise StoreError(
-                f"the database has schema {version}, this program knows {len(MIGRATIONS)}: "
+                f"the database has schema {version}, this program knows {known}: "
                 "update this program"
             )
-        for number, statements in enumerate(MIGRATIONS[version:], version + 1):
-            cursor.execute(statements)
-            cursor.execute("INSERT INTO jph_schema (version) VALUES (%s)", (number,))
+        for statement in schema_statements(version):
+            cursor.execute(statement)
 
 
 def create_months(connection: "connection", wanted: Iterable[int]) -> None:
-    """Create the partitions of these months (since the year 0) that are not there yet.
+    """Create the partitions of these months (since the year 0) that do not exist yet.
 
-    None where `reading` is a plain table: something else cuts it into parts (`collector.db.scale`).
+    Where `reading` is a plain table an extension partitions it; then nothing is created.
     """
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-        if not has_months(cursor):
-            return
-        for month in sorted(wanted):
-            cursor.execute("SELECT to_regclass(%s)", (partition(month),))
-            if cursor.fetchone() == (None,):
+        if has_months(cursor):
+            for month in sorted({*wanted}.difference(months_of(cursor, "reading"))):
                 _create_month(cursor, month)
 
 
 def has_months(cursor: "cursor") -> bool:
-    """Whether `reading` is cut into months, by us."""
+    """Return whether `reading` is partitioned by month."""
     cursor.execute("SELECT FROM pg_class WHERE oid = 'reading'::regclass AND relkind = 'p'")
     return cursor.rowcount > 0
 
@@ -150,31 +129,32 @@ def months_of(cursor: "cursor", table: str) -> list[int]:
         "WHERE inhparent = %s::regclass AND relname ~ %s ORDER BY relname",
         (table, rf"^{table}_\d{{4}}_\d\d$"),
     )
-    parts = (name.split("_")[-2:] for (name,) in cursor.fetchall())
-    return [int(year) * 12 + int(month) - 1 for year, month in parts]
+    year_and_month = (name.split("_")[-2:] for (name,) in cursor.fetchall())
+    return [int(year) * 12 + int(month) - 1 for year, month in year_and_month]
 
 
 def create_packed(cursor: "cursor", month: int) -> None:
-    """Create the partition of `packed` for a month, if it is not there."""
-    name = partition(month, "packed")
-    cursor.execute("SELECT to_regclass(%s)", (name,))
-    if cursor.fetchone() == (None,):
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-        cursor.execute(
-            f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF packed FOR VALUES FROM (%s) TO (%s)",
-            (first_day(month), first_day(month + 1)),
-        )
+    """Create the partition of `packed` for a month if it does not exist."""
+    if month in months_of(cursor, "packed"):
+        return
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+    cursor.execute(
+        f"CREATE TABLE IF NOT EXISTS {partition(month, 'packed')} PARTITION OF packed "
+        "FOR VALUES FROM (%s) TO (%s)",
+        (first_day(month), first_day(month + 1)),
+    )
 
 
 def drop_month(cursor: "cursor", month: int, table: str, gone: Iterable[str] = ()) -> bool:
-    """Drop a month's partition if it has rows of nobody but `gone`; tell whether it had.
+    """Drop a month's partition if it has rows of no other codifiers than `gone`.
 
-    Waits a second for whoever uses the table, and no longer: who comes after waits too.
+    Return whether it was dropped. Waits at most a second for other users of the table, because
+    later users wait behind this one.
     """
     name, codifiers = partition(month, table), list(gone)
     cursor.execute("SET LOCAL lock_timeout = '1s'")
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-    for lock in ("", f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE;"):  # nobody writes then
+    for lock in ("", f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE;"):  # then none can write
         cursor.execute(lock + _OTHERS.format(name=name), (codifiers,))
         if cursor.rowcount:
             return False
@@ -183,7 +163,7 @@ def drop_month(cursor: "cursor", month: int, table: str, gone: Iterable[str] = (
 
 
 def _create_month(cursor: "cursor", month: int) -> None:
-    """Create a month's partition with what the default one holds of it."""
+    """Create a month's partition with the rows of the default partition that belong to it."""
     name, start, end = partition(month), first_day(month), first_day(month + 1)
     cursor.execute("LOCK TABLE reading_other IN ACCESS EXCLUSIVE MODE")
     cursor.execute(f"CREATE TABLE {name} (LIKE reading INCLUDING ALL)")
@@ -198,5 +178,5 @@ def _create_month(cursor: "cursor", month: int) -> None:
 
 
 def first_day(month: int) -> str:
-    """Return when a month begins, as PostgreSQL reads it: a moment, or a date."""
+    """Return the start of a month as PostgreSQL reads it: a moment, or a date."""
     return f"{month // 12:04}-{month % 12 + 1:02}-01 00:00+00"

@@ -1,8 +1,7 @@
-"""Roles, database and passwords, as SQL. Pure.
+"""SQL that creates the database and its roles, with password verifiers. Pure.
 
-`jph_writer` may add and change what is in the tables, `jph_reader` may look at all of it but the
-passwords of the page's users. They have no password of their own: they are granted to whoever logs
-in, the config's user first.
+`jph_writer` may add and change rows, `jph_reader` may read everything except the passwords of the
+page's users. These two roles cannot log in: they are granted to users, the config's user first.
 """
 
 import base64
@@ -26,19 +25,10 @@ HIDE_PASSWORDS: Final = f"""
         END IF;
     END $$;
 """
-WEB_USERS: Final = f"""
-    -- who may log in to the page
-    CREATE TABLE web_user (
-        name      text PRIMARY KEY,
-        password  text NOT NULL,  -- scrypt$N$r$p$salt$hash, base64
-        created   timestamptz NOT NULL DEFAULT now()
-    );
-    {HIDE_PASSWORDS.strip()}
-"""
 
 
 def create_database(sql: Sql, password: str, salt: bytes, *, drop: bool = False) -> list[str]:
-    """Return the statements that make roles and database, for a superuser, one after the other."""
+    """Return the statements, for a superuser, that create the roles and the database."""
     user, database = identifier(sql.user), identifier(sql.database)
     login = f"LOGIN PASSWORD {literal(scram(password, salt))}" if password else "LOGIN"
     return [
@@ -51,7 +41,7 @@ def create_database(sql: Sql, password: str, salt: bytes, *, drop: bool = False)
 
 
 def grant_all(sql: Sql) -> list[str]:
-    """Return the statements that give the roles their rights, in the database, now and later."""
+    """Return the statements that grant the roles their rights on present and future tables."""
     database, user = identifier(sql.database), identifier(sql.user)
     later = f"ALTER DEFAULT PRIVILEGES FOR ROLE {user} IN SCHEMA public GRANT"
     write = "SELECT, INSERT, UPDATE, DELETE"
@@ -68,7 +58,7 @@ def grant_all(sql: Sql) -> list[str]:
 
 
 def add_web_user(name: str, password: str, salt: bytes) -> str:
-    """Return the statement that lets `name` log in to the page, or changes the password."""
+    """Return the statement that adds a user of the page, or changes the password."""
     return (
         f"INSERT INTO web_user (name, password) VALUES "
         f"({literal(name)}, {literal(scrypt(password, salt))}) "
@@ -77,23 +67,13 @@ def add_web_user(name: str, password: str, salt: bytes) -> str:
 
 
 def scrypt(password: str, salt: bytes) -> str:
-    """Return what is kept of a password of the page (RFC 7914)."""
+    """Return the hash of a password of the page (RFC 7914)."""
     found = hashlib.scrypt(_normal(password), salt=salt, dklen=32, **_SCRYPT)
     return f"scrypt${'$'.join(map(str, _SCRYPT.values()))}${_text(salt)}${_text(found)}"
 
 
-def is_password(password: str, kept: str) -> bool:
-    """Whether `password` is the one of which `kept` was made."""
-    try:
-        name, _, _, _, salt, _ = kept.split("$")
-        found = scrypt(password, base64.b64decode(salt, validate=True))
-    except ValueError:
-        return False
-    return name == "scrypt" and hmac.compare_digest(found, kept)
-
-
 def scram(password: str, salt: bytes) -> str:
-    """Return PostgreSQL's SCRAM-SHA-256 verifier (RFC 5803), so that no password is ever shown."""
+    """Return PostgreSQL's SCRAM-SHA-256 verifier of a password (RFC 5803)."""
     salted = hashlib.pbkdf2_hmac("sha256", _normal(password), salt, _ITERATIONS)
     client = hmac.digest(salted, b"Client Key", "sha256")
     stored = hashlib.sha256(client).digest()

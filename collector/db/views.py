@@ -9,9 +9,9 @@ import hashlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from collector.db.connecting import told, transaction
+from collector.db.connecting import error_text, transaction
 from collector.db.schema import LOCK
-from collector.db.statistics_schema import WIDTHS
+from collector.db.tables import WIDTHS
 from collector.history.numbers import FINITE, NUMBER, TEXT
 from jph.config.model import Sensor
 
@@ -117,6 +117,6 @@ def _attempt(cursor: "cursor", statements: str) -> list[str]:
         cursor.execute(statements)
     except psycopg2.errors.DependentObjectsStillExist as error:
         cursor.execute("ROLLBACK TO attempt")
-        return [told(error)]
+        return [error_text(error)]
     cursor.execute("RELEASE attempt")
     return []

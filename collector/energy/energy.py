@@ -1,11 +1,16 @@
-"""Energy from what a meter's index says: differences of it, in whole Wh. Pure.
+"""Energy as differences of a meter's index, in whole Wh. Pure.
 
-An index is believed while it only rises, and no faster than the contract can draw. One that falls,
-jumps, or was marked by the meter node is not: it is recorded as an event. Values that go on from
-such a one show that the meter was exchanged or reset: they are believed from its first on, and
-what was drawn between the last old value and the first new one is not known, and not guessed.
+An index value is accepted while it only rises, and no faster than the contract can draw. A value
+that falls, jumps, or was marked by the meter node is rejected and recorded as an event. Values that
+continue from a rejected one show that the meter was exchanged or reset: they are accepted from the
+first of them on, and the energy between the last old and the first new value is unknown and not
+guessed. If the old index comes back afterwards, the values between were a fault: the whole
+difference counts, none of it is lost.
 
-Between two believed values the index is interpolated (whole Wh, rounded down) where an hour ends:
+Another address means another meter once it is confirmed: heard twice, or not contradicted for half
+an hour. Until then the values wait.
+
+Between two accepted values the index is interpolated (whole Wh, rounded down) where an hour ends:
 hours, days and months add up to the last Wh, whatever was lost.
 """
 
@@ -19,9 +24,15 @@ from jph.devices.tic.plausibility import CONFIRMATIONS, EXCESS, SLACK_WH
 
 _MILLI: Final = 1000
 LONGEST_MS: Final = 366 * 24 * HOUR_MS
-"""Values further apart are not joined: a clock was never set, or nobody lived there."""
+"""Values further apart are not joined: the clock was never set, or the house was empty."""
 _LIMIT_PER_VA: Final = round(EXCESS * _MILLI)
-"""Thousandths of a W that may be drawn for each VA of the contract."""
+"""Thousandths of a W that may be drawn for each VA of the contract, for an hour."""
+_LASTING_PER_VA: Final = 1200
+"""The same for longer: no breaker lets a fifth more than the contract pass for hours."""
+_CONFIRMED_MS: Final = HOUR_MS // 2
+"""A new address that is not contradicted for this time is another meter."""
+_MOST_WAITING: Final = 5000
+"""Values that wait for an address to be confirmed; then it counts as confirmed."""
 
 
 class Seen(NamedTuple):
@@ -31,14 +42,15 @@ class Seen(NamedTuple):
     wh: int
 
     def leads_to(self, later: "Seen", limit_va: int) -> bool:
-        """Whether a contract of `limit_va` can have drawn the difference."""
+        """Return whether a contract of `limit_va` can have drawn the difference."""
         rise, time_ms = later.wh - self.wh, later.at_ms - self.at_ms
-        drawn = _LIMIT_PER_VA * limit_va * time_ms // (HOUR_MS * _MILLI)
-        return 0 <= rise <= int(SLACK_WH) + drawn
+        short_ms = min(time_ms, HOUR_MS)
+        allowed = _LIMIT_PER_VA * short_ms + _LASTING_PER_VA * (time_ms - short_ms)
+        return 0 <= rise <= int(SLACK_WH) + allowed * limit_va // (HOUR_MS * _MILLI)
 
 
 class Heard(NamedTuple):
-    """What was stored of an index; `doubted` by the meter node itself."""
+    """A stored index value; `doubted` if the meter node marked it."""
 
     at_ms: int
     wh: int
@@ -46,18 +58,19 @@ class Heard(NamedTuple):
 
 
 class Address(NamedTuple):
-    """What was stored of the meter's own address."""
+    """A stored value of the meter's own address."""
 
     at_ms: int
     text: str
 
 
 class Event(NamedTuple):
-    """Something about an index that people should know.
+    """A fact about an index for the user.
 
-    `kind` is `fell`, `jumped` or `implausible` (the meter node said so) for a value that was not
-    believed; `new index` for values that go on from such a one, believed from then on; `new meter`
-    for another address; `long gap` for values more than LONGEST_MS apart.
+    `kind` is `fell`, `jumped` or `implausible` (marked by the meter node) for a rejected value;
+    `new index` for values that continue from such a one and are accepted from then on; `came back`
+    for the old index after a new one; `new meter` for another address; `long gap` for values more
+    than LONGEST_MS apart.
     """
 
     at_ms: int
@@ -68,26 +81,40 @@ class Event(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Two believed values, one after the other."""
+    """Two consecutive accepted values; `estimated` if the time of the energy is a guess."""
 
     start: Seen
     end: Seen
+    estimated: bool = False
 
 
 class Doubt(NamedTuple):
-    """Values that were not believed, but lead from the first to the last."""
+    """Rejected values that continue from the first to the last."""
 
     first: Seen
     last: Seen
     times: int
 
 
+class Left(NamedTuple):
+    """The last value before a `new index`, and the energy (Wh) counted since in the new one."""
+
+    last: Seen
+    counted: int = 0
+
+
 class State(NamedTuple):
-    """All that the past means for the future of an index."""
+    """Everything the past means for the future of an index.
+
+    `waiting` are the values since another address was heard at `pending`, not confirmed yet.
+    """
 
     believed: Seen | None = None
     doubt: Doubt | None = None
     address: str = ""
+    left: Left | None = None
+    pending: Address | None = None
+    waiting: tuple[Heard, ...] = ()
 
 
 NOTHING: Final = State()
@@ -97,8 +124,8 @@ NOTHING: Final = State()
 class Register:
     """Follow one index from one reading to the next.
 
-    `events` gathers what is noticed, `doubted` when there were values that are not believed though
-    the meter node did.
+    `events` collects events, `doubted` the times of values that are rejected though the meter node
+    did not mark them.
     """
 
     state: State = NOTHING
@@ -109,34 +136,65 @@ class Register:
         """Yield the steps of readings in order of time; `limit_va` is the contract's power."""
         for each in heard:
             if isinstance(each, Address):
-                self._meet(each)
+                yield from self._meet(each, limit_va)
             else:
-                yield from self._hear(each, limit_va)
+                yield from self._take(each, limit_va)
 
-    def _meet(self, address: Address) -> None:
+    def _meet(self, address: Address, limit_va: int) -> Iterator[Step]:
         state = self.state
-        if not address.text or address.text == state.address:
+        if not address.text:
             return
-        if state.address:
-            if state.believed:
-                wh = state.believed.wh
-                self.events.append(Event(address.at_ms, "new meter", wh, None, address.text))
-            self.state = NOTHING
-        self.state = self.state._replace(address=address.text)
+        if not state.address:
+            self.state = state._replace(address=address.text)
+        elif address.text == state.address:
+            yield from self._contradict(limit_va)
+        elif state.pending and state.pending.text == address.text:
+            yield from self._exchange(limit_va)
+        else:
+            yield from self._contradict(limit_va)
+            self.state = self.state._replace(pending=address)
+
+    def _take(self, heard: Heard, limit_va: int) -> Iterator[Step]:
+        pending = self.state.pending
+        if pending is None:
+            yield from self._hear(heard, limit_va)
+            return
+        self.state = self.state._replace(waiting=(*self.state.waiting, heard))
+        long = heard.at_ms - pending.at_ms >= _CONFIRMED_MS
+        if long or len(self.state.waiting) > _MOST_WAITING:
+            yield from self._exchange(limit_va)
+
+    def _contradict(self, limit_va: int) -> Iterator[Step]:
+        """Go on with the same meter: the other address was a fault."""
+        waiting = self.state.waiting
+        self.state = self.state._replace(pending=None, waiting=())
+        for each in waiting:
+            yield from self._hear(each, limit_va)
+
+    def _exchange(self, limit_va: int) -> Iterator[Step]:
+        """Start with another meter, from the time its address was first heard."""
+        pending, waiting, old = self.state.pending, self.state.waiting, self.state.believed
+        if pending is None:
+            return
+        if old:
+            event = Event(pending.at_ms, "new meter", old.wh, None, pending.text)
+            self.events.append(event)
+        self.state = NOTHING._replace(address=pending.text)
+        for each in waiting:
+            yield from self._hear(each, limit_va)
 
     def _hear(self, heard: Heard, limit_va: int) -> Iterator[Step]:
         now, state = Seen(heard.at_ms, heard.wh), self.state
-        old = state.believed
-        if not heard.doubted and (old is None or old.leads_to(now, limit_va)):
-            self.state = state._replace(believed=now, doubt=None)
-            if old is not None and now.at_ms - old.at_ms <= LONGEST_MS:
-                yield Step(old, now)
-            elif old is not None:
-                self.events.append(Event(now.at_ms, "long gap", old.wh, now.wh))
+        old, doubt = state.believed, state.doubt
+        plausible = old is None or old.leads_to(now, limit_va)
+        if old and doubt and doubt.first.wh >= old.wh and doubt.last.leads_to(now, limit_va):
+            # time has made the difference plausible, but not the jump that this value confirms
+            plausible = plausible and old.leads_to(doubt.first, limit_va)
+        if plausible and not heard.doubted:
+            yield from self._accept(now)
             return
         if not heard.doubted:
             self.doubted.append(now.at_ms)
-        doubt = state.doubt
         if doubt is None or not doubt.last.leads_to(now, limit_va):
             self._doubt(heard, old)
             self.state = state._replace(doubt=Doubt(now, now, 1))
@@ -145,11 +203,37 @@ class Register:
         if doubt.times < CONFIRMATIONS or heard.doubted:
             self.state = state._replace(doubt=doubt)
             return
-        from_wh = old.wh if old else None
-        self.events.append(Event(doubt.first.at_ms, "new index", from_wh, doubt.first.wh))
-        self.doubted = [at_ms for at_ms in self.doubted if at_ms < doubt.first.at_ms]
-        self.state = state._replace(believed=now, doubt=None)
-        yield Step(doubt.first, now)
+        yield from self._change(doubt, limit_va)
+
+    def _accept(self, now: Seen) -> Iterator[Step]:
+        old, left = self.state.believed, self.state.left
+        if old is not None and left is not None:
+            left = Left(left.last, left.counted + now.wh - old.wh)
+        self.state = self.state._replace(believed=now, doubt=None, left=left)
+        if old is None:
+            return
+        if now.at_ms - old.at_ms <= LONGEST_MS:
+            yield Step(old, now)
+        else:
+            self.events.append(Event(now.at_ms, "long gap", old.wh, now.wh))
+
+    def _change(self, doubt: Doubt, limit_va: int) -> Iterator[Step]:
+        """Accept the values of a doubt: a new index, or the one before it that came back."""
+        old, left = self.state.believed, self.state.left
+        first, now = doubt.first, doubt.last
+        self.doubted = [at_ms for at_ms in self.doubted if at_ms < first.at_ms]
+        rest = first.wh - left.last.wh - left.counted if left else -1
+        came_back = left is not None and left.last.leads_to(first, limit_va) and rest >= 0
+        kind = "came back" if came_back else "new index"
+        self.events.append(Event(first.at_ms, kind, old.wh if old else None, first.wh))
+        if came_back and left is not None and old is not None:
+            # what the wrong index counted is part of the difference already
+            yield Step(Seen(old.at_ms, first.wh - rest), first, estimated=True)
+            left = None
+        elif old is not None:
+            left = Left(old, now.wh - first.wh)
+        self.state = self.state._replace(believed=now, doubt=None, left=left)
+        yield Step(first, now)
 
     def _doubt(self, heard: Heard, old: Seen | None) -> None:
         if old is not None and heard.wh < old.wh:
@@ -163,10 +247,10 @@ class Register:
 
 @dataclass
 class Amount:
-    """What is known of an index in an hour.
+    """The energy of an index in one hour.
 
-    `estimated` is the part of `wh` that was interpolated over more than an hour without a reading;
-    `known_ms` the time between believed values; `index` the last one, or where the hour ends.
+    `estimated` is the part of `wh` that was interpolated over more than an hour; `known_ms` the
+    time between accepted values; `index` the last one, or where the hour ends.
     """
 
     day: date
@@ -182,23 +266,23 @@ class Amount:
 
 
 class Hours:
-    """Energy by the hour's end (ms): what steps are spread over."""
+    """Spreads steps over hours; `amounts` has the energy by the end of the hour (ms)."""
 
     def __init__(self, days: LocalDays, after_ms: int) -> None:
         self.after_ms = after_ms
-        """Hours up to here are left out."""
+        """Hours up to this time are left out."""
         self.amounts: dict[int, Amount] = {}
         self._days = days
         self._hour = Hour(0, 0, date(1970, 1, 1))
 
     def add(self, step: Step) -> None:
         """Spread a step over the hours it touches."""
-        (at_ms, wh), (end_ms, end_wh) = step
+        (at_ms, wh), (end_ms, end_wh) = step.start, step.end
         if at_ms < self.after_ms:
             if end_ms <= self.after_ms:
                 return
             at_ms, wh = self.after_ms, _between(step, self.after_ms)
-        estimated = end_ms - step.start.at_ms > HOUR_MS
+        estimated = step.estimated or end_ms - step.start.at_ms > HOUR_MS
         while at_ms < end_ms:
             hour = self._at(at_ms + 1)
             edge_ms = min(hour.end_ms, end_ms)
@@ -225,7 +309,7 @@ class Hours:
 
 def _between(step: Step, at_ms: int) -> int:
     """Return the index at a moment of a step."""
-    (start_ms, start), (end_ms, end) = step
+    (start_ms, start), (end_ms, end) = step.start, step.end
     if at_ms >= end_ms:
         return end
     return start + (end - start) * (at_ms - start_ms) // (end_ms - start_ms)

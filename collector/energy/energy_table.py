@@ -21,11 +21,13 @@ from jph.devices.tic.plausibility import LARGEST_VA
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
+LARGEST_WH: Final = 10**15
+"""No index of a house reaches this; sums of a million such values still fit a bigint."""
 MILLISECONDS: Final = "(extract(epoch FROM timestamp) * 1000)::bigint"
 _READINGS: Final = f"""
     SELECT {MILLISECONDS}, codifier, quality, value_text,
-        CASE WHEN value_real >= 0 AND value_real < 9e18 THEN floor(value_real)::bigint
-             WHEN value_integer >= 0 THEN value_integer END
+        CASE WHEN value_real >= 0 AND value_real < {LARGEST_WH} THEN floor(value_real)::bigint
+             WHEN value_integer >= 0 AND value_integer < {LARGEST_WH} THEN value_integer END
     FROM (
         -- as sent: what this decides is not what it decides on
         SELECT * FROM readings_as_sent(%(index)s, %(after)s, %(until)s) UNION ALL
@@ -121,6 +123,8 @@ class _Following:
             since.append(before.believed.at_ms)
         if before.doubt:
             since.append(before.doubt.first.at_ms)
+        if before.pending:
+            since.append(before.pending.at_ms)
         # Hours that end before the last believed index are not changed by anything after it.
         after_ms = max(floor_ms, self._days.hour_of(min(since)).start_ms)
         register = Register(self._state(after_ms))

@@ -1,80 +1,93 @@
-"""The history out of PostgreSQL, reading by reading: into CSV or a SQLite file. Blocks.
-
-Readings come through a cursor of the server: memory stays small however long the history.
-"""
+"""Writes histories as CSV or as a SQLite file. Every function blocks."""
 
 import csv
+import io
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
-from collector.db.connecting import transaction
-from collector.db.statistics_schema import STATISTICS, WIDTHS
-from collector.history.reading_back import Range
+from collector.db.tables import WIDTHS
+from collector.history.query import Level, Range
+from collector.history.stored import as_sent, ordered_buckets, ordered_readings
 from collector.statistics.buckets import to_datetime
+from collector.statistics.statistics import COLUMN_NAMES
 from jph.errors import StoreError
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection, cursor
+    from psycopg2.extensions import connection
 
 COLUMNS: Final = ("codifier", "timestamp_ms", "value", "quality", "epoch", "sequence")
-_MS: Final = "(date_part('epoch', timestamp) * 1000)::bigint"
-_ROWS_AT_ONCE: Final = 5000
-_WHICH: Final = "WHERE codifier = %s AND timestamp > %s AND timestamp <= %s"
-_READINGS: Final = f"""
-    SELECT codifier, {_MS}, value_real, value_integer, coalesce(value_text, value_json::text),
-        quality, epoch, sequence
-    FROM readings(%s, %s, %s) ORDER BY timestamp, epoch, sequence
-"""
-_NEXT: Final = f"SELECT {_MS.replace('timestamp', 'next_reading(%s, %s, %s)')}"
-_DAY_MS: Final = 86_400_000
-_STATISTICS: Final = f"""
-    SELECT codifier, {_MS}, {", ".join(STATISTICS[1:])} FROM statistic_{{width}} {_WHICH}
-    ORDER BY timestamp
-"""
-Row = tuple[Any, ...]
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet takes text that begins with one of these for a formula."""
 Progress = Callable[[Range, int], None]
-"""Is told of whom up to which ms everything was written."""
-
-
-def beginning(cursor: "cursor", wanted: Range) -> Range:
-    """Return a range without the time before its first reading."""
-    cursor.execute(_NEXT, _values(wanted))
-    (first_ms,) = cursor.fetchone() or (None,)
-    return wanted if first_ms is None else wanted._replace(start_ms=first_ms - 1)
+"""Takes a range and the time in ms up to which everything of it is written."""
 
 
 def write_csv(
-    connection: "connection", wanted: Iterable[Range], file: TextIO, progress: Progress
+    connection: "connection",
+    wanted: Iterable[Range],
+    file: TextIO,
+    progress: Progress,
+    *,
+    decimal_comma: bool = False,
 ) -> int:
-    """Write readings, each exactly as it was sent; return how many.
+    """Write readings exactly as they were sent; return how many.
+
+    With `decimal_comma` numbers have a comma and fields are separated by semicolons.
 
     Raises:
         StoreError: PostgreSQL is away.
     """
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(file, lineterminator="\n", delimiter=";" if decimal_comma else ",")
     writer.writerow(COLUMNS)
     written = 0
     for each in wanted:
         for rows in ordered_readings(connection, each):
-            writer.writerows(map(as_sent, rows))
+            sent = map(as_sent, rows)
+            writer.writerows(map(with_comma, sent) if decimal_comma else sent)
             written += len(rows)
             progress(each, rows[-1][1])
         progress(each, each.end_ms)
     return written
 
 
+def with_comma(row: Iterable[object]) -> tuple[object, ...]:
+    """Return a row whose floats are texts with a decimal comma."""
+    return tuple(repr(cell).replace(".", ",") if isinstance(cell, float) else cell for cell in row)
+
+
+def csv_pieces(connection: "connection", wanted: Sequence[Range], level: Level) -> Iterator[bytes]:
+    """Yield CSV: readings as text with their quality, or whole buckets with every statistic.
+
+    Times are ISO 8601 in UTC; the time of a bucket is its end.
+
+    Raises:
+        StoreError: PostgreSQL is away.
+    """
+    if level is Level.RAW:
+        yield _text([("codifier", "time", "value", "quality")])
+        for each in wanted:
+            for rows in ordered_readings(connection, each):
+                yield _text(_row(*as_sent(row)[:4]) for row in rows)
+        return
+    yield _text([("codifier", "time", *COLUMN_NAMES)])
+    for each in wanted:
+        for rows in ordered_buckets(connection, each, level):
+            yield _text(_row(*row) for row in rows)
+
+
 def write_sqlite(
     connection: "connection", wanted: Iterable[Range], path: Path, progress: Progress
 ) -> int:
-    """Make a SQLite file with readings and statistics; return how many readings.
+    """Write readings and statistics into a new SQLite file; return how many readings.
 
     Raises:
         StoreError: PostgreSQL is away, or the file cannot be written.
     """
     written = 0
+    columns = ("codifier", "timestamp_ms", *COLUMN_NAMES)
     try:
         with closing(sqlite3.connect(path)) as file, file:
             _make_tables(file)
@@ -84,51 +97,12 @@ def write_sqlite(
                     written += len(rows)
                     progress(each, rows[-1][1])
                 for width in WIDTHS:
-                    columns = ("codifier", "timestamp_ms", *STATISTICS[1:])
-                    for rows in _batches(connection, _STATISTICS.format(width=width), each):
+                    for rows in ordered_buckets(connection, each, Level(width)):
                         file.executemany(_insert(f"statistic_{width}", columns), rows)
                 progress(each, each.end_ms)
     except sqlite3.Error as error:
         raise StoreError(f"cannot write {path}: {error}") from error
     return written
-
-
-def ordered_readings(connection: "connection", wanted: Range) -> Iterator[list[Row]]:
-    """Yield readings in order, sorted a day at a time: packed ones are not."""
-    while True:
-        with transaction(connection) as cursor:
-            wanted = beginning(cursor, wanted)
-        end_ms = min(wanted.end_ms, (wanted.start_ms // _DAY_MS + 1) * _DAY_MS)
-        if wanted.start_ms >= end_ms:
-            return
-        found = False
-        for rows in _batches(connection, _READINGS, wanted._replace(end_ms=end_ms)):
-            found = True
-            yield rows
-        if not found:  # nothing is left
-            return
-        wanted = wanted._replace(start_ms=end_ms)
-
-
-def _batches(connection: "connection", statement: str, wanted: Range) -> Iterator[list[Row]]:
-    with transaction(connection), connection.cursor("export") as cursor:
-        cursor.execute(statement, _values(wanted))
-        while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-            yield rows
-
-
-def _values(wanted: Range) -> tuple[str, str, str]:
-    start, end = (to_datetime(ms * 1000).isoformat() for ms in wanted[1:])
-    return wanted.codifier, start, end
-
-
-def as_sent(row: Row) -> Row:
-    """Return a row of `ordered_readings` as codifier, ms, value, quality, epoch, sequence."""
-    codifier, ms, real, integer, text, quality, epoch, sequence = row
-    value = real if real is not None else integer if integer is not None else text
-    if real is not None and real != real:
-        value = "NaN"  # SQLite would make it NULL
-    return codifier, ms, value, quality, epoch, sequence
 
 
 def _insert(table: str, columns: tuple[str, ...]) -> str:
@@ -143,8 +117,30 @@ def _make_tables(file: sqlite3.Connection) -> None:
         "PRIMARY KEY (codifier, timestamp_ms, epoch, sequence)) WITHOUT ROWID"
     )
     for width in WIDTHS:
-        values = ", ".join(f"{column} REAL" for column in STATISTICS[1:])
+        values = ", ".join(f"{column} REAL" for column in COLUMN_NAMES)
         file.execute(
             f"CREATE TABLE statistic_{width} (codifier TEXT, timestamp_ms INTEGER, "
             f"{values}, PRIMARY KEY (codifier, timestamp_ms)) WITHOUT ROWID"
         )
+
+
+def _row(codifier: str, ms: int, *values: object) -> tuple[object, ...]:
+    time = to_datetime(1000 * ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return codifier, time, *map(_harmless, values)
+
+
+def _harmless(value: object) -> object:
+    """Return a value that no spreadsheet takes for a formula."""
+    if not isinstance(value, str) or not value.startswith(_FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
+def _text(rows: Iterable[tuple[object, ...]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()

@@ -1,10 +1,11 @@
-"""The numbers among one codifier's readings, out of PostgreSQL by binary COPY: exact, and quick."""
+"""Numbers among the readings of one codifier: exact, and fast by binary COPY."""
 
 import io
 import struct
 from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
+from collector.db.tables import LARGEST
 from collector.statistics.statistics import Number
 from collector.statistics.touched import as_text
 
@@ -18,10 +19,10 @@ TEXT: Final = "coalesce(value_text, value_json::text, value_real::text, value_in
 """SQL of a reading's value as text."""
 FINITE: Final = f"""
     quality <> {IMPLAUSIBLE} AND value_text IS NULL AND CASE
-        WHEN value_real IS NOT NULL THEN abs(value_real) < 'Infinity'
-        ELSE value_json IS NULL OR json_number(value_json) IS NOT NULL END
+        WHEN value_real IS NOT NULL THEN abs(value_real) < {LARGEST!r}
+        ELSE value_json IS NULL OR abs(json_number(value_json)) < {LARGEST!r} END
 """
-"""A condition on `reading`: it carries a finite number that is plausible."""
+"""A condition on `reading`: it carries a plausible number; sums of squares of such stay finite."""
 _QUERY: Final = f"""
     COPY (
         SELECT timestamp, value_integer IS NOT NULL,

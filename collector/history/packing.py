@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from collector.db.connecting import query, transaction
-from collector.db.packed_schema import CHUNK, COLUMNS, PACK_LOCK, UNPACKED
 from collector.db.schema import (
     FIRST_MONTH,
     create_packed,
@@ -19,7 +18,7 @@ from collector.db.schema import (
     months_of,
     partition,
 )
-from collector.db.statistics_schema import LATE_LOCK
+from collector.db.tables import CHUNK, COLUMNS, LATE_LOCK, PACK_LOCK, UNPACKED
 from jph.errors import StoreError
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
-"""The accounts of the ledger in PostgreSQL: read and written in the transaction of the readings.
+"""Reads and writes the accounts of the ledger, in the transaction of the readings.
 
-A transaction locks the accounts it settles, in one order for all, before it writes anything: two
+A transaction locks its accounts, always in the same order, before it writes anything: two
 collectors take turns source by source and never contradict each other.
 """
 
@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from collector.ingest.ledger import (
-    Account,
     GapRow,
     Key,
-    Parts,
-    Run,
+    Positions,
+    ReadingRun,
     Settlement,
-    doubtful,
+    SourceAccount,
+    positions_to_check,
     settle,
 )
 from collector.ingest.rows import LAST_MS
@@ -58,7 +58,7 @@ _LOSE: Final = """
     INSERT INTO gap (codifier, epoch, first, messages, from_time, to_time, cause)
     VALUES (%s, %s, %s, %s, to_timestamp(%s / 1000.0), to_timestamp(%s / 1000.0), %s)
 """
-# told again by each collector, and at each start
+# Each collector reports these again, at each start.
 _LOSE_UNCOUNTED: Final = """
     INSERT INTO gap (codifier, epoch, first, from_time, to_time, cause)
     SELECT new.* FROM (VALUES (%s, %s, %s, to_timestamp(%s / 1000.0), to_timestamp(%s / 1000.0),
@@ -70,11 +70,11 @@ _LOSE_UNCOUNTED: Final = """
 
 def settle_all(
     cursor: "cursor",
-    heard: Mapping[Key, Sequence[Run]],
-    holes: Mapping[Key, Sequence[Gap]],
+    heard: Mapping[Key, Sequence[ReadingRun]],
+    gaps: Mapping[Key, Sequence[Gap]],
 ) -> dict[Key, Settlement]:
-    """Lock the accounts of whoever was heard or lost, and settle with them."""
-    keys = sorted({*heard, *holes})
+    """Lock the accounts of all sources in a batch, and settle them."""
+    keys = sorted({*heard, *gaps})
     columns = [source for source, _ in keys], [epoch for _, epoch in keys]
     cursor.execute(_LOCK, columns)
     accounts = dict(map(_account, cursor.fetchall()))
@@ -84,14 +84,14 @@ def settle_all(
         accounts = dict(map(_account, cursor.fetchall()))
     settled = {}
     for key in keys:
-        account, came, given_up = accounts[key], heard.get(key, ()), holes.get(key, ())
-        gaps = _gaps(cursor, key, doubtful(key, account, came, given_up))
-        settled[key] = settle(key, account, came, given_up, gaps)
+        account, came, given_up = accounts[key], heard.get(key, ()), gaps.get(key, ())
+        recorded = _recorded(cursor, key, positions_to_check(key, account, came, given_up))
+        settled[key] = settle(key, account, came, given_up, recorded)
     return settled
 
 
-def post(cursor: "cursor", settled: Mapping[Key, Settlement]) -> None:
-    """Write what was settled."""
+def write_accounts(cursor: "cursor", settled: Mapping[Key, Settlement]) -> None:
+    """Write settled accounts and gaps."""
     rows = [
         (*key, new.first, new.last, _time(new.timestamp_ms), _multirange(new.missing))
         for key, (new, old, *_) in settled.items()
@@ -111,8 +111,8 @@ def post(cursor: "cursor", settled: Mapping[Key, Settlement]) -> None:
                 cursor.execute(_LOSE, (*key, gap.first, gap.stop - gap.first, *when))
 
 
-def load(cursor: "cursor") -> dict[Key, Account]:
-    """Return every account, what a backup that was restored lacks being missing: it may be had."""
+def read_accounts(cursor: "cursor") -> dict[Key, SourceAccount]:
+    """Return every account; gaps of a restored backup count as missing, to be requested again."""
     cursor.execute(f"SELECT {_FIELDS} FROM source WHERE last IS NOT NULL")
     found = map(_account, cursor.fetchall())
     accounts = {key: account for key, account in found if account is not None}
@@ -126,20 +126,20 @@ def load(cursor: "cursor") -> dict[Key, Account]:
 
 def _account(
     row: tuple[str, int, int | None, int | None, int | None, str],
-) -> tuple[Key, Account | None]:
+) -> tuple[Key, SourceAccount | None]:
     codifier, epoch, first, last, timestamp_ms, missing = row
     if first is None or last is None:
         return (codifier, epoch), None
-    return (codifier, epoch), Account(first, last, timestamp_ms, _ranges(missing))
+    return (codifier, epoch), SourceAccount(first, last, timestamp_ms, _ranges(missing))
 
 
 def _time(ms: int | None) -> int | None:
-    """Return a time that PostgreSQL and its readers know."""
+    """Return a time within the range of `timestamptz` and its readers."""
     return None if ms is None else min(ms, LAST_MS)
 
 
-def _gaps(cursor: "cursor", key: Key, parts: Parts) -> list[GapRow]:
-    """Return the gaps that have something of `parts` in them."""
+def _recorded(cursor: "cursor", key: Key, parts: Positions) -> list[GapRow]:
+    """Return the recorded gaps that overlap `parts`."""
     if not parts:
         return []
     cursor.execute(_GAPS, (*key, parts[-1][1], parts[0][0]))
@@ -149,7 +149,7 @@ def _gaps(cursor: "cursor", key: Key, parts: Parts) -> list[GapRow]:
     ]
 
 
-def _ranges(text: str) -> Parts:
+def _ranges(text: str) -> Positions:
     """Read PostgreSQL's text of an int8multirange: `{[1,3),[7,9)}`."""
     if text == "{}":
         return ()
@@ -158,5 +158,5 @@ def _ranges(text: str) -> Parts:
     return tuple(zip(each, each, strict=True))
 
 
-def _multirange(parts: Parts) -> str:
+def _multirange(parts: Positions) -> str:
     return "{" + ",".join(f"[{start},{stop})" for start, stop in parts) + "}"

@@ -1,4 +1,4 @@
-"""Readings and holes on their way to PostgreSQL, in batches; bounded in memory. Pure."""
+"""Readings and gaps on their way to PostgreSQL, in batches; bounded in memory. Pure."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,7 @@ from typing import Final
 
 from collector.ingest.ledger import coalesce, runs
 from collector.ingest.rows import LAST_MS
-from collector.ingest.runs import Parts, announcements, memory_of
+from collector.ingest.runs import MixedReadings, announcements, memory_of
 from jph.retransmit import Cause, Gap
 from jph.wire.codec import Reading
 
@@ -21,24 +21,24 @@ class Batch:
 
     Attributes:
         readings: as they came, announcements among them.
-        holes: what was given up.
+        gaps: what was given up.
         place: where in the spool it lies, if it does.
     """
 
-    __slots__ = ("holes", "place", "readings")
+    __slots__ = ("gaps", "place", "readings")
 
     def __init__(
         self,
         readings: Sequence[Reading] = (),
-        holes: list[Gap] | None = None,
+        gaps: list[Gap] | None = None,
         place: tuple[int, int] | None = None,
     ) -> None:
         self.readings = readings
-        self.holes = [] if holes is None else holes
+        self.gaps = [] if gaps is None else gaps
         self.place = place
 
     def __bool__(self) -> bool:
-        return bool(self.readings or self.holes)
+        return bool(self.readings or self.gaps)
 
     @property
     def full(self) -> bool:
@@ -51,20 +51,20 @@ class Batch:
         return memory_of(self.readings)
 
     def halves(self) -> "tuple[Batch, Batch]":
-        """Return the first and the second half; the holes go with the second."""
+        """Return the first and the second half; the gaps go with the second."""
         middle = len(self.readings) // 2
         first, second = self.readings[:middle], self.readings[middle:]
-        return Batch(first), Batch(second, self.holes)
+        return Batch(first), Batch(second, self.gaps)
 
 
-def hole_of(reading: Reading, cause: Cause) -> Gap:
-    """Return the hole that a reading leaves that cannot be kept."""
+def gap_of(reading: Reading, cause: Cause) -> Gap:
+    """Return the gap that a reading leaves that cannot be kept."""
     when = min(reading.timestamp_ms, LAST_MS)
     return Gap(reading.source, reading.epoch, reading.sequence, 1, cause, when, when)
 
 
-def holes_of(readings: Sequence[Reading], cause: Cause) -> list[Gap]:
-    """Return the holes that dropped readings leave."""
+def gaps_of(readings: Sequence[Reading], cause: Cause) -> list[Gap]:
+    """Return the gaps that dropped readings leave."""
     return [
         Gap(
             *key, run.first, run.messages, cause, min(run.from_ms, LAST_MS), min(run.to_ms, LAST_MS)
@@ -86,7 +86,7 @@ class Buffer:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._batches: deque[Batch] = deque()
-        self._parts = Parts()  # of the last batch, while it grows
+        self._parts = MixedReadings()  # of the last batch, while it grows
         self._growing: Batch | None = None
         self.rows = 0
         self.bytes = 0
@@ -100,9 +100,9 @@ class Buffer:
         self.bytes += self._parts.add(readings)
         self.rows += len(readings)
 
-    def add_holes(self, holes: Iterable[Gap]) -> None:
+    def add_gaps(self, gaps: Iterable[Gap]) -> None:
         """Take in what was given up."""
-        self._open().holes += holes
+        self._open().gaps += gaps
 
     @property
     def full_batch(self) -> bool:
@@ -131,22 +131,22 @@ class Buffer:
         self.bytes += batch.bytes
 
     def make_room(self, cause: Cause) -> int:
-        """Drop the oldest until the bound is kept; what is dropped becomes holes of `cause`."""
+        """Drop the oldest until the bound is kept; what is dropped becomes gaps of `cause`."""
         before = self.dropped
         while self.bytes > self._max_bytes:
             oldest = self.take()
             assert oldest is not None
             self.dropped += len(oldest.readings) - announcements(oldest.readings)
             next_one = self._batches[0] if self._batches else self._open()
-            next_one.holes = coalesce(
-                [*oldest.holes, *holes_of(oldest.readings, cause), *next_one.holes]
+            next_one.gaps = coalesce(
+                [*oldest.gaps, *gaps_of(oldest.readings, cause), *next_one.gaps]
             )
         return self.dropped - before
 
     def _open(self) -> Batch:
         """Return the batch that takes the next reading."""
         if self._growing is None or self._growing.full:
-            self._parts = Parts()
+            self._parts = MixedReadings()
             self._growing = Batch(self._parts)
             self._batches.append(self._growing)
         return self._growing

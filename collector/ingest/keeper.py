@@ -1,8 +1,10 @@
-"""From memory to PostgreSQL, and to the spool on disk while PostgreSQL is away.
+"""Moves readings from memory to PostgreSQL, or to the spool on disk while PostgreSQL cannot store.
 
-Two loops. One stores: live readings as soon as they are due, what is spooled in between, in order
-and as fast as PostgreSQL takes it. The other watches the first: as soon as it is stuck, what waits
-in memory goes to the spool. Nothing is forgotten before PostgreSQL has it on its disk.
+Two loops. One stores live readings as soon as they are due, and spooled ones in between, in order
+and as fast as PostgreSQL takes them. The other watches the first: when no write succeeds, it moves
+readings from memory to the spool. It makes no difference whether PostgreSQL is away or refuses to
+write (a full disk, a revoked right): only a successful write ends the trouble. A reading is
+released only when PostgreSQL has it on its disk.
 """
 
 import asyncio
@@ -13,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from collector.ingest.buffer import Batch, Buffer
-from collector.ingest.ledger import Key, Run, marks
+from collector.ingest.ledger import Key, ReadingRun, checkpoints
 from collector.ingest.spool import Spool
-from collector.ingest.unflushed import Unsure
+from collector.ingest.unflushed import UnflushedCommits
 from collector.ingest.writer import Store, Stored
 from jph.errors import StoreError
 from jph.node.node import now_ms
@@ -29,22 +31,22 @@ _FIRST_RETRY_S: Final = 0.2
 _LAST_RETRY_S: Final = 5.0
 _LAST_FLUSH_S: Final = 2.0
 _STUCK_S: Final = 2.0
-"""How long PostgreSQL may take before the spool steps in."""
+"""After this time without a successful write readings go to the spool."""
 _LOOK_S: Final = 0.5
 _SYNC_S: Final = 5.0
-"""How much a power cut may cost of the spool; each time wears an SD card."""
+"""A power cut costs at most this much of the spool; each sync wears an SD card."""
 _IDLE_S: Final = 1.0
-"""How soon a quiet collector looks whether what it stored is safe."""
+"""A quiet collector checks after this time whether its commits are on the disk."""
 
 
 class Keeper:
     """Keeps readings until they are stored.
 
     Attributes:
-        buffer: what waits in memory.
-        spool: what waits on disk; its methods block, see `spooled`.
-        spooled: whether something waits there.
-        total: what was stored since the start.
+        buffer: readings that wait in memory.
+        spool: readings that wait on disk; its methods block, see `spooled`.
+        spooled: whether readings wait on disk.
+        total: readings stored since the start.
     """
 
     def __init__(
@@ -64,18 +66,32 @@ class Keeper:
         self._log = log
         self._buffer_bytes = buffer_bytes
         self._store = Store(codifier)
-        self._unsure = Unsure(buffer_bytes // 2)
+        self._unflushed = UnflushedCommits(buffer_bytes // 2)
         self._postgres = Worker(f"{codifier} postgres")
         self._disk = Worker(f"{codifier} spool")
         self._throttle = Throttle()
         self._wake = asyncio.Event()
         self._waiting_since_s = 0.0
         self._stuck_since_s: float | None = time.monotonic()
+        self._stored_ms = now_ms()
+        self._backoff = Backoff(_FIRST_RETRY_S, _LAST_RETRY_S)
+        self._retried = False
         self._disk_fails = False
-        self._left: dict[Key, list[Run]] = {}
+        self._left: dict[Key, list[ReadingRun]] = {}
         self._resumed = False
+        self._ever_stored = False
 
-    # What the node hands in
+    @property
+    def not_stored_since_ms(self) -> int | None:
+        """The time of the last successful write (ms since 1970) if writing fails now, else None.
+
+        Without any successful write it is the time of the start.
+        """
+        since_s = self._stuck_since_s
+        stuck = since_s is not None and time.monotonic() - since_s > _STUCK_S
+        return self._stored_ms if stuck and (self.buffer or self.spooled) else None
+
+    # Input from the node
 
     def add(self, readings: Sequence[Reading]) -> None:
         """Take readings in."""
@@ -84,49 +100,47 @@ class Keeper:
         if self.buffer.full_batch:
             self._wake.set()
         if self.buffer.bytes > self._buffer_bytes:
-            self._make_room()
+            self._drop_oldest()
 
-    def add_holes(self, holes: Iterable[Gap]) -> None:
-        """Take in what will never come."""
+    def add_gaps(self, gaps: Iterable[Gap]) -> None:
+        """Take in gaps that will never be filled."""
         self._note_arrival()
-        self.buffer.add_holes(holes)
+        self.buffer.add_gaps(gaps)
 
-    # What the node runs
+    # Tasks of the node
 
     async def open(self) -> Sequence[Checkpoint]:
-        """Open the spool; return what an earlier run left in it."""
+        """Open the spool; return the checkpoints of what an earlier run left in it."""
         try:
             self._left = await self._disk.run(self.spool.open)
         except OSError as error:
-            self._tell(f"cannot read the spool: {error}")
-        self._look_at_spool()
+            self._log_error(f"cannot read the spool: {error}")
+        self._check_spool()
         if self.spooled:
             self._log.info("%s bytes of readings wait in the spool", self.spool.bytes)
-        return marks({}, self._left)
+        return checkpoints({}, self._left)
 
     async def store(
         self, dsn: Callable[[], str], resume: Callable[[Iterable[Checkpoint]], None]
     ) -> None:
         """Store for ever, through as many connections as it takes."""
-        backoff = Backoff(_FIRST_RETRY_S, _LAST_RETRY_S)
         while True:
             try:
                 await self._postgres.run(self._store.open, dsn(), now_ms(), self.synchronous_commit)
                 if not self._resumed:
-                    resume(marks(await self._postgres.run(self._store.accounts), self._left))
+                    resume(checkpoints(await self._postgres.run(self._store.accounts), self._left))
                     self._resumed, self._left = True, {}
-                self._log.info("connected to PostgreSQL; %s readings wait", self.buffer.rows)
-                self._stuck_since_s = None
-                backoff.reset()
+                self._log.debug("connected to PostgreSQL; %s readings wait", self.buffer.rows)
                 while True:
                     await self._store_batch(await self._next_batch())
             except StoreError as error:
-                self._tell(f"{error}; trying again")
-            finally:  # a reload ends us too
+                self._log_error(f"{error}; trying again")
+            finally:  # a reload ends this task too
                 if self._stuck_since_s is None:
                     self._stuck_since_s = time.monotonic()
                 await self._take_back()
-            await asyncio.sleep(backoff.next_s())
+            self._retried = True
+            await asyncio.sleep(self._backoff.next_s())
 
     async def relieve(self) -> None:
         """Spool what cannot be stored, for ever."""
@@ -139,11 +153,11 @@ class Keeper:
                 unsynced |= await self._spool_all()
             if unsynced and now_s - synced_s > _SYNC_S:
                 synced_s, unsynced = now_s, False
-                with contextlib.suppress(OSError):  # a failing disk is told when it is written to
+                with contextlib.suppress(OSError):  # a failing disk is reported by the next write
                     await self._disk.run(self.spool.sync)
 
     async def close(self) -> None:
-        """Store what is left in memory, if PostgreSQL takes it within two seconds; else spool."""
+        """Store what is left in memory if PostgreSQL takes it within two seconds, else spool it."""
         try:
             async with asyncio.timeout(_LAST_FLUSH_S):
                 while batch := self.buffer.take():
@@ -159,10 +173,10 @@ class Keeper:
             await self._disk.run(self.spool.close)
             self._disk.stop()
 
-    # How
+    # Internal
 
     async def _next_batch(self) -> Batch:
-        """Wait for what is to be stored next: what is due, else what is spooled."""
+        """Wait for the next batch: readings that are due, else spooled ones."""
         while True:
             self._wake.clear()
             due_s = self._waiting_since_s + self.batch_interval_s - time.monotonic()
@@ -175,9 +189,9 @@ class Keeper:
                 if batch is not None:
                     return batch
                 continue
-            wait_s = due_s if self.buffer else _IDLE_S if self._unsure else None
+            wait_s = due_s if self.buffer else _IDLE_S if self._unflushed else None
             try:
-                # not wait_for, which before Python 3.12 may swallow that the node is told to end
+                # not wait_for, which before Python 3.12 may swallow a cancellation
                 async with asyncio.timeout(wait_s):
                     await self._wake.wait()
             except TimeoutError:
@@ -190,11 +204,11 @@ class Keeper:
         try:
             batch = await self._disk.run(self.spool.next)
         except OSError as error:
-            self._tell(f"cannot read the spool: {error}")
+            self._log_error(f"cannot read the spool: {error}")
             await asyncio.sleep(_LOOK_S)
-        self._look_at_spool()
+        self._check_spool()
         if self.spool.damaged > damaged:
-            self._tell("a part of the spool is damaged")
+            self._log_error("a part of the spool is damaged")
         return batch
 
     async def _store_batch(self, batch: Batch) -> None:
@@ -203,40 +217,50 @@ class Keeper:
         Raises:
             StoreError: PostgreSQL is away.
         """
-        self._stuck_since_s = time.monotonic()
+        if self._stuck_since_s is None:
+            self._stuck_since_s = time.monotonic()
         try:
-            surely = self._unsure.full
-            written = await self._postgres.run(self._store.write, batch, now_ms(), surely=surely)
+            durable = self._unflushed.full
+            written = await self._postgres.run(self._store.write, batch, now_ms(), durable=durable)
         except BaseException:
-            # if it was stored nevertheless, twice is harmless; the spool is rewound by `store`
+            # if it was stored all the same, twice is harmless; `store` rewinds the spool
             if batch.place is None:
                 self.buffer.put_back(batch)
             raise
-        self._stuck_since_s = None
+        self._note_success()
         stored = written.stored
         self.total = Stored(*map(sum, zip(self.total, stored, strict=True)))
         if stored.refused:
-            self._tell(f"{stored.refused} readings cannot be stored for what is in them")
-        self._unsure.add(batch, written.log)
+            self._log_error(f"{stored.refused} readings cannot be stored for what is in them")
+        self._unflushed.add(batch, written.log)
         await self._release(written.flushed)
 
+    def _note_success(self) -> None:
+        """Note a successful write."""
+        if self._retried or not self._ever_stored:
+            self._log.info("storing in PostgreSQL; %s readings wait", self.buffer.rows)
+        self._ever_stored, self._retried = True, False
+        self._stored_ms = now_ms()
+        self._backoff.reset()
+        self._stuck_since_s = None
+
     async def _release(self, flushed: int) -> None:
-        """Forget what is safe on PostgreSQL's disk."""
-        places = [batch.place for batch in self._unsure.sure(flushed) if batch.place is not None]
+        """Release what is safe on PostgreSQL's disk."""
+        places = [batch.place for batch in self._unflushed.sure(flushed) if batch.place is not None]
         if places:
             with contextlib.suppress(OSError):  # it is found again at the next start
                 await self._disk.run(self.spool.release, max(places))
 
     async def _take_back(self) -> None:
-        """Begin again with all that PostgreSQL may have lost with the connection."""
-        for batch in reversed(self._unsure.take_back()):
+        """Take back everything that PostgreSQL may have lost with the connection."""
+        for batch in reversed(self._unflushed.take_back()):
             if batch.place is None:
                 self.buffer.put_back(batch)
         await self._disk.run(self.spool.rewind)
-        self._look_at_spool()
+        self._check_spool()
 
     async def _spool_all(self) -> bool:
-        """Put what waits in memory to the spool; tell whether anything was."""
+        """Move readings from memory to the spool; return whether there were any."""
         any_spooled = False
         while batch := self.buffer.take():
             try:
@@ -244,41 +268,41 @@ class Keeper:
             except OSError as error:
                 self.buffer.put_back(batch)
                 self._disk_fails = True
-                self._tell(f"cannot spool: {error}; readings wait in memory")
+                self._log_error(f"cannot spool: {error}; readings wait in memory")
                 break
             except BaseException:
                 self.buffer.put_back(batch)
                 raise
             any_spooled, self._disk_fails = True, False
             if dropped:
-                self.buffer.add_holes(dropped)
-                self._tell_loss(sum(hole.count for hole in dropped), "the spool is full")
+                self.buffer.add_gaps(dropped)
+                self._log_loss(sum(gap.count for gap in dropped), "the spool is full")
                 if not self.buffer.rows:
-                    break  # the holes go with the next readings
-        self._look_at_spool()
+                    break  # the gaps go with the next readings
+        self._check_spool()
         return any_spooled
 
-    def _make_room(self) -> None:
-        """Keep to the bound in memory."""
+    def _drop_oldest(self) -> None:
+        """Drop the oldest readings beyond the bound in memory."""
         cause = Cause.DISK_FULL if self._disk_fails else Cause.SPOOL_FULL
         if lost := self.buffer.make_room(cause):
-            self._tell_loss(lost, "no room in memory, and none in the spool")
+            self._log_loss(lost, "no room in memory, and none in the spool")
 
     def _note_arrival(self) -> None:
         if not self.buffer:
             self._waiting_since_s = time.monotonic()
             self._wake.set()
 
-    def _look_at_spool(self) -> None:
+    def _check_spool(self) -> None:
         self.spooled = bool(self.spool)
         if self.spooled:
             self._wake.set()
 
-    def _tell_loss(self, count: int, why: str) -> None:
+    def _log_loss(self, count: int, why: str) -> None:
         if self._throttle.allow(why, time.monotonic()):
             self._log.error("%s: dropped the %s oldest readings that waited", why, count)
 
-    def _tell(self, message: str) -> None:
-        """Log an error, once a minute."""
+    def _log_error(self, message: str) -> None:
+        """Log an error, at most once a minute."""
         if self._throttle.allow(message, time.monotonic()):
             self._log.error("%s", message)

@@ -7,8 +7,7 @@ table of one row; nothing is done a reading.
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from collector.db.packed_schema import PACK_LOCK, UNPACKED
-from collector.db.statistics_schema import LATE_LOCK
+from collector.db.tables import LATE_LOCK, PACK_LOCK, UNPACKED
 from collector.ingest.runs import span_ms
 from collector.statistics.buckets import to_datetime
 from jph.wire.codec import Reading

@@ -1,14 +1,14 @@
-"""What of each source is stored, missing or lost for good: the books of the collector. Pure.
+"""The accounting of the collector: what of each source is stored, missing or lost. Pure.
 
-One account a (source, epoch), in **positions**: sequences that go on counting where the wire's wrap
-at 2**31, so that an account is one line of integers. From its first position to its last each is
-in exactly one of three places: stored, `missing` (asked for, or to be asked for), or in a gap
-(lost, with the cause). What is settled is a set, so that batches may come in any order, twice, or
-from two collectors: the account is the same in the end. A reading that comes after all leaves its
-gap; a reading that is stored never enters one.
+One account per (source, epoch), in **positions**: sequences that go on counting where the wire's
+wrap at 2**31, so that an account is one line of integers. Each position from its first to its last
+is in exactly one of three places: stored, `missing` (requested, or to be requested), or in a gap
+(lost, with the cause). Only sets are settled, so batches may come in any order, twice, or from two
+collectors: the account ends the same. A reading that comes after all leaves its gap; a stored
+reading never enters one.
 
-Original programs (epoch 0) count from anywhere at each start and never send again: of them only the
-newest sequence is kept, and gaps are what was told to be lost.
+Original programs (epoch 0) count from any number at each start and never send again: of them only
+the newest sequence is kept, and gaps are the reported losses.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
 from collector.ingest.columns import Columns
-from collector.ingest.runs import parts_of
+from collector.ingest.runs import uniform_parts
 from jph.retransmit import Checkpoint, Gap
 from jph.retransmit.gaps import Interval, IntervalSet
 from jph.wire.codec import SEQUENCE_LIMIT, Reading
@@ -24,18 +24,18 @@ from jph.wire.columns import Readings
 
 Key = tuple[str, int]
 """Source and epoch."""
-Parts = tuple[Interval, ...]
+Positions = tuple[Interval, ...]
 """A set of positions: sorted half-open ranges."""
 
 _counted: Final = itemgetter(
     *(Reading._fields.index(name) for name in ("source", "epoch", "sequence", "timestamp_ms"))
 )
 _HOUR_MS: Final = 3_600_000
-"""How far from a gap's time a late reading of an original program may say it is."""
+"""A late reading of an original program fills gaps within this time of its own."""
 
 
-class Run(NamedTuple):
-    """Readings of one source that follow each other: sequences and times, first and last."""
+class ReadingRun(NamedTuple):
+    """Consecutive readings of one source: first and last sequence and time."""
 
     first: int
     last: int
@@ -44,14 +44,14 @@ class Run(NamedTuple):
 
     @property
     def messages(self) -> int:
-        """How many readings there are."""
+        """Number of readings."""
         return (self.last - self.first) % SEQUENCE_LIMIT + 1
 
 
 class GapRow(NamedTuple):
-    """Positions (half-open) that are lost, between which times, why, and its row in the table.
+    """Lost positions (half-open), the times around them, the cause, and the id in the table.
 
-    None are counted where it is not known how many there were.
+    An uncounted loss has `stop` equal to `first`.
     """
 
     first: int
@@ -59,42 +59,41 @@ class GapRow(NamedTuple):
     from_ms: int | None
     to_ms: int | None
     cause: str
-    row: int = 0
+    row_id: int = 0
 
 
-class Account(NamedTuple):
-    """What is known of one start of a source, from its first position to its last."""
+class SourceAccount(NamedTuple):
+    """What is known of one epoch of a source, from its first position to its last."""
 
     first: int
     last: int
     timestamp_ms: int | None
-    missing: Parts = ()
+    missing: Positions = ()
 
 
 class Settlement(NamedTuple):
-    """What a batch changes.
+    """The changes of one batch.
 
     Attributes:
-        account: the account from now on; None if nothing is known of it but a loss uncounted.
-        before: what it was.
+        account: the account from now on; None if only an uncounted loss is known.
+        before: the account until now.
         stored: positions that came but are stored already.
-        lost: gaps to be recorded.
-        healed: rows of gaps to be removed (what is left of them, or has grown of them, is in
-            `lost`).
+        lost: gaps to record.
+        healed: rows of gaps to remove (their rests, or the longer gaps they became, are in `lost`).
     """
 
-    account: Account | None
-    before: Account | None
-    stored: Parts
+    account: SourceAccount | None
+    before: SourceAccount | None
+    stored: Positions
     lost: tuple[GapRow, ...]
     healed: tuple[int, ...]
 
 
-def runs(readings: Sequence[Reading]) -> dict[Key, list[Run]]:
-    """Sum readings up, announcements included: they take a sequence too."""
+def runs(readings: Sequence[Reading]) -> dict[Key, list[ReadingRun]]:
+    """Return the runs of readings; announcements count too, they take a sequence."""
     found: dict[Key, list[list[int]]] = {}
     latest: dict[str, list[int]] = {}  # of each source: first, last, from, to, epoch
-    for part in parts_of(readings):
+    for part in uniform_parts(readings):
         if isinstance(part, Readings):
             sequences, epoch, source = part.sequences, part.epoch, part.source
             times = part[0].timestamp_ms, part[-1].timestamp_ms
@@ -109,7 +108,7 @@ def runs(readings: Sequence[Reading]) -> dict[Key, list[Run]]:
             else:
                 run = [sequence, sequence, timestamp_ms, timestamp_ms, epoch]
                 latest[source] = _follow(found.setdefault((source, epoch), []), run)
-    return {key: [Run(*each[:4]) for each in listed] for key, listed in found.items()}
+    return {key: [ReadingRun(*each[:4]) for each in listed] for key, listed in found.items()}
 
 
 def _counts(part: Sequence[Reading]) -> Iterable[tuple[str, int, int, int]]:
@@ -120,7 +119,7 @@ def _counts(part: Sequence[Reading]) -> Iterable[tuple[str, int, int, int]]:
 
 
 def _follow(known: list[list[int]], run: list[int]) -> list[int]:
-    """Add a run to the last of its start of a source, or behind it; return what it is part of."""
+    """Extend the last run of an epoch by this one, or append it; return the run it is part of."""
     if known and (known[-1][1] + 1) % SEQUENCE_LIMIT == run[0]:
         known[-1][1], known[-1][3] = run[1], run[3]
     else:
@@ -128,36 +127,36 @@ def _follow(known: list[list[int]], run: list[int]) -> list[int]:
     return known[-1]
 
 
-def by_key(holes: Iterable[Gap]) -> dict[Key, list[Gap]]:
-    """Sort holes by who they are of."""
+def by_key(gaps: Iterable[Gap]) -> dict[Key, list[Gap]]:
+    """Group gaps by source and epoch."""
     found: dict[Key, list[Gap]] = {}
-    for hole in holes:
-        found.setdefault((hole.source, hole.epoch), []).append(hole)
+    for gap in gaps:
+        found.setdefault((gap.source, gap.epoch), []).append(gap)
     return found
 
 
-def coalesce(holes: Iterable[Gap]) -> list[Gap]:
-    """Make one of holes that follow each other and have one cause."""
+def coalesce(gaps: Iterable[Gap]) -> list[Gap]:
+    """Merge consecutive gaps of the same cause."""
     merged: list[Gap] = []
-    for key, listed in by_key(holes).items():
+    for key, listed in by_key(gaps).items():
         start = len(merged)
-        for hole in sorted(listed, key=attrgetter("first")):
+        for gap in sorted(listed, key=attrgetter("first")):
             before = merged[-1] if len(merged) > start else None
             if (
                 before is not None
-                and before.cause == hole.cause
-                and (before.first + before.count) % SEQUENCE_LIMIT == hole.first
+                and before.cause == gap.cause
+                and (before.first + before.count) % SEQUENCE_LIMIT == gap.first
             ):
                 merged[-1] = Gap(
                     *key,
                     before.first,
-                    before.count + hole.count,
-                    hole.cause,
+                    before.count + gap.count,
+                    gap.cause,
                     before.from_ms,
-                    hole.to_ms,
+                    gap.to_ms,
                 )
             else:
-                merged.append(hole)
+                merged.append(gap)
     return merged
 
 
@@ -167,57 +166,60 @@ def position(sequence: int, base: int) -> int:
     return base + (sequence - base + half) % SEQUENCE_LIMIT - half
 
 
-def doubtful(
-    key: Key, account: Account | None, heard: Sequence[Run], holes: Sequence[Gap] = ()
-) -> Parts:
-    """Return where gaps matter.
+def positions_to_check(
+    key: Key, account: SourceAccount | None, heard: Sequence[ReadingRun], gaps: Sequence[Gap] = ()
+) -> Positions:
+    """Return the positions whose recorded gaps matter.
 
-    That is what came and is neither new nor missing (it is stored already, or in a gap), and what
-    was given up, with its neighbours.
+    These are positions that came and are neither new nor missing (stored already, or in a gap),
+    and those that were given up, with their neighbours.
     """
     if key[1] == 0:
         return _raw(heard)
-    if account is None or _continued(key, account, heard, holes):
+    if account is None or _continued(key, account, heard, gaps):
         return ()
     came = _minus(_common(_positions(heard, account.last), _span(account)), account.missing)
-    given_up = (_hole(hole, account.last) for hole in holes if hole.count)
+    given_up = (_positions_of(gap, account.last) for gap in gaps if gap.count)
     return _parts([*came, *((start - 1, stop + 1) for start, stop in given_up)])
 
 
 def settle(
     key: Key,
-    account: Account | None,
-    heard: Sequence[Run],
-    holes: Sequence[Gap] = (),
-    gaps: Sequence[GapRow] = (),
+    account: SourceAccount | None,
+    heard: Sequence[ReadingRun],
+    gaps: Sequence[Gap] = (),
+    recorded: Sequence[GapRow] = (),
 ) -> Settlement:
-    """Settle what came and what was given up against an account.
+    """Settle an account with the readings that came and the gaps that were given up.
 
-    `gaps` are those recorded within `doubtful`. A loss that could not be counted is a gap of
-    unknown size.
+    `recorded` are the rows of gaps within `positions_to_check`. A loss that could not be counted is
+    a gap of unknown size.
     """
-    if account is not None and (new := _continued(key, account, heard, holes)):
+    if account is not None and (new := _continued(key, account, heard, gaps)):
         return Settlement(new, account, (), (), ())
-    uncounted = [_gap(hole.first, hole.first, hole) for hole in holes if not hole.count]
-    counted = coalesce(hole for hole in holes if hole.count)
+    uncounted = [_gap_row(gap.first, gap.first, gap) for gap in gaps if not gap.count]
+    counted = coalesce(gap for gap in gaps if gap.count)
     if not heard and not counted:
         settled = Settlement(account, account, (), (), ())
     else:
         settle_these = _settle_positions if key[1] else _settle_original
-        settled = settle_these(account, heard, counted, gaps)
+        settled = settle_these(account, heard, counted, recorded)
     return settled._replace(lost=(*uncounted, *settled.lost)) if uncounted else settled
 
 
 def _settle_positions(
-    account: Account | None, heard: Sequence[Run], holes: Sequence[Gap], gaps: Sequence[GapRow]
+    account: SourceAccount | None,
+    heard: Sequence[ReadingRun],
+    gaps: Sequence[Gap],
+    recorded: Sequence[GapRow],
 ) -> Settlement:
-    base = account.last if account else (heard[0] if heard else holes[0]).first
+    base = account.last if account else (heard[0] if heard else gaps[0]).first
     came = _positions(heard, base)
-    given_up = [(_hole(hole, base), hole) for hole in holes]
+    given_up = [(_positions_of(gap, base), gap) for gap in gaps]
     everything = [*came, *(part for part, _ in given_up)]
     first = min(start for start, _ in everything)
     last = max(stop for _, stop in everything) - 1
-    known: Parts = ()
+    known: Positions = ()
     newest = None
     if account is not None:
         first, last = min(first, account.first), max(last, account.last)
@@ -225,42 +227,44 @@ def _settle_positions(
         newest = account.timestamp_ms
     wanted = IntervalSet(_minus(_minus([(first, last + 1)], known), came))
     lost = [
-        _gap(start, stop, hole) for part, hole in given_up for start, stop in wanted.remove(*part)
+        _gap_row(start, stop, gap) for part, gap in given_up for start, stop in wanted.remove(*part)
     ]
-    healed, rest = _heal(gaps, heard, base)
-    stored = _minus(_common(came, known), [(gap.first, gap.stop) for gap in gaps])
+    healed, rest = _heal(recorded, heard, base)
+    stored = _minus(_common(came, known), [(record.first, record.stop) for record in recorded])
     for run in heard:
         if position(run.last, base) == last:
             newest = run.to_ms
-    settled = Account(first, last, newest, tuple(wanted))
-    lost, grown = _grow([gap for gap in gaps if gap.row not in healed], [*lost, *rest])
+    settled = SourceAccount(first, last, newest, tuple(wanted))
+    lost, grown = _grow(
+        [record for record in recorded if record.row_id not in healed], [*lost, *rest]
+    )
     return Settlement(settled, account, stored, tuple(lost), (*healed, *grown))
 
 
 def _continued(
-    key: Key, account: Account, heard: Sequence[Run], holes: Sequence[Gap]
-) -> Account | None:
-    """Return an account that one run follows on, as nearly every time; None in any other case."""
-    if holes or len(heard) != 1 or not key[1]:
+    key: Key, account: SourceAccount, heard: Sequence[ReadingRun], gaps: Sequence[Gap]
+) -> SourceAccount | None:
+    """Return the account that one consecutive run extends (the usual case), else None."""
+    if gaps or len(heard) != 1 or not key[1]:
         return None
     (run,) = heard
     if run.first != (account.last + 1) % SEQUENCE_LIMIT:
         return None
-    return Account(account.first, account.last + run.messages, run.to_ms, account.missing)
+    return SourceAccount(account.first, account.last + run.messages, run.to_ms, account.missing)
 
 
 def sequences(parts: Iterable[Interval]) -> Iterator[tuple[int, int]]:
-    """Return positions as the wire counts them: first sequence and how many."""
+    """Yield positions as the wire counts them: first sequence and count."""
     for start, stop in parts:
         yield start % SEQUENCE_LIMIT, stop - start
 
 
-def marks(
-    accounts: Mapping[Key, Account], waiting: Mapping[Key, Sequence[Run]] | None = None
+def checkpoints(
+    accounts: Mapping[Key, SourceAccount], waiting: Mapping[Key, Sequence[ReadingRun]] | None = None
 ) -> list[Checkpoint]:
-    """Return what a collector that starts knows: what is stored, and what waits to be (spooled).
+    """Return the state of a starting collector: stored, and waiting in the spool.
 
-    All starts are told: a journal may list one that is stored already.
+    Every epoch is listed: a resend log may offer one that is stored already.
     """
     known = dict(accounts)
     for key, heard in (waiting or {}).items():
@@ -280,116 +284,125 @@ def marks(
 
 
 def _settle_original(
-    account: Account | None, heard: Sequence[Run], holes: Sequence[Gap], gaps: Sequence[GapRow]
+    account: SourceAccount | None,
+    heard: Sequence[ReadingRun],
+    gaps: Sequence[Gap],
+    recorded: Sequence[GapRow],
 ) -> Settlement:
     from_ms = min((run.from_ms for run in heard), default=0) - _HOUR_MS
     to_ms = max((run.to_ms for run in heard), default=0) + _HOUR_MS
-    # Sequences come again after a restart: only a gap of the same time can be meant.
+    # Sequences repeat after a restart: only a gap of about the same time can be meant.
     near = [
-        gap for gap in gaps if (gap.to_ms or from_ms) >= from_ms and (gap.from_ms or to_ms) <= to_ms
+        record
+        for record in recorded
+        if (record.to_ms or from_ms) >= from_ms and (record.from_ms or to_ms) <= to_ms
     ]
     healed, rest = _heal(near, heard, None)
     lost = [
-        _gap(start, stop, hole)
-        for hole in holes
-        for start, stop in _wrapped(hole.first, hole.count)
+        _gap_row(start, stop, gap) for gap in gaps for start, stop in _wrapped(gap.first, gap.count)
     ]
-    last = heard[-1].last if heard else holes[-1].first
-    newest = heard[-1].to_ms if heard else holes[-1].to_ms or None
-    return Settlement(Account(last, last, newest), account, (), (*lost, *rest), healed)
+    last = heard[-1].last if heard else gaps[-1].first
+    newest = heard[-1].to_ms if heard else gaps[-1].to_ms or None
+    return Settlement(SourceAccount(last, last, newest), account, (), (*lost, *rest), healed)
 
 
 def _heal(
-    gaps: Sequence[GapRow], heard: Sequence[Run], base: int | None
+    recorded: Sequence[GapRow], heard: Sequence[ReadingRun], base: int | None
 ) -> tuple[tuple[int, ...], list[GapRow]]:
-    """Return the rows of gaps of which something came after all, and what is left of them."""
+    """Return the ids of gaps of which something came after all, and the rests of these gaps."""
     healed, rest = [], []
-    for gap in gaps:
-        left = [gap]
+    for record in recorded:
+        left = [record]
         for run in heard:
             for start, stop in _pieces(run, base):
                 left = [part for each in left for part in _without(each, start, stop, run)]
-        if left != [gap]:
-            healed.append(gap.row)
+        if left != [record]:
+            healed.append(record.row_id)
             rest += left
     return tuple(healed), rest
 
 
 def _grow(recorded: Iterable[GapRow], lost: Iterable[GapRow]) -> tuple[list[GapRow], list[int]]:
-    """Join what is lost to what follows on it, or it follows on, for the same cause.
+    """Join lost positions to adjacent gaps of the same cause.
 
-    Return what is to be recorded, and the rows of gaps that are part of it now.
+    Return the gaps to record, and the ids of recorded ones that are part of them now.
     """
     joined: list[GapRow] = []
     rows: list[int] = []
-    for gap in sorted([*recorded, *lost], key=attrgetter("first")):
-        before = joined[-1] if joined else gap
-        if before.stop == gap.first and before.cause == gap.cause and not (before.row and gap.row):
-            rows += filter(None, (before.row, gap.row))
-            joined[-1] = GapRow(before.first, gap.stop, before.from_ms, gap.to_ms, gap.cause)
+    for record in sorted([*recorded, *lost], key=attrgetter("first")):
+        before = joined[-1] if joined else record
+        if (
+            before.stop == record.first
+            and before.cause == record.cause
+            and not (before.row_id and record.row_id)
+        ):
+            rows += filter(None, (before.row_id, record.row_id))
+            joined[-1] = GapRow(
+                before.first, record.stop, before.from_ms, record.to_ms, record.cause
+            )
         else:
-            joined.append(gap)
-    return [gap for gap in joined if not gap.row], rows
+            joined.append(record)
+    return [record for record in joined if not record.row_id], rows
 
 
-def _without(gap: GapRow, start: int, stop: int, run: Run) -> Iterator[GapRow]:
-    """Return what is left of a gap before and after a run that lies in it."""
-    if stop <= gap.first or gap.stop <= start:
-        yield gap
+def _without(record: GapRow, start: int, stop: int, run: ReadingRun) -> Iterator[GapRow]:
+    """Yield the rests of a gap before and after a run that lies in it."""
+    if stop <= record.first or record.stop <= start:
+        yield record
         return
-    if gap.first < start:
-        yield gap._replace(stop=start, to_ms=run.from_ms, row=0)
-    if stop < gap.stop:
-        yield gap._replace(first=stop, from_ms=run.to_ms, row=0)
+    if record.first < start:
+        yield record._replace(stop=start, to_ms=run.from_ms, row_id=0)
+    if stop < record.stop:
+        yield record._replace(first=stop, from_ms=run.to_ms, row_id=0)
 
 
-def _pieces(run: Run, base: int | None) -> list[Interval]:
+def _pieces(run: ReadingRun, base: int | None) -> list[Interval]:
     if base is None:
         return _wrapped(run.first, run.messages)
     start = position(run.first, base)
     return [(start, start + run.messages)]
 
 
-def _positions(heard: Iterable[Run], base: int) -> Parts:
+def _positions(heard: Iterable[ReadingRun], base: int) -> Positions:
     return _parts(piece for run in heard for piece in _pieces(run, base))
 
 
-def _raw(heard: Iterable[Run]) -> Parts:
+def _raw(heard: Iterable[ReadingRun]) -> Positions:
     return _parts(piece for run in heard for piece in _pieces(run, None))
 
 
 def _wrapped(first: int, many: int) -> list[Interval]:
-    """Return sequences as they are on the wire: in two pieces where they wrap."""
+    """Return ranges of sequences as on the wire: two where they wrap."""
     stop = first + many
     if stop <= SEQUENCE_LIMIT:
         return [(first, stop)]
     return [(first, SEQUENCE_LIMIT), (0, stop - SEQUENCE_LIMIT)]
 
 
-def _hole(hole: Gap, base: int) -> Interval:
-    start = position(hole.first, base)
-    return start, start + hole.count
+def _positions_of(gap: Gap, base: int) -> Interval:
+    start = position(gap.first, base)
+    return start, start + gap.count
 
 
-def _gap(start: int, stop: int, hole: Gap) -> GapRow:
-    return GapRow(start, stop, hole.from_ms or None, hole.to_ms or None, hole.cause)
+def _gap_row(start: int, stop: int, gap: Gap) -> GapRow:
+    return GapRow(start, stop, gap.from_ms or None, gap.to_ms or None, gap.cause)
 
 
-def _parts(parts: Iterable[Interval]) -> Parts:
+def _parts(parts: Iterable[Interval]) -> Positions:
     return tuple(IntervalSet(parts))
 
 
-def _minus(whole: Iterable[Interval], taken: Iterable[Interval]) -> Parts:
+def _minus(whole: Iterable[Interval], taken: Iterable[Interval]) -> Positions:
     left = IntervalSet(whole)
     for part in taken:
         left.remove(*part)
     return tuple(left)
 
 
-def _common(one: Iterable[Interval], other: Iterable[Interval]) -> Parts:
+def _common(one: Iterable[Interval], other: Iterable[Interval]) -> Positions:
     kept = IntervalSet(one)
     return tuple(part for start, stop in other for part in kept.within(start, stop))
 
 
-def _span(account: Account) -> Parts:
+def _span(account: SourceAccount) -> Positions:
     return ((account.first, account.last + 1),)

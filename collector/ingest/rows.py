@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from collector.ingest.columns import KINDS, Columns, kind_of
-from collector.ingest.runs import parts_of
+from collector.ingest.runs import uniform_parts
 from jph.wire.codec import Quality, Reading
 
 COLUMNS: Final = (
@@ -62,7 +62,7 @@ def encode_all(readings: Sequence[Reading]) -> Iterator[bytes]:
     """
     gathered = {kind: Columns(kind) for kind in KINDS}
     yield _HEADER
-    for part in parts_of(readings):
+    for part in uniform_parts(readings):
         if isinstance(part, Columns):
             yield _rows(part)
             continue

@@ -25,7 +25,7 @@ _timestamp_of: Final = itemgetter(Reading._fields.index("timestamp_ms"))
 _value_of: Final = itemgetter(Reading._fields.index("value"))
 
 
-class Parts(Sequence[Reading]):
+class MixedReadings(Sequence[Reading]):
     """Readings in the order they came.
 
     Attributes:
@@ -94,16 +94,16 @@ class Parts(Sequence[Reading]):
         return list(self)[index]
 
 
-def parts_of(readings: Sequence[Reading]) -> Sequence[Sequence[Reading]]:
+def uniform_parts(readings: Sequence[Reading]) -> Sequence[Sequence[Reading]]:
     """Return the parts of readings, none of them empty."""
-    if isinstance(readings, Parts):
+    if isinstance(readings, MixedReadings):
         return readings.parts
     return [readings] if readings else []
 
 
 def span_ms(readings: Sequence[Reading]) -> tuple[int, int]:
     """Return the earliest and the latest timestamp of readings, ms; there must be some."""
-    if isinstance(readings, Parts):
+    if isinstance(readings, MixedReadings):
         return readings.span_ms()
     times: Iterable[int]
     if isinstance(readings, Readings):
@@ -119,14 +119,14 @@ def announcements(readings: Sequence[Reading]) -> int:
     """Return how many are no readings but say that a sequence is new; only lists have any."""
     return sum(
         list(map(flag_of, part)).count("n")
-        for part in parts_of(readings)
+        for part in uniform_parts(readings)
         if not isinstance(part, Readings | Columns)
     )
 
 
 def memory_of(readings: Sequence[Reading]) -> int:
     """Return about the bytes of memory that readings take."""
-    if isinstance(readings, Parts):
+    if isinstance(readings, MixedReadings):
         return readings.bytes
     if isinstance(readings, Readings):
         return _RUN_BYTES + _RUN_READING_BYTES * len(readings)

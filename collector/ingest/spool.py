@@ -7,7 +7,7 @@ A segment is a file of blocks, a block is
 in little-endian u32; the data are the readings as datagrams of the wire, so that a spool survives
 any change of tables, and the summary (MessagePack) says what is in them, so that a start needs to
 read no data. What a crash or a power cut leaves of a last block is skipped. After damage, reading
-goes on at the next good block; what the damaged ones held is a hole, as far as the summary or the
+goes on at the next good block; what the damaged ones held is a gap, as far as the summary or the
 sequences before and after tell. A segment is removed when all of it is known to be on PostgreSQL's
 disk.
 
@@ -24,7 +24,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from collector.ingest.buffer import Batch
-from collector.ingest.ledger import Key, Run, coalesce, runs
+from collector.ingest.ledger import Key, ReadingRun, coalesce, runs
 from jph.retransmit import Cause, Gap
 from jph.util.segments import SegmentFile, SegmentFolder, SegmentView, find_blocks, surplus
 from jph.wire.codec import HEADER_SIZE, SEQUENCE_LIMIT, decode_data, encode_data
@@ -41,7 +41,7 @@ class _Summary(msgspec.Struct, array_like=True):
     """What a block holds."""
 
     heard: list[tuple[str, int, int, int, int, int]]
-    holes: list[Gap]
+    gaps: list[Gap]
 
 
 class _Block(NamedTuple):
@@ -73,7 +73,7 @@ class _Trail:
     """What was read of each source last, and how many bytes could not be read since."""
 
     def __init__(self) -> None:
-        self._last: dict[Key, Run] = {}
+        self._last: dict[Key, ReadingRun] = {}
         self._unread: dict[Key, int] = {}
 
     def skip(self, size: int) -> None:
@@ -87,18 +87,18 @@ class _Trail:
         That is what lies between its sequences and the last ones, if they had room for it. The
         rest is not told: what came in another order, or was never received.
         """
-        holes = []
+        gaps = []
         for source, epoch, *numbers in summary.heard:
-            key, run = (source, epoch), Run(*numbers)
+            key, run = (source, epoch), ReadingRun(*numbers)
             before, unread = self._last.get(key, run), self._unread.pop(key, 0)
             first = (before.last + 1) % SEQUENCE_LIMIT
             many = (run.first - first) % SEQUENCE_LIMIT
             if 0 < many * HEADER_SIZE <= unread:
                 times = before.to_ms, run.from_ms
-                holes.append(Gap(source, epoch, first, many, Cause.DAMAGED, *times))
+                gaps.append(Gap(source, epoch, first, many, Cause.DAMAGED, *times))
             if epoch == 0 or (run.last - before.last) % SEQUENCE_LIMIT < SEQUENCE_LIMIT // 2:
                 self._last[key] = run
-        return holes
+        return gaps
 
 
 class Spool:
@@ -120,7 +120,7 @@ class Spool:
         self.bytes = 0
         self.damaged = 0
 
-    def open(self) -> dict[Key, list[Run]]:
+    def open(self) -> dict[Key, list[ReadingRun]]:
         """Find what an earlier run left; return what is in it.
 
         Raises:
@@ -129,13 +129,13 @@ class Spool:
         self.close()
         self._files.folder.mkdir(parents=True, exist_ok=True)
         self._segments, self.bytes, self._trail = [], 0, _Trail()
-        found: dict[Key, list[Run]] = {}
+        found: dict[Key, list[ReadingRun]] = {}
         for path in self._files.paths():
             segment = _Segment(path, self._files.number(path))
             for block in _blocks(segment, 0):
                 segment.size = block.end
                 for source, epoch, *run in block.summary.heard:
-                    found.setdefault((source, epoch), []).append(Run(*run))
+                    found.setdefault((source, epoch), []).append(ReadingRun(*run))
             self.damaged += path.stat().st_size > segment.size
             self._last_number = segment.number
             self._segments.append(segment)
@@ -236,16 +236,16 @@ class Spool:
             summary, data_crc, _, length = block = found.block
             data = view.read(block.data_at, length)
             segment.read = block.data_at + len(data)
-            holes = summary.holes + self._trail.follow(summary)
+            gaps = summary.gaps + self._trail.follow(summary)
             if len(data) == length and zlib.crc32(data) == data_crc:
                 readings = [decode_data(each) for each in _datagrams(data)]
-                return Batch(readings, holes, (segment.number, block.end))
+                return Batch(readings, gaps, (segment.number, block.end))
             # The length may be what is damaged.
             after = next(find_blocks(view, _MAGIC, _read_summary, block.data_at), None)
             segment.read = segment.size if after is None else after.start
         self.damaged += 1
         place = segment.number, segment.read
-        return Batch([], holes + _lost(summary, Cause.DAMAGED), place)
+        return Batch([], gaps + _lost(summary, Cause.DAMAGED), place)
 
     def _skip(self, segment: _Segment, start: int) -> None:
         self.damaged += 1
@@ -257,7 +257,7 @@ class Spool:
         lost: list[Gap] = []
         with contextlib.suppress(OSError):
             for block in _blocks(segment, segment.released):
-                lost += block.summary.holes + _lost(block.summary, Cause.SPOOL_FULL)
+                lost += block.summary.gaps + _lost(block.summary, Cause.SPOOL_FULL)
         self._remove(segment)
         return lost
 
@@ -272,7 +272,7 @@ class Spool:
 def _encode(batch: Batch) -> bytes:
     data = b"".join(map(encode_data, batch.readings))
     heard = [(*key, *run) for key, listed in runs(batch.readings).items() for run in listed]
-    summary = msgspec.msgpack.encode(_Summary(heard, batch.holes))
+    summary = msgspec.msgpack.encode(_Summary(heard, batch.gaps))
     head = _HEAD.pack(_MAGIC, zlib.crc32(summary), zlib.crc32(data), len(summary), len(data))
     return head + summary + data
 
@@ -325,5 +325,5 @@ def _lost(summary: _Summary, cause: Cause) -> list[Gap]:
     return [
         Gap(source, epoch, run.first, run.messages, cause, run.from_ms, run.to_ms)
         for source, epoch, *numbers in summary.heard
-        for run in (Run(*numbers),)
+        for run in (ReadingRun(*numbers),)
     ]

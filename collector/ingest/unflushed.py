@@ -13,7 +13,7 @@ _MOST: Final = 64
 """Kept at most; PostgreSQL writes its log out every 0.6 s at least, which is a few batches."""
 
 
-class Unsure:
+class UnflushedCommits:
     """Batches in the order they were committed, about `max_bytes` of them."""
 
     def __init__(self, max_bytes: int = 2**24) -> None:

@@ -1,20 +1,21 @@
-"""Batches into PostgreSQL, each once: the only module of the collector that speaks SQL to write.
+"""Writes batches into PostgreSQL, each reading once.
 
-A batch and the accounts of its sources are one transaction. What the accounts say is stored already
-(a commit whose answer was lost, a second collector) is left out, the rest copied straight into the
-table. Should PostgreSQL find a reading twice all the same (original programs have no accounts), the
-batch is copied into a table of its own first and what is new is taken from there.
+A batch and the accounts of its sources are one transaction. Readings that the accounts list as
+stored (the answer to a commit was lost, a second collector) are left out, the rest is copied
+straight into the table. If PostgreSQL finds a reading twice all the same (original programs have no
+accounts), the batch is copied into a temporary table first, and the new rows are taken from there.
 """
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from collector.db.connecting import connect, error_text
 from collector.db.schema import FIRST_MONTH, create_months, migrate
-from collector.ingest.accounting import load, post, settle_all
-from collector.ingest.buffer import Batch, hole_of
+from collector.ingest.accounting import read_accounts, settle_all, write_accounts
+from collector.ingest.buffer import Batch, gap_of
 from collector.ingest.late import note_late
-from collector.ingest.ledger import Account, Key, Settlement, by_key, position, runs
+from collector.ingest.ledger import Key, Settlement, SourceAccount, by_key, position, runs
 from collector.ingest.rows import COLUMNS, DAY_MS, LAST_MS, encode_all, months, storable
 from collector.ingest.runs import announcements, span_ms
 from jph.errors import StoreError
@@ -25,10 +26,9 @@ from jph.wire.codec import Reading
 if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
 
-_CONNECT_TIMEOUT_S: Final = 5
 _STATEMENT_TIMEOUT_MS: Final = 60_000
 _CAREFUL_BATCHES: Final = 100
-"""After a reading came twice, as many batches go the safe way at once: where one is, more are."""
+"""After a duplicate so many batches go through the temporary table: duplicates come in groups."""
 _COLUMNS: Final = ", ".join(COLUMNS)
 _INSERT: Final = f"""
     INSERT INTO reading ({_COLUMNS}) SELECT {_COLUMNS} FROM incoming
@@ -41,7 +41,7 @@ _POSITIONS: Final = (
 
 
 class Stored(NamedTuple):
-    """What became of readings: new in the table, there already, or refused."""
+    """Counts of readings: new in the table, stored already, or refused."""
 
     new: int
     known: int
@@ -49,9 +49,9 @@ class Stored(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A commit: what was stored, and PostgreSQL's log in bytes since its beginning.
+    """A commit: the readings stored, and positions in PostgreSQL's log in bytes.
 
-    The commit survives PostgreSQL's sudden end once `flushed` of a later one reaches its `log`.
+    The commit survives a crash of PostgreSQL once `flushed` of a later one reaches its `log`.
     """
 
     stored: Stored
@@ -60,57 +60,53 @@ class Written(NamedTuple):
 
 
 class _Refused(Exception):
-    """PostgreSQL will not take something in this batch, however often it is asked."""
+    """PostgreSQL refuses something in this batch, and always will."""
 
 
 class Store:
     """One connection to the history. Every method blocks: call them in a thread."""
 
     def __init__(self, codifier: str) -> None:
-        self._name = f"jph {codifier}"
+        self._codifier = codifier
         self._connection: connection | None = None
         self._months: set[int] = set()
         self._careful = 0
-        self._surely = False
+        self._durable = False
 
     def open(self, dsn: str, now_ms: int, synchronous_commit: str = "") -> None:
-        """Connect, and make the tables if they are not there.
+        """Connect, and create or update the tables.
 
         `synchronous_commit` is PostgreSQL's setting of that name, "" the server's own.
 
         Raises:
-            StoreError: PostgreSQL is away, refuses us, or has a newer schema.
+            StoreError: PostgreSQL is away or refuses, or a newer program has changed the schema.
         """
         import psycopg2
 
         self.close()
-        commit = f" -c synchronous_commit={synchronous_commit}" if synchronous_commit else ""
+        settings: dict[str, object] = {"statement_timeout": _STATEMENT_TIMEOUT_MS}
+        if synchronous_commit:
+            settings["synchronous_commit"] = synchronous_commit
+        self._connection = connect(dsn, self._codifier, settings=settings)
         try:
-            self._connection = psycopg2.connect(
-                dsn,
-                application_name=self._name,
-                connect_timeout=_CONNECT_TIMEOUT_S,
-                tcp_user_timeout=2000 * _CONNECT_TIMEOUT_S,
-                options=f"-c timezone=UTC -c statement_timeout={_STATEMENT_TIMEOUT_MS}{commit}",
-            )
             migrate(self._connection)
             self._months.clear()
             self._make_months(set(), now_ms)
         except psycopg2.Error as error:
             self.close()
-            raise StoreError(f"PostgreSQL: {_told(error)}") from error
+            raise StoreError(error_text(error)) from error
 
-    def accounts(self) -> dict[Key, Account]:
-        """Return how far each source is stored.
+    def accounts(self) -> dict[Key, SourceAccount]:
+        """Return the account of each source.
 
         Raises:
             StoreError: PostgreSQL is away.
         """
         with self._guarded() as connection, connection, connection.cursor() as cursor:
-            return load(cursor)
+            return read_accounts(cursor)
 
-    def write(self, batch: Batch, now_ms: int, *, surely: bool = False) -> Written:
-        """Store a batch; when this returns it is committed, and `surely` on the disk.
+    def write(self, batch: Batch, now_ms: int, *, durable: bool = False) -> Written:
+        """Store and commit a batch; with `durable` it is on the disk when this returns.
 
         Raises:
             StoreError: PostgreSQL is away, or refuses everything; the batch may be written again.
@@ -118,7 +114,7 @@ class Store:
         days = _days(batch.readings)
         with self._guarded() as connection:
             self._make_months(days, now_ms)
-            self._surely = surely
+            self._durable = durable
             stored = self._write(batch)
             with connection, connection.cursor() as cursor:
                 cursor.execute(_POSITIONS)
@@ -144,7 +140,7 @@ class Store:
 
     @contextlib.contextmanager
     def _guarded(self) -> "Iterator[connection]":
-        """Give the connection; drop it if anything fails.
+        """Yield the connection; close it if anything fails.
 
         Raises:
             StoreError: PostgreSQL is away, or refuses.
@@ -157,19 +153,19 @@ class Store:
             yield self._connection
         except psycopg2.Error as error:
             self.close()
-            raise StoreError(f"PostgreSQL: {_told(error)}") from error
+            raise StoreError(error_text(error)) from error
         except StoreError:
             self.close()
             raise
 
     def _write(self, batch: Batch) -> Stored:
-        """Store a batch; a reading that PostgreSQL refuses becomes a hole."""
+        """Store a batch; a reading that PostgreSQL refuses becomes a gap."""
         try:
             return self._write_whole(batch)
         except _Refused:
             if len(batch.readings) == 1:
-                hole = hole_of(batch.readings[0], Cause.REFUSED)
-                return self._write_whole(Batch([], [*batch.holes, hole]))._replace(refused=1)
+                gap = gap_of(batch.readings[0], Cause.REFUSED)
+                return self._write_whole(Batch([], [*batch.gaps, gap]))._replace(refused=1)
         return _sum(map(self._write, batch.halves()))
 
     def _write_whole(self, batch: Batch) -> Stored:
@@ -192,9 +188,9 @@ class Store:
     def _transact(self, batch: Batch, *, straight: bool) -> Stored:
         assert self._connection is not None
         kept, refused = _divided(batch.readings)
-        holes = [*batch.holes, *(hole_of(each, Cause.REFUSED) for each in refused)]
+        gaps = [*batch.gaps, *(gap_of(each, Cause.REFUSED) for each in refused)]
         with self._connection, self._connection.cursor() as cursor:
-            settled = settle_all(cursor, runs(kept), by_key(holes))
+            settled = settle_all(cursor, runs(kept), by_key(gaps))
             rows = note_late(cursor, _new(kept, settled))
             if straight:
                 new = _copy(cursor, "reading", rows)
@@ -206,14 +202,14 @@ class Store:
                 _copy(cursor, "incoming", rows)
                 cursor.execute(_INSERT)
                 new = cursor.rowcount
-            post(cursor, settled)
-            if self._surely:
+            write_accounts(cursor, settled)
+            if self._durable:
                 cursor.execute("SET LOCAL synchronous_commit = on")
         known = len(kept) - announcements(kept) - new
         return Stored(new, known, len(refused))
 
     def _make_months(self, days: set[int], now_ms: int) -> None:
-        """Make the partitions for these days, for this month and the next."""
+        """Create the partitions for these days, for this month and the next."""
         (this,) = months([now_ms // DAY_MS])
         wanted = {month for month in months(days) if FIRST_MONTH <= month <= this + 1}
         missing = (wanted | {this, this + 1}) - self._months
@@ -223,7 +219,7 @@ class Store:
 
 
 def _divided(readings: Sequence[Reading]) -> tuple[Sequence[Reading], list[Reading]]:
-    """Divide readings into what PostgreSQL can take, and what it cannot."""
+    """Return the readings that PostgreSQL can take, and those it cannot."""
     if not readings or span_ms(readings)[1] <= LAST_MS:
         return readings, []
     refused = [each for each in readings if each.flag != "n" and not storable(each)]
@@ -231,7 +227,7 @@ def _divided(readings: Sequence[Reading]) -> tuple[Sequence[Reading], list[Readi
 
 
 def _days(readings: Sequence[Reading]) -> set[int]:
-    """Return the days since 1970 that readings are of, nearly always one."""
+    """Return the days (since 1970) of readings, nearly always one."""
     kept, _ = _divided(readings)
     if not kept:
         return set()
@@ -268,7 +264,7 @@ def _copy(cursor: "cursor", table: str, readings: Sequence[Reading]) -> int:
 
 
 class _File:
-    """Pieces of bytes as a file that COPY is read from."""
+    """A file for COPY made of pieces of bytes."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
@@ -277,13 +273,8 @@ class _File:
         """Return the next piece, whatever its size; nothing at the end."""
         return next(self._pieces, b"")
 
-    readline = read  # psycopg2 only looks whether it is there
+    readline = read  # psycopg2 only checks that it exists
 
 
 def _sum(stored: Iterable[Stored]) -> Stored:
     return Stored(*map(sum, zip(*stored, strict=True)))
-
-
-def _told(error: Exception) -> str:
-    """Return an error of PostgreSQL as one line."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 
 from collector.db.connecting import connect, query, transaction
 from collector.db.schema import migrate
-from collector.db.statistics_schema import STATISTICS, WIDTHS
+from collector.db.tables import WIDTHS
 from collector.energy import money
 from collector.history.numbers import fetch_numbers
 from collector.statistics.buckets import SECOND_US, Bucket, Width, bucket_of, buckets
-from collector.statistics.statistics import Series, Summary, merged
+from collector.statistics.statistics import COLUMN_NAMES, Series, merged
 from collector.statistics.touched import (
     DEFAULT_HOLD_S,
     US,
@@ -38,10 +38,9 @@ _ALONE_LOCK: Final = 0x6A706802
 """Advisory lock of a session: one computes, whoever else wants to waits."""
 _GRACE_US: Final = 5 * SECOND_US
 """How long after its end a bucket is left to readings that are on their way."""
-_VALUES: Final = STATISTICS[1:]
-_COLUMNS: Final = ", ".join(("codifier", *STATISTICS))
-_OLD: Final = ", ".join(f"old.{column}" for column in _VALUES)
-_NEW: Final = ", ".join(f"excluded.{column}" for column in _VALUES)
+_COLUMNS: Final = ", ".join(("codifier", "timestamp", *COLUMN_NAMES))
+_OLD: Final = ", ".join(f"old.{column}" for column in COLUMN_NAMES)
+_NEW: Final = ", ".join(f"excluded.{column}" for column in COLUMN_NAMES)
 _DOUBTED: Final = """(
         SELECT count(*) FROM energy_doubt AS doubt
         WHERE doubt.codifier = {0}.codifier AND doubt.timestamp <= {0}.timestamp
@@ -53,7 +52,7 @@ _CLEAR: Final = f"""
 """
 _UPSERT: Final = f"""
     INSERT INTO statistic_{{width}} AS old ({_COLUMNS}) VALUES %s
-    ON CONFLICT (codifier, timestamp) DO UPDATE SET ({", ".join(_VALUES)}) = ROW({_NEW})
+    ON CONFLICT (codifier, timestamp) DO UPDATE SET ({", ".join(COLUMN_NAMES)}) = ROW({_NEW})
     -- readings that are no longer kept are in the old row: a bucket loses none but those in doubt
     WHERE excluded.count + {_DOUBTED.format("excluded")} >= old.count
         AND ROW({_OLD}) IS DISTINCT FROM ROW({_NEW})
@@ -245,7 +244,7 @@ class Calculator:
         for bucket in due:
             found = series.summarise(bucket, self._hold(codifier, bucket.end))
             if found is not None:
-                rows.append((codifier, as_text(bucket.end), *_in_order(found)))
+                rows.append((codifier, as_text(bucket.end), *found.values()))
             else:
                 empty.append(as_text(bucket.end))
         sql = {"width": width, "length": WIDTHS[width]}
@@ -276,8 +275,3 @@ class Calculator:
 
     def _transaction(self) -> "AbstractContextManager[cursor]":
         return transaction(self.connection)
-
-
-def _in_order(found: Summary) -> tuple[float | None, ...]:
-    """Return a summary in the order of the table's columns."""
-    return tuple(getattr(found, column) for column in _VALUES)

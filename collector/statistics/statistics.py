@@ -1,4 +1,8 @@
-"""What a stretch of readings amounts to, right to the last digit. Pure.
+"""Statistics of a bucket of readings, exact to the last digit. Pure.
+
+`Statistic` is the one place that names a statistic: how it is computed, and how SQL merges it over
+several buckets. Tables, CSV, SQLite files, API and graphs take it from there; a new one needs a
+member here and a migration that adds its column.
 
 Values are turned into whole numbers of a common power of two first, so that every sum is exact and
 each result is rounded once. A reading's value is in force until the next reading, at most for the
@@ -9,32 +13,122 @@ which a value was in force is its coverage, and weighs the time-weighted mean.
 import math
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
 from itertools import repeat
 from operator import mul, sub
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from collector.statistics.buckets import Bucket
 
 Number = int | float
 
 
-class Summary(NamedTuple):
-    """The statistics of a bucket.
+class BucketValues(NamedTuple):
+    """The readings of a bucket: values in order of time and of size, and whole = value << shift.
 
-    `mode` is None where two values are equally frequent; `stdev` is the population's; `coverage` is
-    in %; `time_mean` is None where no value was in force for any time.
+    A value was in force for `covered` of `length` µs; `weighted` is the sum of whole × µs.
     """
 
-    mean: float
-    mode: float | None
-    median: float
-    max: float
-    min: float
-    stdev: float
-    count: int  # type: ignore[assignment]  # not the method of tuples
-    coverage: float
-    time_mean: float | None
+    values: Sequence[Number]
+    ordered: Sequence[Number]
+    whole: Sequence[int]
+    shift: int
+    covered: int
+    weighted: int
+    length: int
+
+
+def _mean(bucket: BucketValues) -> float:
+    return sum(bucket.whole) / (len(bucket.whole) << bucket.shift)
+
+
+def _mode(bucket: BucketValues) -> float | None:
+    counts = Counter(bucket.values)
+    most = max(counts.values())
+    if list(counts.values()).count(most) > 1:
+        return None
+    return _float(next(value for value, count in counts.items() if count == most))
+
+
+def _median(bucket: BucketValues) -> float:
+    ordered = bucket.ordered
+    middle = len(ordered) // 2
+    if len(ordered) % 2:
+        return _float(ordered[middle])
+    (one, other), shift = scaled(ordered[middle - 1 : middle + 1])
+    return (one + other) / (2 << shift)
+
+
+def _stdev(bucket: BucketValues) -> float:
+    whole = bucket.whole
+    count, total, squares = len(whole), sum(whole), sum(map(mul, whole, whole))
+    return _root(count * squares - total * total, count * count << 2 * bucket.shift)
+
+
+def _coverage(bucket: BucketValues) -> float:
+    return 100 * bucket.covered / bucket.length
+
+
+def _time_mean(bucket: BucketValues) -> float | None:
+    return bucket.weighted / (bucket.covered << bucket.shift) if bucket.covered else None
+
+
+class Statistic(StrEnum):
+    """A statistic of a bucket, by the name of its column.
+
+    Attributes:
+        compute: returns it for a bucket; None where it is not defined.
+        merged: SQL aggregate over several buckets.
+        of_parts: whether that aggregate also holds for readings (each a bucket of count 1).
+    """
+
+    compute: Callable[[BucketValues], float | None]
+    merged: str
+    of_parts: bool
+
+    def __new__(
+        cls,
+        name: str,
+        compute: Callable[[BucketValues], float | None],
+        merged: str,
+        of_parts: bool = False,
+    ) -> "Statistic":
+        """Make a member whose value is its name."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.compute, member.merged, member.of_parts = compute, merged, of_parts
+        return member
+
+    MEAN = "mean", _mean, "sum(mean * count) / sum(count)", True
+    # The most frequent of the modes; null in a bucket where two values are equally frequent.
+    MODE = "mode", _mode, "mode() WITHIN GROUP (ORDER BY mode)"
+    MEDIAN = "median", _median, "percentile_cont(0.5) WITHIN GROUP (ORDER BY median)"
+    MAX = "max", lambda bucket: _float(bucket.ordered[-1]), "max(max)", True
+    MIN = "min", lambda bucket: _float(bucket.ordered[0]), "min(min)", True
+    # The population's; merged from the deviations of the buckets and the spread of their means.
+    DEVIATION = (
+        "stdev",
+        _stdev,
+        "sqrt(greatest(0, sum((stdev ^ 2 + mean ^ 2) * count) / sum(count)"
+        " - (sum(mean * count) / sum(count)) ^ 2))",
+    )
+    COUNT = "count", lambda bucket: len(bucket.values), "sum(count)"
+    # In %.
+    COVERAGE = "coverage", _coverage, "avg(coverage)"
+    # Null where no value was in force for any time.
+    TIME_MEAN = (
+        "time_mean",
+        _time_mean,
+        "sum(time_mean * coverage) / nullif(sum(coverage), 0)",
+    )
+
+
+Summary = dict[str, float | None]
+"""The statistics of a bucket by name, in the order of `Statistic`."""
+
+COLUMN_NAMES: Final = tuple(each.value for each in Statistic)
+"""The columns of a table of statistics beside `codifier` and `timestamp`."""
 
 
 class Series:
@@ -65,22 +159,18 @@ class Series:
         count = high - low
         if not count:
             return None
-        values, whole, shift = self.values[low:high], self._scaled[low:high], self._shift
-        total = sum(whole)
-        squares = sum(map(mul, whole, whole))
+        values = self.values[low:high]
         covered, weighted = self._in_force(bucket, low, high, hold)
-        ordered = sorted(values)
-        return Summary(
-            mean=total / (count << shift),
-            mode=_mode(values),
-            median=_median(ordered),
-            max=_float(ordered[-1]),
-            min=_float(ordered[0]),
-            stdev=_root(count * squares - total * total, count * count << 2 * shift),
-            count=count,
-            coverage=100 * covered / (bucket.end - bucket.start),
-            time_mean=weighted / (covered << shift) if covered else None,
+        found = BucketValues(
+            values,
+            sorted(values),
+            self._scaled[low:high],
+            self._shift,
+            covered,
+            weighted,
+            bucket.end - bucket.start,
         )
+        return {each.value: each.compute(found) for each in Statistic}
 
     def _in_force(self, bucket: Bucket, low: int, high: int, hold: int) -> tuple[int, int]:
         """Return for how many µs a value was in force, and the sum of (scaled) value × µs."""
@@ -149,22 +239,6 @@ def scaled(values: Sequence[Number]) -> tuple[list[int], int]:
 
 def _float(value: Number) -> float:
     return value + 0.0  # of the two zeros always the positive one
-
-
-def _mode(values: Sequence[Number]) -> float | None:
-    counts = Counter(values)
-    most = max(counts.values())
-    if list(counts.values()).count(most) > 1:
-        return None
-    return _float(next(value for value, count in counts.items() if count == most))
-
-
-def _median(ordered: Sequence[Number]) -> float:
-    middle = len(ordered) // 2
-    if len(ordered) % 2:
-        return _float(ordered[middle])
-    (one, other), shift = scaled(ordered[middle - 1 : middle + 1])
-    return (one + other) / (2 << shift)
 
 
 def _root(above: int, below: int) -> float:

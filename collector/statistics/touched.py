@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from collector.db.statistics_schema import LATE_LOCK, WIDTHS
+from collector.db.tables import LATE_LOCK, WIDTHS
 from collector.statistics.buckets import SECOND_US, to_datetime
 
 if TYPE_CHECKING:

@@ -54,6 +54,7 @@ def _run(asked: Plain) -> int:
     postpone(SELDOM_USED)
     from jph.errors import JphError
     from jph.node.program import run
+    from jph.util.secrets import scrub
 
     if asked.with_parent:
         from jph.cli.supervise.lifeline import end_with_stdin
@@ -62,6 +63,6 @@ def _run(asked: Plain) -> int:
     try:
         run(asked.codes, asked.url or os.environ.get("JPH_CONFIG") or default_config())
     except JphError as error:
-        print(f"control.py: {error}", file=sys.stderr)
+        print(f"control.py: {scrub(str(error))}", file=sys.stderr)
         return error.exit_status
     return 0

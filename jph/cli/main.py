@@ -10,6 +10,7 @@ import click
 from jph.cli.config_path import default_config
 from jph.cli.terminal.context import App
 from jph.errors import JphError
+from jph.util.secrets import scrub
 from jph.version import __version__
 
 COMMANDS: Final = {
@@ -80,7 +81,7 @@ class CommandTable(click.Group):
         try:
             return super().invoke(ctx)
         except JphError as error:
-            click.echo(f"control.py: {error}", err=True)
+            click.echo(f"control.py: {scrub(str(error))}", err=True)
             ctx.exit(error.exit_status)
         except BrokenPipeError:  # `watch | head` has seen enough: an end as good as Ctrl-C
             _forget_output()

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Collection, Sequence
 
 from jph.client.client import Client
 from jph.config.house.loads import Load
 from jph.heating.facts import Evidence
 from jph.node.outbox import ping_number
-from jph.wire.codec import Flag, Reading
+from jph.wire.codec import Flag, Quality, Reading
 
 
 async def gather(
@@ -24,7 +25,8 @@ async def gather(
     def take(readings: Sequence[Reading]) -> None:
         for reading in readings:
             if reading.flag != "n":
-                evidence.note(reading.source, reading.value)
+                doubted = reading.quality in (Quality.STALE, Quality.IMPLAUSIBLE)
+                evidence.note(reading.source, reading.value, time.monotonic(), doubted=doubted)
         if not evidence.missing(chosen):
             complete.set()
 

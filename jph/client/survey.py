@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from jph.config.model import Network, Sensor
-from jph.util.freshness import State, state_of
+from jph.util.freshness import Signs, State, judge_element, judge_node
 from jph.wire.codec import Control, Flag, Reading
 
 CONSOLE_TYPE: Final = "ControlProgram"
@@ -102,12 +102,8 @@ class Survey:
         age_s = None if known.reading_s is None else now_s - known.reading_s
         state = self._node_state(node, now_s)
         if sensor.parent is not None:
-            state = state_of(
-                age_s,
-                sensor.timeout_warning,
-                parent=state,
-                listened_s=now_s - self._started_s,
-            )
+            listened_s = now_s - self._started_s
+            state = judge_element(age_s, sensor.timeout_warning, state, listened_s=listened_s)
         return CodifierState(
             sensor=sensor,
             node=node.codifier,
@@ -129,13 +125,15 @@ class Survey:
         return 0 < sensor.timeout_warning < now_s - since_s
 
     def _node_state(self, node: Sensor, now_s: float) -> State:
-        """Judge a node by its own readings; one without readings by any message of its family."""
+        """Judge a node by its own readings and by any message of it and its elements."""
         known = self._known[node.codifier]
-        signs = [known.reading_s] if known.reading_s is not None else self._signs(node)
-        last_s = max((sign for sign in signs if sign is not None), default=None)
-        if last_s is not None and known.active is False:
-            return State.HALTED
-        return state_of(None if last_s is None else now_s - last_s, node.timeout_warning)
+        last_s = max((sign for sign in self._signs(node) if sign is not None), default=None)
+        signs = Signs(
+            None if last_s is None else now_s - last_s,
+            None if known.reading_s is None else now_s - known.reading_s,
+        )
+        active = known.active is not False
+        return judge_node(signs, node.timeout_warning, node.sensor_interval, active=active)
 
     def _signs(self, node: Sensor) -> list[float | None]:
         elements = self._network.elements(node.codifier)

@@ -1,11 +1,10 @@
-"""The network's configuration: typed objects, made once at the door, every mistake told at once.
+"""The configuration of a network as typed objects, with all its mistakes reported at once.
 
-A config is one JSON document (a path, `file:` or `http:` URL). What the original's programs read
-keeps its keys and meaning; what is new is optional.
+A configuration is one JSON document at a path, `file:` or `http:` URL. The keys that programs of
+the original read keep their names and meaning; all others are optional.
 """
 
 import ipaddress
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -15,8 +14,12 @@ from typing import Any, Final
 
 import msgspec
 
+from jph.config.document import read
+from jph.config.fetch import fetch
+from jph.config.redis_address import check_redis, normal_url
 from jph.config.validation import read_struct
 from jph.errors import ConfigError, Problem
+from jph.util.secrets import SecretUrl
 from jph.wire.codec import Dialect, is_codifier
 
 ORIGINAL_TYPES: Final = frozenset(
@@ -32,13 +35,12 @@ ORIGINAL_TYPES: Final = frozenset(
         "jphCalcHistory",
     }
 )
-"""Kinds that run as programs of the original on a mixed network; they need no code here."""
+"""Kinds that run as programs of the original on a mixed network; jph has no code for them."""
 PROXY: Final = "Proxy"
-_MAX_CONFIG_BYTES: Final = 16 * 2**20
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """Base of everything in the file: keys are the attribute names in PascalCase."""
+    """Base of every struct: keys are the attribute names in PascalCase."""
 
 
 class Endpoint(_Entry, frozen=True):
@@ -49,11 +51,11 @@ class Endpoint(_Entry, frozen=True):
 
 
 class Multicast(_Entry, frozen=True):
-    """The two buses, and how this network joins them.
+    """Groups and ports of the buses, and the interfaces that join them.
 
     `interfaces` maps a host name (or `*`) to an interface name or address, or a list of them;
-    `ttl` is in hops, `mtu` in bytes of a whole IP packet. To `log`, if there is one, programs send
-    what they log.
+    `ttl` is in hops, `mtu` in bytes of a whole IP packet. Programs send their log lines to `log`,
+    if there is one.
     """
 
     control: Endpoint = msgspec.field(name="Control-Channel")
@@ -65,19 +67,22 @@ class Multicast(_Entry, frozen=True):
     dialect: Dialect = Dialect.JPH
 
     def interfaces_of(self, host: str) -> list[str]:
-        """Return the interfaces `host` joins on; an empty list leaves it to the routes."""
+        """Return the interfaces `host` joins on; an empty list leaves the choice to the routes."""
         chosen = self.interfaces.get(host, self.interfaces.get("*", []))
         return [chosen] if isinstance(chosen, str) else chosen
 
 
 class Redis(_Entry, frozen=True):
-    """Where Redis is: `redis://host:port/0` or `unix:///path`."""
+    """Address of Redis: `redis://host:port/0`, `rediss://…` with TLS, or `unix:///path`."""
 
-    url: str = msgspec.field(name="URL")
+    url: SecretUrl = msgspec.field(name="URL")
+
+    def __post_init__(self) -> None:
+        check_redis(self.url)
 
 
 class Sql(_Entry, frozen=True):
-    """Where PostgreSQL is; `password` is the path of a file that holds it."""
+    """Address of PostgreSQL; `password` is the path of a file that holds the password."""
 
     database: str
     user: str
@@ -87,7 +92,7 @@ class Sql(_Entry, frozen=True):
 
 
 class RingSettings(_Entry, frozen=True):
-    """What a node keeps in memory of what it sent, to send it again: the less of the two."""
+    """Size of the resend buffer in memory; the smaller of the two limits counts."""
 
     minutes: float = 15.0
     megabytes: float = 4.0
@@ -98,10 +103,10 @@ class RingSettings(_Entry, frozen=True):
 
 
 class JournalSettings(_Entry, frozen=True):
-    """What a node keeps on disk of what it sent: the less of hours of sending and megabytes.
+    """Size of the resend log on disk; the smaller of hours of sending and megabytes counts.
 
-    `flush_seconds` is how often it is written: seldom is gentle on an SD card, and the most that a
-    loss of power takes from it.
+    It is written every `flush_seconds`: longer is gentle on an SD card, and a loss of power takes
+    that much of it.
     """
 
     hours: float = 48.0
@@ -156,7 +161,7 @@ class Network(_Entry, frozen=True):
         """Return the entry of `codifier`.
 
         Raises:
-            ConfigError: there is none; names those that look like it.
+            ConfigError: there is none; names similar ones.
         """
         for sensor in self.sensors:
             if sensor.codifier == codifier:
@@ -167,13 +172,13 @@ class Network(_Entry, frozen=True):
         raise ConfigError(f"codifier {codifier!r} is not in the config; {hint}")
 
     def near(self, codifier: str) -> list[Sensor]:
-        """Return the entries a person may have meant by `codifier`, closest first."""
-        import difflib  # seldom needed, and not small
+        """Return the entries with a codifier or name similar to `codifier`, closest first."""
+        import difflib  # rarely needed, and large
 
         by_code = {sensor.codifier: sensor for sensor in self.sensors}
         wanted = codifier.upper()
         close = difflib.get_close_matches(wanted, by_code, n=20, cutoff=0.5)
-        close.sort(key=lambda code: code[:1] != wanted[:1])  # the first character is rarely a slip
+        close.sort(key=lambda code: code[:1] != wanted[:1])  # the first character is rarely wrong
         named = [s for s in self.sensors if codifier.lower() in f"{s.short_name} {s.name}".lower()]
         return list({s.codifier: s for s in [by_code[c] for c in close] + named}.values())[:5]
 
@@ -187,12 +192,12 @@ class Network(_Entry, frozen=True):
 
     @property
     def redis_url(self) -> str | None:
-        """The URL of Redis, or None to use the embedded one."""
-        return self.redis.url if self.redis else None
+        """The URL of Redis as its client library reads it, or None to use the embedded one."""
+        return normal_url(self.redis.url) if self.redis else None
 
 
 def state_dir() -> Path:
-    """Return the directory where programs keep what must survive them (`JPH_STATE`)."""
+    """Return the directory of all files that outlive a program (`JPH_STATE`)."""
     return Path(os.environ.get("JPH_STATE") or "var").absolute()
 
 
@@ -205,39 +210,9 @@ def load(url: str) -> Network:
     """Read and check the configuration at a path, `file:` or `http:` URL.
 
     Raises:
-        ConfigError: it cannot be read, or has mistakes: all of them.
+        ConfigError: it cannot be read, or has mistakes; names all of them.
     """
     return parse(fetch(url), url)
-
-
-def fetch(url: str) -> bytes:
-    """Return the bytes of the document at a path, `file:` or `http:` URL.
-
-    Raises:
-        ConfigError: it cannot be read.
-    """
-    try:
-        if url.startswith(("http://", "https://")):
-            return _fetch_http(url)
-        path = url.removeprefix("file:")
-        path = path.removeprefix("//") if path.startswith("///") else path
-        return Path(path).expanduser().read_bytes()
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"cannot read the config {url}: {error} (--config or JPH_CONFIG names another)"
-        ) from error
-
-
-def _fetch_http(url: str) -> bytes:
-    # Imported here: a node whose config is a file has no use for it.
-    import http.client
-    import urllib.request
-
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            return bytes(answer.read(_MAX_CONFIG_BYTES))
-    except http.client.HTTPException as error:
-        raise OSError(f"no proper answer: {error!r}") from error
 
 
 def parse(
@@ -245,20 +220,12 @@ def parse(
     name: str = "config",
     check: Callable[[dict[str, Any]], Iterable[Problem]] = lambda raw: (),
 ) -> Network:
-    """Turn a JSON document into a Network; `check` may find further mistakes in it.
+    """Make a Network of a JSON document; `check` may find further mistakes in it.
 
     Raises:
         ConfigError: with every mistake that was found.
     """
-    try:
-        raw = json.loads(document)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{name} is not JSON: {error}") from error
-    try:
-        json.dumps(raw, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise ConfigError(f"{name} holds text that is no Unicode: {error}") from error
-    problems: list[Problem] = []
+    raw, problems = read(document, name)
     network = read_struct(Network, raw, "", problems)
     if isinstance(raw, dict):
         problems += _meaning(raw)
@@ -271,7 +238,7 @@ def parse(
 
 
 def _meaning(raw: dict[str, Any]) -> Iterator[Problem]:
-    """Check what types cannot say, on whatever of the document has the right shape."""
+    """Check the rules that types do not express, on the parts that have the right types."""
     multicast = raw.get("Multicast")
     if isinstance(multicast, dict):
         yield from _channels(multicast)
@@ -334,7 +301,9 @@ def _sensor(sensor: dict[str, Any], types: dict[Any, Any]) -> Iterator[Problem]:
     path = f"Sensors[{sensor.get('Codifier', '?')}]"
     for key in ("KeepAliveInterval", "SensorInterval", "TimeoutWarning"):
         seconds = sensor.get(key)
-        if isinstance(seconds, int | float) and not 0 < seconds < 1e7:
+        if isinstance(seconds, int | float) and not 0 <= seconds < 1e7:
+            yield Problem(f"{path}.{key}", f"expected seconds, 0 or more, found {seconds}")
+        elif seconds == 0 and key != "TimeoutWarning":
             yield Problem(f"{path}.{key}", f"expected seconds above 0, found {seconds}")
     if sensor.get("Control") not in (None, "", "enabled"):
         yield Problem(f"{path}.Control", f'expected "enabled", found {sensor["Control"]!r}')

@@ -1,7 +1,8 @@
-"""Turn untyped JSON into msgspec structs, collecting every mistake instead of the first. Pure."""
+"""Makes msgspec structs of untyped JSON and collects every mistake. Pure."""
 
 import enum
 import types
+from collections.abc import Iterator
 from functools import cache
 from typing import (
     Annotated,
@@ -18,7 +19,9 @@ from typing import (
 import msgspec
 from msgspec.structs import FieldInfo
 
+from jph.config.document import COMMENT, label
 from jph.errors import Problem
+from jph.util.secrets import Secret, scrub
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
@@ -83,12 +86,12 @@ def _read(kind: Any, raw: object, path: str, problems: list[Problem]) -> Any:  #
     item = (*get_args(kind), None)[0] if get_origin(kind) in (list, tuple) else None
     if _is_struct(item) and isinstance(raw, list):
         made = [
-            read_struct(item, entry, f"{path}[{_label(entry, index)}]", problems)
+            read_struct(item, entry, f"{path}[{label(entry, index)}]", problems)
             for index, entry in enumerate(raw)
         ]
         return tuple(made) if get_origin(kind) is tuple else made
     try:
-        return msgspec.convert(raw, limited)
+        return msgspec.convert(raw, limited, dec_hook=_decode)
     except msgspec.ValidationError as error:
         detail = f" ({error})" if "`$" in str(error) else ""
         message = f"expected {describe(limited)}, found {_show(raw)}{detail}"
@@ -96,12 +99,51 @@ def _read(kind: Any, raw: object, path: str, problems: list[Problem]) -> Any:  #
         return None
 
 
+def _decode(kind: type, raw: object) -> object:
+    """Make a secret of a text."""
+    if issubclass(kind, Secret) and isinstance(raw, str):
+        return kind(raw)
+    raise TypeError(f"expected text, found {type(raw).__name__}")
+
+
+def unread(struct: type[msgspec.Struct], raw: object, path: str) -> Iterator[Problem]:
+    """Yield the keys below `raw` that a struct does not have, comments excepted."""
+    if not isinstance(raw, dict):
+        return
+    hints, fields = _shape(struct)
+    for key, value in raw.items():
+        where = f"{path}.{key}" if path else key
+        field = fields.get(key)
+        if field is not None:
+            for inner, below, entry in _inside(hints[field.name], value, where):
+                yield from unread(inner, entry, below)
+        elif not key.startswith(COMMENT):
+            yield Problem(where, "no program reads this key")
+
+
+def _inside(
+    kind: Any,  # noqa: ANN401
+    raw: object,
+    path: str,
+) -> Iterator[tuple[type[msgspec.Struct], str, object]]:
+    """Yield the structs of a type, each with the path and the part of `raw` that it reads."""
+    if _is_struct(kind):
+        yield kind, path, raw
+        return
+    for inner in get_args(kind):
+        if isinstance(raw, list) and get_origin(kind) in (list, tuple):
+            for index, entry in enumerate(raw):
+                yield from _inside(inner, entry, f"{path}[{label(entry, index)}]")
+        elif get_origin(kind) in (Union, types.UnionType, Annotated):
+            yield from _inside(inner, raw, path)
+
+
 def _unknown_keys(
     raw: dict[str, Any], known: list[str], path: str, problems: list[Problem]
 ) -> None:
-    """Report each unknown key that looks like a misspelt one; others belong to other programs."""
-    for key in [key for key in raw if key not in known]:
-        import difflib  # seldom needed, and not small
+    """Add keys that are close to a known one; `unread` finds the others, comments are allowed."""
+    for key in [key for key in raw if key not in known and not key.startswith(COMMENT)]:
+        import difflib  # rarely needed, and large
 
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
         if near and near[0] not in raw:
@@ -111,11 +153,6 @@ def _unknown_keys(
 
 def _is_struct(kind: object) -> TypeGuard[type[msgspec.Struct]]:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-
-
-def _label(entry: object, index: int) -> str:
-    code = entry.get("Codifier") if isinstance(entry, dict) else None
-    return code if isinstance(code, str) else str(index)
 
 
 def _bare(kind: Any) -> Any:  # noqa: ANN401
@@ -152,9 +189,11 @@ def describe(kind: Any) -> str:  # noqa: ANN401
         return "an object"
     if plain is Literal:
         return " or ".join(repr(value) for value in get_args(kind))
+    if isinstance(plain, type) and issubclass(plain, Secret):
+        return _NAMES[str]
     return _NAMES.get(plain, str(getattr(plain, "__name__", plain)))
 
 
 def _show(raw: object) -> str:
-    text = msgspec.json.encode(raw).decode()
+    text = scrub(msgspec.json.encode(raw).decode())
     return text if len(text) <= 60 else text[:57] + "…"

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from jph.config.house.loads import Load
 from jph.config.model import Network
-from jph.heating.explain import Say, english
 from jph.heating.orders import Order
+from jph.heating.sentences import Say, english
 from jph.wire.codec import Quality, Reading
 
 Readings = Mapping[str, Reading]

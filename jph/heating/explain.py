@@ -1,26 +1,16 @@
-"""Why a heater does what it does, in plain words: facts in, sentences out. Pure."""
+"""Explains in sentences what a heater and its phase do, and why. Pure."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, tzinfo
+from collections.abc import Mapping
+from datetime import tzinfo
 from typing import Final
 
 from jph.heating.facts import Cause, HeaterFacts, PhaseFacts
 from jph.heating.orders import Order
+from jph.heating.sentences import Say, When, clock, english, span
 
-Say = Callable[..., str]
-"""Says an English text in some language, `{name}` being replaced by the value of that name."""
-When = Callable[[float], str]
-"""Says what time of day a moment (ms since 1970) is."""
-
-_DAY_S: Final = 86_400
 _STATIC: Final = frozenset({Order.COMFORT, Order.OFF, Order.FROST, Order.ECO})
 _SHED: Final[frozenset[int]] = frozenset({Order.OFF, Order.FROST, Order.ECO})
 """What a heater that is held back may have: a small shed lowers to eco, where that is enough."""
-
-
-def english(text: str, **values: object) -> str:
-    """Say a text as it is."""
-    return text.format(**values) if values else text  # a word from the bus may hold braces
 
 
 def explain(
@@ -58,7 +48,11 @@ def explain_phase(phase: PhaseFacts, say: Say = english) -> str:
     if not phase.shedder:
         return say("Nobody watches phase {phase}.", phase=number)
     if phase.current_a is None:
-        return say("What phase {phase} draws now is not known.", phase=number)
+        if phase.last_a is None or phase.age_s is None:
+            return say("What phase {phase} draws now is not known.", phase=number)
+        text = "What phase {phase} draws now is not known: {current} A is {time} old."
+        last = {"current": f"{phase.last_a:g}", "time": span(phase.age_s, say)}
+        return say(text, phase=number, **last)
     limit = (
         say("its limit is not known")
         if phase.limit_a is None
@@ -79,33 +73,6 @@ def order_name(order: int, say: Say = english) -> str:
         return say(Order(order).word)
     except ValueError:
         return say("order {number}", number=order)
-
-
-def clock(
-    timestamp_ms: float, now_ms: float, say: Say = english, zone: tzinfo | None = None
-) -> str:
-    """Return the time of day in `zone`; without one where this machine is, and by what name.
-
-    The date is with it where it is not within 12 hours.
-    """
-    try:
-        then = datetime.fromtimestamp(timestamp_ms / 1000).astimezone(zone)
-    except (ValueError, OverflowError, OSError):
-        return say("a time that cannot be")
-    near = abs(now_ms - timestamp_ms) < _DAY_S * 500
-    text = f"{then:%H:%M:%S}" if near else f"{then:%Y-%m-%d %H:%M:%S}"
-    return text if zone else f"{text} {then:%Z}"
-
-
-def span(seconds: float, say: Say = english) -> str:
-    """Return a duration as people say it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 2 * _DAY_S:
-        return f"{seconds / 3600:.0f} h"
-    return say("{count} days", count=f"{seconds / _DAY_S:.0f}")
 
 
 def why_shed(

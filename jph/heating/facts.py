@@ -1,6 +1,7 @@
-"""What is known of a heater and of its phase: values heard in, facts out; what is missing is None.
+"""Facts about a heater and its phase, from the values heard; what is not known is None. Pure.
 
-The values may come from the bus or from a store; older programs tell less, and that is no error.
+The values come from the bus or from the cache, each with the time of its reading: an old value is
+not a fact about now.  Older programs send less; what they do not send is not known.
 """
 
 import json
@@ -11,7 +12,9 @@ from typing import Any, Final, NamedTuple
 from jph.config.house.house import House, HousePhase
 from jph.config.house.loads import Load, ceilings, mask_of, wiring
 from jph.config.model import Network
+from jph.heating.blindness import Watch
 from jph.heating.orders import Order
+from jph.util.freshness import is_old
 from jph.wire.codec import Value
 
 _LONGEST_TEXT: Final = 80
@@ -20,9 +23,10 @@ _LIVE: Final = "live"
 
 
 class Cause(NamedTuple):
-    """Why a heater is shed: when (ms since 1970), at which current and limit (A), and how long.
+    """Why a heater is shed: since when (ms since 1970), and the current and limit then (A).
 
-    `watts` is what the shedder has learned, `restore_s` when it expects to give the heater back.
+    `watts` is the power the shedder has learned.  `restore_s` is the time to the expected return,
+    `restore_by_s` the end of the range in which most returns fall.
     """
 
     since_ms: float | None
@@ -31,12 +35,14 @@ class Cause(NamedTuple):
     reason: str
     watts: float | None
     restore_s: float | None
+    restore_by_s: float | None = None
 
 
 class PhaseFacts(NamedTuple):
     """A phase now, in amperes; `seconds_left` to the trip, -1 when none is near.
 
-    `shed` is what each heater that is held back may have at most (off, or eco).
+    `shed` is the warmest order of each heater that is held back (off, or eco).  `last_a` and
+    `age_s` are the last current heard and its age, where it is too old to be `current_a`.
     """
 
     phase: int
@@ -45,15 +51,17 @@ class PhaseFacts(NamedTuple):
     limit_a: float | None
     seconds_left: float | None
     shed: Mapping[str, Order] | None
+    last_a: float | None = None
+    age_s: float | None = None
 
 
 class HeaterFacts(NamedTuple):
     """A heater now: orders are numbers as on the bus, `watts` what was learned.
 
-    `told` is whether its card tells of its wires at all: then who never ordered is nobody.
-    `until_ms` is when the order ends, and `then` the one that follows, None where it has no end.
-    `fallback` is the stage at which its card goes on without a shedder, empty while there is one,
-    `silent` what it misses, if it tells: `masks`, or the `meter` behind them.
+    `told` is whether its card reports its wires at all: then an empty `by` means no order came.
+    `until_ms` is the end of the order, `then` the one that follows, None where it has no end.
+    `fallback` is the stage of its card without a shedder, empty while there is one, `silent` what
+    the card misses: `masks`, or the `meter` behind them.
     """
 
     codifier: str
@@ -82,10 +90,14 @@ class Evidence:
 
     def __init__(self, network: Network) -> None:
         self.wiring = wiring(network)
+        self.watch = Watch(network)
         house = House(network)
         self.phases = house.watched()
         self._states = house.states
+        self._entries = {sensor.codifier: sensor for sensor in network.sensors}
         self._values: dict[str, Value] = {}
+        self._at_s: dict[str, float] = {}
+        self._doubted: set[str] = set()
         self._stories: dict[int, Mapping[str, Any]] = {}
         self._wires: dict[str, Mapping[str, Any]] = {}
         self._leases: dict[str, Mapping[str, Any]] = {}
@@ -97,11 +109,16 @@ class Evidence:
         for phase in self.phases.values():
             self._wanted |= {phase.mask, phase.current, phase.subscribed}
 
-    def note(self, codifier: str, value: Value) -> None:
-        """Take the newest value of a codifier (JSON as text); what does not matter is left out."""
+    def note(self, codifier: str, value: Value, at_s: float, *, doubted: bool = False) -> None:
+        """Take the newest value of a codifier (JSON as text) and the monotonic time it is of.
+
+        `doubted` is a value that its sender calls stale or implausible.  Other codifiers are left
+        out.
+        """
         if codifier not in self._wanted:
             return
-        self._values[codifier] = value
+        self._values[codifier], self._at_s[codifier] = value, at_s
+        (self._doubted.add if doubted else self._doubted.discard)(codifier)
         if phase := self._of_story.get(codifier):
             self._stories[phase] = _object(value)
         elif card := self._states.get(codifier):
@@ -113,40 +130,49 @@ class Evidence:
 
     @property
     def heard(self) -> bool:
-        """Whether anything that matters was told."""
+        """Whether any value was heard."""
         return bool(self._values)
 
     def missing(self, heaters: Iterable[Load]) -> set[str]:
-        """Return the codifiers that could still tell something about these heaters."""
+        """Return the codifiers of these heaters that were not heard yet."""
         wanted: set[str] = set()
         for heater in heaters:
             wanted.add(heater.codifier)
             wanted |= {code for code, card in self._states.items() if card == heater.actuator.card}
             if phase := self.phases.get(heater.phase):
-                wanted |= {phase.mask, phase.explain or phase.current}
+                wanted |= {phase.mask, phase.explain, phase.current}
         return wanted - self._values.keys() - {""}
 
-    def phase(self, phase: int) -> PhaseFacts:
-        """Return what is known of a phase."""
+    def phase(self, phase: int, now_s: float) -> PhaseFacts:
+        """Return what is known of a phase at a monotonic time."""
         role = self.phases.get(phase)
-        story = self._stories.get(phase, {})
         if role is None:
             return PhaseFacts(phase, "", None, None, None, None)
-        current, limit = _number(story, "current"), _number(story, "limit")
+        story = self._stories.get(phase, {}) if self._fresh(role.explain, now_s) else {}
+        last_a, age_s = self._current(role, story, now_s)
+        known = age_s is not None and age_s <= self.watch.current_limit_s(role.current)
+        known = known and role.current not in self._doubted
+        limit = self._limit(role)
         return PhaseFacts(
             phase,
             role.shedder,
-            self._measured(role.current) if current is None else current,
-            self._limit(role) if limit is None else limit,
-            _number(story, "value"),
-            self._shed(role),
+            last_a if known else None,
+            _number(story, "limit") if limit is None else limit,
+            _number(story, "value") if known else None,
+            self._shed(role, now_s),
+            None if known else last_a,
+            None if known else age_s,
         )
 
-    def heater(self, codifier: str) -> HeaterFacts:
-        """Return what is known of a heater; `KeyError` if there is none of that codifier."""
+    def heater(self, codifier: str, now_s: float) -> HeaterFacts:
+        """Return what is known of a heater at a monotonic time.
+
+        Raises:
+            KeyError: there is no heater of that codifier.
+        """
         heater = self.wiring.heaters[codifier]
         actuator = heater.actuator
-        phase = self.phase(heater.phase)
+        phase = self.phase(heater.phase, now_s)
         wire = self._wires.get(codifier, {})
         story = self._stories.get(heater.phase, {})
         cause = _cause(story, codifier)
@@ -177,17 +203,39 @@ class Evidence:
     def _measured(self, codifier: str) -> float | None:
         return quantity(self._values.get(codifier))
 
-    def _limit(self, role: HousePhase) -> float | None:
-        limits = (role.limit_a, self._measured(role.subscribed))
-        return min((limit for limit in limits if limit is not None), default=None)
+    def _age_s(self, codifier: str, now_s: float) -> float | None:
+        at_s = self._at_s.get(codifier)
+        return None if at_s is None else max(0.0, now_s - at_s)
 
-    def _shed(self, role: HousePhase) -> Mapping[str, Order] | None:
+    def _fresh(self, codifier: str, now_s: float) -> bool:
+        """Return whether a value is not older than its `TimeoutWarning`."""
+        age_s, entry = self._age_s(codifier, now_s), self._entries.get(codifier)
+        return age_s is not None and not is_old(age_s, entry.timeout_warning if entry else 0.0)
+
+    def _current(
+        self, role: HousePhase, story: Mapping[str, Any], now_s: float
+    ) -> tuple[float | None, float | None]:
+        """Return the last current of a phase and its age: the meter's, else the shedder's."""
+        own_a = self._measured(role.current)
+        if own_a is not None:
+            return own_a, self._age_s(role.current, now_s)
+        told_a, told_s = _number(story, "current"), self._age_s(role.explain, now_s)
+        if told_a is None or told_s is None:
+            return None, None
+        return told_a, told_s + (_number(story, "silent_s") or 0.0)
+
+    def _limit(self, role: HousePhase) -> float | None:
+        return role.smaller_limit(self._measured(role.subscribed))
+
+    def _shed(self, role: HousePhase, now_s: float) -> Mapping[str, Order] | None:
+        if not self._fresh(role.mask, now_s):
+            return None
         mask = mask_of(self._values.get(role.mask))
         return None if mask is None else ceilings(role.loads, mask)
 
 
 def _held(phase: PhaseFacts, codifier: str, wire: Mapping[str, Any]) -> bool | None:
-    """Return whether a heater is held back: by the mask, without one as its card tells."""
+    """Return whether a heater is held back: by the mask, without one as its card reports."""
     if phase.shed is not None:
         return codifier in phase.shed
     told = wire.get("shed")
@@ -205,6 +253,7 @@ def _cause(story: Mapping[str, Any], codifier: str) -> Cause | None:
         _text(told, "reason"),
         _number(told, "watts"),
         _number(told, "restore_s"),
+        _number(told, "restore_by_s"),
     )
 
 

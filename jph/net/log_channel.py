@@ -22,6 +22,7 @@ import msgspec
 from jph.config.model import Multicast
 from jph.errors import BusError, DecodeError
 from jph.net.channel import Channel, interfaces_from_environment
+from jph.util.secrets import scrub
 from jph.util.token_bucket import TokenBucket
 from jph.wire.codec import is_codifier
 
@@ -105,6 +106,7 @@ def bounded(text: str) -> str:
 
 def discreet(text: str) -> str:
     """Return a text without passwords and without the folders of paths."""
+    text = scrub(text)
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text

@@ -7,19 +7,26 @@ not pay for it. Only the kind that is needed is imported.
 
 import asyncio
 import importlib
+import logging
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
+from jph.config import last_good, references
 from jph.config import model as config
-from jph.config.model import Endpoint, Multicast, Network, Sensor
-from jph.config.validation import read_struct
+from jph.config.document import read
+from jph.config.fetch import fetch
+from jph.config.model import Endpoint, Multicast, Network, Redis, Sensor, Sql
+from jph.config.settings import Settings
+from jph.config.validation import read_struct, unread
 from jph.errors import ConfigError, Problem
 from jph.node.node import Node
+from jph.util.secrets import SecretUrl
 
 ENTRY_POINTS: Final = "jph.kinds"
 """Entry point group of kinds in other packages: name is the type, value is `module:Class`."""
+_log: Final = logging.getLogger("jph")
 _added: dict[str, type[Node]] = {}
 _ELSEWHERE: Final = config.ORIGINAL_TYPES | {config.PROXY}
 """Types without code here: elements, and programs of the original."""
@@ -94,7 +101,35 @@ def load(url: str, only: Sequence[str] | None = None) -> Network:
     Raises:
         ConfigError: with every mistake that was found.
     """
-    return config.parse(config.fetch(url), url, lambda raw: _problems(raw, only))
+    return parse(fetch(url), url, only)
+
+
+def parse(
+    document: bytes, url: str, only: Sequence[str] | None = None, *, references_too: bool = False
+) -> Network:
+    """Check the document of a config as `load` does.
+
+    `references_too` makes mistakes of codifiers, ports and hosts that settings name and that lead
+    nowhere; otherwise such a network still loads, and its nodes do what they can.
+
+    Raises:
+        ConfigError: with every mistake that was found.
+    """
+    return config.parse(
+        document, str(SecretUrl(url)), lambda raw: _problems(raw, only, references_too)
+    )
+
+
+def load_and_keep(url: str, only: Sequence[str] | None = None) -> Network:
+    """Load a config, and keep the copy of one that a server sent.
+
+    Raises:
+        ConfigError: it cannot be read, or has mistakes.
+    """
+    document = fetch(url)
+    network = parse(document, url, only)
+    last_good.try_to_keep(url, document, _log.warning)
+    return network
 
 
 def make(codifier: str, network: Network, url: str) -> Node:
@@ -108,12 +143,14 @@ def make(codifier: str, network: Network, url: str) -> Node:
         raise ConfigError(f"{codifier} is an element that {entry.parent} sends; run that")
 
     async def reload() -> Network:
-        return await asyncio.to_thread(load, url, [codifier])
+        return await asyncio.to_thread(load_and_keep, url, [codifier])
 
     return find(entry.type)(codifier, network, reload)
 
 
-def _problems(raw: dict[str, Any], only: Sequence[str] | None) -> Iterator[Problem]:
+def _problems(
+    raw: dict[str, Any], only: Sequence[str] | None, references_too: bool = False
+) -> Iterator[Problem]:
     """Check what the kinds know of: types, their settings, and what contradicts between entries."""
     listed = raw.get("Sensors")
     entries = [entry for entry in listed if isinstance(entry, dict)] if type(listed) is list else []
@@ -140,13 +177,47 @@ def _problems(raw: dict[str, Any], only: Sequence[str] | None) -> Iterator[Probl
     if only is None:
         # Contradictions are looked for among the entries that are good by themselves, so that one
         # slip elsewhere does not hide them.
-        nowhere = Endpoint(address="", port=0)
-        multicast = Multicast(control=nowhere, data=nowhere)
-        tariffs = raw.get("Tariffs")
-        tariffs = [t for t in tariffs if isinstance(t, dict)] if type(tariffs) is list else []
-        network = Network(multicast=multicast, sensors=good, tariffs=tariffs)
+        network = _good_parts(raw, good)
         for node_type in sorted(used):
             yield from find(node_type).check_network(network)
+        if references_too:
+            yield from references.mistakes(network)
+
+
+def _good_parts(raw: dict[str, Any], sensors: list[Sensor]) -> Network:
+    """Return the parts of a document that are good by themselves as one network."""
+    nowhere = Endpoint(address="", port=0)
+    tariffs, hosts = raw.get("Tariffs"), raw.get("Hosts")
+    return Network(
+        multicast=Multicast(control=nowhere, data=nowhere),
+        sensors=sensors,
+        tariffs=[t for t in tariffs if isinstance(t, dict)] if isinstance(tariffs, list) else [],
+        hosts={
+            host: [code for code in codes if isinstance(code, str)]
+            for host, codes in (hosts.items() if isinstance(hosts, dict) else ())
+            if isinstance(codes, list)
+        },
+        redis=read_struct(Redis, raw["Redis"], "", []) if "Redis" in raw else None,
+        sql=read_struct(Sql, raw["SQL"], "", []) if "SQL" in raw else None,
+    )
+
+
+def unread_keys(document: bytes, network: Network) -> Iterator[Problem]:
+    """Yield the keys of a good document that no program reads, comments excepted."""
+    raw, _ = read(document, "config")
+    yield from unread(Network, raw, "")
+    for sensor in network.sensors:
+        path = f"Sensors[{sensor.codifier}].Sensor"
+        if sensor.type == config.PROXY:
+            yield from unread(ElementSettings, sensor.sensor, path)
+        elif is_known(sensor.type):
+            yield from unread(find(sensor.type).settings_type, sensor.sensor, path)
+
+
+class ElementSettings(Settings, frozen=True):
+    """Settings of an element: the node that sends it."""
+
+    codifier: str
 
 
 def _runs_elsewhere(hosts: Any, code: object) -> bool:  # noqa: ANN401

@@ -152,6 +152,11 @@ class Node(Hooks):
         """Let what the node just did stand for the next keep-alive."""
         self._spoke = True
 
+    def reload_config(self, asker: str) -> None:
+        """Read the configuration again; a broken one is refused and the old one kept."""
+        if self._reload is not None:
+            self.spawn(self._take_config(self._reload, asker), "reload")
+
     def hears_data(self) -> bool:
         """Whether the node joins the data bus: it has an `on_data` of its own."""
         return type(self).on_data is not Node.on_data
@@ -384,8 +389,7 @@ class Node(Hooks):
         self.alive()
 
     def _read_config_again(self, message: Control) -> None:
-        if self._reload is not None:
-            self.spawn(self._take_config(self._reload, message.source), "reload")
+        self.reload_config(message.source)
 
     async def _take_config(self, reload: Reload, asker: str) -> None:
         """Take a new config and restart the channels, or keep the old one and say why."""

@@ -4,14 +4,19 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Iterable, Sequence
 
+from jph.config import last_good
 from jph.config import model as config
+from jph.config.fetch import fetch
 from jph.errors import ConfigError, JphError
 from jph.net.log_channel import send_log
 from jph.node import kinds
 from jph.node.node import Node
 from jph.util import logs
+from jph.util.backoff import Backoff
+from jph.util.secrets import scrub
 
 DEFAULT_CONFIG = "static/config.json"
 
@@ -39,23 +44,36 @@ def run(
         raise ConfigError("which node? name its codifier, or set JPH_SENSOR")
     for kind in own:
         kinds.add(kind)
-    network = kinds.load(url, codifiers)
+    fetched = last_good.fetch_at_start(url, _warn)
+    network = kinds.parse(fetched.document, url, codifiers)
+    if not fetched.copy_of:
+        last_good.try_to_keep(url, fetched.document, _warn)
     refused = logs.configure(network.logging)
     if os.environ.get("JPH_SILENT") != "1":
         send_log(network.multicast, network.logging)
     nodes = [kinds.make(codifier, network, url) for codifier in codifiers]
     for reason in refused:
         nodes[0].log.warning("%s", reason)
+    if fetched.copy_of:
+        nodes[0].log.warning("%s", fetched.copy_of)
     state = config.state_dir()
     try:
         state.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise JphError(f"the state directory {state} cannot be used: {error}") from error
-    asyncio.run(run_nodes(nodes))
+    asyncio.run(run_nodes(nodes, url if fetched.copy_of else None, fetched.document))
 
 
-async def run_nodes(nodes: Sequence[Node]) -> None:
+def _warn(text: str) -> None:
+    """Print a warning before logging is configured."""
+    print(f"control.py: {scrub(text)}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+async def run_nodes(nodes: Sequence[Node], url: str | None = None, document: bytes = b"") -> None:
     """Run nodes until a signal ends them; one that fails leaves the others running.
+
+    They run with a copy of `document` if `url` names its server: they reload once the server
+    answers with another one.
 
     Raises:
         JphError: the first failure, once all have ended.
@@ -63,14 +81,33 @@ async def run_nodes(nodes: Sequence[Node]) -> None:
     loop = asyncio.get_running_loop()
     for ending in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(ending, _stop_all, nodes)
+    waiting = asyncio.create_task(_reload_later(nodes, url, document)) if url else None
     try:
         results = await asyncio.gather(*map(_run_one, nodes))
     finally:
+        if waiting is not None:
+            waiting.cancel()
         for ending in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(ending)
     failures = [error for error in results if error is not None]
     if failures:
         raise failures[0]
+
+
+async def _reload_later(nodes: Sequence[Node], url: str, document: bytes) -> None:
+    """Wait for the server of the config; let the nodes reload if its document has changed."""
+    backoff = Backoff(last_good.FIRST_DELAY_S, last_good.LONGEST_DELAY_S)
+    while True:
+        await asyncio.sleep(backoff.next_s())
+        try:
+            changed = await asyncio.to_thread(fetch, url) != document
+        except ConfigError:
+            continue
+        for node in nodes:
+            node.log.info("the server of the config answers again")
+            if changed:
+                node.reload_config("its server")
+        return
 
 
 async def _run_one(node: Node) -> JphError | None:

@@ -79,7 +79,7 @@ class EventDetector:
             signs.sign_s = now_s
             signs.reading_s[source] = now_s
         if source in self._masks:
-            return self._gained(source, reading)
+            return self._gained(source, reading, now_s)
         if source in self._warnings:
             return self._alarm(source, reading, self._warned(source, reading))
         if source in self._stories:
@@ -102,13 +102,13 @@ class EventDetector:
                 yield Trigger("loss", _loss(signs, overdue, now_s))
             signs.told = bool(overdue)
 
-    def _gained(self, source: str, reading: Reading) -> Trigger | None:
+    def _gained(self, source: str, reading: Reading, now_s: float) -> Trigger | None:
         phase, heaters = self.gained(source, reading)
         if (mask := mask_of(reading.number)) is not None:
             self._shed[source] = mask
         if not heaters:
             return None
-        facts = self._evidence.phase(phase)
+        facts = self._evidence.phase(phase, now_s)
         current = "" if facts.current_a is None else f" at {facts.current_a:g} A"
         limit = "" if facts.limit_a is None else f", limit {facts.limit_a:g} A"
         return Trigger("shed", f"phase {phase}: {' '.join(heaters)} shed{current}{limit}")

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+from jph.util.secrets import scrub
+
 CONSOLE_FORMAT: Final = "%(asctime)s %(codifier)s %(levelname)s %(message)s"
 _ONCE_A_MINUTE_S: Final = 60.0
 
@@ -43,12 +45,15 @@ class NodeLog(logging.LoggerAdapter[logging.Logger]):
 
 
 class CodifierFilter(logging.Filter):
-    """Gives records of other libraries the field that the formats name."""
+    """Gives every record the field that the formats name, and hides the secrets in it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass, with a `codifier`."""
+        """Let every record pass, with a `codifier` and without secrets."""
         if not hasattr(record, "codifier"):
             record.codifier = "--"
+        record.msg, record.args = scrub(record.getMessage()), None
+        if record.exc_info:
+            record.exc_text = scrub(logging.Formatter().formatException(record.exc_info))
         return True
 
 

@@ -3,7 +3,8 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from jph.cli.supervise.servers import PostgresServer
 from jph.config import model as config
 from jph.config.model import Network
 from jph.errors import ConfigError
-from jph.node.node import Node
+from jph.node.node import Node, now_ms
 from jph.retransmit import Cause, Gap
 from jph.util.worker import Worker
-from jph.wire.codec import Json
+from jph.wire.codec import Json, Quality, Reading
 from tests.stores_fixtures import connect
 from tests.support import LIMIT_S, running, until
 
@@ -155,6 +156,81 @@ async def postgres(state: Path) -> AsyncIterator[tuple[PostgresServer, dict[str,
         yield server, {"Host": str(server.socket.parent), "User": "jph", "Database": "jph"}
     finally:
         await server.stop()
+
+
+FULL = """
+    CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
+    CREATE TRIGGER full_disk BEFORE INSERT ON reading FOR EACH ROW EXECUTE FUNCTION full_disk()
+"""
+
+
+def execute(sql: dict[str, Any], statement: str) -> None:
+    with contextlib.closing(connect(sql)) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(statement)
+
+
+class Listener(Node):
+    """Collects the readings of the collector itself."""
+
+    def __init__(self, codifier: str, network: Network) -> None:
+        super().__init__(codifier, network)
+        self.seen: list[Reading] = []
+
+    def on_data(self, readings: Sequence[Reading]) -> None:
+        self.seen += [each for each in readings if each.source == "Q1"]
+
+
+@pytest.mark.parametrize(
+    ("refuse", "accept"),
+    [
+        (FULL, "DROP TRIGGER full_disk ON reading"),
+        ("REVOKE INSERT ON reading FROM limited", "GRANT INSERT ON reading TO limited"),
+    ],
+    ids=["disk full", "INSERT revoked"],
+)
+async def test_readings_are_spooled_while_postgresql_refuses_them(
+    network: MakeNetwork,
+    sql: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    refuse: str,
+    accept: str,
+) -> None:
+    """Connecting works all the time; only a write that succeeds ends the trouble."""
+    execute(sql, "DROP ROLE IF EXISTS limited")
+    execute(sql, "CREATE ROLE limited LOGIN; GRANT ALL ON SCHEMA public TO limited")
+    home = network(COLLECTOR, SOURCE, {**SOURCE, "Codifier": "LI"}, SQL={**sql, "User": "limited"})
+    collector, source = JphPostgreSQL("Q1", home), Source("TI", home)
+    listener = Listener("LI", home)
+    opened: list[float] = []
+    async with running(collector, source, listener):
+        source.send(0)
+        await stores(sql, ["0"])
+        connect_again = collector.keeper._store.open
+
+        def count(*arguments: Any) -> None:
+            opened.append(time.monotonic())
+            connect_again(*arguments)
+
+        monkeypatch.setattr(collector.keeper._store, "open", count)
+        execute(sql, refuse)
+        before_ms = listener.seen[-1].timestamp_ms if listener.seen else 0
+        source.send(1)
+        await until(lambda: collector.keeper.spooled)
+        source.send(2)
+        await until(lambda: any(each.quality == Quality.STALE for each in listener.seen))
+        stale = next(each for each in listener.seen if each.quality == Quality.STALE)
+        assert collector.keeper.not_stored_since_ms == stale.timestamp_ms
+        assert before_ms - 2000 < stale.timestamp_ms <= now_ms()
+        await until(lambda: len(opened) >= 4)
+        assert opened[3] - opened[0] > 2, "each attempt waits twice as long"
+        assert stored(sql) == ["0"]
+        execute(sql, accept)
+        await stores(sql, ["0", "1", "2"])
+        await until(lambda: listener.seen[-1].quality == Quality.GOOD)
+        assert collector.keeper.not_stored_since_ms is None
+    execute(sql, "DROP OWNED BY limited; DROP ROLE limited")
 
 
 async def test_what_was_spooled_survives_the_collector(

@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 
 from collector.ingest.buffer import Batch, Buffer
 from collector.ingest.ledger import (
-    Account,
     GapRow,
     Key,
-    Run,
+    ReadingRun,
+    SourceAccount,
     by_key,
-    doubtful,
-    marks,
+    checkpoints,
     position,
+    positions_to_check,
     runs,
     settle,
 )
@@ -52,7 +52,7 @@ Name = tuple[str, int, int]
 class Book(NamedTuple):
     """What the database has of one start of a source."""
 
-    account: Account | None
+    account: SourceAccount | None
     stored: frozenset[int]
     gaps: dict[int, GapRow]
 
@@ -68,13 +68,13 @@ class Database:
         self._safe: dict[Key, Book] = {}
         self._rows = itertools.count(1)
 
-    def accounts(self) -> dict[Key, Account]:
+    def accounts(self) -> dict[Key, SourceAccount]:
         return {key: book.account for key, book in self.books.items() if book.account}
 
     def write(self, batch: Batch, life: int) -> None:
         if not self.up or life != self.life:
             raise StoreError("away")
-        heard, holes = runs(batch.readings), by_key(batch.holes)
+        heard, holes = runs(batch.readings), by_key(batch.gaps)
         for key in sorted({*heard, *holes}):
             self._book(key, heard.get(key, []), holes.get(key, []))
         self.log += 1
@@ -94,9 +94,9 @@ class Database:
         self.up = False
         self.life += 1
 
-    def _book(self, key: Key, heard: list[Run], holes: list[Any]) -> None:
+    def _book(self, key: Key, heard: list[ReadingRun], holes: list[Any]) -> None:
         account, stored, gaps = self.books.get(key, Book(None, frozenset(), {}))
-        ask = doubtful(key, account, heard)
+        ask = positions_to_check(key, account, heard)
         rows = [g for g in gaps.values() if any(g.first < e and s < g.stop for s, e in ask)]
         settled = settle(key, account, heard, holes, rows)
         gaps = {row: gap for row, gap in gaps.items() if row not in settled.healed}
@@ -104,7 +104,7 @@ class Database:
             if gap.first == gap.stop and any(g.first == g.stop for g in gaps.values()):
                 continue  # the table has one of an epoch
             row = next(self._rows)
-            gaps[row] = gap._replace(row=row)
+            gaps[row] = gap._replace(row_id=row)
         base = settled.account.last if settled.account else 0
         known = {n for start, stop in settled.stored for n in range(start, stop)}
         starts = [(position(each.first, base), each.messages) for each in heard]
@@ -167,7 +167,7 @@ class Collector:
         for batch in waiting:
             if batch.place is None:
                 self.kept -= set(map(name_of, batch.readings))
-                for hole in batch.holes:
+                for hole in batch.gaps:
                     for sequence in range(hole.first, hole.first + hole.count):
                         self.kept.discard((hole.source, hole.epoch, sequence % SEQUENCE_LIMIT))
         self.requester = Requester(lambda source: 0.0, Random(self.world.random.random()))
@@ -180,7 +180,7 @@ class Collector:
         self.left = self.spool.open()
         self.resumed = False
         self.life = self.world.database.life
-        self.resume(marks({}, self.left))
+        self.resume(checkpoints({}, self.left))
 
     def resume(self, known: list[Checkpoint]) -> None:
         self.requester.resume(known, self.world.now_s)
@@ -192,11 +192,11 @@ class Collector:
 
     def step(self) -> None:
         """Store what waits, or spool it."""
-        self.buffer.add_holes(self.requester.gaps())
+        self.buffer.add_gaps(self.requester.gaps())
         database = self.world.database
         try:
             if database.up and not self.resumed:
-                self.resume(marks(database.accounts(), self.left))
+                self.resume(checkpoints(database.accounts(), self.left))
                 self.resumed = True
             if self.life != database.life:
                 self.life = database.life
@@ -225,7 +225,7 @@ class Collector:
     def relieve(self) -> None:
         while batch := self.buffer.take():
             try:
-                self.buffer.add_holes(self.spool.append(batch))
+                self.buffer.add_gaps(self.spool.append(batch))
             except OSError:
                 self.buffer.put_back(batch)
                 return

@@ -1,5 +1,6 @@
 """The commands of the README work."""
 
+import json
 import re
 import shlex
 
@@ -27,3 +28,12 @@ def test_the_readme_shows_commands_and_only_files_that_are_there() -> None:
     links = re.findall(r"\]\(([^):#]+)[^)]*\)", README)
     assert links
     assert [link for link in links if not (REPOSITORY / link).exists()] == []
+
+
+def test_hosts_has_every_node_of_a_real_house() -> None:
+    found = re.search(r"```json\s+\"Hosts\": (\{.*?\})\s+```", README, re.S)
+    assert found is not None
+    hosts = json.loads(found[1])
+    sensors = json.loads((REPOSITORY / "static" / "config.json").read_text())["Sensors"]
+    nodes = {s["Codifier"] for s in sensors if s["Type"] not in ("Proxy", "ControlProgram")}
+    assert sorted(code for codes in hosts.values() for code in codes) == sorted(nodes - {"HO"})

@@ -1,6 +1,7 @@
 """The recorder on a real loopback bus: what it writes, when, and that nothing stops it."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ async def test_a_shed_is_recorded_with_what_led_to_it_and_what_followed(
         await until(lambda: events(state))
         assert events(state) == ["shed phase 1: 11 12 shed at 36 A, limit 30 A"]
         probe.send(20, codifier="I1")
-        await until(lambda: node._evidence.phase(1).current_a == 20)
+        await until(lambda: node._evidence.phase(1, time.monotonic()).current_a == 20)
         clock.now_s += 1
         await until(lambda: ended(state))
     heard = [entry for entry in entries(state) if isinstance(entry, RecordedDatagram)]

@@ -18,7 +18,7 @@ from zipfile import BadZipFile, ZipFile, is_zipfile
 import click
 
 from collector.db.connecting import connect, query
-from collector.db.place import dsn_of, sql_of
+from collector.db.location import dsn_of, sql_of
 from collector.db.sql_roles import HIDE_PASSWORDS
 from collector.ingest.restoring import RECORD, REMEMBER
 from jph.cli.supervise.pgprograms import find_programs, pour, run, target

@@ -1,12 +1,18 @@
-"""`config check`: every mistake in the configuration, and what may be none but looks odd."""
+"""`config check`: every mistake in the configuration, and what is probably one."""
+
+from collections.abc import Iterator
 
 import click
 
 from jph.cli.terminal.context import App, json_option
 from jph.cli.terminal.output import echo_json
+from jph.config import references
+from jph.config.fetch import fetch
 from jph.config.model import Network
+from jph.config.redis_address import MOST_DATABASES, database_of
 from jph.errors import ConfigError, Problem
 from jph.node import kinds
+from jph.util.secrets import scrub
 
 
 @click.group()
@@ -18,59 +24,63 @@ def config() -> None:
 @json_option
 @click.pass_obj
 def check(app: App, as_json: bool) -> None:
-    """Tell every mistake, each kind's own settings included, with codifier and path.
+    """Show every mistake with its path, in the settings of each kind too.
 
-    Exit status 2 if there is one; warnings alone leave it 0.
+    It resolves every codifier, port and host that the settings name. Keys that no program reads
+    are warnings; keys that begin with _ are comments. Exit status 2 if there is a mistake;
+    warnings alone leave it 0.
     """
     warnings: list[Problem] = []
     error: ConfigError | None = None
     try:
-        network = kinds.load(app.url)
-        warnings = oddities(network)
+        document = fetch(app.url)
+        network = kinds.parse(document, app.url, references_too=True)
+        warnings = [*oddities(network), *kinds.unread_keys(document, network)]
     except ConfigError as caught:
         error = caught
     if as_json:
         mistakes = list(error.problems or [Problem("", str(error))]) if error else []
-        echo_json(
-            {
-                "mistakes": [mistake._asdict() for mistake in mistakes],
-                "warnings": [warning._asdict() for warning in warnings],
-            }
-        )
+        echo_json({"mistakes": _as_json(mistakes), "warnings": _as_json(warnings)})
         raise SystemExit(2 if error else 0)
     if error:
         raise error
     for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+        click.echo(scrub(f"warning: {warning}"), err=True)
     nodes, all_ = len(network.nodes()), len(network.sensors)
     click.echo(f"{app.url}: good; {nodes} nodes, {all_ - nodes} elements")
 
 
+def _as_json(problems: list[Problem]) -> list[dict[str, str]]:
+    return [{"path": problem.path, "message": scrub(problem.message)} for problem in problems]
+
+
 def oddities(network: Network) -> list[Problem]:
-    """Return what is allowed but probably not meant."""
-    odd = []
+    """Return what is allowed, but probably a mistake."""
+    return [*_late_always(network), *_not_run(network), *references.doubts(network)]
+
+
+def _late_always(network: Network) -> Iterator[Problem]:
     for sensor in network.sensors:
         path = f"Sensors[{sensor.codifier}]"
         node = network.sensor(sensor.parent) if sensor.parent else sensor
-        if sensor.timeout_warning < node.sensor_interval:
-            odd.append(
-                Problem(
-                    f"{path}.TimeoutWarning",
-                    f"{sensor.timeout_warning:g} s is shorter than the SensorInterval of "
-                    f"{node.codifier}, {node.sensor_interval:g} s: late every time",
-                )
+        if 0 < sensor.timeout_warning < node.sensor_interval:
+            yield Problem(
+                f"{path}.TimeoutWarning",
+                f"{sensor.timeout_warning:g} s is shorter than the SensorInterval of "
+                f"{node.codifier}, {node.sensor_interval:g} s: late every time",
             )
         if not sensor.name and not sensor.short_name:
-            odd.append(Problem(path, "no Name and no ShortName: pages show the codifier alone"))
-    if not any(sensor.type == "ControlProgram" for sensor in network.sensors):
-        odd.append(Problem("Sensors", "no ControlProgram: control.py speaks as CC"))
+            yield Problem(path, "no Name and no ShortName: pages show the codifier alone")
+
+
+def _not_run(network: Network) -> Iterator[Problem]:
+    if not any(sensor.type == references.CONSOLE_TYPE for sensor in network.sensors):
+        yield Problem("Sensors", "no ControlProgram: control.py uses the codifier CC")
     running = {code for codes in network.hosts.values() for code in codes}
-    if running:
-        odd += [
-            Problem("Hosts", f"no host runs {sensor.codifier} ({sensor.type})")
-            for sensor in network.nodes()
-            if kinds.is_known(sensor.type)
-            and sensor.type != "ControlProgram"
-            and sensor.codifier not in running
-        ]
-    return odd
+    for sensor in network.nodes() if running else ():
+        known = kinds.is_known(sensor.type) and sensor.type != references.CONSOLE_TYPE
+        if known and sensor.codifier not in running:
+            yield Problem("Hosts", f"no host runs {sensor.codifier} ({sensor.type})")
+    if network.redis is not None and (number := database_of(network.redis.url)) >= MOST_DATABASES:
+        text = f"database {number}: a Redis has 0 to {MOST_DATABASES - 1} unless it is configured"
+        yield Problem("Redis.URL", text)

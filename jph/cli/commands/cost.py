@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from collector.db.connecting import connect, transaction
-from collector.db.place import dsn_of
+from collector.db.location import dsn_of
 from collector.energy import money, tariff
 from collector.energy.account import Account, Span, choose_meter, make_account
 from collector.energy.cost import Bill, Wh, month_of

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from collector.db.connecting import connect, transaction
-from collector.db.place import dsn_of, zone_of
-from collector.history.export import Progress, beginning, write_csv, write_sqlite
-from collector.history.reading_back import Range
+from collector.db.location import dsn_of, zone_of
+from collector.history.export import Progress, write_csv, write_sqlite
+from collector.history.query import Range
+from collector.history.stored import from_first_reading
 from collector.statistics.touched import all_codifiers
 from jph.cli.terminal.context import App, codifier
 from jph.cli.terminal.database import parse_moment
@@ -60,7 +61,7 @@ def export(
     with closing(connect(dsn_of(app.network), "export", read_only=True)) as connection:
         with transaction(connection) as cursor:
             asked = [Range(code, start_ms, end_ms) for code in codes or all_codifiers(cursor)]
-            wanted = [beginning(cursor, each) for each in asked]
+            wanted = [from_first_reading(cursor, each) for each in asked]
         with _bar(wanted) as progress:
             count = _write(connection, wanted, output, progress)
     click.echo(f"{count} readings of {len(wanted)} codifiers", err=True)

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from collector.db.place import dsn_of
+from collector.db.location import dsn_of
 from collector.history.gaps import Gaps, RecordedGap, read_gaps
 from jph.cli.terminal.context import App, codifier, json_option
 from jph.cli.terminal.output import echo_json, table

@@ -10,16 +10,9 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from collector.db.place import zone_of
-from collector.history.reading_back import (
-    DEFAULT_MOST,
-    History,
-    Level,
-    Point,
-    Range,
-    read_changes,
-    read_history,
-)
+from collector.db.location import zone_of
+from collector.history.query import DEFAULT_MOST, Level, Point, PointSeries, Range, read_history
+from collector.history.stored import read_changes
 from collector.statistics.buckets import to_datetime
 from jph.cli.terminal.context import App, codifier, json_option
 from jph.cli.terminal.database import parse_moment, reading
@@ -97,7 +90,7 @@ def history(
         click.echo("\n".join(show(found, sensor, zone)))
 
 
-def show(found: History, sensor: Sensor, zone: ZoneInfo) -> list[str]:
+def show(found: PointSeries, sensor: Sensor, zone: ZoneInfo) -> list[str]:
     """Lay a history out as lines."""
     if all(point.count == 1 for point in found.points):
         head: tuple[str, ...] = ("time", "value")

@@ -13,7 +13,7 @@ from jph.cli.terminal.context import App, json_option
 from jph.cli.terminal.output import echo_json, show_clock, table
 from jph.config.model import state_dir
 from jph.errors import DecodeError, StoreError
-from jph.heating.explain import span
+from jph.heating.sentences import span
 from jph.recorder import recording_files
 from jph.recorder.frames import (
     RecordDamage,

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from collector.db.connecting import connect, query, transaction
-from collector.db.place import dsn_of, sql_of, zone_of
-from collector.db.scale import TARGETS
-from collector.db.schema import MIGRATIONS, migrate
+from collector.db.location import dsn_of, sql_of, zone_of
+from collector.db.schema import TARGETS, migrate, schema_statements, target_statements
 from collector.db.sql_roles import add_web_user, create_database, grant_all
-from collector.db.statistics_schema import LATE_LOCK, WIDTHS
+from collector.db.tables import LATE_LOCK, WIDTHS
 from collector.db.views import sync_views, views_of
 from collector.energy.meters import phases
 from collector.statistics.buckets import to_datetime, to_us
@@ -86,7 +85,7 @@ def database(app: App, drop: bool, admin: str | None, applied: bool) -> None:
 @click.option(
     "--on",
     "place",
-    type=click.Choice(list(TARGETS)),
+    type=click.Choice(TARGETS),
     help="For a database that is still empty: on these, as docs/scale.md says.",
 )
 @apply_option
@@ -94,13 +93,12 @@ def database(app: App, drop: bool, admin: str | None, applied: bool) -> None:
 def tables(app: App, place: str | None, applied: bool) -> None:
     """Create or update the tables, as the collector does when it starts."""
     if not applied:
-        statements = [*MIGRATIONS, *([TARGETS[place]] if place else [])]
-        _print([each.strip().rstrip(";") for each in statements])
+        _print([*schema_statements(), *(target_statements(place) if place else ())])
         return
     with closing(connect(dsn_of(app.network), "sql")) as connection:
         migrate(connection)
     if place:
-        _run_each(dsn_of(app.network), TARGETS[place].splitlines())
+        _run_each(dsn_of(app.network), target_statements(place))
 
 
 @sql.command()
@@ -245,7 +243,7 @@ def _run_each(dsn: str, statements: Iterable[str]) -> None:
     Raises:
         StoreError: one was refused.
     """
-    with closing(connect(dsn, "sql")) as connection:
+    with closing(connect(dsn, "sql", any_encoding=True)) as connection:
         connection.autocommit = True
         for statement in statements:
             with transaction(connection) as cursor:

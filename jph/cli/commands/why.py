@@ -1,5 +1,6 @@
 """`why`: explains the state of a heater from the messages on the bus."""
 
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -51,7 +52,7 @@ def why(app: App, what: tuple[str, ...], wait_s: float | None, as_json: bool) ->
     if not evidence.heard:
         raise JphError(f"no node reports heaters or phases within {wait_s:g} s")
     if not what:
-        chosen = [h for h in chosen if evidence.heater(h.codifier).shed]
+        chosen = [h for h in chosen if evidence.heater(h.codifier, time.monotonic()).shed]
     show = _show_json if as_json else _show
     show(app.network, evidence, chosen, bool(what))
 
@@ -110,7 +111,7 @@ def _names(network: Network) -> dict[str, str]:
 def _show(network: Network, evidence: Evidence, chosen: list[Load], asked: bool) -> None:
     names, now, one = _names(network), now_ms(), len(chosen) == 1 and asked
     for heater in chosen:
-        facts = evidence.heater(heater.codifier)
+        facts = evidence.heater(heater.codifier, time.monotonic())
         click.echo("\n  ".join(explain(facts, now, names, with_phase=one)))
         if not one:
             click.echo()
@@ -119,7 +120,7 @@ def _show(network: Network, evidence: Evidence, chosen: list[Load], asked: bool)
     if not chosen:
         click.echo("Nothing is shed.")
     for number in sorted({h.phase for h in chosen} if asked else evidence.wiring.phases):
-        phase = evidence.phase(number)
+        phase = evidence.phase(number, time.monotonic())
         if phase.shedder and phase.shed is None:
             shedder = names.get(phase.shedder) or phase.shedder
             click.echo(f"What is shed on phase {number} is not known: {shedder} sends nothing.")
@@ -132,7 +133,9 @@ def _show_json(network: Network, evidence: Evidence, chosen: list[Load], asked: 
     echo_json(
         {
             "heaters": [_as_json(evidence, h.codifier, now, names) for h in chosen],
-            "phases": [evidence.phase(number)._asdict() for number in sorted(phases)],
+            "phases": [
+                evidence.phase(number, time.monotonic())._asdict() for number in sorted(phases)
+            ],
         }
     )
 
@@ -140,7 +143,7 @@ def _show_json(network: Network, evidence: Evidence, chosen: list[Load], asked: 
 def _as_json(
     evidence: Evidence, codifier: str, now: float, names: dict[str, str]
 ) -> dict[str, Any]:
-    facts = evidence.heater(codifier)
+    facts = evidence.heater(codifier, time.monotonic())
     return {
         **facts._asdict(),
         "cause": facts.cause._asdict() if facts.cause else None,

@@ -20,9 +20,11 @@ from jph.cli.supervise.storekeeper import StoreKeeper
 from jph.cli.supervise.supervisor import Supervisor
 from jph.cli.terminal.context import App, run_async
 from jph.client.commands import Commander
+from jph.config import last_good, references
 from jph.config.model import Network, Sensor, state_dir
 from jph.errors import DuplicateInstance, JphError
 from jph.node import kinds
+from jph.util.secrets import scrub
 from jph.wire.codec import Flag
 
 SETTLE_LIMIT_S: Final = 30.0
@@ -61,7 +63,7 @@ def up(app: App, follows: bool, takes_over: bool) -> None:
 
     Exit status 1 if its codifiers live on these multicast groups already.
     """
-    network = app.network = kinds.load(app.url)
+    network = app.network = _network(app.url)
     types = frozenset(filter(kinds.is_known, {node.type for node in network.nodes()}))
     parts = plan.parts_here(network, socket.gethostname(), types)
     parts = [part for part in parts if can_run(part)]
@@ -74,6 +76,23 @@ def up(app: App, follows: bool, takes_over: bool) -> None:
         environment = _environment(app, state, port)
         house = House(app, network, parts, environment, state, port)
         raise SystemExit(run_async(house.run(follows, takes_over)))
+
+
+def _network(url: str) -> Network:
+    """Read the configuration; wait for its server, or take its last good copy.
+
+    Raises:
+        ConfigError: it has mistakes, or is a file that cannot be read.
+    """
+    fetched = last_good.fetch_at_start(url, tell)
+    network = kinds.parse(fetched.document, url)
+    if fetched.copy_of:
+        tell(fetched.copy_of)
+    else:
+        last_good.try_to_keep(url, fetched.document, tell)
+    for problem in references.mistakes(network):
+        tell(f"warning: {problem}")
+    return network
 
 
 class House:
@@ -261,6 +280,6 @@ async def _listens(address: str, port: int) -> bool:
 
 
 def tell(line: str) -> None:
-    """Print a line at once. Whether anybody still reads it is nothing to the house."""
+    """Print a line at once; a closed output does not stop the house."""
     with contextlib.suppress(OSError):
-        click.echo(line)
+        click.echo(scrub(line))

@@ -15,8 +15,10 @@ from jph.client.client import Client
 from jph.client.limits import Limits
 from jph.client.replies import Replies
 from jph.client.survey import CONSOLE_TYPE
-from jph.config.model import Network, Sensor, load
+from jph.config.last_good import fetch_or_copy
+from jph.config.model import Network, Sensor, parse
 from jph.errors import ConfigError
+from jph.util.secrets import SecretUrl
 from jph.wire.codec import EVERY_NODE, Control, is_codifier
 from nodes.controlprogram import ControlProgram, ListeningProgram, on_bus, with_console
 
@@ -45,12 +47,15 @@ class App:
 
     @cached_property
     def network(self) -> Network:
-        """The configuration.
+        """The configuration; its last good copy if its server does not answer.
 
         Raises:
             ConfigError: it cannot be read or has mistakes.
         """
-        return load(self.url)
+        fetched = fetch_or_copy(self.url)
+        if fetched.copy_of:
+            click.echo(f"control.py: {fetched.copy_of}", err=True)
+        return parse(fetched.document, str(SecretUrl(self.url)))
 
     @cached_property
     def console(self) -> Sensor:

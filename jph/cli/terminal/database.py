@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from collector.db.connecting import connect
-from collector.db.place import dsn_of, sql_of
+from collector.db.location import dsn_of, sql_of
 from jph.cli.terminal.context import App
 from jph.errors import StoreError
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from collector.history.reading_back import Point
+from collector.history.query import Point
 
 _AXIS: Final = 11
 """Columns that the labels of the vertical axis take."""

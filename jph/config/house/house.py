@@ -46,6 +46,7 @@ class ShedderNode(NamedTuple):
     codifier: str
     rank: int
     active: bool
+    shadow: bool
     subscribed: str
     phases: tuple[PhaseSettings, ...]
 
@@ -77,6 +78,11 @@ class HousePhase(NamedTuple):
     explain: str = ""
     apparent: str = ""
     loads: tuple[Load, ...] = ()
+
+    def smaller_limit(self, subscribed_a: float | None) -> float | None:
+        """Return the limit in A: the smaller of the declared one and the contract's, if known."""
+        limits = (self.limit_a, subscribed_a)
+        return min((limit for limit in limits if limit is not None and limit > 0), default=None)
 
 
 class HouseRoom(NamedTuple):
@@ -174,6 +180,7 @@ def _shedder(node: Sensor) -> ShedderNode:
         node.codifier,
         rank if isinstance(rank, int) else 1,
         node.active,
+        node.sensor.get("Shadow") is True,
         _text(node.sensor.get("Subscribed")),
         tuple(_entries(node.sensor.get("Phases"), PhaseSettings)),
     )

@@ -159,6 +159,11 @@ def is_field(name: str) -> bool:
     return name.removesuffix(".horodate") in _NAMES or name.startswith(("ERRORS_", _INDEX))
 
 
+def names() -> frozenset[str]:
+    """Return the labels of the norms and the canonical fields."""
+    return _NAMES
+
+
 _NAMES = frozenset(
     {
         *HISTORIQUE,

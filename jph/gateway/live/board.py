@@ -1,7 +1,7 @@
-"""The state of every codifier, as one numbered sequence of changes. No input or output.
+"""The state of every codifier as a numbered sequence of changes. Pure.
 
-What the cache stores and what the gateway hears itself go in; rows ready to be shown come out,
-each with the version at which it last changed, so that any browser gets what it has not seen yet.
+Takes the cache's hashes and the gateway's own bus messages; returns rows ready to be shown.  Each
+row has the version at which it last changed, so a browser asks for the rows it has not seen.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from jph.config.house.house import House, HousePhase
 from jph.config.house.loads import mask_of
 from jph.config.model import Network, Sensor
 from jph.errors import ConfigError, JphError
-from jph.gateway.live.gaps import LOOKING, History, keeps_history
+from jph.gateway.live.gaps import LOOKING, UNREADABLE, History, keeps_history
 from jph.gateway.live.status import (
     Sign,
     is_active,
@@ -25,23 +25,28 @@ from jph.gateway.live.status import (
     stamp_of,
 )
 from jph.gateway.view.figures import number_of, shown, tariff
+from jph.heating.blindness import Blind, Seen, Watch
 from jph.heating.facts import Evidence
 from jph.heating.orders import Order
 from jph.node import kinds
-from jph.util.freshness import State, state_of
+from jph.util.freshness import Signs, State, is_old, judge_element, judge_node
 from jph.wire.codec import Value
 
 HIGH: Final = 0.8
 """From this part of the limit on a current is shown as high."""
 
+DOUBTED: Final = frozenset({"stale", "implausible"})
+"""Qualities of a value that must not be shown as the one of now."""
+
 
 class Row(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One codifier ready to be shown: `value` and `unit` are text, not escaped; `age` in s.
+    """One codifier ready to be shown: `value` and `unit` are text, not escaped.
 
-    `order` and `shed` are those of a heater; `limit` (A) and `level` (ok, high, over) of a current.
-    `quality` is what the sender doubts of the value (stale, implausible, estimated), "" for none.
-    Of a node: `trip` is how long its last answer to a ping took (ms), `host` the address it was
-    heard from, `wire` the version of its datagrams (0: an original program).
+    `age` is that of the value's own reading in s; `seen`, of a node, that of its last sign of life.
+    `order` and `shed` are those of a heater; `limit` (A) and `level` (ok, high, over) of a current,
+    without a level where the current is too old to be the one of now.  `quality` is stale,
+    implausible or estimated, else empty.  Of a node: `trip` is the round trip of its last ping
+    (ms), `host` its address, `wire` the version of its datagrams (0: an original program).
     """
 
     state: str
@@ -49,6 +54,7 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     unit: str = ""
     number: float | None = None
     age: float | None = None
+    seen: float | None = None
     losses: int = 0
     quality: str = ""
     order: str | None = None
@@ -71,14 +77,26 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class _Entry:
-    """What is known of one codifier."""
+    """The state of one codifier; `life` is its last sign of life, `reading` its last reading."""
 
-    __slots__ = ("active", "fields", "fresh", "host", "row", "sensor", "sign", "version", "wire")
+    __slots__ = (
+        "active",
+        "fields",
+        "fresh",
+        "host",
+        "life",
+        "reading",
+        "row",
+        "sensor",
+        "version",
+        "wire",
+    )
 
     def __init__(self, sensor: Sensor) -> None:
         self.sensor = sensor
         self.fields: dict[str, str] = {}
-        self.sign = Sign()
+        self.life = Sign()
+        self.reading = Sign()
         self.active = True
         self.fresh = False
         self.host = ""
@@ -108,7 +126,13 @@ class Board:
         self._mask_of = {p.number: p.mask for p in self.house.phases if p.mask}
         self._masks = {p.mask: p.number for p in self.house.phases if p.mask}
         self._announcing = [s for s in network.nodes() if s.active and announces(s)]
-        self.evidence: Evidence | None = None  # what is known of heaters, if they are wired well
+        self._watch = Watch(network)
+        self.blind: tuple[Blind, ...] = ()
+        """What is not known of the house, the worst first; see `jph.heating.blindness`."""
+        self.clocks: dict[str, float] = {}
+        """Offsets of nodes' clocks in s, positive for one that is ahead."""
+        self.evidence: Evidence | None = None
+        """Facts about the heaters; None where the wiring has mistakes."""
         with contextlib.suppress(ConfigError):
             self.evidence = Evidence(network)
 
@@ -123,39 +147,48 @@ class Board:
     def update(
         self, hashes: Mapping[str, Mapping[str, str]], wall_ms: int, now_s: float, *, old: bool
     ) -> None:
-        """Take hashes of the cache; `old` if they may be from before we looked (see `Sign`)."""
+        """Take hashes of the cache; `old` if they may be older than this program (see `Sign`)."""
         for codifier, fields in hashes.items():
             entry = self._entries.get(codifier)
             if entry is None:
                 continue
             entry.fields = dict(fields)
-            if self.evidence is not None:
-                self.evidence.note(codifier, _value_of(fields.get("Value", "")))
-            stamp = stamp_of(fields, ("DTimestamp",)) if entry.sensor.parent else stamp_of(fields)
-            if entry.sign.read(stamp, wall_ms, now_s, old=old):
+            stamp_ms = stamp_of(fields, ("DTimestamp",))
+            new = entry.reading.read(stamp_ms, wall_ms, now_s, old=old)
+            if entry.sensor.parent is None:
+                new = entry.life.read(stamp_of(fields), wall_ms, now_s, old=old) or new
+            if new:
                 entry.active = is_active(fields)
                 entry.fresh = True
+            self._note(codifier, entry)
         self._judge_with_hanging(hashes.keys() & self._entries.keys(), now_s)
+
+    def _note(self, codifier: str, entry: _Entry) -> None:
+        """Give a value to the evidence, with the time of its reading."""
+        if self.evidence is not None and entry.reading.at_s is not None:
+            value = _value_of(entry.fields.get("Value", ""))
+            doubted = quality_of(entry.fields) in DOUBTED
+            self.evidence.note(codifier, value, entry.reading.at_s, doubted=doubted)
 
     def hear(
         self, codifier: str, active: bool, now_s: float, host: str = "", wire: int | None = None
     ) -> bool:
-        """Take a sign of life heard on the control bus: it needs no cache to be true.
+        """Take a sign of life heard on the control bus; return whether it is of a known node.
 
-        `host` is the address it came from, `wire` the version of the datagram. It is shown after
-        the next `settle` or `refresh`. False if it is of no node of ours.
+        It says nothing about the node's value.  `host` is the address it came from, `wire` the
+        version of the datagram.  Rows change at the next `settle` or `refresh`.
         """
         entry = self._entries.get(codifier)
         if entry is None or entry.sensor.parent is not None:
             return False
-        entry.sign.hear(now_s)
+        entry.life.hear(now_s)
         entry.active, entry.host, entry.wire = active, host, wire
         entry.fresh = True
         self._heard.add(codifier)
         return True
 
     def settle(self, now_s: float) -> None:
-        """Judge again what was heard since that was done last."""
+        """Judge again the nodes heard since the last time."""
         heard, self._heard = self._heard, set()
         self._judge_with_hanging(heard, now_s)
 
@@ -173,9 +206,27 @@ class Board:
             self.history_version = self.version
 
     def refresh(self, now_s: float) -> bool:
-        """Judge everything again at `now_s` (monotonic); True if something is to be shown."""
+        """Judge everything again at a monotonic time; return whether anything changed."""
         self._heard.clear()
-        return self._judge(self._nodes_first, now_s)
+        changed = self._judge(self._nodes_first, now_s)
+        blind = self._blindness(now_s)
+        if [each[:4] for each in blind] != [each[:4] for each in self.blind]:
+            self.version += 1
+            changed = True
+        self.blind = blind
+        return changed
+
+    def _blindness(self, now_s: float) -> tuple[Blind, ...]:
+        seen = {
+            code: Seen(State(e.row.state), e.reading.age_s(now_s), e.row.quality in DOUBTED)
+            for code, e in self._entries.items()
+            if e.reading.at_s is not None or e.life.at_s is not None
+        }
+        cache = "" if self.cache_here else "Redis does not answer: the newest values are not known."
+        history = ""
+        if self.history == UNREADABLE:
+            history = "PostgreSQL cannot be read: what is stored is not known."
+        return self._watch.blindness(seen, cache=cache, history=history, clocks=self.clocks)
 
     def _judge_with_hanging(self, codifiers: Iterable[str], now_s: float) -> None:
         """Judge some again, and what hangs on them: many may change a little, seldom all."""
@@ -252,14 +303,14 @@ class Board:
         ]
         bad = {State.DEAD, State.SILENT} & set(states.values())
         shed = [h for h in self.house.wiring.heaters if self._entries[h].row.shed]
-        over = [p for p in self._phase_of.values() if self._level(p) == "over"]
+        over = [p for p in self._phase_of.values() if self._entries[p.current].row.level == "over"]
         shedding = f"{_heaters(len(shed))} off for the breaker" if shed else "Nothing is shed"
         if over:
             shedding += f"; phase {_listed(str(p.number) for p in over)} above its limit"
         return Summary(
             redis=self.cache_here,
             network="; ".join(parts) or f"All {len(states)} nodes are alive",
-            mood="bad" if bad else "warn" if parts else "good",
+            mood="bad" if bad or self.blind else "warn" if parts else "good",
             shedding=shedding,
             strain="bad" if over else "warn" if shed else "good",
         )
@@ -271,7 +322,7 @@ class Board:
         order = shed = limit = level = None
         quality = quality_of(entry.fields)
         if codifier in self.house.wiring.heaters:
-            order, shed, value, unit = self._heater(codifier, number)
+            order, shed, value, unit = self._heater(codifier, number, now_s)
         elif codifier in self._phase_of:
             phase = self._phase_of[codifier]
             limit, level = self._limit(phase), self._level(phase)
@@ -279,13 +330,17 @@ class Board:
             value, unit = tariff(raw), ""
         elif codifier in self._masks:
             value, unit = self._mask_words(self._masks[codifier], number), ""
-        age_s = entry.sign.age_s(now_s)
+        signs = Signs(entry.life.age_s(now_s), entry.reading.age_s(now_s))
+        is_node = sensor.parent is None
+        if level and is_old(signs.reading_s, self._watch.current_limit_s(codifier)):
+            level = None
         return Row(
-            state=self._state(entry, age_s),
+            state=self._state(entry, signs),
             value=value,
             unit=unit,
             number=number,
-            age=None if age_s is None else round(age_s, 1),
+            age=_rounded(signs.reading_s if signs.reading_s is not None else signs.any_s),
+            seen=_rounded(signs.any_s) if is_node else None,
             losses=losses_of(entry.fields),
             quality=quality,
             order=order,
@@ -297,21 +352,25 @@ class Board:
             wire=entry.wire,
         )
 
-    def _state(self, entry: _Entry, age_s: float | None) -> State:
-        parent = self._entries.get(entry.sensor.parent or "")
-        above = State(parent.row.state) if parent else None
-        return state_of(age_s, entry.sensor.timeout_warning, active=entry.active, parent=above)
+    def _state(self, entry: _Entry, signs: Signs) -> State:
+        sensor = entry.sensor
+        if sensor.parent is None:
+            interval_s = sensor.sensor_interval
+            return judge_node(signs, sensor.timeout_warning, interval_s, active=entry.active)
+        node = self._entries.get(sensor.parent)
+        state = State(node.row.state) if node else None
+        return judge_element(signs.reading_s, sensor.timeout_warning, state)
 
     def _number(self, codifier: str | None) -> float | None:
         entry = self._entries.get(codifier or "")
         return number_of(entry.fields.get("Value", "")) if entry else None
 
     def _heater(
-        self, codifier: str, number: float | None
+        self, codifier: str, number: float | None, now_s: float
     ) -> tuple[str | None, bool | None, str, str]:
         """Return (order, shed, value, unit) of a heater."""
         heater = self.house.wiring.heaters[codifier]
-        mask = mask_of(self._number(self._mask_of.get(heater.phase)))
+        mask = self._mask(heater.phase, now_s)
         held = None if mask is None else self.house.wiring.held(heater.phase, mask)
         shed = None if held is None else codifier in held
         try:
@@ -320,13 +379,20 @@ class Board:
             return None, shed, "–", ""
         return order, shed, f"{order}, shed" if shed else order, ""
 
+    def _mask(self, phase: int, now_s: float) -> int | None:
+        """Return the mask of a phase, None where it is not known or too old."""
+        entry = self._entries.get(self._mask_of.get(phase, ""))
+        if entry is None or is_old(entry.reading.age_s(now_s), entry.sensor.timeout_warning):
+            return None
+        return mask_of(number_of(entry.fields.get("Value", "")))
+
     def _mask_words(self, phase: int, number: float | None) -> str:
         """Return the heaters of a shed mask."""
         mask = mask_of(number)
         return "–" if mask is None else _listed(self.house.wiring.held(phase, mask)) or "none"
 
     def _limit(self, phase: HousePhase) -> float | None:
-        return phase.limit_a or self._number(phase.subscribed) or None
+        return phase.smaller_limit(self._number(phase.subscribed))
 
     def _level(self, phase: HousePhase) -> str | None:
         current, limit = self._number(phase.current), self._limit(phase)
@@ -389,7 +455,12 @@ def _hanging(house: House) -> dict[str, set[str]]:
 
 
 def _differ(new: Row, old: Row) -> bool:
-    return msgspec.structs.replace(new, age=None) != msgspec.structs.replace(old, age=None)
+    ageless = {"age": None, "seen": None}
+    return msgspec.structs.replace(new, **ageless) != msgspec.structs.replace(old, **ageless)
+
+
+def _rounded(age_s: float | None) -> float | None:
+    return None if age_s is None else round(age_s, 1)
 
 
 def _listed(words: Iterable[str]) -> str:

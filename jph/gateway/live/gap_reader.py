@@ -109,6 +109,6 @@ class HoleReader:
 
 
 def _newest(network: Network) -> Gaps:
-    from collector.db.place import dsn_of
+    from collector.db.location import dsn_of
 
     return read_gaps(dsn_of(network) + _VANISHED, newest=MOST_READ)

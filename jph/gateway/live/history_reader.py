@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from collector.db.connecting import connect
-from collector.db.place import dsn_of
+from collector.db.location import dsn_of
 from jph.config.model import Network
 from jph.errors import StoreError
 from jph.util.worker import Worker

@@ -3,7 +3,7 @@
 import msgspec
 
 from jph.heating.answers import Outcome
-from jph.heating.explain import Say, english
+from jph.heating.sentences import Say, english
 
 
 class HeaterAnswer(msgspec.Struct, frozen=True):

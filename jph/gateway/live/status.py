@@ -1,4 +1,4 @@
-"""Signs of life, quality and losses of a codifier, read from its hash in the cache. Pure."""
+"""Reads times, counts and quality from the cache's hashes, and ages them. Pure."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,11 +10,11 @@ _DOUBTS: Final = {
     for quality in (Quality.STALE, Quality.IMPLAUSIBLE, Quality.ESTIMATED)
 }
 STAMPS: Final = ("ITimestamp", "DTimestamp", "TTimestamp")
-"""The fields of a hash that prove its codifier alive, ms since 1970 UTC."""
+"""Fields of a hash whose change shows that its codifier lives, ms since 1970 UTC."""
 
 
 def is_active(fields: Mapping[str, str]) -> bool:
-    """Read `IsActive` as any program may have written it; active when nobody said otherwise."""
+    """Return whether `IsActive`, as any program may write it, means active; without it, it does."""
     return fields.get("IsActive", "").strip().lower() not in {"0", "0.0", "false", "no", "off"}
 
 
@@ -29,12 +29,12 @@ def losses_of(fields: Mapping[str, str]) -> int:
 
 
 def quality_of(fields: Mapping[str, str]) -> str:
-    """Return what the sender doubts of its value: stale, implausible or estimated, else ""."""
+    """Return the quality if it is stale, implausible or estimated, else an empty text."""
     return _DOUBTS.get(whole(fields.get("Quality", "")), "")
 
 
 def whole(text: str) -> int:
-    """Read a count or a time in ms from a hash; what is not a number from 0 up reads as 0."""
+    """Return a count or a time in ms of a hash; text that is no number from 0 up is 0."""
     try:
         return max(0, int(float(text)))
     except (ValueError, OverflowError):
@@ -42,11 +42,11 @@ def whole(text: str) -> int:
 
 
 class Sign:
-    """The last sign of life of one codifier, aged by a clock that nobody can step.
+    """The last sign of one codifier, aged by the monotonic clock.
 
     The stamps in a hash come from the senders' wall clocks, which may be an hour wrong or be
-    stepped. They are believed once, for what was there before us; from then on a stamp that
-    *changes* is a sign of life now, whatever it says.
+    stepped.  They are used once, for a hash written before this program started; after that a
+    stamp that changes is a sign of now.
     """
 
     __slots__ = ("_at_s", "_stamp")
@@ -56,7 +56,7 @@ class Sign:
         self._at_s: float | None = None
 
     def read(self, stamp_ms: int, wall_ms: int, monotonic_s: float, *, old: bool) -> bool:
-        """Take a hash's stamp; `old` when it may have been written long ago. True if it changed."""
+        """Take the stamp of a hash, `old` if it may be an old one; return whether it changed."""
         if stamp_ms == self._stamp:
             return False
         self._stamp = stamp_ms
@@ -66,9 +66,14 @@ class Sign:
         return True
 
     def hear(self, monotonic_s: float) -> None:
-        """Take a sign of life heard on the bus itself."""
+        """Take a sign of life heard on the bus."""
         self._at_s = monotonic_s
 
+    @property
+    def at_s(self) -> float | None:
+        """The monotonic time of the last sign, None if there never was one."""
+        return self._at_s
+
     def age_s(self, monotonic_s: float) -> float | None:
-        """Seconds since the last sign of life, None if there never was one."""
+        """Return the seconds since the last sign, None if there never was one."""
         return None if self._at_s is None else max(0.0, monotonic_s - self._at_s)

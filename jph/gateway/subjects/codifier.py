@@ -9,8 +9,9 @@ from litestar import Response, get
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from collector.history.latest import latest_buckets, latest_readings
-from collector.history.reading_back import Level
+from collector.history.query import Level
+from collector.history.stored import latest_buckets, latest_readings
+from collector.statistics.statistics import Statistic
 from jph.config.model import Sensor
 from jph.gateway.live.board import Board
 from jph.gateway.live.gaps import keeps_history
@@ -41,19 +42,20 @@ class Message(msgspec.Struct, frozen=True):
     quality: str
 
 
-class Bucket(msgspec.Struct, frozen=True):
-    """Statistics of the time up to `t` (ms since 1970); `coverage` in %."""
+_BUCKET_FIELDS: Final = [
+    ("t", int),
+    *(
+        ("readings", int) if each is Statistic.COUNT else (each.value, float | None)
+        for each in Statistic
+    ),
+]
 
-    t: int
-    mean: float
-    mode: float | None
-    median: float
-    max: float
-    min: float
-    stdev: float
-    readings: int
-    coverage: float
-    time_mean: float | None
+
+_BucketFields: Final[Any] = msgspec.defstruct("BucketFields", _BUCKET_FIELDS, frozen=True)
+
+
+class Bucket(_BucketFields, frozen=True):  # type: ignore[misc, call-arg]  # fields of `Statistic`
+    """Statistics of the time up to `t` (ms since 1970); `coverage` in %."""
 
 
 def handlers(services: Services) -> list[Any]:
@@ -83,7 +85,8 @@ def _api(services: Services) -> list[Any]:
         """Return the last statistics that are computed, newest first."""
         code = known(services, codifier)
         question = partial(latest_buckets, codifier=code, level=Level(every), most=last)
-        return [Bucket(*each) for each in await _asked(services, question)]
+        found = await _asked(services, question)
+        return [Bucket(each.timestamp_ms, *each.statistics) for each in found]
 
     return [messages, statistics]
 

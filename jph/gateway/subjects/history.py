@@ -12,10 +12,11 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
-from collector.db.place import zone_of
-from collector.history.curves import Curve, Statistic, Wanted, read_curves
-from collector.history.reading_back import Level, Range, read_changes
-from collector.history.tabled import csv_pieces
+from collector.db.location import zone_of
+from collector.history.export import csv_pieces
+from collector.history.query import Curve, Level, Range, Wanted, read_curves
+from collector.history.stored import read_changes
+from collector.statistics.statistics import Statistic
 from jph.config.model import Network
 from jph.errors import StoreError
 from jph.gateway.live.gaps import WHY, keeps_history

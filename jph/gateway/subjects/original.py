@@ -10,8 +10,8 @@ from litestar import get, post
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath, QueryParameter
 
-from collector.db.place import zone_of
-from collector.history.curves import Wanted, read_curves
+from collector.db.location import zone_of
+from collector.history.query import Wanted, read_curves
 from jph.client import setting
 from jph.config.model import Sensor
 from jph.gateway.accounts.roles import Role, needs

@@ -131,6 +131,58 @@ def test_another_meter_begins_anew() -> None:
     assert register.state.address == "0621"
 
 
+def test_an_index_that_falls_and_comes_back_loses_nothing() -> None:
+    """288 steps of 100 Wh in a day; three values of 0 are confirmed, and were a fault."""
+    for faults in (1, 2, 3, 5, 40):
+        heard = [
+            at(n / 12, 0 if 144 <= n < 144 + faults else 39_339_412 + 100 * n) for n in range(289)
+        ]
+        register, steps = follow(*heard)
+        amounts = spread(steps)
+        assert sum(energies(amounts)) == 28_800
+        kinds = [kind for kind, *_ in events(register)]
+        assert ("came back" in kinds) == (faults >= 3), faults
+        assert (sum(amount.estimated for amount in amounts.values()) > 0) == (faults >= 3)
+
+
+def test_what_a_wrong_index_counted_is_not_counted_twice() -> None:
+    wrong = [at(1 + n / 10, 10 + 50 * n) for n in range(5)]
+    register, steps = follow(
+        at(0, 5000), at(0.9, 5400), *wrong, at(1.6, 6000), at(1.7, 6050), at(1.8, 6100)
+    )
+    assert sum(energies(spread(steps))) == 1100
+    assert register.state.left is None
+
+
+def test_an_address_that_is_heard_cut_once_is_no_other_meter() -> None:
+    """167 Wh each 10 minutes; at noon the address is cut."""
+    heard: list[Heard | Address] = []
+    for n in range(145):
+        moment = START_MS + n * HOUR_MS // 6
+        heard.append(Address(moment, "0300004" if n == 72 else "031861000004"))
+        heard.append(Heard(moment, 5_000_000 + 167 * n))
+    register, steps = follow(*heard)
+    assert sum(energies(spread(steps))) == 24_048
+    assert register.events == []
+    assert register.state.pending is None
+
+
+@pytest.mark.parametrize("address", [False, True])
+@pytest.mark.parametrize("new", [7, 28_000_000, 5_009_018 + 30_000])
+def test_an_exchange_counts_what_both_meters_counted(new: int, address: bool) -> None:
+    """The old one until 9:00, the new one from 11:30 on; nothing is guessed between."""
+    heard: list[Heard | Address] = []
+    for n in range(145):
+        moment = START_MS + n * HOUR_MS // 6
+        if 54 < n < 69:
+            continue
+        if address:
+            heard.append(Address(moment, "031861000004" if n <= 54 else "041976000007"))
+        heard.append(Heard(moment, 5_000_000 + 167 * n if n <= 54 else new + 167 * (n - 69)))
+    _, steps = follow(*heard)
+    assert sum(energies(spread(steps))) == 21_543
+
+
 def test_the_first_address_is_no_change() -> None:
     register, steps = follow(at(0, 5000), Address(START_MS + 1, "0217"), at(1, 5100))
     assert register.events == []
@@ -145,7 +197,7 @@ def test_what_lies_before_is_left_out() -> None:
 
 
 rises = st.lists(
-    st.tuples(st.integers(0, 8 * HOUR_MS), st.integers(0, 13)), min_size=1, max_size=40
+    st.tuples(st.integers(0, 8 * HOUR_MS), st.integers(0, 12)), min_size=1, max_size=40
 )
 
 
@@ -216,7 +268,7 @@ def test_whatever_comes_energy_is_never_negative_nor_beyond_the_contract(
     times = accumulate((time for time, *_ in noise), initial=START_MS)
     heard = [Heard(at_ms, wh, d) for at_ms, (_, wh, d) in zip(times, noise, strict=False)]
     register, steps = follow(*heard)
-    for start, end in steps:
+    for start, end, _ in steps:
         time_ms = end.at_ms - start.at_ms
         assert time_ms >= 0
         assert 0 <= end.wh - start.wh <= 3 * 100 + 1.5 * LIMIT_VA * time_ms / HOUR_MS
@@ -227,8 +279,15 @@ def test_whatever_comes_energy_is_never_negative_nor_beyond_the_contract(
 
 @pytest.mark.parametrize(
     ("rise", "time_ms", "good"),
-    [(100, 0, True), (101, 0, False), (13_600, HOUR_MS, True), (13_601, HOUR_MS, False)],
+    [
+        (100, 0, True),
+        (101, 0, False),
+        (13_600, HOUR_MS, True),
+        (13_601, HOUR_MS, False),
+        (24_400, 2 * HOUR_MS, True),
+        (24_401, 2 * HOUR_MS, False),
+    ],
 )
 def test_the_contract_s_limit(rise: int, time_ms: int, good: bool) -> None:
-    """100 Wh and half as much again as 9 kVA draw: 13,500 Wh in an hour."""
+    """100 Wh and half as much again as 9 kVA draw in an hour; a fifth more in later hours."""
     assert Seen(0, 0).leads_to(Seen(time_ms, rise), LIMIT_VA) is good

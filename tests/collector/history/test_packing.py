@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from collector.db.connecting import connect as connect_to
 from collector.db.connecting import transaction
-from collector.db.packed_schema import CHUNK, COLUMNS
+from collector.db.tables import CHUNK, COLUMNS
 from collector.db.views import sync_views
-from collector.history.export import beginning, write_csv
+from collector.history.export import write_csv
 from collector.history.packing import pack_all, pack_day
-from collector.history.reading_back import Level, Range, read_changes, read_history
+from collector.history.query import Level, Range, read_history
+from collector.history.stored import from_first_reading, read_changes
 from collector.ingest.buffer import Batch
 from collector.ingest.late import note_late
 from collector.ingest.writer import Store, Stored
@@ -287,7 +288,7 @@ def everything_read(house: House) -> list[Any]:
     text = io.StringIO()
     with contextlib.closing(connect_to(dsn(house.sql), "test", read_only=True)) as connection:
         with transaction(connection) as cursor:
-            begun = beginning(cursor, wanted)
+            begun = from_first_reading(cursor, wanted)
         found = [read_history(connection, wanted, every=every) for every in (None, Level.RAW)]
         changes = read_changes(connection, wanted)
         write_csv(connection, [begun, Range("I2", 0, NOW_MS)], text, lambda _, __: None)

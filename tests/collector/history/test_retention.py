@@ -134,8 +134,8 @@ def test_rebuild_leaves_what_cannot_be_computed_any_more_and_says_so(house: Hous
 
 
 def test_gaps_do_not_call_retired_readings_missing(house: House) -> None:
-    hole = Gap("I1", 7, 10**6, 3, Cause.GONE, FIRST // 1000, FIRST // 1000 + 5)
-    house.write(holes=(hole,))
+    gap = Gap("I1", 7, 10**6, 3, Cause.GONE, FIRST // 1000, FIRST // 1000 + 5)
+    house.write(gaps=(gap,))
     before = read_gaps(dsn(house.sql))
     house.work()
     count_energy(house)
@@ -171,7 +171,7 @@ def test_who_is_kept_how_long(network: Callable[..., Network]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("retention", "told"),
+    ("retention", "error_text"),
     [
         ({"Default": -1}, r"Default: expected 0 \(for ever\) to 36500 days, found -1"),
         ({"Types": {"Teleinfo": 1.5}}, "int"),
@@ -180,9 +180,9 @@ def test_who_is_kept_how_long(network: Callable[..., Network]) -> None:
     ],
 )
 def test_mistakes_are_told(
-    config_file: Callable[..., Path], retention: dict[str, Any], told: str
+    config_file: Callable[..., Path], retention: dict[str, Any], error_text: str
 ) -> None:
     path = config_file({**CALCULATOR, "Sensor": {"Retention": retention}})
     with pytest.raises(ConfigError) as caught:
         kinds.load(str(path))
-    assert re.search(told, "\n".join(map(str, caught.value.problems)))
+    assert re.search(error_text, "\n".join(map(str, caught.value.problems)))

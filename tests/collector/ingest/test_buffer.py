@@ -1,4 +1,4 @@
-from collector.ingest.buffer import BATCH_BYTES, BATCH_ROWS, Batch, Buffer, holes_of
+from collector.ingest.buffer import BATCH_BYTES, BATCH_ROWS, Batch, Buffer, gaps_of
 from jph.retransmit import Cause, Gap
 from jph.wire.codec import Quality, Reading
 
@@ -14,7 +14,7 @@ def sequences(batch: Batch | None) -> list[int]:
     return [each.sequence for each in batch.readings]
 
 
-def hole(first: int, count: int, cause: Cause) -> Gap:
+def gap(first: int, count: int, cause: Cause) -> Gap:
     return Gap("TI", 7, first, count, cause, 1000 * first, 1000 * (first + count - 1))
 
 
@@ -48,37 +48,37 @@ def test_a_batch_that_was_taken_never_grows_again() -> None:
     assert batch
     buffer.put_back(batch)
     buffer.add([reading(2)])
-    buffer.add_holes([hole(1, 2, Cause.GONE)])
+    buffer.add_gaps([gap(1, 2, Cause.GONE)])
     assert sequences(batch) == [1]
-    assert batch.holes == []
+    assert batch.gaps == []
     assert buffer.take() is batch
     assert sequences(buffer.take()) == [2]
 
 
 def test_holes_wait_with_the_readings() -> None:
     buffer = Buffer(ROOM)
-    buffer.add_holes([hole(1, 2, Cause.GONE)])
+    buffer.add_gaps([gap(1, 2, Cause.GONE)])
     assert buffer
     batch = buffer.take()
     assert batch
-    assert (list(batch.readings), batch.holes) == ([], [hole(1, 2, Cause.GONE)])
+    assert (list(batch.readings), batch.gaps) == ([], [gap(1, 2, Cause.GONE)])
 
 
 def test_a_full_buffer_drops_the_oldest_and_keeps_them_as_holes() -> None:
     buffer = Buffer(ROOM)
-    buffer.add_holes([hole(500, 1, Cause.GONE)])
+    buffer.add_gaps([gap(500, 1, Cause.GONE)])
     for n in range(4 * BATCH_ROWS):
         buffer.add([reading(n, "n" if n == 0 else "d")])
         if n % 100 == 0:
             buffer.make_room(Cause.DISK_FULL)
     buffer.make_room(Cause.DISK_FULL)
     assert buffer.bytes <= ROOM
-    holes, kept = list[Gap](), list[int]()
+    gaps, kept = list[Gap](), list[int]()
     while batch := buffer.take():
-        holes += batch.holes
+        gaps += batch.gaps
         kept += sequences(batch)
-    lost = sum(each.count for each in holes if each.cause is Cause.DISK_FULL)
-    assert hole(500, 1, Cause.GONE) in holes
+    lost = sum(each.count for each in gaps if each.cause is Cause.DISK_FULL)
+    assert gap(500, 1, Cause.GONE) in gaps
     assert lost + len(kept) == 4 * BATCH_ROWS
     assert lost == buffer.dropped + 1  # the announcement is no reading, but its sequence is one
     assert kept == list(range(lost, 4 * BATCH_ROWS))
@@ -100,15 +100,15 @@ def test_text_takes_room() -> None:
 
 def test_dropped_readings_leave_holes_source_by_source() -> None:
     other = reading(9)._replace(source="HO")
-    found = holes_of([reading(1), other, reading(2), reading(5)], Cause.SPOOL_FULL)
+    found = gaps_of([reading(1), other, reading(2), reading(5)], Cause.SPOOL_FULL)
     assert found == [
-        hole(1, 2, Cause.SPOOL_FULL),
-        hole(5, 1, Cause.SPOOL_FULL),
+        gap(1, 2, Cause.SPOOL_FULL),
+        gap(5, 1, Cause.SPOOL_FULL),
         Gap("HO", 7, 9, 1, Cause.SPOOL_FULL, 9000, 9000),
     ]
 
 
 def test_halves_have_everything_once() -> None:
-    first, second = Batch([reading(n) for n in range(5)], [hole(9, 1, Cause.GONE)]).halves()
+    first, second = Batch([reading(n) for n in range(5)], [gap(9, 1, Cause.GONE)]).halves()
     assert (sequences(first), sequences(second)) == ([0, 1], [2, 3, 4])
-    assert (first.holes, second.holes) == ([], [hole(9, 1, Cause.GONE)])
+    assert (first.gaps, second.gaps) == ([], [gap(9, 1, Cause.GONE)])

@@ -59,8 +59,8 @@ def test_hours_that_lie_far_apart_are_noted_apart() -> None:
 def test_a_gap_touches_what_it_lies_in_and_so_does_its_end(
     store: Store, sql: dict[str, Any]
 ) -> None:
-    hole = Gap("TI", 7, 3, 2, Cause.GONE, NOW_MS - 9000, NOW_MS - 1000)
-    store.write(Batch(batch(2, 5, at_ms=NOW_MS + 10).readings, [hole]), NOW_MS)
+    gap = Gap("TI", 7, 3, 2, Cause.GONE, NOW_MS - 9000, NOW_MS - 1000)
+    store.write(Batch(batch(2, 5, at_ms=NOW_MS + 10).readings, [gap]), NOW_MS)
     assert len(touched(sql)) == 1
     store.write(batch(3, 4, at_ms=NOW_MS + 10), NOW_MS)
     assert query(sql, "SELECT * FROM gap") == []
@@ -70,6 +70,6 @@ def test_a_gap_touches_what_it_lies_in_and_so_does_its_end(
 def test_a_gap_in_times_that_are_not_computed_yet_touches_nothing(
     store: Store, sql: dict[str, Any]
 ) -> None:
-    hole = Gap("TI", 7, 3, 2, Cause.GONE, NOW_MS + 1000, NOW_MS + 9000)
-    store.write(Batch(batch(2, 5, at_ms=NOW_MS + 10).readings, [hole]), NOW_MS)
+    gap = Gap("TI", 7, 3, 2, Cause.GONE, NOW_MS + 1000, NOW_MS + 9000)
+    store.write(Batch(batch(2, 5, at_ms=NOW_MS + 10).readings, [gap]), NOW_MS)
     assert touched(sql) == []

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.ingest.ledger import (
-    Account,
     GapRow,
     Key,
-    Run,
+    ReadingRun,
+    SourceAccount,
+    checkpoints,
     coalesce,
-    doubtful,
-    marks,
     position,
+    positions_to_check,
     runs,
     settle,
 )
@@ -24,8 +24,8 @@ from jph.wire.codec import SEQUENCE_LIMIT, Quality, Reading
 KEY: Key = ("TI", 7)
 
 
-def run(first: int, last: int) -> Run:
-    return Run(first % SEQUENCE_LIMIT, last % SEQUENCE_LIMIT, 1000 * first, 1000 * last)
+def run(first: int, last: int) -> ReadingRun:
+    return ReadingRun(first % SEQUENCE_LIMIT, last % SEQUENCE_LIMIT, 1000 * first, 1000 * last)
 
 
 def hole(first: int, count: int, cause: Cause = Cause.GONE, epoch: int = 7) -> Gap:
@@ -41,13 +41,13 @@ class Books:
 
     def __init__(self, key: Key = KEY) -> None:
         self.key = key
-        self.account: Account | None = None
+        self.account: SourceAccount | None = None
         self.stored: set[int] = set()
         self.gaps: dict[int, GapRow] = {}
         self._rows = iter(range(1, 10**6))
 
-    def book(self, heard: list[Run], holes: list[Gap] | None = None) -> None:
-        ask = doubtful(self.key, self.account, heard, holes or [])
+    def book(self, heard: list[ReadingRun], holes: list[Gap] | None = None) -> None:
+        ask = positions_to_check(self.key, self.account, heard, holes or [])
         rows = [g for g in self.gaps.values() if any(g.first < e and s < g.stop for s, e in ask)]
         settled = settle(self.key, self.account, heard, holes or [], rows)
         self.account = settled.account
@@ -56,7 +56,7 @@ class Books:
             del self.gaps[row]
         for gap in settled.lost:
             row = next(self._rows)
-            self.gaps[row] = gap._replace(row=row)
+            self.gaps[row] = gap._replace(row_id=row)
         base = self.account.last if self.account else 0
         starts = [(position(each.first, base), each.messages) for each in heard]
         new = {n for start, count in starts for n in range(start, start + count)} - known
@@ -78,7 +78,7 @@ def test_what_follows_leaves_nothing_missing() -> None:
     books = Books()
     books.book([run(5, 9)])
     books.book([run(10, 12)])
-    assert books.account == Account(5, 12, 12_000, ())
+    assert books.account == SourceAccount(5, 12, 12_000, ())
 
 
 def test_what_is_left_out_is_missing_until_it_comes() -> None:
@@ -114,14 +114,14 @@ UNCOUNTED = hole(12, 0, Cause.SOURCE_GONE)
 
 def test_a_loss_that_nobody_could_count_is_one_where_something_is_missing() -> None:
     lost = (GapRow(12, 12, 12_000, 12_000, Cause.SOURCE_GONE),)
-    missing = Account(5, 11, 11_000, ((8, 10),))
+    missing = SourceAccount(5, 11, 11_000, ((8, 10),))
     assert settle(KEY, missing, [], [UNCOUNTED]).lost == lost
     given_up = settle(KEY, missing, [], [hole(8, 2), UNCOUNTED]).lost
     assert given_up == (*lost, GapRow(8, 10, 8000, 8000, "gone"))
 
 
-@pytest.mark.parametrize("account", [None, Account(5, 11, 11_000)])
-def test_the_end_of_a_source_that_was_not_heard_is_a_gap(account: Account | None) -> None:
+@pytest.mark.parametrize("account", [None, SourceAccount(5, 11, 11_000)])
+def test_the_end_of_a_source_that_was_not_heard_is_a_gap(account: SourceAccount | None) -> None:
     settled = settle(KEY, account, [], [UNCOUNTED])
     assert settled.account == account
     assert [(gap.first, gap.stop) for gap in settled.lost] == [(12, 12)]
@@ -154,7 +154,7 @@ def test_sequences_wrap_and_positions_do_not() -> None:
     books.book([run(end - 3, end - 2)])
     books.book([run(end + 1, end + 2)])
     assert books.missing == [end - 1, end]
-    assert marks({KEY: books.account}) == [  # type: ignore[dict-item]
+    assert checkpoints({KEY: books.account}) == [  # type: ignore[dict-item]
         Checkpoint("TI", 7, 2, ((end - 1, 2),), 1000 * (end + 2))
     ]
 
@@ -166,7 +166,7 @@ def test_an_original_program_may_start_anywhere() -> None:
     books = Books(ORIGINAL)
     books.book([run(5, 9)])
     books.book([run(2_000_000_000, 2_000_000_001)])
-    assert books.account == Account(2_000_000_001, 2_000_000_001, 2_000_000_001_000, ())
+    assert books.account == SourceAccount(2_000_000_001, 2_000_000_001, 2_000_000_001_000, ())
     books.book([run(6, 6)])
     assert (books.missing, books.gaps) == ([], {})
 
@@ -176,7 +176,7 @@ def test_losses_of_an_original_program_are_gaps_until_they_come_late() -> None:
     books.book([run(5, 5)], [hole(6, 3, Cause.NETWORK, epoch=0)])
     books.book([run(7, 7)])
     assert books.lost == [6, 8]
-    another_day = Run(8, 8, 10**9, 10**9)
+    another_day = ReadingRun(8, 8, 10**9, 10**9)
     books.book([another_day])
     assert books.lost == [6, 8]
 
@@ -246,7 +246,7 @@ def test_readings_are_summed_up_by_start_of_a_source() -> None:
             reading(1, source="HO", flag="n"),
         ]
     )
-    assert found["TI", 7] == [Run(1, 2, 1000, 2000), Run(5, 5, 5000, 5000)]
+    assert found["TI", 7] == [ReadingRun(1, 2, 1000, 2000), ReadingRun(5, 5, 5000, 5000)]
     assert found["TI", 8][0].messages == 2
     assert ("HO", 7) in found
 
@@ -259,12 +259,12 @@ def test_holes_that_follow_each_other_become_one() -> None:
 
 def test_marks_are_of_all_starts_but_those_of_original_programs() -> None:
     accounts = {
-        ("TI", 1): Account(0, 9, 1000, ()),
-        ("TI", 2): Account(0, 9, 2000, ((3, 5),)),
-        ("TI", 3): Account(0, 9, 3000, ()),
-        ("OR", 0): Account(9, 9, 3000, ()),
+        ("TI", 1): SourceAccount(0, 9, 1000, ()),
+        ("TI", 2): SourceAccount(0, 9, 2000, ((3, 5),)),
+        ("TI", 3): SourceAccount(0, 9, 3000, ()),
+        ("OR", 0): SourceAccount(9, 9, 3000, ()),
     }
-    assert marks(accounts) == [
+    assert checkpoints(accounts) == [
         Checkpoint("TI", 1, 9, (), 1000),
         Checkpoint("TI", 2, 9, ((3, 2),), 2000),
         Checkpoint("TI", 3, 9, (), 3000),
@@ -272,9 +272,9 @@ def test_marks_are_of_all_starts_but_those_of_original_programs() -> None:
 
 
 def test_what_waits_in_the_spool_is_not_asked_for() -> None:
-    accounts = {KEY: Account(0, 9, 9000, ((3, 5),))}
+    accounts = {KEY: SourceAccount(0, 9, 9000, ((3, 5),))}
     waiting = {KEY: [run(3, 3), run(12, 12)], ("HO", 4): [run(1, 2)]}
-    assert marks(accounts, waiting) == [
+    assert checkpoints(accounts, waiting) == [
         Checkpoint("TI", 7, 12, ((4, 1), (10, 2)), 12_000),
         Checkpoint("HO", 4, 2, (), 2000),
     ]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from collector.db.schema import migrate
 from collector.ingest.rows import DAY_MS, LAST_MS, months, storable
-from collector.ingest.runs import Parts, announcements
+from collector.ingest.runs import MixedReadings, announcements
 from collector.ingest.writer import _copy
 from jph.wire.codec import Quality, Reading, Value, encode_data
 from jph.wire.columns import Readings, decode_readings
@@ -110,7 +110,7 @@ def test_runs_are_rows_like_any(history: "psycopg2.extensions.connection", flag:
     ]
     run = decode_readings(b"".join(map(encode_data, sent)), len(encode_data(sent[0])), pytest.fail)
     assert isinstance(run, Readings)
-    parts = Parts()
+    parts = MixedReadings()
     for each in ([reading("a", "s")], run, [reading(1, "n"), reading(2.5)]):
         parts.add(each)
     found = [expected(each) for each in (*sent, reading(2.5), reading("a", "s"))]

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from collector.ingest.columns import Columns
 from collector.ingest.ledger import runs
-from collector.ingest.runs import Parts, announcements, memory_of, parts_of, span_ms
+from collector.ingest.runs import MixedReadings, announcements, memory_of, span_ms, uniform_parts
 from jph.wire.codec import Dialect, Reading, encode_data, express
 from jph.wire.columns import decode_readings
 
@@ -59,7 +59,7 @@ def handed_up(batch: list[Reading]) -> object:
 
 @given(batches)
 def test_parts_are_the_readings_in_their_order(sent: list[list[Reading]]) -> None:
-    parts, flat = Parts(), [reading for batch in sent for reading in batch]
+    parts, flat = MixedReadings(), [reading for batch in sent for reading in batch]
     taken = sum(parts.add(handed_up(batch)) for batch in sent)  # type: ignore[arg-type]
     assert list(parts) == flat
     assert (len(parts), parts.bytes, parts[0], parts[1:3]) == (len(flat), taken, flat[0], flat[1:3])
@@ -71,20 +71,24 @@ def test_parts_are_the_readings_in_their_order(sent: list[list[Reading]]) -> Non
 
 def test_numbers_of_many_sources_take_a_tenth_of_the_memory() -> None:
     sent = [_reading(n * 0.5, False, n, 7, n, code, 0) for n in range(500) for code in ("I1", "I2")]
-    parts = Parts()
+    parts = MixedReadings()
     for start in range(0, 1000, 50):
         parts.add(sent[start : start + 50])
-    assert [type(part) for part in parts_of(parts)] == [Columns]
+    assert [type(part) for part in uniform_parts(parts)] == [Columns]
     assert 8 * parts.bytes < memory_of(sent)
 
 
 def test_no_part_is_longer_than_a_call_may_take() -> None:
     for value in (1.5, "text"):
-        parts = Parts()
+        parts = MixedReadings()
         for number in range(9000):
             parts.add([_reading(value, False, number, 7, number, "I1", 0)])
-        assert [len(part) for part in parts_of(parts)] == [4096, 4096, 808]
+        assert [len(part) for part in uniform_parts(parts)] == [4096, 4096, 808]
 
 
 def test_nothing_has_no_parts() -> None:
-    assert (list(parts_of([])), list(parts_of(Parts())), list(Parts())) == ([], [], [])
+    assert (
+        list(uniform_parts([])),
+        list(uniform_parts(MixedReadings())),
+        list(MixedReadings()),
+    ) == ([], [], [])

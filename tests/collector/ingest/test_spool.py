@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.ingest.buffer import Batch
-from collector.ingest.ledger import Run
+from collector.ingest.ledger import ReadingRun
 from collector.ingest.spool import Spool
 from jph.retransmit import Cause, Gap
 from jph.wire.codec import Quality, Reading
@@ -31,12 +31,12 @@ def batch(first: int, last: int) -> Batch:
 
 
 def drained(spool: Spool) -> tuple[list[int], list[Gap]]:
-    """Read everything; return the sequences, and the holes."""
-    sequences, holes = list[int](), list[Gap]()
+    """Read everything; return the sequences, and the gaps."""
+    sequences, gaps = list[int](), list[Gap]()
     while found := spool.next():
         sequences += [each.sequence for each in found.readings]
-        holes += found.holes
-    return sequences, holes
+        gaps += found.gaps
+    return sequences, gaps
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_batches_come_back_as_they_were(spool: Spool) -> None:
     spool.append(Batch(sent, [HOLE]))
     found = spool.next()
     assert found
-    assert (found.readings, found.holes) == (sent, [HOLE])
+    assert (found.readings, found.gaps) == (sent, [HOLE])
     assert spool.next() is None
 
 
@@ -91,7 +91,7 @@ def test_what_was_not_released_is_found_again(spool: Spool, make: Make) -> None:
     assert not spool
     again = make()
     assert again.open() == {
-        ("TI", 7): [Run(n, n + 9, 1000 * n, 1000 * (n + 9)) for n in (0, 10, 20)]
+        ("TI", 7): [ReadingRun(n, n + 9, 1000 * n, 1000 * (n + 9)) for n in (0, 10, 20)]
     }
     assert drained(again)[0] == list(range(30))  # where it was is not written: twice is harmless
 
@@ -117,8 +117,8 @@ def test_a_full_spool_drops_the_oldest_and_tells_what(make: Make) -> None:
         dropped += spool.append(batch(n, n + 99))
     assert spool.bytes <= 50_000
     assert HOLE in dropped
-    full = [hole for hole in dropped if hole.cause is Cause.SPOOL_FULL]
-    lost = [n for hole in full for n in range(hole.first, hole.first + hole.count)]
+    full = [gap for gap in dropped if gap.cause is Cause.SPOOL_FULL]
+    lost = [n for gap in full for n in range(gap.first, gap.first + gap.count)]
     kept, _ = drained(spool)
     assert lost + kept == list(range(5000))
 
@@ -158,7 +158,9 @@ def test_a_disk_that_takes_a_part_and_then_no_more_takes_nothing(
             spool.append(batch(10, 19))
     spool.append(batch(20, 29))
     again = make()
-    assert again.open() == {("TI", 7): [Run(0, 9, 0, 9000), Run(20, 29, 20_000, 29_000)]}
+    assert again.open() == {
+        ("TI", 7): [ReadingRun(0, 9, 0, 9000), ReadingRun(20, 29, 20_000, 29_000)]
+    }
     kept = [*range(10), *range(20, 30)]
     assert drained(spool) == drained(again) == (kept, [])
     assert (spool.damaged, again.damaged) == (0, 0)
@@ -219,8 +221,8 @@ def test_damage_in_the_middle_costs_one_block_and_is_told(
         assert known >= {*range(20), *range(40, 50)}
     # The summary tells when the readings were; without it, the neighbours do.
     times = (20_000, 29_000) if at in (9, 17) else (19_000, 30_000)
-    hole = Gap("TI", 7, 20, 10, Cause.DAMAGED, *times)
-    assert drained(spool) == ([*range(20), *range(30, 50)], [hole])
+    gap = Gap("TI", 7, 20, 10, Cause.DAMAGED, *times)
+    assert drained(spool) == ([*range(20), *range(30, 50)], [gap])
     assert spool.damaged == 1
 
 
@@ -248,7 +250,7 @@ def test_a_torn_tail_costs_the_last_block(
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) - cut])
     again = make()
-    assert again.open()["TI", 7] == [Run(1, 5, 1000, 5000)]
+    assert again.open()["TI", 7] == [ReadingRun(1, 5, 1000, 5000)]
     assert again.damaged == 1
     again.append(batch(11, 12))
     assert drained(again)[0] == [1, 2, 3, 4, 5, 11, 12]

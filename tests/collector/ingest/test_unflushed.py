@@ -1,10 +1,10 @@
 from collector.ingest.buffer import Batch
-from collector.ingest.unflushed import Unsure
+from collector.ingest.unflushed import UnflushedCommits
 from jph.wire.codec import Reading
 
 
 def test_what_is_on_the_disk_is_sure() -> None:
-    unsure, batches = Unsure(), [Batch(), Batch(), Batch()]
+    unsure, batches = UnflushedCommits(), [Batch(), Batch(), Batch()]
     for log, batch in zip((10, 20, 30), batches, strict=True):
         unsure.add(batch, log)
     assert unsure.sure(9) == []
@@ -15,7 +15,7 @@ def test_what_is_on_the_disk_is_sure() -> None:
 
 
 def test_there_is_a_bound() -> None:
-    unsure = Unsure()
+    unsure = UnflushedCommits()
     for log in range(1, 100):
         unsure.add(Batch(), log)
     assert len(unsure.sure(0)) == 35
@@ -23,7 +23,7 @@ def test_there_is_a_bound() -> None:
 
 
 def test_it_is_full_by_batches_and_by_memory() -> None:
-    unsure = Unsure()
+    unsure = UnflushedCommits()
     for log in range(64):
         assert not unsure.full
         unsure.add(Batch(), log)

@@ -9,7 +9,7 @@ import pytest
 
 from collector.db import schema
 from collector.ingest.buffer import Batch
-from collector.ingest.ledger import Account
+from collector.ingest.ledger import SourceAccount
 from collector.ingest.rows import LAST_MS
 from collector.ingest.writer import Store, Stored
 from jph.errors import StoreError
@@ -89,7 +89,7 @@ def test_readings_and_marks_are_stored(store: Store, sql: dict[str, Any]) -> Non
     assert sequences(sql) == [1, 2]
     ((when,),) = query(sql, "SELECT timestamp FROM reading WHERE sequence = 2")
     assert when == datetime(2026, 11, 20, 0, 0, 0, 2000, tzinfo=UTC)
-    assert store.accounts() == {("TI", 7): Account(1, 2, NOW_MS + 2, ())}
+    assert store.accounts() == {("TI", 7): SourceAccount(1, 2, NOW_MS + 2, ())}
 
 
 @pytest.mark.parametrize(("wanted", "used"), [("", "off"), ("on", "on"), ("local", "local")])
@@ -182,7 +182,7 @@ def test_an_announcement_takes_a_sequence_but_is_no_reading(
     first = batch(2, 3)
     first.readings.insert(0, announcement)
     assert write(store, first) == Stored(2, 0, 0)
-    assert store.accounts()["TI", 7] == Account(1, 3, NOW_MS + 3, ())
+    assert store.accounts()["TI", 7] == SourceAccount(1, 3, NOW_MS + 3, ())
     assert sequences(sql) == [2, 3]
 
 
@@ -210,7 +210,7 @@ def test_two_collectors_do_not_contradict_each_other(sql: dict[str, Any]) -> Non
 
 
 def test_what_an_older_schema_stored_is_not_stored_twice(sql: dict[str, Any]) -> None:
-    query(sql, schema.MIGRATIONS[0])
+    query(sql, ";".join(schema.migrations()[0].statements))
     query(sql, "CREATE TABLE jph_schema (version integer, applied timestamptz DEFAULT now())")
     query(sql, "INSERT INTO jph_schema VALUES (1)")
     query(
@@ -237,7 +237,7 @@ def test_a_commit_is_on_the_disk_some_time(store: Store) -> None:
 def test_a_commit_may_be_on_the_disk_at_once(store: Store) -> None:
     for number in range(0, 10, 2):
         before = store.write(batch(number), NOW_MS)
-        assert store.write(batch(number + 1), NOW_MS, surely=True).flushed >= before.log
+        assert store.write(batch(number + 1), NOW_MS, durable=True).flushed >= before.log
 
 
 def test_two_collectors_store_each_reading_once(sql: dict[str, Any]) -> None:
@@ -327,11 +327,11 @@ def test_many_may_make_the_schema_at_once(sql: dict[str, Any]) -> None:
     for thread in threads:
         thread.join(LIMIT_S)
     assert not failures
-    assert query(sql, "SELECT max(version) FROM jph_schema") == [(len(schema.MIGRATIONS),)]
+    assert query(sql, "SELECT max(version) FROM jph_schema") == [(schema.migrations()[-1].version,)]
 
 
 def test_a_newer_schema_is_left_alone(store: Store, sql: dict[str, Any]) -> None:
-    newer = len(schema.MIGRATIONS) + 1
+    newer = schema.migrations()[-1].version + 1
     query(sql, f"INSERT INTO jph_schema (version) VALUES ({newer})")
     with pytest.raises(StoreError, match=f"schema {newer}.+update this program"):
         store.open(dsn(sql), NOW_MS)

@@ -56,8 +56,8 @@ class House:
         self.store.open(dsn(sql), CHANGE // 1000)
         self.calculator = Calculator(dsn(sql), "Q2", PARIS)
 
-    def write(self, *readings: Reading, holes: tuple[Gap, ...] = ()) -> None:
-        self.store.write(Batch(list(readings), list(holes)), CHANGE // 1000)
+    def write(self, *readings: Reading, gaps: tuple[Gap, ...] = ()) -> None:
+        self.store.write(Batch(list(readings), list(gaps)), CHANGE // 1000)
 
     def calculate(self, now: int) -> int:
         self.calculator.advance(now)

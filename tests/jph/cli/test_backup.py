@@ -65,7 +65,7 @@ def test_what_was_backed_up_comes_back_whatever_happened_since(
         assert gaps(house) == [("I1", 7, 100, 100, 99, 199, "restored")]
         given_up = Gap("I1", 7, 100, 100, Cause.SOURCE_GONE, 0, 0)
         ended = Gap("I1", 7, 200, 0, Cause.SOURCE_GONE, 1, 0)
-        again.write(holes=(given_up, ended))
+        again.write(gaps=(given_up, ended))
         assert gaps(house) == [("I1", 7, 100, 100, 99, 199, "restored")]
 
 

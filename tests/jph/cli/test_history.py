@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 import pytest
 
-from collector.history.reading_back import Point
+from collector.history.query import Point
 from collector.statistics.buckets import HOUR_US, MINUTE_US, SECOND_US
 from jph.cli.terminal.database import parse_moment
 from jph.cli.terminal.plot import plot
@@ -135,7 +135,7 @@ def test_mistakes_are_told(config_file: WriteConfig, words: tuple[str, ...], tol
 
 def test_no_history_yet_is_told(sql: dict[str, Any], config_file: WriteConfig) -> None:
     done = control(config_file(METER, SQL=sql), "history", "I1")
-    assert (done.returncode, "no collector of this version" in done.stderr) == (1, True)
+    assert (done.returncode, "no tables of this version" in done.stderr) == (1, True)
 
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -119,7 +119,7 @@ def test_strangers_are_no_rows() -> None:
     assert set(states(heard, 2.0)) == {"TI", "I1", "SP"}
 
 
-def test_an_element_that_reports_only_changes_is_never_late() -> None:
+def test_an_element_that_reports_only_changes_is_late_when_its_node_is() -> None:
     sensors = [
         msgspec.structs.replace(each, timeout_warning=0.0) if each.codifier == "I1" else each
         for each in NETWORK.sensors
@@ -128,5 +128,7 @@ def test_an_element_that_reports_only_changes_is_never_late() -> None:
     heard.hear_control(control("TI", "T"), 1.0)
     assert states(heard, 50.0)["I1"] == State.UNHEARD
     heard.hear_data([reading("I1", 1.0)], 60.0)
+    assert states(heard, 5000.0)["I1"] == State.DEAD
+    heard.hear_control(control("TI", "T"), 4999.0)
     assert states(heard, 5000.0)["I1"] == State.ALIVE
     assert not row(heard, "I1", 5000.0).late

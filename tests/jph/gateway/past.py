@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from collector.db.place import zone_of
+from collector.db.location import zone_of
 from collector.ingest.buffer import Batch
 from collector.ingest.writer import Store
 from collector.statistics.buckets import MINUTE_US

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jph.heating.explain import clock, explain, explain_phase, order_name, span, why_shed
+from jph.heating.explain import explain, explain_phase, order_name, why_shed
 from jph.heating.facts import Evidence
+from jph.heating.sentences import clock, span
 from jph.wire.codec import Json, Value
 from tests.jph.heating.tellinghouse import ledger, story, telling_house
 
 NOW_MS = 1_795_160_000_000
+NOW_S = 5000.0
 NETWORK = telling_house()
 SHED = {"11": {"since_ms": NOW_MS - 180_000, "current": 36, "limit": 30, "reason": "overrun"}}
 LEARNED = {"11": {**SHED["11"], "watts": 1480.4, "restore_s": 120}}
@@ -24,12 +26,12 @@ WIRE = {"ordered": 0, "by": "CC", "at_ms": NOW_MS - 1_200_000, "applied": 1, "ve
 def evidence(**values: Value) -> Evidence:
     heard = Evidence(NETWORK)
     for code, value in values.items():
-        heard.note(code.removeprefix("w"), value)
+        heard.note(code.removeprefix("w"), value, NOW_S)
     return heard
 
 
 def sentences(codifier: str = "11", **values: Value) -> list[str]:
-    return explain(evidence(**values).heater(codifier), NOW_MS, {"CC": "Console"})
+    return explain(evidence(**values).heater(codifier, NOW_S), NOW_MS, {"CC": "Console"})
 
 
 def test_everything_is_told_of_a_shed_heater() -> None:
@@ -64,7 +66,7 @@ def test_when_an_order_ends_and_what_comes_then() -> None:
 
 
 def test_times_of_day_are_those_of_who_asks() -> None:
-    facts = evidence(w11=0, S1=1, E1=story(-1, LEARNED), K1=ledger(w11=WIRE)).heater("11")
+    facts = evidence(w11=0, S1=1, E1=story(-1, LEARNED), K1=ledger(w11=WIRE)).heater("11", NOW_S)
     told = explain(facts, 1_795_160_000_000, zone=ZoneInfo("Asia/Tokyo"))
     assert told[1] == "The order is from CC, at 16:13:20, 20 min ago."
     assert told[2].startswith("SH holds it off since 16:30:20, for 3 min")
@@ -73,9 +75,9 @@ def test_times_of_day_are_those_of_who_asks() -> None:
 def test_programs_have_the_names_that_people_gave_them() -> None:
     names = {"SH": "Load shedding", "P1": "Card of phase 1"}
     heard = evidence(w11=0, S1=1, E1=story(-1, LEARNED), K1=ledger(w11={**WIRE, "verified": 0}))
-    told = explain(heard.heater("11"), NOW_MS, names)
+    told = explain(heard.heater("11", NOW_S), NOW_MS, names)
     assert told[2].startswith("Load shedding holds it off since")
-    assert told[2] == why_shed(heard.heater("11"), NOW_MS, names)[0]
+    assert told[2] == why_shed(heard.heater("11", NOW_S), NOW_MS, names)[0]
     assert told[-1].startswith("Card of phase 1 set off but reads back comfort")
 
 
@@ -83,7 +85,7 @@ def test_another_language() -> None:
     def loud(text: str, **values: object) -> str:
         return text.format(**values).upper()
 
-    facts = evidence(w11=0, S1=1, E1=story(-1, LEARNED), K1=ledger(w11=WIRE)).heater("11")
+    facts = evidence(w11=0, S1=1, E1=story(-1, LEARNED), K1=ledger(w11=WIRE)).heater("11", NOW_S)
     told = explain(facts, NOW_MS, say=loud)
     assert told == [sentence.upper() for sentence in told]
 
@@ -191,15 +193,22 @@ def test_a_cause_with_parts_missing(cause: dict[str, Any], expected: str) -> Non
 
 
 def test_a_phase_nobody_watches() -> None:
-    assert explain_phase(evidence().phase(3)) == "Nobody watches phase 3."
+    assert explain_phase(evidence().phase(3, NOW_S)) == "Nobody watches phase 3."
 
 
 def test_what_could_still_be_told() -> None:
     heard = evidence()
     heater = heard.wiring.heaters["11"]
-    assert heard.missing([heater]) == {"11", "K1", "S1", "E1"}
-    for code, value in {"11": 0, "K1": ledger(), "S1": 0, "E1": story(-1), "XX": 1}.items():
-        heard.note(code, value)
+    assert heard.missing([heater]) == {"11", "K1", "S1", "E1", "I1"}
+    for code, value in {
+        "11": 0,
+        "K1": ledger(),
+        "S1": 0,
+        "E1": story(-1),
+        "I1": 1,
+        "XX": 1,
+    }.items():
+        heard.note(code, value, NOW_S)
     assert heard.missing([heater]) == set()
 
 

@@ -20,7 +20,7 @@ class Watcher:
     def hear(self, codifier: str, value: Value, now_s: float = 0.0) -> Trigger | None:
         flags = {Json: "j", float: "d", int: "i", str: "s"}
         flag = flags[type(value)]
-        self.evidence.note(codifier, value)
+        self.evidence.note(codifier, value, now_s)
         return self.lookout.hear_data(Reading(1, 1, 1, flag, codifier, "@@", 1, 0, value), now_s)
 
     def sign(self, codifier: str, now_s: float, active: bool = True) -> None:

@@ -15,7 +15,8 @@ from collector.energy.consumed import HourOfPeriod, hours
 from collector.energy.meters import indexes
 from collector.energy.money import local_days, read_energy
 from collector.energy.tariff import PERIODS
-from collector.history.reading_back import Range, read_changes
+from collector.history.query import Range
+from collector.history.stored import read_changes
 from collector.statistics.local_days import ONE_DAY
 from jph.config.model import Network
 

@@ -23,9 +23,10 @@ from jph.gateway.platform.zones import Zone, zone_of
 from jph.gateway.subjects.house.today import Glance, read_end, read_today
 from jph.gateway.view import panels
 from jph.gateway.view.figures import decimal
-from jph.heating.explain import Say, explain, explain_phase, span, why_shed
+from jph.heating.explain import explain, explain_phase, why_shed
 from jph.heating.facts import Evidence, PhaseFacts
 from jph.heating.orders import Order
+from jph.heating.sentences import Say, span
 from jph.node.node import now_ms
 
 if TYPE_CHECKING:
@@ -97,10 +98,11 @@ def _api(services: Services) -> list[Any]:
         """Tell how the house is; sentences are in the language of who asks."""
         await glances.fresh()
         board, say = services.hub.board, language.of(request).say
+        now_s = time.monotonic()
         evidence = board.evidence
         numbers = sorted({p.number for p in board.house.phases}) if evidence else []
         return HouseNow(
-            phases=[_phase(evidence.phase(n), say) for n in numbers] if evidence else [],
+            phases=[_phase(evidence.phase(n, now_s), say) for n in numbers] if evidence else [],
             heaters=heaters_now(board, say, zone_of(zone)),
             history=glances.state,
             glance=glances.glance,
@@ -125,7 +127,7 @@ def _heater(
     evidence: Evidence, heater: Load, names: dict[str, str], say: Say, zone: tzinfo | None
 ) -> HeaterNow:
     at_ms = now_ms()
-    facts = evidence.heater(heater.codifier)
+    facts = evidence.heater(heater.codifier, time.monotonic())
     return HeaterNow(
         codifier=heater.codifier,
         room=heater.room,

@@ -58,13 +58,14 @@ def test_unknown_codifiers_are_left_out(board: Board) -> None:
 
 
 def test_lateness_is_found_without_a_message(board: Board) -> None:
-    put(board, 100.0, I1=10)
+    put(board, 100.0, RA=10)
+    board.refresh(100.0)
     seen = board.version
     assert not board.refresh(109.0)
     assert board.refresh(111.0)
-    assert board.rows(seen)["I1"].state == "late"
+    assert board.rows(seen)["RA"].state == "late"
     assert board.refresh(131.0)
-    assert board.row("I1").state == "dead"
+    assert board.row("RA").state == "dead"
 
 
 def test_a_clock_stepped_by_an_hour_makes_nobody_late(board: Board) -> None:
@@ -129,6 +130,8 @@ def test_a_current_is_judged_by_what_is_subscribed(
 def test_the_summary_names_who_is_not_well(board: Board) -> None:
     for code in ("TI", "P1", "P2", "SH", "C1", "R1", "CF"):
         board.hear(code, True, 100.0)
+    board.set_cache(True)
+    put(board, 100.0, I1=1, I2=1, S1=0, S2=0, P1=0, P2=0, R1=1)
     board.refresh(100.0)
     assert board.summary().network == "All 7 nodes are alive"
     assert board.summary().mood == "good"
@@ -136,7 +139,7 @@ def test_the_summary_names_who_is_not_well(board: Board) -> None:
         board.hear(code, code != "SH", 120.0)
     board.refresh(120.0)
     assert board.summary().network == "P2 late; SH halted"
-    assert board.summary().mood == "warn"
+    assert board.summary().mood == "bad"  # a halted shedder protects nothing
     board.refresh(140.0)
     assert "P2 dead" in board.summary().network
     assert board.summary().mood == "bad"
@@ -181,11 +184,11 @@ def test_where_a_node_was_heard_from_and_how_long_its_answer_took(board: Board) 
 def test_what_is_known_of_heaters_follows_the_cache(board: Board) -> None:
     assert board.evidence is not None
     put(board, _11=3, S1=1, I1=31, IS=30)
-    facts = board.evidence.heater("11")
+    facts = board.evidence.heater("11", 100.0)
     assert (facts.order, facts.shed, facts.phase.current_a) == (3, True, 31)
     put(board, 101.0, S1=0, _11="x")
-    assert board.evidence.heater("11").shed is False
-    assert board.evidence.heater("11").order is None
+    assert board.evidence.heater("11", 100.0).shed is False
+    assert board.evidence.heater("11", 100.0).order is None
 
 
 def test_a_wiring_with_mistakes_explains_nothing(network: Make) -> None:
@@ -202,4 +205,47 @@ def test_a_heater_that_is_shed_to_eco_is_shed_everywhere(board: Board) -> None:
     assert board.summary().shedding == "1 heater off for the breaker"
     assert board.row("S1").value == "12"
     assert board.evidence is not None
-    assert board.evidence.heater("12").shed is True
+    assert board.evidence.heater("12", 100.0).shed is True
+
+
+def test_a_keep_alive_does_not_make_a_value_fresh(board: Board) -> None:
+    put(board, 100.0, C1=19.5)
+    board.hear("C1", True, 111.0)
+    board.refresh(111.5)
+    row = board.row("C1")
+    assert (row.state, row.age, row.seen) == ("alive", 11.5, 0.5)
+    board.hear("C1", True, 199.0)
+    board.refresh(200.0)
+    assert (board.row("C1").state, board.row("C1").age, board.row("C1").seen) == ("late", 100, 1)
+
+
+def test_an_old_current_is_no_fact_about_now(board: Board) -> None:
+    put(board, 100.0, I1=31, IS=30, S1=2)
+    board.refresh(100.5)
+    assert board.row("I1").level == "over"
+    assert "above its limit" in board.summary().shedding
+    board.refresh(109.0)  # not late yet by its TimeoutWarning, but too old for a current
+    assert board.row("I1").level is None
+    assert "above its limit" not in board.summary().shedding
+    assert board.evidence is not None
+    facts = board.evidence.phase(1, 109.0)
+    assert (facts.current_a, facts.last_a, facts.age_s) == (None, 31, 9)
+    board.refresh(111.0)
+    assert board.row("12").shed is None  # nor is a mask whose shedder fell silent
+
+
+def test_what_is_not_known_is_listed_until_it_is_known_again(board: Board) -> None:
+    def parts() -> set[str]:
+        return {blind.part for blind in board.blind}
+
+    board.set_cache(True)
+    board.refresh(100.0)
+    assert {"meter", "shedder", "card"} <= parts()
+    put(board, 100.0, I1=1, I2=1, S1=0, S2=0, P1=0, P2=0, R1=1)
+    board.refresh(100.5)
+    assert parts() == set()
+    seen = board.version
+    board.refresh(109.0)
+    assert "meter" in parts()
+    assert board.version > seen
+    assert board.summary().mood == "bad"

@@ -1,37 +1,10 @@
-"""One word for how a codifier is."""
+"""Times, counts and ages of the cache's hashes."""
 
 import pytest
 
 from jph.gateway.live.status import Sign, is_active, losses_of, stamp_of
-from jph.util.freshness import State, state_of
 
 HOUR_MS = 3_600_000
-
-
-@pytest.mark.parametrize(
-    ("age_s", "timeout_s", "active", "parent", "state"),
-    [
-        (None, 10, True, None, State.SILENT),
-        (0, 10, True, None, State.ALIVE),
-        (10, 10, True, None, State.ALIVE),
-        (10.1, 10, True, None, State.LATE),
-        (30, 10, True, None, State.LATE),
-        (30.1, 10, True, None, State.DEAD),
-        (0, 10, False, None, State.HALTED),
-        (10.1, 10, False, None, State.LATE),
-        (30.1, 10, False, None, State.DEAD),
-        (1e9, 0, True, None, State.ALIVE),
-        (5, 10, True, State.ALIVE, State.ALIVE),
-        (5, 10, True, State.DEAD, State.ALIVE),
-        (50, 10, True, State.HALTED, State.HALTED),
-        (None, 10, True, State.HALTED, State.HALTED),
-        (None, 10, True, State.SILENT, State.SILENT),
-    ],
-)
-def test_state(
-    age_s: float | None, timeout_s: float, active: bool, parent: State | None, state: State
-) -> None:
-    assert state_of(age_s, timeout_s, active=active, parent=parent) is state
 
 
 @pytest.mark.parametrize(

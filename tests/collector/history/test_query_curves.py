@@ -1,4 +1,4 @@
-"""Curves: what `reading_back` tells, as columns; and what it does not tell."""
+"""Curves: the columns that pages draw, beside the points of `read_history`."""
 
 import contextlib
 import json
@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from collector.db.connecting import connect
-from collector.history.curves import Curve, Statistic, Wanted, read_curves
-from collector.history.reading_back import Level
+from collector.history.query import Curve, Level, Wanted, read_curves
 from collector.statistics.buckets import HOUR_US, SECOND_US
+from collector.statistics.statistics import Statistic
 from jph.retransmit import Cause, Gap
-from tests.collector.history.test_reading_back import NOW, SPIKE, house, read
+from tests.collector.history.test_query import NOW, SPIKE, house, read
 from tests.collector.ingest.test_writer import dsn, query
 from tests.collector.statistics.test_calculator import CHANGE, House, reading
 
@@ -35,13 +35,13 @@ def columns(curve: Curve) -> list[list[float]]:
     return [json.loads(column) for column in curve[5:9] if column]
 
 
-def test_the_points_of_reading_back(house: House) -> None:
+def test_the_points_of_read_history(house: House) -> None:
     """Running buckets included."""
     for every, back_ms in product([Level.TEN_MINUTES, Level.HOUR, Level.DAY], [0, 2 * HOUR_MS]):
-        like_reading_back(house, every, back_ms)
+        like_read_history(house, every, back_ms)
 
 
-def like_reading_back(house: House, every: Level, back_ms: int) -> None:
+def like_read_history(house: House, every: Level, back_ms: int) -> None:
     (curve,) = curves(house, every=every, end_ms=NOW_MS - back_ms)
     expected = read(house, CHANGE, NOW - 1000 * back_ms, every=every).points
     times, values, low, high = columns(curve)
@@ -95,8 +95,8 @@ def test_statistics_are_those_of_the_table(house: House) -> None:
         (curve,) = curves(house, **wanted, statistic=statistic)
         column = f"SELECT {statistic} FROM statistic_hour ORDER BY timestamp LIMIT 20"
         values = [value for (value,) in query(house.sql, column)]
-        for told, stored in zip(columns(curve)[1], values, strict=True):
-            assert told == (None if stored is None else pytest.approx(stored)), statistic
+        for error_text, stored in zip(columns(curve)[1], values, strict=True):
+            assert error_text == (None if stored is None else pytest.approx(stored)), statistic
         (joined,) = curves(house, **wanted, statistic=statistic, points=5)
         assert len(columns(joined)[0]) in (5, 6)
 
@@ -108,7 +108,7 @@ def test_deviations_are_joined_exactly(house: House) -> None:
     values[14 * 360] = SPIKE
     _, _, low, high = columns(curve)
     assert (min(low), max(high)) == (0, SPIKE)
-    (day,) = curves(house, every=Level.HOUR, end_ms=until, points=12, statistic="stdev")
+    (day,) = curves(house, every=Level.HOUR, end_ms=until, points=12, statistic=Statistic.DEVIATION)
     exact = statistics.pstdev(values[360 * 14 : 360 * 16])
     assert max(columns(day)[1]) == pytest.approx(exact, rel=0.02)
 
@@ -129,7 +129,7 @@ def test_several_in_order_and_unknown_ones_empty(house: House) -> None:
 def test_gaps_and_what_is_expected_are_told(house: House) -> None:
     house.write(
         reading(MANY + 5, NOW, 1.0),
-        holes=(Gap("I1", 7, MANY, 5, Cause.GONE, NOW_MS - 50_000, NOW_MS - 1000),),
+        gaps=(Gap("I1", 7, MANY, 5, Cause.GONE, NOW_MS - 50_000, NOW_MS - 1000),),
     )
     house.calculator.expect({"I1": 30.0}, NOW)
     (curve,) = curves(house)

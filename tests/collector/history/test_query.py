@@ -5,20 +5,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from collector.db.connecting import connect
-from collector.history.reading_back import (
-    History,
-    Level,
-    Point,
-    Range,
-    joined,
-    read_changes,
-    read_history,
-    thinned,
-)
+from collector.history.query import Level, PointSeries, Range, read_history
+from collector.history.stored import read_changes
 from collector.statistics.buckets import HOUR_US, MINUTE_US, SECOND_US
 from tests.collector.ingest.test_writer import dsn, query
 from tests.collector.statistics.test_calculator import CHANGE, House, reading
@@ -45,7 +35,7 @@ def house(sql: dict[str, Any]) -> Iterator[House]:
 
 def read(
     house: House, start: int, end: int, most: int = 1500, every: Level | None = None
-) -> History:
+) -> PointSeries:
     with contextlib.closing(connect(dsn(house.sql), "test", read_only=True)) as connection:
         wanted = Range("I1", start // 1000, end // 1000)
         return read_history(connection, wanted, most, every, ZoneInfo("Europe/Paris"))
@@ -125,23 +115,3 @@ def test_text_is_told_by_its_changes(house: House) -> None:
             (4000, "HC"),
         ]
         assert read_changes(connection, wanted, 1) == found[-1:]
-
-
-points = st.lists(
-    st.tuples(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.integers(1, 1000)), min_size=1
-).map(
-    lambda raw: [
-        Point(n, mean, mean - spread, mean + spread, count)
-        for n, (mean, spread, count) in enumerate(raw)
-    ]
-)
-
-
-@given(points, st.integers(1, 50))
-def test_thinning_keeps_extremes_and_count(all_: list[Point], most: int) -> None:
-    found = thinned(all_, most)
-    assert 0 < len(found) <= most
-    assert joined(found).count == sum(point.count for point in all_)
-    assert min(point.min for point in found) == min(point.min for point in all_)
-    assert max(point.max for point in found) == max(point.max for point in all_)
-    assert found[-1].timestamp_ms == all_[-1].timestamp_ms

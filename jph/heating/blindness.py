@@ -1,0 +1,225 @@
+"""What is not known of a house now: meter, shedder, cards, cache, history, clocks. Pure.
+
+House page, diagram, `why`, `status`, `/healthz` and `/metrics` show the same list, the part that
+protects the house first.  A part that protects is judged by its readings and faster than by its
+`TimeoutWarning`: a breaker does not wait for it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from jph.config.house.house import METER_TYPE, House
+from jph.config.model import Network
+from jph.heating.sentences import Say, english, span
+from jph.util.freshness import State
+
+CURRENT_S: Final = 8.0
+"""A meter sends each current every 1 to 3 s: three frames in a row are missing."""
+
+GUARD_S: Final = 5.0
+GUARD_INTERVALS: Final = 1.6
+"""A shedder or card is silent after this many of its `SensorInterval`s, at least `GUARD_S`."""
+
+CLOCK_S: Final = 5.0
+"""A clock that is off by more than this is reported."""
+
+_CACHE: Final = frozenset({"jphRedis"})
+_HISTORY: Final = frozenset({"jphPostgreSQL"})
+
+
+class Seen(NamedTuple):
+    """What is seen of one codifier: its state, the age of its reading in s, and its quality.
+
+    `doubted` is a reading that its sender calls stale or implausible.
+    """
+
+    state: State
+    reading_s: float | None = None
+    doubted: bool = False
+
+
+class Blind(NamedTuple):
+    """One thing that is not known: a part, its codifier and phases, and a sentence about it.
+
+    `part` is meter, shedder, card, cache, history or clock.  `text` is English with the names of
+    `values` in braces.
+    """
+
+    part: str
+    codifier: str
+    phases: tuple[int, ...]
+    text: str
+    values: Mapping[str, str]
+
+    def words(self, say: Say = english) -> str:
+        """Return the sentence in a language."""
+        return say(self.text, **self.values)
+
+
+class Watch:
+    """The parts of a network that must be seen for the house to be safe."""
+
+    def __init__(self, network: Network) -> None:
+        self._house = House(network)
+        self._entries = {s.codifier: s for s in network.sensors}
+        self._loads = {load.actuator.card for load in self._house.wiring.heaters.values()}
+
+    def blindness(
+        self,
+        seen: Mapping[str, Seen],
+        *,
+        cache: str = "",
+        history: str = "",
+        clocks: Mapping[str, float] | None = None,
+    ) -> tuple[Blind, ...]:
+        """Return what is not known, the worst first.
+
+        `cache` and `history` are what is wrong with the stores in words, empty where nothing is.
+        `clocks` are the offsets of nodes' clocks in s, positive for one that is ahead.
+        """
+        found = [
+            *self._meters(seen),
+            *self._shedders(seen),
+            *self._cards(seen),
+            *self._store("cache", _CACHE, seen, cache),
+            *self._store("history", _HISTORY, seen, history),
+            *self._clocks(clocks or {}),
+        ]
+        return tuple(found)
+
+    def current_limit_s(self, codifier: str) -> float:
+        """Return the age from which a current is not the current now, s; infinite for never."""
+        entry = self._entries.get(codifier)
+        if entry is None:
+            return CURRENT_S
+        parent = self._entries.get(entry.parent or "")
+        timeout_s = entry.timeout_warning or float("inf")
+        return min(timeout_s, CURRENT_S) if parent and parent.type == METER_TYPE else timeout_s
+
+    def _guard_limit_s(self, codifier: str, node: str) -> float:
+        interval_s = self._entries[node].sensor_interval if node in self._entries else 0.0
+        timeout_s = self._entries[codifier].timeout_warning if codifier in self._entries else 0.0
+        return min(timeout_s or float("inf"), max(GUARD_S, GUARD_INTERVALS * interval_s))
+
+    def _meters(self, seen: Mapping[str, Seen]) -> Iterator[Blind]:
+        blind: dict[str, list[tuple[int, Seen | None]]] = {}
+        for phase in self._house.phases:
+            if not phase.current:
+                continue
+            known = seen.get(phase.current)
+            if _unknown(known, self.current_limit_s(phase.current)):
+                entry = self._entries.get(phase.current)
+                node = entry.parent or phase.current if entry else phase.current
+                blind.setdefault(node, []).append((phase.number, known))
+        for node, phases in blind.items():
+            yield self._blind(
+                "meter",
+                node,
+                phases,
+                "{name} is halted: what phase {phases} draws is not known.",
+                "{name} sends no current of phase {phases}: what it draws is not known.",
+                "{name} has sent no current of phase {phases} for {time}: what it draws now is "
+                "not known.",
+                "{name} doubts its currents: what phase {phases} draws is not known.",
+            )
+
+    def _shedders(self, seen: Mapping[str, Seen]) -> Iterator[Blind]:
+        shadows = {s.codifier for s in self._house.shedders if s.shadow}
+        blind: dict[str, list[tuple[int, Seen | None]]] = {}
+        for number, phase in self._house.watched().items():
+            if phase.loads and phase.shedder not in shadows:
+                known = seen.get(phase.mask)
+                if _unknown(known, self._guard_limit_s(phase.mask, phase.shedder)):
+                    blind.setdefault(phase.shedder, []).append((number, known))
+        for node, phases in blind.items():
+            yield self._blind(
+                "shedder",
+                node,
+                phases,
+                "{name} is halted: phase {phases} is not protected.",
+                "{name} sends nothing: phase {phases} is not protected.",
+                "{name} has sent nothing for {time}: phase {phases} is not protected.",
+                "{name} doubts its own masks: phase {phases} may not be protected.",
+            )
+
+    def _cards(self, seen: Mapping[str, Seen]) -> Iterator[Blind]:
+        for card in self._house.cards:
+            if card.codifier not in self._loads:
+                continue
+            mine = self._house.wiring.card(card.codifier)
+            known = seen.get(card.codifier)
+            doubted = any(seen[h.codifier].doubted for h in mine if h.codifier in seen)
+            if known is not None and doubted:
+                known = known._replace(doubted=True)
+            if _unknown(known, self._guard_limit_s(card.codifier, card.codifier)):
+                yield self._blind(
+                    "card",
+                    card.codifier,
+                    [(number, known) for number in sorted({h.phase for h in mine})],
+                    "{name} is halted: its heaters take no orders.",
+                    "{name} sends nothing: whether its heaters obey is not known.",
+                    "{name} has sent nothing for {time}: whether its heaters obey is not known.",
+                    "{name} does not reach its chip: whether its heaters obey is not known.",
+                )
+
+    def _store(
+        self, part: str, types: Iterable[str], seen: Mapping[str, Seen], wrong: str
+    ) -> Iterator[Blind]:
+        nodes = [s.codifier for s in self._entries.values() if s.type in types and s.active]
+        if wrong:
+            yield Blind(part, nodes[0] if nodes else "", (), wrong, {})
+            return
+        bad = {State.LATE, State.DEAD, State.SILENT}
+        if nodes and all(seen[n].state in bad for n in nodes if n in seen):
+            if not any(n in seen for n in nodes):
+                return
+            text = "{name} is silent: the newest values may be missing."
+            if part == "history":
+                text = "{name} is silent: readings may not be stored."
+            yield Blind(part, nodes[0], (), text, {"name": self._name(nodes[0])})
+
+    def _clocks(self, clocks: Mapping[str, float]) -> Iterator[Blind]:
+        for codifier, offset_s in sorted(clocks.items()):
+            if abs(offset_s) > CLOCK_S:
+                text = "The clock of {name} is {time} behind."
+                if offset_s > 0:
+                    text = "The clock of {name} is {time} ahead."
+                values = {"name": self._name(codifier), "time": span(abs(offset_s))}
+                yield Blind("clock", codifier, (), text, values)
+
+    def _blind(
+        self,
+        part: str,
+        node: str,
+        phases: list[tuple[int, Seen | None]],
+        halted: str,
+        never: str,
+        old: str,
+        doubted: str,
+    ) -> Blind:
+        signs = [known for _, known in phases if known is not None]
+        ages = [known.reading_s for known in signs if known.reading_s is not None]
+        if any(known.state is State.HALTED for known in signs):
+            text = halted
+        elif not ages:
+            text = never
+        elif any(known.doubted for known in signs):
+            text = doubted
+        else:
+            text = old
+        numbers = tuple(number for number, _ in phases)
+        values = {"name": self._name(node), "phases": ", ".join(map(str, numbers))}
+        if ages:
+            values["time"] = span(max(ages))
+        return Blind(part, node, numbers, text, values)
+
+    def _name(self, codifier: str) -> str:
+        entry = self._entries.get(codifier)
+        return (entry and (entry.short_name or entry.name)) or codifier
+
+
+def _unknown(known: Seen | None, limit_s: float) -> bool:
+    """Return whether a part is not seen: it never sent, is halted or doubted, or is too old."""
+    if known is None or known.reading_s is None or known.doubted:
+        return True
+    return known.state in (State.HALTED, State.SILENT) or known.reading_s > limit_s
