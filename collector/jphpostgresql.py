@@ -114,6 +114,10 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
         """Take readings in."""
         self.keeper.add(readings)
 
+    def on_announcement(self, announcement: Reading) -> None:
+        """Store the announcement: it takes a sequence."""
+        self.keeper.add([announcement])
+
     def on_gaps(self, gaps: list[Gap]) -> None:
         """Take gaps in that will never be filled."""
         self.keeper.add_gaps(gaps)

@@ -114,8 +114,6 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         heard = False
         now_s = time.monotonic()
         for reading in readings:
-            if reading.flag == "n":
-                continue
             if reading.source in self._meters:
                 if reading.number is not None and reading.quality not in BLIND:
                     self._card.see(self._meters[reading.source], now_s)

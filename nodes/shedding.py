@@ -124,7 +124,7 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         if not self._others or self.settings.shadow:
             return
         now_s = time.monotonic()
-        if any(self._better(r.source) for r in readings if r.flag != "n"):
+        if any(self._better(r.source) for r in readings):
             self._heard_better_s = now_s
             if self._leading:
                 self._leading = False
@@ -134,9 +134,7 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         masks = {
             self._numbers[r.source]: mask
             for r in readings
-            if r.source in self._numbers
-            and r.flag != "n"
-            and (mask := mask_of(r.number)) is not None
+            if r.source in self._numbers and (mask := mask_of(r.number)) is not None
         }
         changed = {n: mask for n, mask in masks.items() if mask != self._masks[n]}
         if changed:
@@ -167,7 +165,7 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         orders: dict[str, Order] = {}
         overrun: bool | None = None
         for reading in readings:
-            if reading.flag == "n" or reading.quality not in TRUSTED:
+            if reading.quality not in TRUSTED:
                 continue
             source, number = reading.source, reading.number
             if source == self.settings.status:

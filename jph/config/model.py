@@ -37,6 +37,10 @@ ORIGINAL_TYPES: Final = frozenset(
 )
 """Kinds that run as programs of the original on a mixed network; jph has no code for them."""
 PROXY: Final = "Proxy"
+_ORIGINAL_CHANNELS: Final = frozenset({"Control-Channel", "Data-Channel"})
+_ORIGINAL_KEYS: Final = frozenset({"Multicast", "Sensors", "Logging"})
+"""Keys of a document that the original reads."""
+_OUR_SENSOR_KEYS: Final = frozenset({"Ring", "Journal"})
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -226,6 +230,8 @@ def parse(
         ConfigError: with every mistake that was found.
     """
     raw, problems = read(document, name)
+    if isinstance(raw, dict) and written_for_original(raw):
+        raw = {**raw, "Multicast": {**raw["Multicast"], "Dialect": Dialect.MULTI_SENSOR.value}}
     network = read_struct(Network, raw, "", problems)
     if isinstance(raw, dict):
         problems += _meaning(raw)
@@ -235,6 +241,21 @@ def parse(
         count = f"{len(problems)} mistake{'s' * (len(problems) > 1)}"
         raise ConfigError(f"{name} has {count}:", problems)
     return network
+
+
+def written_for_original(raw: dict[str, Any]) -> bool:
+    """Whether a document without `Dialect` has nothing that the original does not know.
+
+    Original programs end at the data flags `d` and `q`, so such a network is `multi-sensor`.
+    """
+    multicast = raw.get("Multicast")
+    if not isinstance(multicast, dict) or set(multicast) - _ORIGINAL_CHANNELS:
+        return False
+    if {key for key in raw if not key.startswith("_")} - _ORIGINAL_KEYS:
+        return False
+    listed = raw.get("Sensors")
+    sensors = [s for s in listed if isinstance(s, dict)] if isinstance(listed, list) else []
+    return not any(_OUR_SENSOR_KEYS & s.keys() for s in sensors)
 
 
 def _meaning(raw: dict[str, Any]) -> Iterator[Problem]:

@@ -1,23 +1,30 @@
 """Handles unicast requests to a node: retransmissions and fault injection."""
 
+import secrets
 import socket
 import time
-from collections.abc import Container
+from collections.abc import Callable, Container
+from typing import Final
 
 from jph.config.model import Sensor
 from jph.errors import DecodeError
 from jph.net.batches import is_on_link
 from jph.net.bus import Address, Bus
+from jph.node.outbox import now_ms
 from jph.node.receiver import Log, Receiver, Refusals
 from jph.node.sender import Sender
 from jph.retransmit.legacy import (
     LegacyEpochs,
     LegacyMessage,
     decode_legacy,
+    encode_legacy,
     is_legacy,
     requested_by,
 )
 from jph.retransmit.messages import (
+    Challenge,
+    Envelope,
+    EpochsReport,
     EpochsRequest,
     Faults,
     ResendRequest,
@@ -28,6 +35,10 @@ from jph.retransmit.messages import (
 from jph.retransmit.responder import Origin, Ticket, Where
 from jph.wire.codec import Control, decode_batch
 
+_PROBE_S: Final = 1.0
+"""One address is probed at most once in this time."""
+_MOST_PROBES: Final = 8
+
 
 class UnicastService:
     """Answers requests for a node's readings, and lets a console inject faults.
@@ -37,7 +48,9 @@ class UnicastService:
         elements: codifiers that the node sends beside its own.
     """
 
-    def __init__(self, entry: Sensor, refusals: Refusals, log: Log) -> None:
+    def __init__(
+        self, entry: Sensor, refusals: Refusals, log: Log, replaced: Callable[[], None]
+    ) -> None:
         self.sender = Sender(entry, log, self._answer)
         self.elements: Container[str] = ()
         self._codifier = entry.codifier
@@ -45,6 +58,8 @@ class UnicastService:
         self._bus: Bus | None = None
         self._receiver: Receiver | None = None
         self._drill = False
+        self._replaced = replaced
+        self._probes: dict[Address, tuple[int, float]] = {}
 
     def listen(self, bus: Bus, receiver: Receiver | None, drill: bool) -> None:
         """Take what arrives at the sending sockets of `bus`.
@@ -64,9 +79,42 @@ class UnicastService:
         origin = Origin((None, sender), message.source, message.to, 0, legacy=True, plain=True)
         self.sender.ask(origin, ranges)
 
+    def probe(self, address: Address) -> None:
+        """Ask a program that announces our codifier for a sign at its address.
+
+        An announcement alone may be forged; only an instance that answers replaces this one.
+        """
+        now_s = time.monotonic()
+        before = self._probes.pop(address, None)
+        if self._bus is None or (before is not None and now_s - before[1] < _PROBE_S):
+            if before is not None:
+                self._probes[address] = before
+            return
+        request_id = secrets.randbits(32) or 1
+        self._probes[address] = (request_id, now_s)
+        if len(self._probes) > _MOST_PROBES:
+            del self._probes[next(iter(self._probes))]
+        head = (self.sender.epoch, now_ms(), self._codifier, self._codifier)
+        probes = [
+            encode_unicast(EpochsRequest(Envelope(*head, request_id), 0)),
+            encode_legacy(LegacyEpochs(*head, 0)),
+        ]
+        self._bus.control.answer(probes, address)
+
+    def _answers_probe(self, message: LegacyMessage | UnicastMessage, sender: Address) -> bool:
+        """Whether a message answers a probe: the successor is at its address."""
+        if (probe := self._probes.get(sender)) is None:
+            return False
+        if isinstance(message, Challenge | EpochsReport):
+            return message.envelope.request_id == probe[0]
+        return isinstance(message, LegacyEpochs) and message.source == self._codifier
+
     def _receive(self, via: socket.socket, batch: memoryview, size: int, sender: Address) -> None:
         for message in decode_batch(_decode_request, batch, size, self._refusals.by(sender)):
-            if isinstance(message, LegacyMessage):
+            if self._answers_probe(message, sender):
+                del self._probes[sender]
+                self._replaced()
+            elif isinstance(message, LegacyMessage):
                 self._take_legacy(message, (via, sender))
             elif isinstance(message, ResendRequest | EpochsRequest):
                 self._take_request(message, (via, sender))

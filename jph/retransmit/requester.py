@@ -468,11 +468,13 @@ class Requester:
         since_s = activity.superseded_s
         if now_s - since_s < _REORDER_S:
             return
-        if not activity.ended and activity.heard_s > since_s + _REORDER_S / 2:
+        activity.measure(window.top)
+        if activity.heard_s > since_s + _REORDER_S / 2:
             activity.revive()
             self._wake(known, now_s)
         elif not activity.ended:
-            self._end(known, now_s)
+            if activity.silent(now_s):
+                self._end(known, now_s)
         elif not window.needs() and now_s - since_s > _FORGET_S:
             self._drop(known)
 

@@ -18,6 +18,8 @@ _REQUESTS_AT_ONCE: Final = 4.0
 _OVERDUE: Final = 8.0
 """A source that is silent for so many of its usual intervals may have lost its last readings."""
 _LEAST_SILENCE_S: Final = 1.0
+_REORDER_S: Final = 2.0
+_LONGEST_S: Final = 600.0
 
 
 class RequestTimer:
@@ -118,19 +120,27 @@ class Activity:
 
     def revive(self) -> None:
         """Note that the epoch goes on: two programs share the codifier."""
-        self.superseded_s = -1.0
+        self.superseded_s, self.ended = -1.0, False
+
+    def silent(self, now_s: float) -> bool:
+        """Whether nothing was heard for three of the usual intervals, and for two seconds."""
+        return now_s - self.heard_s >= max(_REORDER_S, min(3 * self._interval_s, _LONGEST_S))
 
     def end(self) -> None:
         """Note that the epoch is over."""
         self.ended = True
 
-    def overdue(self, top: int, now_s: float) -> bool:
-        """Whether the source is silent for long, for the first time since it was heard."""
+    def measure(self, top: int) -> None:
+        """Measure the usual interval between readings."""
         looked_s, looked_top = self._looked
         if top > looked_top and self.heard_s > looked_s:
             interval_s = (self.heard_s - looked_s) / (top - looked_top)
             self._interval_s = max(interval_s, 0.75 * self._interval_s)
             self._looked = (self.heard_s, top)
+
+    def overdue(self, top: int, now_s: float) -> bool:
+        """Whether the source is silent for long, for the first time since it was heard."""
+        self.measure(top)
         if self.address is None or self._probed_s == self.heard_s:
             return False
         if now_s - self.heard_s <= max(_LEAST_SILENCE_S, _OVERDUE * self._interval_s):
