@@ -1,8 +1,9 @@
-# run       the whole demonstration house on this machine
-# test      every test                  lint   ruff, mypy; tsc and eslint where Node is
-# coverage  every test, and how much of the code they reach
-# bench     the measurements            clean  removes what can be made again (var/ stays)
-# lock      writes the newest versions that setup.cfg allows into requirements/dev.txt
+# run          the whole demonstration house on this machine
+# test         every test                  lint   ruff, mypy; tsc and eslint where Node is
+# test-faults  faults at full length, 15 to 20 minutes
+# coverage     every test, and how much of the code they reach
+# bench        the measurements            clean  removes what can be made again (var/ stays)
+# lock         writes the newest versions that setup.cfg allows into requirements/dev.txt
 #
 # Each target makes .venv itself, and again when setup.cfg changes. `run` and `bench` take any
 # version that setup.cfg allows; `test` and `lint` take exactly those of requirements/dev.txt.
@@ -11,14 +12,24 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ROOT := $(filter 0,$(shell id -u))
-pip = $(BIN)/python -m pip --quiet --disable-pip-version-check
+pip = $(BIN)/python -m pip --disable-pip-version-check
 
 # A fresh machine may not know any package yet, so a second try after an update.
 apt_install = DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes \
     --no-install-recommends $(1) >/dev/null 2>&1
 apt = { $(call apt_install,$(1)) || { apt-get update --quiet=2 && $(call apt_install,$(1)); }; }
 
-.PHONY: run test coverage bench lint lock clean
+# Each installation runs in `shown`, which fails if it does.
+shown = $(RM) $@.failed; { { $(1); } 2>&1 || touch $@.failed; } | { $(progress); } >&2; \
+    test ! -e $@.failed
+
+# One line for each package instead of the many of pip; its errors and warnings stay.
+progress = n=0; while read -r word rest; do case "$$word" in \
+    Collecting) n=$$((n + 1)); echo "  package $$n: $$rest" ;; \
+    Installing) echo "  installing the packages" ;; \
+    ERROR*|error*|WARNING*|requirements/*) echo "$$word $$rest" ;; esac; done
+
+.PHONY: run test test-faults coverage bench lint lock clean
 .DEFAULT_GOAL := run
 
 # A test that hangs ends the run after ten minutes and shows where it waits.
@@ -33,6 +44,10 @@ test: $(VENV)/dev.stamp $(VENV)/system.stamp
 
 coverage: $(VENV)/dev.stamp $(VENV)/system.stamp
 	@$(PYTEST) --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+# One process at a time: a fault needs the machine for itself.
+test-faults: $(VENV)/dev.stamp $(VENV)/system.stamp
+	@JPH_FAULTS=full $(BIN)/python -m pytest -m "faults or not faults" tests/faults $(PYTEST_ARGS)
 
 bench: $(VENV)/bench.stamp
 	@$(BIN)/python -m bench
@@ -55,21 +70,23 @@ clean:
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# In variables, because a comma would end an argument of `call`.
+ALL_EXTRAS := embedded,gateway,test,dev
 $(VENV)/run.stamp: EXTRAS = embedded,gateway
 $(VENV)/bench.stamp: EXTRAS = embedded,gateway,bench
 
 $(VENV)/run.stamp $(VENV)/bench.stamp: setup.cfg pyproject.toml | $(BIN)/pip
-	@echo "installing jph[$(EXTRAS)] into $(VENV), once" >&2
-	@$(pip) install --editable '.[$(EXTRAS)]'
+	@echo "installing jph[$(EXTRAS)] into $(VENV), once; it takes one or two minutes" >&2
+	@$(call shown,$(pip) install --editable '.[$(EXTRAS)]')
 	@touch $@
 
 # An index that builds its own wheels has other hashes; then any version that setup.cfg allows.
 $(VENV)/dev.stamp: requirements/dev.txt setup.cfg pyproject.toml | $(BIN)/pip
 	@echo "installing requirements/dev.txt into $(VENV), once" >&2
-	@$(pip) install --require-hashes --requirement requirements/dev.txt || { \
+	@$(call shown,$(pip) install --require-hashes --requirement requirements/dev.txt || { \
 	    echo "requirements/dev.txt cannot be installed here; taking what setup.cfg allows" >&2; \
-	    $(pip) install --editable '.[embedded,gateway,test,dev]'; }
-	@$(pip) install --no-deps --no-build-isolation --editable .
+	    $(pip) install --editable '.[$(ALL_EXTRAS)]'; })
+	@$(call shown,$(pip) install --no-deps --no-build-isolation --editable .)
 	@touch $@
 
 # Debian keeps ensurepip in a package of its own.

@@ -1,8 +1,8 @@
 """The cache: the newest state of every codifier, in Redis.
 
-What is heard on both buses is merged in memory and written every few milliseconds, so that Redis
-has as much to do for a busy house as for a quiet one. The more codifiers change, the longer a
-writing takes and the longer the next one waits: most of the time is left for the buses.
+The node merges both buses in memory and writes every few milliseconds, so that Redis has as much
+to do for a busy house as for a quiet one. The longer a write takes, the longer the next one waits:
+most of the time is left for the buses.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ from jph.errors import StoreError
 from jph.node.node import Node, Settings
 from jph.util.backoff import Backoff
 from jph.util.logs import Throttle
-from jph.wire.codec import Control, Reading
+from jph.wire.codec import Control, Quality, Reading
 
 _CHECK_INTERVAL_S: Final = 1.0
-"""How often a quiet cache asks whether Redis still holds what it was given."""
+"""How often a quiet cache checks that Redis still holds what was written."""
 _REST: Final = 3.0
-"""For how many times as long as a writing took the next one waits at least."""
+"""The next write waits for at least this many times the duration of the last one."""
 _FIRST_RETRY_S: Final = 0.1
 _LAST_RETRY_S: Final = 5.0
 
@@ -41,8 +41,9 @@ class RedisSettings(Settings, frozen=True):
 class JphRedis(Node, type="jphRedis", settings=RedisSettings):
     """Keep one hash per codifier in Redis, and publish what changes.
 
-    While Redis is away the newest state is kept in memory; when it is back, or has lost what it
-    held, everything is written again. The node's own value is messages heard per minute.
+    While Redis does not store, the newest state stays in memory; when Redis is back, or has lost
+    what it held, everything is written again. The node's own value is messages heard per minute;
+    its quality is STALE while Redis does not store.
     """
 
     halts = False
@@ -50,11 +51,14 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
     settings: RedisSettings
 
     async def open(self) -> None:
-        """Begin to listen; Redis may come later."""
+        """Begin to listen; Redis may start later."""
         self.state = CacheState()
         self._throttle = Throttle()
         self._changed = asyncio.Event()
         self._heard = 0
+        self._rate: int | None = None
+        self._stores = False
+        self._failing_since_s: float | None = None
         self._counted_since_s: float | None = None
         self._keeping = self.spawn(self._keep(), "redis")
 
@@ -67,7 +71,8 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
         """Publish how many messages a minute were heard."""
         now_s = time.monotonic()
         if self._counted_since_s is not None:
-            self.send(round(self._heard * 60 / (now_s - self._counted_since_s)))
+            self._rate = round(self._heard * 60 / (now_s - self._counted_since_s))
+            self._publish()
         self._heard, self._counted_since_s = 0, now_s
 
     def on_data(self, readings: Sequence[Reading]) -> None:
@@ -86,6 +91,31 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
         self.state.hear_control(message)
         self._changed.set()
 
+    def _publish(self) -> None:
+        """Send the node's value; its quality says whether Redis stores."""
+        quality = Quality.GOOD if self._stores else Quality.STALE
+        self.send(self._rate or 0, quality=quality)
+
+    def _stored(self) -> None:
+        """Note a successful write."""
+        if self._failing_since_s is not None:
+            seconds = time.monotonic() - self._failing_since_s
+            self.log.info("Redis stores again, after %.0f s", seconds)
+        self._failing_since_s = None
+        if not self._stores:
+            self._stores = True
+            self._publish()
+
+    def _not_stored(self, error: StoreError) -> None:
+        """Note a write that failed; the bus learns it at the first one."""
+        now_s = time.monotonic()
+        if self._throttle.allow(str(error), now_s):
+            self.log.error("%s; the newest values stay in memory and are written later", error)
+        if self._failing_since_s is None:
+            self._failing_since_s = now_s
+            self._stores = False
+            self._publish()
+
     async def _keep(self) -> None:
         """Write to Redis for ever, through as many connections as it takes."""
         backoff = Backoff(_FIRST_RETRY_S, _LAST_RETRY_S, good_s=_LAST_RETRY_S)
@@ -94,8 +124,7 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
             try:
                 await self._write()
             except StoreError as error:
-                if self._throttle.allow(str(error), time.monotonic()):
-                    self.log.error("%s; trying again", error)
+                self._not_stored(error)
             await asyncio.sleep(backoff.next_s(time.monotonic() - began_s))
 
     async def _write(self) -> None:
@@ -111,8 +140,10 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
                     held, refused = await writer.write(changes)
                 else:
                     refused = await writer.write_whole(self.state.whole())
-                    self.log.info("Redis holds the whole present state")
+                    self.log.info("Redis holds the present state of every codifier")
                     held = True
+                if held:
+                    self._stored()
                 for word in refused:
                     if self._throttle.allow(word, time.monotonic()):
                         self.log.error("Redis refuses %s", word)
@@ -122,9 +153,9 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
             await writer.close()
 
     async def _next_change(self, rest_s: float) -> None:
-        """Wait for something to write, but not for ever."""
+        """Wait for something to write, for a limited time."""
         await asyncio.sleep(max(self.settings.flush_interval, rest_s))
-        # not wait_for, which before Python 3.12 may swallow that the node is told to end
+        # Not wait_for, which may lose a cancellation before Python 3.12.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CHECK_INTERVAL_S):
                 await self._changed.wait()

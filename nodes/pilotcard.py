@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import math
 import reprlib
 import time
@@ -17,8 +18,10 @@ from jph.devices.i2c import open_bus
 from jph.devices.mcp23017 import Mcp23017, ReadBack
 from jph.errors import ConfigError, DeviceError, Problem, StoreError
 from jph.heating.card import Card
+from jph.heating.fallback_log import FallbackLog
 from jph.heating.holds import Ends, asked
 from jph.heating.leases import fallback_of
+from jph.heating.mask_source import MaskSource
 from jph.heating.orderbook import Given, from_stored, to_stored
 from jph.heating.orders import Order, decode, encode
 from jph.heating.report import Report
@@ -60,6 +63,8 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         """Restore the orders and go looking for the chip."""
         self._throttle = Throttle()
         self._faults: Counter[str] = Counter()
+        self._mask_sources: dict[str, MaskSource] = {}
+        self._fallback_log = FallbackLog()
         self._chip: Mcp23017 | None = None
         self._known = False  # the chip has been seen since the start of this program
         self._away = False  # it does not answer, and that has been told
@@ -153,6 +158,8 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         masks = {int(phase): code for phase, code in shed.items()}
         card = Card(house, self.codifier, fallback_of(self.settings), masks, time.monotonic())
         self._masks = {code: phase for phase, code in masks.items()}
+        known, hold_s = self._mask_sources, self.settings.hold
+        self._mask_sources = {c: known.get(c) or MaskSource(hold_s) for c in self._masks}
         self._meters = {code: int(phase) for phase, code in meter.items() if phase in shed}
         self._path = state_dir() / "orders" / f"{self.codifier}.json"
         return card
@@ -166,6 +173,14 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         if mask is None:
             value = reprlib.repr(reading.value)
             self._say_once(reading.source, f"{reading.source} is no mask: {value}")
+            return False
+        source = self._mask_sources[reading.source]
+        if not source.follows(reading.epoch, now_s):
+            self._say_once(
+                f"epoch {reading.source}",
+                f"{reading.source}: a second program (epoch {reading.epoch}) sends this shed mask; "
+                f"it is ignored while epoch {source.epoch} repeats it. Are there two shedders?",
+            )
             return False
         self._card.hear(phase, mask, now_s)
         if phase not in self._meters.values() and reading.quality not in BLIND:
@@ -222,6 +237,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             elif self._chip is not None and now_s >= self._check_s:
                 self._check(now_s)
             self._apply()
+            self._log_fallback(now_s)
             self._tell_state(now_s)
             now_s = time.monotonic()
             wait_s = min(self.tick_s, self._card.next_edge_s(now_s))
@@ -334,6 +350,14 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             self._faults["chip"] += 1
             self.log.error("%s; it is tried again", error)
             self._publish(self._card.heaters)
+
+    def _log_fallback(self, now_s: float) -> None:
+        fallback = fallback_of(self.settings)
+        card = self._card
+        for warns, text in self._fallback_log.changes(
+            card.stages(now_s), card.silent(now_s), fallback
+        ):
+            self.log.log(logging.WARNING if warns else logging.INFO, "%s", text)
 
     def _fault(self, kind: str, text: str) -> None:
         self._faults[kind] += 1

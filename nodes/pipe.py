@@ -1,13 +1,14 @@
-"""A number or a word that something else leaves in a file: sysfs, /proc, a FIFO.
+"""Publishes a number or a word from a file that another program writes: sysfs, /proc, a FIFO.
 
 `TempLinux` is the same with the kernel's millidegrees (Documentation/driver-api/thermal) made
 degrees.
 """
 
 import os
+import re
 import stat
 import time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,9 @@ from jph.wire.codec import Value
 MAX_BYTES: Final = 65_536
 """What is read at most at once: the capacity of a pipe, and far more than any value needs."""
 _MILLI: Final = 0.001
+PLAUSIBLE: Final = 1e15
+"""Largest magnitude of a number; beyond it a double does not hold each thousandth."""
+_DIGITS: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _TEXT_TYPES: Final = frozenset({"string", "text"})
 
 
@@ -43,24 +47,24 @@ def parse(text: str, field: int, factor: float, data_type: str) -> Value:
     Decimal arithmetic: 48312 × 0.001 is 48.312, not 48.312000000000005.
 
     Raises:
-        ValueError: there is no such column, or no finite number in it.
+        ValueError: there is no such column, or no plausible number in it.
     """
     words = text.split()
     if field >= len(words):
         raise ValueError(f"no column {field} in {text[:60]!r}")
     if data_type in _TEXT_TYPES:
         return words[field]
-    try:
-        number = Decimal(words[field]) * Decimal(repr(factor))
-    except InvalidOperation:
-        raise ValueError(f"expected a number, found {words[field][:60]!r}") from None
-    if not number.is_finite():
-        raise ValueError(f"expected a finite number, found {words[field]!r}")
+    word = words[field]
+    if not _DIGITS.fullmatch(word):
+        raise ValueError(f"expected a number such as -3.25, found {word[:60]!r}")
+    number = Decimal(word) * Decimal(repr(factor))
+    if abs(number) > PLAUSIBLE:
+        raise ValueError(f"expected a number up to {PLAUSIBLE:g}, found {word[:60]!r}")
     return round(number) if data_type == "integer" else float(number)
 
 
 class LastLine:
-    """The last whole line of a stream that comes in pieces; bounded."""
+    """The last complete line of a stream that arrives in pieces; bounded."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -76,24 +80,24 @@ class LastLine:
 class Pipe(Node, type=("Pipe", "TempLinux"), settings=PipeSettings):
     """Read a value each `SensorInterval` and publish it.
 
-    While the file is missing or holds no value, nothing is published (its readers see it late); the
-    reason is told once a minute and the file is tried again each time.
+    While the file is missing or holds no value, nothing is published, so the value becomes late.
+    The log names the reason once a minute; the node tries again each time.
     """
 
     settings: PipeSettings
     _fifo: int | None = None
 
     async def open(self) -> None:
-        """Begin without touching the file: it may come later."""
+        """Begin without opening the file: it may appear later."""
         self._throttle = Throttle()
         self._lines = LastLine()
 
     async def close(self) -> None:
-        """Let go of the FIFO, if it is one."""
-        self._let_go()
+        """Close the FIFO, if it is one."""
+        self._close_fifo()
 
     async def on_timer(self, now_ms: int) -> None:
-        """Publish what the file says now, or the last whole line of a FIFO since the last time."""
+        """Publish the file's value, or the last complete line of a FIFO since the last time."""
         path = expand(self.settings.pipe)
         try:
             text = self._read(path)
@@ -101,11 +105,11 @@ class Pipe(Node, type=("Pipe", "TempLinux"), settings=PipeSettings):
                 self.send(parse(text, self.settings.field, self._factor, self.entry.data_type))
         except (OSError, ValueError) as error:
             if self._throttle.allow((type(error), path), time.monotonic()):
-                self.log.warning("no value from %s: %s", path, error)
+                self.log.warning("no value from %s: %s; trying again", path, error)
 
     def on_reload(self) -> None:
         """The path may be another one now."""
-        self._let_go()
+        self._close_fifo()
 
     @property
     def _factor(self) -> float:
@@ -126,7 +130,7 @@ class Pipe(Node, type=("Pipe", "TempLinux"), settings=PipeSettings):
         except BlockingIOError:
             return None
 
-    def _let_go(self) -> None:
+    def _close_fifo(self) -> None:
         if self._fifo is not None:
             os.close(self._fifo)
             self._fifo = None

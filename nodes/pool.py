@@ -1,7 +1,7 @@
-"""A pool's pump: how long it runs today by the water's temperature, and whether it runs now.
+"""A pool's pump: its running time today by the water's temperature, and whether it runs now.
 
-Whoever switches the pump listens to this node: 1 is run, 0 is stop. What it knows of the day is in
-`$JPH_STATE/pool/XX.json`, so that a restart neither filters twice nor forgets a forced switch.
+The program that switches the pump listens to this node: 1 is run, 0 is stop. The state of the day
+is in `$JPH_STATE/pool/XX.json`: a restart neither filters twice nor forgets a forced switch.
 """
 
 import math

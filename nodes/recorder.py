@@ -1,4 +1,4 @@
-"""The flight recorder: the last minutes of both buses, kept when something happens."""
+"""The flight recorder: writes the last minutes of both buses to the disk when something happens."""
 
 import asyncio
 import contextlib
@@ -26,16 +26,20 @@ from jph.wire.codec import Control, Quality, Reading, encode_control, encode_dat
 
 T = TypeVar("T")
 
+PLAUSIBLE_A: Final = 1000.0
+"""Largest current of a phase: ten times the largest contract of such a meter."""
 TRUSTED: Final = frozenset({Quality.GOOD, Quality.ESTIMATED, Quality.SIMULATED})
 _MOST_LINES: Final = 1000
 """Overruns that wait for a disk that refuses."""
 _MOST_TAPES: Final = 4
 """Recordings that do."""
 _LONGEST_DELAY_S: Final = 60.0
+_LARGEST_PART: Final = 4
+"""One recording takes at most this part of the disk space of all."""
 
 
 class RecorderSettings(Settings, frozen=True):
-    """How much is kept: minutes and megabytes in memory, files and overruns on disk.
+    """Limits: minutes and megabytes in memory; files, megabytes and overruns on disk.
 
     `after` is seconds recorded after an event, `seconds_left` to a trip are an alarm.
     """
@@ -44,6 +48,7 @@ class RecorderSettings(Settings, frozen=True):
     megabytes: float = 8.0
     after: float = 15.0
     files: int = 20
+    disk_megabytes: float = 200.0
     seconds_left: float = 30.0
     overruns: int = 5000
 
@@ -54,6 +59,13 @@ class RecorderSettings(Settings, frozen=True):
             raise ValueError("expected After 0 to 600 seconds, SecondsLeft 0 or more")
         if self.files < 1 or self.overruns < 1:
             raise ValueError("expected Files and Overruns of 1 or more")
+        if not self.megabytes <= self.disk_megabytes <= 1_000_000:
+            raise ValueError("expected DiskMegabytes of Megabytes or more, up to 1000000")
+
+    @property
+    def disk_bytes(self) -> int:
+        """The most that all recordings may take on the disk."""
+        return int(self.disk_megabytes * 2**20)
 
 
 @dataclass
@@ -169,6 +181,8 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
         phase, current = self._currents.get(reading.source), quantity(reading.number)
         if phase is None or current is None or reading.quality not in TRUSTED:
             return
+        if not 0 <= current <= PLAUSIBLE_A:
+            return
         limit = self._evidence.phase(phase, now_s).limit_a
         ended = self._overruns.current(phase, current, limit, now_s, reading.timestamp_ms)
         self._note([ended] if ended else [])
@@ -181,7 +195,12 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
         self._events += 1
         until_s = now_s + self.settings.after
         last = self._tapes[-1] if self._tapes else None
-        if last is not None and now_s - last.first_s <= self.settings.minutes * 60:
+        full_bytes = self.settings.disk_bytes // _LARGEST_PART
+        if (
+            last is not None
+            and now_s - last.first_s <= self.settings.minutes * 60
+            and last.length <= full_bytes
+        ):
             last.until_s, last.ended = until_s, False
         else:
             name = f"{self._number:06d}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{trigger.kind}"
@@ -244,18 +263,21 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
 
     async def _write_tape(self, tape: _Recording) -> None:
         ring, until_s = self._ring, tape.until_s
-        over = time.monotonic() >= until_s
+        # A flood must not make one recording push out all others.
+        full = tape.length > self.settings.disk_bytes // _LARGEST_PART
+        over = full or time.monotonic() >= until_s
         path, length, position = tape.path, tape.length, ring.end
         parts = [*ring.since(tape.position), *((END,) if over else ())]
         tape.length = await self._in_thread(lambda: recording_files.write(path, length, parts))
         if self._ring is ring:
             tape.position = position
         # Another event may have come meanwhile, and prolonged it.
-        tape.ended = over and tape.until_s == until_s
+        tape.ended = full or (over and tape.until_s == until_s)
         if length == 0:
             self.log.info("recorded in %s", path)
-            files = self.settings.files
-            await self._in_thread(lambda: recording_files.prune(self._directory, files))
+        if length == 0 or tape.ended:
+            files, most = self.settings.files, self.settings.disk_bytes
+            await self._in_thread(lambda: recording_files.prune(self._directory, files, most))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """Run `work` in the one thread that writes: writes follow each other, the loop goes on."""

@@ -1,8 +1,12 @@
 """A number that people set and programs listen to: a wished temperature, a limit, a switch.
 
-The value is durable: `$JPH_STATE/setpoints/XX.json`, written before it is sent.
+The value is durable: `$JPH_STATE/setpoints/XX.json`. A new value is on the disk before it is sent.
+Many values in a short time (a slider that moves, a flood) cost one write for each that ends up
+on the disk: a thread writes the newest one and the values between are never sent.
 """
 
+import asyncio
+import contextlib
 import json
 import math
 import time
@@ -16,8 +20,14 @@ from jph.util import durable
 from jph.util.logs import Throttle
 from jph.wire.codec import Control, Flag
 
-_TELL_EVERY_S: Final = 10.0
-"""A slider that is dragged, or a stranger's flood, is so many lines in the log and no more."""
+_LOG_EVERY_S: Final = 10.0
+"""Shortest time between two log lines: a slider that moves sets many values."""
+
+_SETTLE_S: Final = 0.1
+"""Shortest time between two writes to the disk."""
+
+PLAUSIBLE: Final = 1e9
+"""Largest magnitude of a set point without `Min` and `Max`; no quantity of a house is larger."""
 
 
 class SetpointSettings(Settings, frozen=True):
@@ -57,80 +67,100 @@ def restore(path: Path) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _said(value: float, entry: Sensor) -> float:
+def _sent_value(value: float, entry: Sensor) -> float:
     return round(value) if entry.data_type == "integer" else value
 
 
 class Setpoint(Node, type=("Setpoint", "controlSensor"), settings=SetpointSettings):
-    """Publish a number; `A` sets it, `E` steps it, both at once on the data bus.
+    """Publish a number. `A` sets it, `E` steps it.
 
-    Nothing it listens to can fall silent: without consoles it goes on saying what it was told last.
+    No input of this node can fall silent: without consoles it repeats its last value.
     """
 
     settings: SetpointSettings
     value = 0.0
-    _untold = ""
+    _wanted = 0.0
+    _setter = ""
 
     async def open(self) -> None:
-        """Take up the value where the last run left it."""
-        self._telling = Throttle(_TELL_EVERY_S)
+        """Continue with the value of the last run."""
+        self._log_throttle = Throttle(_LOG_EVERY_S)
         stored = restore(self._path)
-        self.value = bounded(
-            float(self.settings.default) if stored is None else stored, self.settings
-        )
+        start = float(self.settings.default) if stored is None else stored
+        self.value = self._wanted = bounded(start, self.settings)
+        self._changed = asyncio.Event()
+        self.spawn(self._save(), "set point")
+
+    async def close(self) -> None:
+        """Write a value that still waits."""
+        if self._changed.is_set():
+            with contextlib.suppress(StoreError):
+                await asyncio.to_thread(store, self._path, self._wanted)
 
     async def on_timer(self, now_ms: int) -> None:
-        """Say the value again, so that newcomers learn it."""
-        self._say()
-        self._tell()
+        """Repeat the value, so that new listeners learn it."""
+        self._send()
+        self._log_setting()
 
     def on_control(self, message: Control) -> None:
-        """Obey `A` and `E`; other flags are the base class's."""
+        """Obey `A` and `E`; the base class handles other flags."""
         if message.to != self.codifier or self.entry.control != "enabled":
             return
         if message.flag == Flag.SET:
             self._take(message.number, message.source)
         elif message.flag == Flag.STEP:
-            self._take(self.value + message.number, message.source)
+            self._take(self._wanted + message.number, message.source)
 
     def on_reload(self) -> None:
         """Keep the value inside the new bounds."""
         self.value = bounded(self.value, self.settings)
+        self._wanted = bounded(self._wanted, self.settings)
 
     def _take(self, wanted: float, source: str) -> None:
-        if not math.isfinite(wanted):
-            if self._telling.allow("no value", time.monotonic()):
-                self.log.warning("%s asks for %s, which is no value", source, wanted)
+        if not math.isfinite(wanted) or abs(bounded(wanted, self.settings)) > PLAUSIBLE:
+            if self._log_throttle.allow("no value", time.monotonic()):
+                self.log.warning("%s sets %s, refused: no plausible value", source, wanted)
             return
-        self.value = bounded(wanted, self.settings)
-        try:
-            store(self._path, self.value)
-        except StoreError as error:
-            if self._telling.allow("disk", time.monotonic()):
-                self.log.error("the value will not survive a restart: %s", error)
-        self._untold = source
-        self._tell()
-        self._say()
+        self._wanted = bounded(wanted, self.settings)
+        self._setter = source
+        self._changed.set()
 
-    def _tell(self) -> None:
-        """Log who set what: the first of many commands at once, where they end soon after."""
-        if self._untold and self._telling.allow("set", time.monotonic()):
-            self.log.info("%s sets %g", self._untold, self.value)
-            self._untold = ""
+    async def _save(self) -> None:
+        """Write the newest value in a thread, then send it; the loop never waits for the disk."""
+        while True:
+            await self._changed.wait()
+            value = self._wanted
+            try:
+                await asyncio.to_thread(store, self._path, value)
+            except StoreError as error:
+                if self._log_throttle.allow("disk", time.monotonic()):
+                    self.log.error("the value %g will not survive a restart: %s", value, error)
+            if self._wanted == value:
+                self._changed.clear()
+            self.value = value
+            self._log_setting()
+            self._send()
+            await asyncio.sleep(_SETTLE_S)
+
+    def _log_setting(self) -> None:
+        """Log the first of many values at once, and the last one later."""
+        if self._setter and self._log_throttle.allow("set", time.monotonic()):
+            self.log.info("%s sets %g", self._setter, self.value)
+            self._setter = ""
 
     @classmethod
     def taken(cls, entry: Sensor, wanted: float) -> float:
-        """Return what a setpoint of this entry says after `A` with the finite number `wanted`.
+        """Return the value of a set point of this entry after `A` with the finite number `wanted`.
 
         Raises:
             ConfigError: the entry's settings are wrong.
         """
         settings = cls.check_settings(entry)
         assert isinstance(settings, SetpointSettings)
-        return _said(bounded(wanted, settings), entry)
+        return _sent_value(bounded(wanted, settings), entry)
 
-    def _say(self) -> None:
-        self.send(_said(self.value, self.entry))
+    def _send(self) -> None:
+        self.send(_sent_value(self.value, self.entry))
 
     @property
     def _path(self) -> Path:

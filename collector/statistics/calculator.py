@@ -151,6 +151,7 @@ class Calculator:
                 move_until(cursor, until)
         with self._transaction() as cursor:
             name_everybody(cursor)
+        self._read_holds()  # an import of the past changes them
 
     def work(self) -> int | None:
         """Compute the next piece; return how many buckets changed, None if nothing is left.

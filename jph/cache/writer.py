@@ -86,6 +86,8 @@ class CacheWriter:
         pipeline = self._client.pipeline(transaction=False)
         pipeline.client_getname()
         pipeline.get(self._marker)
+        # Even without changes this shows a Redis that answers but refuses writes.
+        pipeline.set(self._marker, self._token, xx=True)
         (name, marker, *_), refused = await self._execute(pipeline, changes)
         return name == marker == self._token, refused
 

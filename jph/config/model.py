@@ -16,6 +16,7 @@ import msgspec
 
 from jph.config.document import read
 from jph.config.fetch import fetch
+from jph.config.names import with_plain_names
 from jph.config.redis_address import check_redis, normal_url
 from jph.config.validation import read_struct
 from jph.errors import ConfigError, Problem
@@ -160,6 +161,7 @@ class Network(_Entry, frozen=True):
     security: dict[str, Any] = {}
     tariffs: list[dict[str, Any]] = []
     drill: bool = False
+    translations: dict[str, dict[str, str]] = {}
 
     def sensor(self, codifier: str) -> Sensor:
         """Return the entry of `codifier`.
@@ -230,8 +232,11 @@ def parse(
         ConfigError: with every mistake that was found.
     """
     raw, problems = read(document, name)
-    if isinstance(raw, dict) and written_for_original(raw):
-        raw = {**raw, "Multicast": {**raw["Multicast"], "Dialect": Dialect.MULTI_SENSOR.value}}
+    if isinstance(raw, dict):
+        if written_for_original(raw):
+            original = {"Dialect": Dialect.MULTI_SENSOR.value}
+            raw = {**raw, "Multicast": raw["Multicast"] | original}
+        raw = with_plain_names(raw)
     network = read_struct(Network, raw, "", problems)
     if isinstance(raw, dict):
         problems += _meaning(raw)

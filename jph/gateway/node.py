@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import importlib.util
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
@@ -11,10 +12,12 @@ import msgspec
 from jph.client.client import Client
 from jph.client.limits import Limits
 from jph.client.replies import GroupReplies
+from jph.config.model import expand
 from jph.config.stores import redis_url
 from jph.errors import ConfigError, JphError
 from jph.gateway.accounts import users
 from jph.gateway.accounts.accounts import Accounts
+from jph.gateway.accounts.confirmations import Confirmations
 from jph.gateway.accounts.database import AccountsError
 from jph.gateway.live.board import Board
 from jph.gateway.live.cache_reader import Hashes, Reader
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 _LIBRARIES: Final = ("argon2", "jinja2", "litestar", "prometheus_client", "uvicorn")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_AT_START: Final = ("port", "address", "certificate", "key", "socket", "group")
+"""Settings that only a restart applies."""
 _JUDGE_EVERY_S: Final = 1.0
 _ASK_EVERY_S: Final = 60.0
 _SIGNS_OF_LIFE: Final = frozenset({Flag.ALIVE, Flag.NEW, Flag.TIME})
@@ -55,6 +60,8 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     key: str = ""
     proxies: tuple[str, ...] = ()
     prefix: str = ""
+    socket: str = ""
+    group: str = ""
     sql: dict[str, Any] = msgspec.field(default_factory=dict, name="SQL")
 
 
@@ -66,6 +73,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
     Attributes:
         url: address of the page, once the node is open.
         limits: how long commands wait for answers.
+        confirmations: sessions in which the password was entered lately.
     """
 
     halts = False
@@ -79,6 +87,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
     _senses: "Senses | None" = None
     _web: "WebServer | None" = None
     _app: "WebApp | None" = None
+    _served: GatewaySettings | None = None  # the settings that the server was started with
     _reader: "asyncio.Task[None] | None" = None
     _ask_s = 0.0
 
@@ -100,7 +109,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         """Listen, serve, and follow the cache."""
         self.check_installed()
         from jph.gateway.platform.app import WebApp
-        from jph.gateway.platform.server import Tls, WebServer, listen, port_of, url_of
+        from jph.gateway.platform.server import Tls, WebServer, listen, listen_unix, port_of, url_of
 
         self._heard = asyncio.Event()
         self._replies = GroupReplies(lambda: self.network)
@@ -108,18 +117,23 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         self._hub = Hub(Board(self.network))
         self._holes = HoleReader(self._hub, self.log)
         self._accounts = Accounts(self.log)
+        self.confirmations = Confirmations()
         wanted = self.settings
         tls = Tls.of(wanted.certificate, wanted.key)
         self._app = WebApp(self._services(), self._access(), f"jph-{self.codifier}")
         listener = listen(wanted.address, port_of(wanted.port))
+        listeners = [listener]
+        if wanted.socket:
+            listeners.append(listen_unix(Path(expand(wanted.socket)), wanted.group))
         self.url = url_of(listener, tls)
-        self._web = WebServer(self._app, listener, self._web_ended, self.log, tls)
+        self._web = WebServer(self._app, listeners, self._web_ended, self.log, tls)
         self._follow(self._hub.board)
         self.spawn(self._judge(self._hub), "judge")
         self.spawn(self._holes.run(), "holes")
         self.spawn(self._tell_first(self._accounts), "accounts")
+        self._served = wanted
         self.log.info("ready: %s", self.url)
-        if not (tls or wanted.proxies or wanted.address in _LOOPBACK):
+        if not (tls or wanted.proxies or wanted.socket or wanted.address in _LOOPBACK):
             self.log.warning("passwords travel in the clear: see Certificate or Proxies")
 
     async def close(self) -> None:
@@ -185,7 +199,9 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
             network=lambda: hub.board.network,
             shell=make_shell(lambda: hub.board.network),
             accounts=self._accounts,
-            auditor=Auditor(self._accounts, self.log),
+            auditor=Auditor(self._accounts),
+            confirmations=self.confirmations,
+            public=lambda: self.settings.public == "read",
         )
 
     async def on_timer(self, now_ms: int) -> None:
@@ -216,6 +232,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         The socket stays as it is: a new port or address takes a restart.
         """
         self._renew()
+        self._apply_access()
         if self._hub is not None:
             self._replies.close()
             self._hub.use(Board(self.network))
@@ -224,8 +241,22 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         if self._senses is not None:
             self._senses.follow(self.network, self.spawn)
 
+    def _apply_access(self) -> None:
+        """Apply Hosts, Public, Proxies and Prefix; say what takes a restart."""
+        now, before = self.settings, self._served
+        if self._app is None or before is None:
+            return
+        changed = [name for name in _AT_START if getattr(now, name) != getattr(before, name)]
+        if changed:
+            names = ", ".join(name.capitalize() for name in changed)
+            self.log.warning("%s: changed in the config, needs a restart", names)
+        try:
+            self._app.use(self._access())
+        except ConfigError as error:
+            self.log.error("%s; the old settings stay", error)
+
     def _renew(self) -> None:
-        """Go on with the certificate of today."""
+        """Take a certificate whose files have changed."""
         try:
             if self._web is not None and self._web.renew():
                 self.log.info("the certificate is a new one")

@@ -54,6 +54,7 @@ interface BoardEvent {
   layout: string;
   rows: Record<string, BoardRow>;
   summary: any;
+  unknown: Unknown[];
   history?: any;
 }
 
@@ -68,4 +69,14 @@ interface HeaterNow {
   then: string | null;
   reason: string;
   why: string[];
+}
+
+/** Something that is not known of the house (jph/gateway/view/unknown.py). */
+interface Unknown {
+  part: string;
+  code: string;
+  phases: number[];
+  text: string;
+  values: Record<string, string>;
+  codes: string[];
 }

@@ -59,7 +59,7 @@ class UnicastService:
         self._receiver: Receiver | None = None
         self._drill = False
         self._replaced = replaced
-        self._probes: dict[Address, tuple[int, float]] = {}
+        self._probes: dict[str, tuple[int, float]] = {}
 
     def listen(self, bus: Bus, receiver: Receiver | None, drill: bool) -> None:
         """Take what arrives at the sending sockets of `bus`.
@@ -85,34 +85,35 @@ class UnicastService:
         An announcement alone may be forged; only an instance that answers replaces this one.
         """
         now_s = time.monotonic()
-        before = self._probes.pop(address, None)
+        host = address[0]
+        before = self._probes.pop(host, None)
         if self._bus is None or (before is not None and now_s - before[1] < _PROBE_S):
             if before is not None:
-                self._probes[address] = before
+                self._probes[host] = before
             return
         request_id = secrets.randbits(32) or 1
-        self._probes[address] = (request_id, now_s)
+        self._probes[host] = (request_id, now_s)
         if len(self._probes) > _MOST_PROBES:
             del self._probes[next(iter(self._probes))]
         head = (self.sender.epoch, now_ms(), self._codifier, self._codifier)
         probes = [
             encode_unicast(EpochsRequest(Envelope(*head, request_id), 0)),
-            encode_legacy(LegacyEpochs(*head, 0)),
+            encode_legacy(LegacyEpochs(*head, request_id)),  # its answer repeats the row
         ]
         self._bus.control.answer(probes, address)
 
     def _answers_probe(self, message: LegacyMessage | UnicastMessage, sender: Address) -> bool:
         """Whether a message answers a probe: the successor is at its address."""
-        if (probe := self._probes.get(sender)) is None:
+        if (probe := self._probes.get(sender[0])) is None:
             return False
         if isinstance(message, Challenge | EpochsReport):
             return message.envelope.request_id == probe[0]
-        return isinstance(message, LegacyEpochs) and message.source == self._codifier
+        return isinstance(message, LegacyEpochs) and message.first == probe[0]
 
     def _receive(self, via: socket.socket, batch: memoryview, size: int, sender: Address) -> None:
         for message in decode_batch(_decode_request, batch, size, self._refusals.by(sender)):
             if self._answers_probe(message, sender):
-                del self._probes[sender]
+                del self._probes[sender[0]]
                 self._replaced()
             elif isinstance(message, LegacyMessage):
                 self._take_legacy(message, (via, sender))

@@ -1,7 +1,7 @@
-"""Recordings and the overrun log on disk. Everything here waits for the disk: call it in a thread.
+"""Recordings and the overrun log on disk. Each function waits for the disk: call it in a thread.
 
-A recording appears whole or not at all and then grows; what a power cut leaves of its last growth
-is for the reader to tell.
+A recording appears whole or not at all and then grows. A reader finds what a power cut damaged of
+the last growth.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from typing import Final
 from jph.errors import StoreError
 from jph.recorder.frames import MAGIC
 from jph.util import durable
-from jph.util.segments import SegmentFile, SegmentFolder
+from jph.util.segments import SegmentFile, SegmentFolder, surplus
 
 SUFFIX: Final = ".rec"
 OVERRUNS: Final = "overruns.jsonl"
@@ -32,15 +32,15 @@ def next_number(directory: Path) -> int:
 
 
 def write(path: Path, length: int, parts: Iterable[Part]) -> int:
-    """Let a recording of `length` good bytes (0: none yet) grow by `parts`; return its length.
+    """Append `parts` to a recording of `length` good bytes (0: none yet); return its length.
 
-    Doing it again after a failure does no harm.
+    A repetition after a failure does no harm.
 
     Raises:
         StoreError: the disk refuses.
     """
     try:
-        if length == 0 or not path.exists():  # somebody may have deleted it meanwhile
+        if length == 0 or not path.exists():  # or a person deleted it
             return durable.replace(path, (MAGIC, *parts))
         segment = SegmentFile.reopen(path, length)
         try:
@@ -53,10 +53,18 @@ def write(path: Path, length: int, parts: Iterable[Part]) -> int:
         raise StoreError(f"{path} cannot be written: {error}") from error
 
 
-def prune(directory: Path, most: int) -> None:
-    """Delete the oldest recordings beyond `most`, and what a power cut left half begun."""
-    kept = recordings(directory)
-    for path in [*kept[most:], *directory.glob(f".*{SUFFIX}.new")]:
+def prune(directory: Path, most: int, max_bytes: int) -> None:
+    """Delete the oldest recordings beyond `most` files or `max_bytes`, and half-begun ones.
+
+    The newest recording stays, whatever its size.
+    """
+    kept = recordings(directory)[:most]
+    sizes = []
+    for path in reversed(kept):
+        with contextlib.suppress(OSError):
+            sizes.append(path.stat().st_size)
+    most = max(1, len(kept) - surplus(sizes, max_bytes))
+    for path in [*recordings(directory)[most:], *directory.glob(f".*{SUFFIX}.new")]:
         with contextlib.suppress(OSError):
             path.unlink()
 
@@ -72,7 +80,7 @@ def add_lines(path: Path, lines: Sequence[str], most: int) -> None:
         with path.open("a+b") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
-                # Behind a line that a power cut has cut a new one begins.
+                # A line that a power cut has cut stays alone.
                 file.write(b"" if file.read(1) == b"\n" else b"\n")
             file.write("".join(lines).encode())
             file.flush()

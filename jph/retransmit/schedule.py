@@ -20,6 +20,8 @@ _OVERDUE: Final = 8.0
 _LEAST_SILENCE_S: Final = 1.0
 _REORDER_S: Final = 2.0
 _LONGEST_S: Final = 600.0
+_UNKNOWN_S: Final = 20.0
+"""Interval that is assumed for a source of which one reading was heard."""
 
 
 class RequestTimer:
@@ -124,7 +126,8 @@ class Activity:
 
     def silent(self, now_s: float) -> bool:
         """Whether nothing was heard for three of the usual intervals, and for two seconds."""
-        return now_s - self.heard_s >= max(_REORDER_S, min(3 * self._interval_s, _LONGEST_S))
+        usual_s = self._interval_s or _UNKNOWN_S
+        return now_s - self.heard_s >= max(_REORDER_S, min(3 * usual_s, _LONGEST_S))
 
     def end(self) -> None:
         """Note that the epoch is over."""

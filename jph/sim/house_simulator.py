@@ -4,6 +4,10 @@ Other nodes use two files, as with real hardware: a serial device (`Meter`) and 
 On the data bus it sends only temperatures, of the outdoors and of each room.
 """
 
+import asyncio
+import os
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -17,6 +21,8 @@ from jph.sim.live import LiveHouse
 from jph.wire.codec import Quality, Reading
 
 SETPOINT_RANGE_C: Final = (5.0, 30.0)
+PYTHON: Final = (sys.executable, "-m")
+ZONE: Final = "Europe/Paris"
 
 
 class RoomSettings(Settings, frozen=True, kw_only=True):
@@ -31,7 +37,8 @@ class HouseSimulatorSettings(Settings, frozen=True, kw_only=True):
     """Paths, elements and the house.
 
     `Subscribed` is A per phase. `ThermalSpeed` above 1 lets rooms warm up and cool down faster than
-    real ones. `Silent` lists addresses of chips that do not answer.
+    real ones. `Silent` lists addresses of chips that do not answer. `Past` is the number of
+    days before the first start that are simulated and stored in an empty history.
     """
 
     meter: str = "$JPH_STATE/house/meter"
@@ -44,6 +51,7 @@ class HouseSimulatorSettings(Settings, frozen=True, kw_only=True):
     seed: int = 0
     thermal_speed: Annotated[float, msgspec.Meta(ge=1, le=100)] = 1.0
     silent: tuple[int, ...] = ()
+    past: Annotated[int, msgspec.Meta(ge=0, le=400)] = 0
 
 
 class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSettings):
@@ -77,6 +85,8 @@ class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSetting
         self.live = live
         self.on_reload()
         self.spawn(live.run(), "meter")
+        if settings.past and (url := os.environ.get("JPH_CONFIG")):  # `up` sets it
+            self.spawn(self._import_past(url, settings.past), "past")
 
     async def close(self) -> None:
         """Remove meter and chips, and save the house for the next start."""
@@ -88,6 +98,23 @@ class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSetting
         """Apply the list of silent chips; the house itself is not rebuilt."""
         if self.live is not None:
             self.live.bus.silent = frozenset(self.settings.silent)
+
+    async def _import_past(self, url: str, days: int) -> None:
+        """Run the import of the past, at low priority; the history decides whether it needs one."""
+        calculators = [s for s in self.network.sensors if s.type == "postgresCalcHandler"]
+        zone = str(calculators[0].sensor.get("TimeZone", ZONE)) if calculators else ZONE
+        now_ms = time.time_ns() // 10**6
+        past = (*PYTHON, "jph.sim.tell_past", url, self.codifier, str(now_ms), str(days), zone)
+        child = await asyncio.create_subprocess_exec(
+            *("nice", *PYTHON, "collector.history.imported", url, *past),
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        try:
+            if status := await child.wait():
+                self.log.warning("the past is not stored: exit status %d", status)
+        finally:
+            if child.returncode is None:
+                child.terminate()
 
     async def on_timer(self, now_ms: int) -> None:
         """Publish the temperatures, °C."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from jph.errors import StoreError
-from jph.heating.orders import Order
 from jph.sim.blueprint import Blueprint
 from jph.sim.chips.i2cbus import I2cBus, Outputs
 from jph.sim.chips.server import I2cServer
+from jph.sim.evening import evening
 from jph.sim.meter.frames import with_parity
 from jph.sim.meter.line import MeterLine, duration_s
 from jph.sim.meter.port import MeterPort
@@ -35,8 +35,8 @@ Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 class LiveHouse:
     """A house that advances from `open` to `close`, while `run` runs.
 
-    It resumes from the state file of an earlier run. The chips start afresh, as chips do when their
-    power comes back: they drive nothing, and all heaters are on comfort.
+    It resumes from the state file of an earlier run: house, meter, and the outputs of the chips,
+    which keep their power while programs restart.
     """
 
     def __init__(
@@ -48,8 +48,7 @@ class LiveHouse:
         self._state = state
         self._log = log
         self.house = self._resume(seed, thermal_speed)
-        for codifier in self.house.heaters:
-            self.house.order(codifier, Order.COMFORT)
+        self._apply_outputs()
         self._joules = 0.0
         self._stepped_s = time.monotonic()
         self._parts = ExitStack()
@@ -98,11 +97,21 @@ class LiveHouse:
 
         `ahead_s` is the time for which the saved state must be valid.
         """
-        kept = {"house": self.house.snapshot(), "meter": self.register.snapshot(ahead_s)}
+        kept = {
+            "house": self.house.snapshot(),
+            "meter": self.register.snapshot(ahead_s),
+            "chips": self.bus.snapshot(),
+        }
         try:
             durable.replace(self._state, [json.dumps(kept).encode()])
         except StoreError as error:
             self._log.warning("%s", error)
+
+    def _apply_outputs(self) -> None:
+        """Give all heaters the orders of the chips."""
+        for address, chip in self.bus.chips.items():
+            for codifier, order in self._plan.orders(address, chip.outputs):
+                self.house.order(codifier, order)
 
     def _outputs_changed(self, address: int, outputs: Outputs) -> None:
         """Run in the thread that serves the chips."""
@@ -121,10 +130,11 @@ class LiveHouse:
                 spec, kept["house"], seed=seed, thermal_speed=thermal_speed
             )
             self.register.resume(kept["meter"])
+            self.bus.resume(kept.get("chips", {}))
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             self._log.warning("%s cannot be used (%r): the house starts anew", self._state, error)
         else:
             return house
-        return SimulatedHouse(spec, seed=seed, thermal_speed=thermal_speed)
+        return evening(spec, seed=seed, thermal_speed=thermal_speed)

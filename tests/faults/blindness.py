@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import psycopg2
+
 from tests.faults.broken_house import BrokenHouse, broken_house
 from tests.faults.claims import CLAIMS, Claims
 from tests.faults.surfaces import SURFACES, Watcher, first_match, watching, without_digits
@@ -155,7 +157,7 @@ def _healthy(watcher: Watcher) -> frozenset[str]:
         assert time.monotonic() < deadline_s, "a surface does not answer"
         time.sleep(0.5)
     return frozenset(
-        without_digits(line)
+        line if surface == "/metrics" else without_digits(line)
         for surface in SURFACES
         for reading in watcher.since(surface, begin_s)
         for line in reading.lines
@@ -181,13 +183,22 @@ def _cell(
 
 
 def recovered(house: BrokenHouse) -> bool:
-    """Return whether every node and store runs and the meter's current is new."""
-    house.pids()
+    """Return whether every node runs, the current is new and the history stores."""
+    time.sleep(0.5)
     metrics = house.address.lines("/metrics")
     ages = [line for line in metrics if line.startswith('jph_age_seconds{code="I1"}')]
     down = [line for line in metrics if line.startswith("jph_node_up") and line.endswith(" 0.0")]
-    up = all(f"jph_{store}_up 1.0" in metrics for store in ("cache", "history"))
-    return up and not down and bool(ages) and float(ages[0].split()[-1]) < 5
+    known = "jph_cache_up 1.0" in metrics and bool(ages) and float(ages[0].split()[-1]) < 5
+    return known and not down and stored(house)
+
+
+def stored(house: BrokenHouse) -> bool:
+    """Return whether the history holds a reading of the last seconds."""
+    try:
+        ((new,),) = house.sql("SELECT max(timestamp) > now() - interval '10 s' FROM reading")
+    except psycopg2.Error:  # PostgreSQL is starting, or has no table yet
+        return False
+    return bool(new)
 
 
 def measure_all(

@@ -41,9 +41,9 @@ class Claims(NamedTuple):
 
     def said(self, reading: SurfaceReading, healthy: frozenset[str]) -> str | None:
         """Return the line of a reading that says the fault."""
-        fresh = [line for line in reading.lines if without_digits(line) not in healthy]
         if reading.surface == "/metrics":
-            return first(reading.lines, self.metrics)
+            return first([line for line in reading.lines if line not in healthy], self.metrics)
+        fresh = [line for line in reading.lines if without_digits(line) not in healthy]
         if reading.surface == "/healthz":
             if any(re.search(OK, line) for line in reading.lines):
                 return None

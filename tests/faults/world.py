@@ -27,7 +27,7 @@ from collector.ingest.ledger import (
     settle,
 )
 from collector.ingest.spool import Spool
-from collector.ingest.unflushed import Unsure
+from collector.ingest.unflushed import UnflushedCommits
 from jph.errors import StoreError
 from jph.node.outbox import Outbox
 from jph.retransmit import Cause, Checkpoint
@@ -156,7 +156,7 @@ class Collector:
         self.directory = world.directory / name
         self.kept: set[Name] = set()
         self.spool = SmallSpool(self.directory, SPOOL_BYTES)
-        self.buffer, self.unsure = Buffer(BUFFER_BYTES), Unsure()
+        self.buffer, self.unsure = Buffer(BUFFER_BYTES), UnflushedCommits()
         self.start()
 
     def start(self) -> None:
@@ -172,7 +172,7 @@ class Collector:
                         self.kept.discard((hole.source, hole.epoch, sequence % SEQUENCE_LIMIT))
         self.requester = Requester(lambda source: 0.0, Random(self.world.random.random()))
         self.buffer = Buffer(BUFFER_BYTES)
-        self.unsure = Unsure()
+        self.unsure = UnflushedCommits()
         full = self.spool.full
         self.spool.close()
         self.spool = SmallSpool(self.directory, SPOOL_BYTES)

@@ -190,6 +190,37 @@ async def test_what_is_no_mask_changes_nothing(
     assert "S1 is no mask" in caplog.text
 
 
+async def test_a_second_program_that_sends_a_mask_is_ignored_and_logged(
+    chip: I2CServer, network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    shedder, stranger, card = Probe("TI", network), Probe("SH", network), PilotCard("P1", network)
+    async with living(shedder, stranger, card):
+        await shedder.until_heard("11", 0)
+        shedder.send(0b0001, codifier="S1")
+        await chip_shows(chip, lambda: chip.latches == (0b01, 0))
+        stranger.send(0, codifier="S1")
+        await until(lambda: "a second program" in caplog.text)
+        shedder.send(0b0011, codifier="S1")
+        await chip_shows(chip, lambda: chip.latches == (0b01_01, 0))
+
+
+@pytest.mark.parametrize(
+    ("card", "wire", "latches"), [(True, None, (0xFE, 0xFF)), (False, True, (0b10, 0))]
+)
+async def test_a_board_that_pulls_at_0(
+    chip: I2CServer, card: bool, wire: bool | None, latches: tuple[int, int]
+) -> None:
+    network = house({"Bus": chip.bus, "ActiveLow": card})
+    if wire is not None:
+        entry = next(sensor for sensor in network.sensors if sensor.codifier == "P1")
+        entry.sensor["Wires"][0]["ActiveLow"] = wire
+    probe = Probe("TI", network)
+    async with living(probe, PilotCard("P1", network)):
+        await probe.until_heard("11", 0)
+        probe.send(0b0001, codifier="S1")  # heater 11 is off: the positive half-wave
+        await chip_shows(chip, lambda: chip.latches == latches)
+
+
 async def test_a_silent_shedder_is_held_and_then_released(
     chip: I2CServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,11 +42,10 @@ class Ear:
     def _read(self, readings: list[Reading]) -> None:
         self.values += [r.value for r in readings if r.source == "SP" and r.flag != "n"]
 
-    async def order(self, flag: str, number: float) -> Value:
-        """Give an order and return the value that follows."""
-        before = len(self.values)
+    async def order(self, flag: str, number: float, value: float) -> Value:
+        """Give an order and return the value that follows, which must become `value`."""
         self.console.send_control(flag, "SP", number)
-        await until(lambda: len(self.values) > before)
+        await until(lambda: self.values and self.values[-1] == value)
         return self.values[-1]
 
 
@@ -57,10 +56,10 @@ async def test_it_says_sets_steps_and_stays_in_bounds(network: MakeNetwork) -> N
         async with running(Setpoint("SP", house)):
             await until(lambda: ear.values)
             assert ear.values == [20.0]
-            assert await ear.order(Flag.SET, 21.5) == 21.5
-            assert await ear.order(Flag.STEP, -0.5) == 21.0
-            assert await ear.order(Flag.SET, 99) == 30.0
-            assert await ear.order(Flag.STEP, -99) == 5.0
+            assert await ear.order(Flag.SET, 21.5, 21.5) == 21.5
+            assert await ear.order(Flag.STEP, -0.5, 21.0) == 21.0
+            assert await ear.order(Flag.SET, 99, 30.0) == 30.0
+            assert await ear.order(Flag.STEP, -99, 5.0) == 5.0
 
 
 async def test_it_continues_where_it_was(network: MakeNetwork, state: Path) -> None:
@@ -68,7 +67,7 @@ async def test_it_continues_where_it_was(network: MakeNetwork, state: Path) -> N
     async with on_bus(ListeningProgram("CC", house)) as console:
         ear = Ear(console)
         async with running(Setpoint("SP", house)):
-            await ear.order(Flag.SET, 17.5)
+            await ear.order(Flag.SET, 17.5, 17.5)
         assert json.loads((state / "setpoints" / "SP.json").read_text()) == {"value": 17.5}
         ear.values.clear()
         async with running(Setpoint("SP", house)):
@@ -81,7 +80,7 @@ async def test_an_integer_stays_one(network: MakeNetwork) -> None:
     async with on_bus(ListeningProgram("CC", house)) as console:
         ear = Ear(console)
         async with running(Setpoint("SP", house)):
-            value = await ear.order(Flag.SET, 6.7)
+            value = await ear.order(Flag.SET, 6.7, 7)
     assert value == 7
     assert isinstance(value, int)
 
@@ -95,7 +94,7 @@ async def test_what_is_no_value_or_not_allowed_changes_nothing(network: MakeNetw
             console.send_control(Flag.SET, "SP", float("nan"))
             console.send_control(Flag.SET, "SQ", 25)
             console.send_control(Flag.SET, "ZZ", 25)
-            assert await ear.order(Flag.SET, 22) == 22.0  # behind them, in order
+            assert await ear.order(Flag.SET, 22, 22.0) == 22.0  # behind them, in order
     assert forbidden.value == 20.0
 
 
@@ -150,7 +149,7 @@ async def test_a_full_disk_is_told_and_survived(
     async with on_bus(ListeningProgram("CC", house)) as console:
         ear = Ear(console)
         async with running(Setpoint("SP", house)):
-            assert await ear.order(Flag.SET, 22) == 22.0
+            assert await ear.order(Flag.SET, 22, 22.0) == 22.0
     assert "will not survive a restart" in caplog.text
 
 
@@ -170,13 +169,44 @@ async def test_a_dragged_slider_is_logged_where_it_begins_and_where_it_ends(
         ear = Ear(console)
         async with running(node):
             for number in range(10, 25):
-                await ear.order(Flag.SET, number)
+                await ear.order(Flag.SET, number, number)
             await node.on_timer(0)
             assert told() == ["CC sets 10"]
             now_s[0] += 11
             await node.on_timer(0)
             await node.on_timer(0)
     assert told() == ["CC sets 10", "CC sets 24"]
+
+
+async def test_many_values_at_once_cost_few_writes(
+    network: MakeNetwork, monkeypatch: pytest.MonkeyPatch, state: Path
+) -> None:
+    writes: list[float] = []
+
+    def counted(path: Path, value: float) -> None:
+        writes.append(value)
+        store(path, value)
+
+    monkeypatch.setattr("nodes.setpoint.store", counted)
+    house = network(entry(Sensor={"Default": 20}), CONSOLE)
+    node = Setpoint("SP", house)
+    async with on_bus(ListeningProgram("CC", house)) as console, running(node):
+        for number in range(200):
+            console.send_control(Flag.SET, "SP", 100 + number)
+        await until(lambda: node.value == 299)
+    assert len(writes) < 50
+    assert restore(state / "setpoints" / "SP.json") == 299
+
+
+@pytest.mark.parametrize("wanted", [1e308, -1e308, 1e10, float("inf")])
+async def test_an_absurd_value_is_refused(network: MakeNetwork, wanted: float) -> None:
+    house = network(entry(Sensor={"Default": 20}), CONSOLE)
+    async with on_bus(ListeningProgram("CC", house)) as console:
+        ear = Ear(console)
+        async with running(Setpoint("SP", house)):
+            console.send_control(Flag.SET, "SP", wanted)
+            assert await ear.order(Flag.STEP, 1, 21) == 21
+    assert set(ear.values) == {20, 21}
 
 
 @pytest.mark.parametrize(

@@ -262,7 +262,7 @@ class MeterLine:
         self._hand_on(events)
         if self._complaints and self.reader.groups - self._groups_at_complaint >= HEARD_GROUPS:
             self._complaints.clear()
-            self._log.info("the meter is heard again at %d baud", self.baud_rate)
+            self._log.info("the meter is heard at %d baud", self.baud_rate)
 
     def _complain(self, kind: str, text: str) -> None:
         """Log a trouble once, until the meter is heard again."""

@@ -1,4 +1,4 @@
-"""The file of the accounts: SQLite, for its owner alone."""
+"""The file of the accounts: SQLite, readable by its owner only."""
 
 import os
 import sqlite3
@@ -55,6 +55,9 @@ CREATE TABLE IF NOT EXISTS audit (
     address TEXT NOT NULL,
     what TEXT NOT NULL,
     answer TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS audit_programs (
+    id INTEGER PRIMARY KEY REFERENCES audit ON DELETE CASCADE
 ) STRICT;
 CREATE INDEX IF NOT EXISTS sessions_user ON sessions (user);
 CREATE INDEX IF NOT EXISTS tokens_user ON tokens (user);
@@ -117,8 +120,10 @@ def open_accounts(path: Path) -> sqlite3.Connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > _VERSION:
             raise AccountsError(f"the accounts in {path} are of a newer version of jph")
+        # Tables that came after version 0.1.0 are added to its files; it leaves them alone.
+        connection.executescript(_TABLES)
         if version < _VERSION:
-            connection.executescript(f"{_TABLES} PRAGMA user_version = {_VERSION};")
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
     except (OSError, sqlite3.Error) as error:
         raise AccountsError(f"the accounts in {path} cannot be used: {error}") from error
     return connection

@@ -1,6 +1,9 @@
 """Passwords: argon2id, in threads, a few at a time."""
 
 import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +18,8 @@ LONGEST: Final = 256
 """Characters; a password of megabytes would be work for the server."""
 AT_ONCE: Final = 2
 MOST_WAITING: Final = 16
+MOST_OF_ADDRESS: Final = 4
+"""Logins of one address that wait at a time; the rest of `MOST_WAITING` is for others."""
 _MEMORY_KIB: Final = 32 * 1024
 _PASSES: Final = 3
 
@@ -60,7 +65,7 @@ class Passwords:
 
     def __init__(self) -> None:
         self._room = asyncio.Semaphore(AT_ONCE)
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
     async def hash_of(self, password: str) -> str:
         """Return what is kept of a password, as the function of this name does."""
@@ -68,34 +73,25 @@ class Passwords:
         async with self._turn():
             return await asyncio.to_thread(hash_of, password)
 
-    async def matches(self, kept: str | None, password: str) -> bool:
-        """Compare, as the function of this name does."""
-        async with self._turn():
+    async def matches(self, kept: str | None, password: str, place: str = "") -> bool:
+        """Compare, as the function of this name does; `place` is where the login comes from."""
+        async with self._turn(place):
             return await asyncio.to_thread(matches, kept, password)
 
-    def _turn(self) -> "_Turn":
-        return _Turn(self)
-
-
-class _Turn:
-    """A place among the few."""
-
-    def __init__(self, passwords: Passwords) -> None:
-        self._of = passwords
-
-    async def __aenter__(self) -> None:
-        if self._of._waiting >= MOST_WAITING:
+    @contextlib.asynccontextmanager
+    async def _turn(self, place: str = "") -> AsyncIterator[None]:
+        """Wait for one of the few turns."""
+        too_many = self._waiting.total() >= MOST_WAITING
+        if too_many or (place and self._waiting[place] >= MOST_OF_ADDRESS):
             raise TooManyLogins("too many are logging in; try again soon")
-        self._of._waiting += 1
+        self._waiting[place] += 1
         try:
-            await self._of._room.acquire()
-        except BaseException:
-            self._of._waiting -= 1
-            raise
-
-    async def __aexit__(self, *_: object) -> None:
-        self._of._waiting -= 1
-        self._of._room.release()
+            async with self._room:
+                yield
+        finally:
+            self._waiting[place] -= 1
+            if not self._waiting[place]:
+                del self._waiting[place]
 
 
 @cache

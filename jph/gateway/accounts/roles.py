@@ -1,13 +1,18 @@
 """Roles, who is asking, and the guard that handlers put before themselves."""
 
+import time
 from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jph.errors import JphError
+from jph.gateway.accounts.confirmations import Confirmations
 
 if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
+
+
+PASSWORD_AGAIN: Final = "enter your password again"
 
 
 class Role(IntEnum):
@@ -83,11 +88,27 @@ def needs(role: Role) -> "Callable[[ASGIConnection[Any, Any, Any, Any], Any], No
     return guard
 
 
-def needs_login(connection: "ASGIConnection[Any, Any, Any, Any]", _: object) -> None:
-    """Let pass who has logged in with a password: what a token must not do.
+def needs_password(
+    confirmations: Confirmations, clock: Callable[[], float] = time.monotonic
+) -> "Callable[[ASGIConnection[Any, Any, Any, Any], Any], None]":
+    """Return a guard for changes of accounts: a session whose password was entered lately.
 
-    A token that has been found by somebody cannot make others that way.
+    A token cannot change accounts, and neither can a browser that was left logged in.
     """
+
+    def guard(connection: "ASGIConnection[Any, Any, Any, Any]", route: object) -> None:
+        from litestar.exceptions import PermissionDeniedException
+
+        needs_login(connection, route)
+        identity: Any = connection.scope.get("auth")
+        if not confirmations.is_recent(identity.session.id, clock()):
+            raise PermissionDeniedException(PASSWORD_AGAIN, headers={"x-needs": "password"})
+
+    return guard
+
+
+def needs_login(connection: "ASGIConnection[Any, Any, Any, Any]", _: object) -> None:
+    """Let a session pass, and no token: a token that leaked cannot make others."""
     from litestar.exceptions import NotAuthorizedException
 
     identity: Any = connection.scope.get("auth")

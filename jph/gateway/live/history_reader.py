@@ -1,8 +1,8 @@
-"""The gateway's one way to the history: few connections, a thread each, and patience with an end.
+"""Reads the history for pages: few connections, a thread each, every wait limited.
 
-A page never waits long for PostgreSQL: who asks while it is away is told at once, and one who asks
-later finds it back. Programs that ask for more at a time than there are connections wait in turn;
-beyond `MOST_WAITING` they are refused.
+While PostgreSQL is away, a request fails at once instead of waiting. Requests beyond the number of
+connections wait in turn, those of one address one after the other, so that one client does not take
+every connection. Beyond `MOST_WAITING` they are refused.
 """
 
 import asyncio
@@ -23,26 +23,39 @@ if TYPE_CHECKING:
 
 CONNECTIONS: Final = 2
 MOST_WAITING: Final = 32
+MOST_OF_ADDRESS: Final = 8
+"""Requests of one address that wait at a time."""
 MOST_STREAMS: Final = 2
-"""So many exports at a time, each with a connection of its own."""
+"""Exports at a time, each with a connection of its own."""
 PATIENCE_S: Final = 10.0
-"""After this time a question is given up, by PostgreSQL itself too."""
+"""Longest time of a question; PostgreSQL has the same limit."""
 AGAIN_S: Final = 1.0
-"""So long after a failed attempt to connect nobody else tries."""
+"""Pause after a failed attempt to connect."""
 
 T = TypeVar("T")
 Log = logging.Logger | logging.LoggerAdapter[Any]
+
+
+_TOO_MANY: Final = "too many ask for the history at once"
 
 
 class Busy(StoreError):
     """Too many questions are waiting."""
 
 
+class _Turn:
+    """The questions of one address."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.users = 0
+
+
 class HistoryReader:
-    """Asks PostgreSQL on behalf of pages. `network` returns the configuration of now.
+    """Reads PostgreSQL for pages. `network` returns the current configuration.
 
     Attributes:
-        away: whether the last attempt failed because PostgreSQL was not to be had.
+        away: whether the last attempt failed because PostgreSQL did not answer.
     """
 
     def __init__(
@@ -57,42 +70,60 @@ class HistoryReader:
         self._network = network
         self._log = log
         self._patience_s = patience_s
-        self._lines = [_Line(network, patience_s) for _ in range(connections)]
-        self._free: asyncio.LifoQueue[_Line] = asyncio.LifoQueue()
-        for line in self._lines:
-            self._free.put_nowait(line)
+        self._workers = [_Worker(network, patience_s) for _ in range(connections)]
+        self._free: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
+        for worker in self._workers:
+            self._free.put_nowait(worker)
         self._waiting = 0
+        self._turns: dict[str, _Turn] = {}
         self._streams = 0
         self._failed_s = -float("inf")
         self._trouble = ""
 
-    async def ask(self, question: "Callable[[connection], T]") -> T:
-        """Return what `question`, which blocks, finds out with a connection.
+    async def ask(self, question: "Callable[[connection], T]", place: str = "") -> T:
+        """Return the result of `question`, which blocks and gets a connection.
+
+        Of one `place`, the address of a client, one question is under way at a time.
 
         Raises:
             Busy: too many others wait.
             StoreError: PostgreSQL is away, refuses the question, or takes too long.
         """
+        if not place:
+            return await self._ask(question)
+        turn = self._turns.setdefault(place, _Turn())
+        if turn.users >= MOST_OF_ADDRESS:
+            raise Busy(_TOO_MANY)
+        turn.users += 1
+        try:
+            async with turn.lock:
+                return await self._ask(question)
+        finally:
+            turn.users -= 1
+            if not turn.users:
+                self._turns.pop(place, None)
+
+    async def _ask(self, question: "Callable[[connection], T]") -> T:
         self._refuse_early()
         if self._waiting >= MOST_WAITING:
-            raise Busy("too many ask for the history at once")
+            raise Busy(_TOO_MANY)
         self._waiting += 1
         try:
             async with asyncio.timeout(self._patience_s):
-                line = await self._free.get()
+                worker = await self._free.get()
         except TimeoutError as error:
-            raise Busy("too many ask for the history at once") from error
+            raise Busy(_TOO_MANY) from error
         finally:
             self._waiting -= 1
-        work = asyncio.ensure_future(line.worker.run(line.ask, question))
-        # Whoever gives up leaves the thread to its work, and the line is free when that is done.
-        work.add_done_callback(lambda _: self._free.put_nowait(line))
-        return await self._answer(line, work)
+        work = asyncio.ensure_future(worker.thread.run(worker.ask, question))
+        # A request that gives up leaves the thread to its work; the worker is free once that ends.
+        work.add_done_callback(lambda _: self._free.put_nowait(worker))
+        return await self._answer(worker, work)
 
     async def stream(
         self, pieces: "Callable[[connection], Iterator[bytes]]"
     ) -> AsyncIterator[bytes]:
-        """Yield what `pieces`, which blocks, makes of a connection of its own.
+        """Yield the results of `pieces`, which blocks and gets a connection of its own.
 
         Raises:
             Busy: there are too many streams already.
@@ -102,26 +133,26 @@ class HistoryReader:
         if self._streams >= MOST_STREAMS:
             raise Busy("too many exports at once")
         self._streams += 1
-        line = _Line(self._network, self._patience_s, autocommit=False)
+        worker = _Worker(self._network, self._patience_s, autocommit=False)
         try:
-            made = await self._answer(line, asyncio.ensure_future(line.worker.run(line.open)))
+            made = await self._answer(worker, asyncio.ensure_future(worker.thread.run(worker.open)))
             each = iter(pieces(made))
-            while (piece := await line.worker.run(next, each, None)) is not None:
+            while (piece := await worker.thread.run(next, each, None)) is not None:
                 yield piece
         finally:
             self._streams -= 1
-            line.close()
+            worker.close()
 
     def close(self) -> None:
-        """Close the connections, when what is under way is done."""
-        for line in self._lines:
-            line.close()
+        """Close the connections after the work under way."""
+        for worker in self._workers:
+            worker.close()
 
     def _refuse_early(self) -> None:
         if time.monotonic() - self._failed_s < AGAIN_S:
             raise StoreError(self._trouble)
 
-    async def _answer(self, line: "_Line", work: "asyncio.Future[T]") -> T:
+    async def _answer(self, worker: "_Worker", work: "asyncio.Future[T]") -> T:
         try:
             # Twice: PostgreSQL itself ends what takes too long, unless it does not answer at all.
             async with asyncio.timeout(2 * self._patience_s):
@@ -131,14 +162,14 @@ class HistoryReader:
             self._note("it does not answer")
             raise StoreError("PostgreSQL does not answer") from error
         except StoreError as error:
-            if line.connection is None:
+            if worker.connection is None:
                 self._note(str(error))
             raise
         self._note("")
         return answer
 
     def _note(self, trouble: str) -> None:
-        """Say once that PostgreSQL went away, and once that it is back."""
+        """Log once that PostgreSQL is away, and once that it is back."""
         if trouble and not self.away:
             self._log.warning("the history cannot be read, trying again: %s", trouble)
         elif self.away and not trouble:
@@ -148,13 +179,13 @@ class HistoryReader:
             self._failed_s, self._trouble = time.monotonic(), trouble
 
 
-class _Line:
+class _Worker:
     """One connection and the thread that uses it; `connection` is None while there is none."""
 
     def __init__(
         self, network: Callable[[], Network], patience_s: float, *, autocommit: bool = True
     ) -> None:
-        self.worker = Worker("jph history")
+        self.thread = Worker("jph history")
         self.connection: connection | None = None
         self._network = network
         self._of: Network | None = None
@@ -162,7 +193,7 @@ class _Line:
         self._autocommit = autocommit
 
     def ask(self, question: "Callable[[connection], T]") -> T:
-        """Ask; a connection that had ended unnoticed is made anew, once."""
+        """Ask; a connection that ended unnoticed is opened again, once."""
         kept = self.connection is not None and self._of is self._network()
         try:
             return question(self.open())
@@ -175,7 +206,7 @@ class _Line:
         return question(self.open())
 
     def open(self) -> "connection":
-        """Return the connection, of the configuration of now."""
+        """Return a connection for the current configuration."""
         network = self._network()
         if self.connection is not None and self._of is not network:
             self._end()
@@ -189,9 +220,9 @@ class _Line:
         return self.connection
 
     def close(self) -> None:
-        """End the thread, and the connection with it, after what it was given."""
-        self.worker.post(self._end)
-        self.worker.stop()
+        """End the thread and the connection after the work under way."""
+        self.thread.post(self._end)
+        self.thread.stop()
 
     def _end(self) -> None:
         if self.connection is not None:
@@ -201,6 +232,6 @@ class _Line:
 
 
 def _forget(work: "asyncio.Future[Any]") -> None:
-    """Take the answer that nobody waits for any more."""
+    """Take an answer that no request waits for any more."""
     if not work.cancelled():
         work.exception()

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from jph.gateway.live.board import Board
+from jph.gateway.view.unknown import unknown_of
 
 MERGE_S: Final = 0.04
 """A page is at most so far behind; nobody notices less than 0.1 s, and 100 browsers cost little."""
@@ -201,6 +202,7 @@ class Hub:
         return self._framed(version, content)
 
     def _framed(self, version: int, content: dict[str, object]) -> bytes:
+        content["unknown"] = unknown_of(self.board)
         head = f"id: {self.board.epoch}-{version}\nevent: board\ndata: ".encode()
         return head + msgspec.json.encode(content) + b"\n\n"
 

@@ -119,14 +119,14 @@ class Authentication:
         return Identity(PUBLIC if self.public else NOBODY, cookie)
 
 
-async def still_valid(accounts: Accounts, identity: Identity) -> bool:
-    """Whether a session or token has not ended; a request without a login stays valid."""
+async def still_valid(accounts: Accounts, identity: Identity, *, public: bool) -> bool:
+    """Whether a session or token has not ended; without either, whether any client may read."""
     now_ms = accounts.now_ms()
     if identity.session is not None:
         return await accounts.run(sessions.exists, identity.session.id, now_ms)
     if identity.token is not None:
         return await accounts.run(tokens.exists, identity.token.id, now_ms)
-    return True
+    return public
 
 
 def is_open(path: str, paths: Collection[str] = OPEN) -> bool:

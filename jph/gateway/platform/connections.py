@@ -10,6 +10,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from jph.gateway.accounts.throttle import place_of
+from jph.gateway.platform.forwarded import UNIX
 from jph.util.logs import Throttle
 
 HEAD_LIMIT_S: Final = 10.0
@@ -36,6 +37,8 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a client in."""
         super().connection_made(transport)
+        if self.client is None:
+            self.client = (UNIX, 0)
         self._wait_for_head()
         if len(self.connections) > MOST_CONNECTIONS:
             self._make_room()

@@ -1,13 +1,14 @@
-"""An HTTP server inside a loop that is somebody else's: it takes neither signals nor the log."""
+"""An HTTP server inside the loop of a node; it leaves signals and logging to the node."""
 
 import asyncio
 import contextlib
 import errno
 import logging
 import os
+import shutil
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -66,6 +67,34 @@ def listen(address: str, port: int) -> socket.socket:
             return listener
     except OSError as error:
         raise JphError(f"cannot listen on {address} port {port}: {_hint(error)}") from error
+
+
+def listen_unix(path: Path, group: str) -> socket.socket:
+    """Return a listening Unix socket for a reverse proxy; only `group` can connect to it.
+
+    Without a group only the user of this program can connect.
+
+    Raises:
+        JphError: the path or the group cannot be used.
+    """
+    try:
+        with contextlib.ExitStack() as undo:
+            listener = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            path.unlink(missing_ok=True)  # of a run that ended without tidying up
+            before = os.umask(0o177)
+            try:
+                listener.bind(str(path))
+            finally:
+                os.umask(before)
+            if group:
+                shutil.chown(path, group=group)
+                path.chmod(0o660)
+            listener.listen(_BACKLOG)
+            listener.setblocking(False)
+            undo.pop_all()
+            return listener
+    except (OSError, LookupError) as error:
+        raise JphError(f"cannot listen on Socket {path}: {error}") from error
 
 
 def _hint(error: OSError) -> str:
@@ -133,7 +162,7 @@ class Tls(NamedTuple):
 
 
 class WebServer:
-    """Serves one application on one socket from now on until `stop`.
+    """Serves one application on some sockets from now on until `stop`.
 
     `ended` is called with the error if it ends before that.
     """
@@ -141,7 +170,7 @@ class WebServer:
     def __init__(
         self,
         app: App,
-        listener: socket.socket,
+        listeners: Sequence[socket.socket],
         ended: Callable[[BaseException | None], None],
         log: logging.LoggerAdapter[logging.Logger],
         tls: Tls | None = None,
@@ -151,10 +180,12 @@ class WebServer:
         self._stamps = tls.stamps() if tls else []
         self._log = ServerLog(log)
         self._log.start()
-        self._listener = listener
+        self._listeners = listeners
         self._ended = ended
         # A task of its own: it must outlive the node's tasks to answer what is under way.
-        self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="web server")
+        self._task = asyncio.create_task(
+            self._server.serve(sockets=list(listeners)), name="web server"
+        )
         self._task.add_done_callback(self._finish)
 
     def renew(self) -> bool:
@@ -177,7 +208,8 @@ class WebServer:
         await asyncio.wait([self._task], timeout=_LAST_WORDS_S + 1)
 
     def _finish(self, task: "asyncio.Task[None]") -> None:
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         self._log.stop()
         error = None if task.cancelled() else task.exception()
         if not self._server.should_exit or error is not None:

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from jph.client.client import Client
 from jph.config.model import Network
+from jph.config.names import translated
 from jph.gateway.accounts.accounts import Accounts
 from jph.gateway.accounts.audit import Auditor
+from jph.gateway.accounts.confirmations import Confirmations
 from jph.gateway.live.gap_reader import HoleReader
 from jph.gateway.live.history_reader import HistoryReader
 from jph.gateway.live.senses import Senses
 from jph.gateway.live.stream import Hub
+from jph.gateway.platform import language
 from jph.gateway.platform.shell import Shell, WebRequest, address_of
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
@@ -31,7 +34,9 @@ class Services:
         network: returns the current configuration; a reload changes it.
         shell: makes pages.
         accounts: users, sessions, tokens, saved graphs.
-        auditor: keeps who told the house what.
+        auditor: keeps the audit of commands.
+        confirmations: sessions in which the password was entered lately.
+        public: whether any client may read without a login.
     """
 
     hub: Hub
@@ -44,7 +49,19 @@ class Services:
     shell: Shell
     accounts: Accounts
     auditor: Auditor
+    confirmations: Confirmations
+    public: Callable[[], bool]
+
+    def called(self, request: WebRequest) -> Callable[[str], str]:
+        """Return what translates names of the config into the language of a request."""
+        code, translations = language.of(request).code, self.network().translations
+        return lambda name: translated(name, code, translations)
 
     def audit(self, request: WebRequest, what: str, answer: str) -> None:
-        """Keep that who asks has commanded `what` and was answered `answer`. Does not wait."""
-        self.auditor.note(request.user.name or "-", address_of(request), what, answer)
+        """Note a command and its answer. Does not wait."""
+        token = request.auth.token
+        who = request.user.name or "-"
+        if token is not None:
+            who = f"{who} (token {token.name})"
+        of_program = token is not None or not request.user.known
+        self.auditor.note(who, address_of(request), what, answer, of_program=of_program)

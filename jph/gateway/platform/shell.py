@@ -1,6 +1,7 @@
 """Renders pages: frame, language, theme, current user."""
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
@@ -11,6 +12,7 @@ from litestar.datastructures import Cookie
 from markupsafe import Markup
 
 from jph.config.model import Network
+from jph.config.names import translated
 from jph.gateway.accounts.roles import Role, User
 from jph.gateway.platform import language
 from jph.gateway.platform.assets import Assets
@@ -81,6 +83,8 @@ class Shell:
             "nav": self._nav(request.user),
             "words": _for_script(spoken.words_of(page)),
             "base": base,
+            "called": lambda name: translated(name, spoken.code, self._network().translations),
+            "now": time.time_ns() // 1_000_000,
             "static": lambda name: base + self.assets.url(name),
         }
         text = self._templates.get_template(template).render({**frame, **context})

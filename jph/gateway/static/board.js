@@ -3,6 +3,7 @@
 import { at, mark, put, write } from "./dom.js";
 import { decimal, span } from "./figures.js";
 import { follow } from "./live.js";
+import { isUnknown, showUnknown } from "./unknown.js";
 import { t } from "./words.js";
 
 export const STATES = {
@@ -51,6 +52,8 @@ export function watch(changed = () => {}) {
       }
       const news = Object.entries(board.rows).filter(([code, row]) => take(code, row));
       if (at("cache")) at("cache").hidden = board.summary.redis;
+      const other = showUnknown(board.unknown ?? []);
+      if (other) for (const [code, row] of rows) for (const element of places.get(code) ?? []) paint(element, row);
       tick();
       changed(news.map(([code]) => code), board);
     },
@@ -99,17 +102,19 @@ function tick() {
 export function paint(element, row) {
   for (const name of ["state", "order", "level", "quality"]) mark(element, name, row[name]);
   element.toggleAttribute("data-shed", row.shed === true);
-  const [value, unit] = worded(row);
+  const unsure = element.hasAttribute("data-now") && (row.state !== "alive" || isUnknown(element.dataset.code));
+  element.toggleAttribute("data-unknown", unsure);
+  const [value, unit] = unsure ? ["?", ""] : worded(row);
   part(element, "value", value);
   part(element, "unit", unit);
   part(element, "order", ORDERS[row.order] ?? "–");
-  part(element, "quality", DOUBTS[row.quality] ?? "");
+  part(element, "quality", unsure ? t("not known") : DOUBTS[row.quality] ?? "");
   part(element, "losses", row.losses ? String(row.losses) : "");
   part(element, "trip", trip(row));
   part(element, "host", row.host ?? "");
   part(element, "wire", row.wire === undefined ? "" : row.wire === 0 ? t("original") : String(row.wire));
   if (!element.hasAttribute("data-quiet")) part(element, "state", STATES[row.state]);
-  if (element.classList.contains("gauge")) gauge(element, row);
+  if (element.classList.contains("gauge")) gauge(element, unsure ? { ...row, number: undefined, value: "?", unit: "" } : row);
 }
 
 function gauge(element, row) {
@@ -120,9 +125,10 @@ function gauge(element, row) {
   const share = limit && number > 0 ? Math.min(number / (limit * SCALE), 1) : 0;
   const arc = element.querySelector('[data-part="arc"]');
   arc.setAttribute("stroke-dasharray", `${(100 * share).toFixed(1)} 100`);
-  if (number !== undefined) element.setAttribute("aria-valuenow", number);
-  if (limit) element.setAttribute("aria-valuemax", limit);
-  const words = `${value} ${unit}`;
+  if (number !== undefined) element.setAttribute("aria-valuenow", String(number));
+  else element.setAttribute("aria-valuenow", "0");
+  if (limit) element.setAttribute("aria-valuemax", String(limit));
+  const words = element.hasAttribute("data-unknown") ? t("not known") : `${value} ${unit}`;
   element.setAttribute("aria-valuetext", limit ? `${words} ${t("of {limit} A", { limit: most })}` : words);
 }
 

@@ -1,4 +1,5 @@
 // Cameras: each picture is asked for after the one before, so that a slow line skips, never lags.
+import { now } from "./clock.js";
 import { BASE, at, mark, put, write } from "./dom.js";
 import { t } from "./words.js";
 
@@ -60,7 +61,7 @@ function start(place) {
     if (canvas.width !== picture.width || canvas.height !== picture.height) Object.assign(canvas, { width: picture.width, height: picture.height });
     canvas.getContext("2d").drawImage(picture, 0, 0);
     picture.close();
-    put(part("when"), TIME.format(new Date()));
+    put(part("when"), TIME.format(now()));
     return Number(answer.headers.get("x-picture")) || 0;
   }
 }

@@ -1,6 +1,7 @@
 // The page of one codifier: live above, and what the history has of it.
 import { ask } from "./ask.js";
 import { worded } from "./board.js";
+import { now } from "./clock.js";
 import { BASE, at, make, put } from "./dom.js";
 import { figure, span } from "./figures.js";
 import { Graph } from "./graphs/graph.js";
@@ -64,7 +65,7 @@ function tick() {
 function heard(row) {
   const body = at("messages")?.querySelector("tbody");
   if (!body) return;
-  const when = Date.now() - (performance.now() - born);
+  const when = now() - (performance.now() - born);
   const value = worded(row).join(" ").trim();
   body.prepend(line(moment(when), [value, "right"], ["", "right"], row.quality ? t(row.quality) : ""));
   body.firstElementChild.className = "heard";
@@ -88,7 +89,7 @@ function fill(id, rows) {
 }
 
 function moment(ms) {
-  const today = new Date(ms).toDateString() === new Date().toDateString();
+  const today = new Date(ms).toDateString() === new Date(now()).toDateString();
   return today ? hourSecond(ms) : `${fullDay(ms)} ${hourSecond(ms)}`;
 }
 
@@ -121,7 +122,7 @@ async function statistics() {
 function shortened(end, every) {
   const start = end - SPANS[every];
   if (every === "day") return pointText(end, SPANS.day);
-  const day = new Date(start).toDateString() === new Date().toDateString() ? "" : `${fullDay(start)} `;
+  const day = new Date(start).toDateString() === new Date(now()).toDateString() ? "" : `${fullDay(start)} `;
   return `${day}${hourMinute(start)} – ${hourMinute(end)}`;
 }
 

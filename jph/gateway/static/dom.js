@@ -89,6 +89,31 @@ export function confirm(question, { explain = "", yes, no, danger = false }) {
   });
 }
 
+/**
+ * Asks for the password of the current user; null if the dialog is cancelled.
+ * @param {string} question
+ * @param {{yes: string, no: string}} words
+ * @returns {Promise<string | null>}
+ */
+export function askPassword(question, { yes, no }) {
+  const input = make("input", { type: "password", autocomplete: "current-password", required: true, maxLength: 256, "aria-label": question, autofocus: true });
+  const dialog = make(
+    "dialog",
+    { "aria-labelledby": "password-again" },
+    make("h2", { id: "password-again" }, question),
+    make("form.stack", { method: "dialog" }, input,
+      make("div.buttons", {}, make("button", { type: "button", onclick: () => dialog.close("no") }, no), make("button.strong", { value: "yes" }, yes))),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      resolve(dialog.returnValue === "yes" ? input.value : null);
+      dialog.remove();
+    });
+  });
+}
+
 // A button that shows and hides what it controls; a click elsewhere or Escape hides it.
 export function menu(button, sheet, show) {
   const open = (yes) => {

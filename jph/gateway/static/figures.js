@@ -1,5 +1,7 @@
 // Values as people read them: sensible digits, SI prefixes, units, and the decimal comma of French.
-// The same as jph/gateway/live/figures.py.
+// The same as jph/gateway/view/figures.py.
+
+import { now } from "./clock.js";
 
 const SPACE = "\u202f"; // the narrow space that separates thousands
 const MINUS = "\u2212";
@@ -66,6 +68,6 @@ export const ZONE = `zone=${encodeURIComponent(Intl.DateTimeFormat().resolvedOpt
 // The browser's local time of a moment (ms since 1970), with the day if it is not today.
 export function clock(ms) {
   const then = new Date(ms);
-  const day = then.toDateString() === new Date().toDateString() ? "" : `${DAY.format(then)} `;
+  const day = then.toDateString() === new Date(now()).toDateString() ? "" : `${DAY.format(then)} `;
   return day + CLOCK.format(then);
 }

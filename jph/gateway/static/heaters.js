@@ -2,6 +2,7 @@
 import { ask } from "./ask.js";
 import { ORDERS, rows, watch } from "./board.js";
 import { carry, nameOf, reason } from "./carries.js";
+import { now } from "./clock.js";
 import { at, make, put, toast, write } from "./dom.js";
 import { ZONE, clock } from "./figures.js";
 import { t } from "./words.js";
@@ -108,9 +109,9 @@ function lasts() {
   const form = at("give-form").elements;
   if (form.lasts.value !== "at") return Number(form.lasts.value);
   const [hours, minutes] = form.at.value.split(":").map(Number);
-  const end = new Date();
+  const end = new Date(now());
   end.setHours(hours, minutes, 0, 0);
-  const left = Math.round((end.getTime() - Date.now()) / 1000);
+  const left = Math.round((end.getTime() - now()) / 1000);
   return left > 0 ? left : left + DAY_S;
 }
 
@@ -121,7 +122,7 @@ function hint() {
   put(
     at("give-hint"),
     seconds
-      ? t("Until {time}; then the card itself goes back to what was ordered before, whatever happens here.", { time: clock(Date.now() + 1000 * seconds) })
+      ? t("Until {time}; then the card itself goes back to what was ordered before, whatever happens here.", { time: clock(now() + 1000 * seconds) })
       : t("It stays until the next order."),
   );
 }

@@ -5,6 +5,7 @@ import { carry, nameOf, reason } from "./carries.js";
 import { BASE, at, make, mark, put, write } from "./dom.js";
 import { ZONE, clock, kWh, span } from "./figures.js";
 import { relate } from "./history.js";
+import { isBlind } from "./unknown.js";
 import { t } from "./words.js";
 
 const EVERY_MS = 15_000; // sentences tell times, and what rows do not
@@ -113,7 +114,14 @@ function sentences(heater) {
 
 function phases() {
   for (const line of document.querySelectorAll(".left")) {
-    const seconds = rows.get(line.dataset.story)?.number;
+    const story = rows.get(line.dataset.story);
+    const gauge = line.closest(".phase").querySelector(".gauge");
+    if (story && (story.state !== "alive" || gauge?.hasAttribute("data-unknown"))) {
+      mark(line, "mood", "");
+      put(line, t("whether a trip is near is not known"));
+      continue;
+    }
+    const seconds = story?.number;
     const near = seconds !== undefined && seconds >= 0;
     mark(line, "mood", near ? "bad" : "");
     put(line, near ? t("the breaker opens in {time}", { time: span(seconds) }) : seconds === undefined ? "\u00a0" : t("no trip is near"));
@@ -126,7 +134,7 @@ function shedding() {
   const shed = [...document.querySelectorAll(".heater[data-shed]")].length;
   const over = [...document.querySelectorAll('.gauge[data-level="over"]')].length;
   const known = [...document.querySelectorAll(".heater")].some((item) => rows.get(item.dataset.code)?.shed !== undefined);
-  if (!known && !over) return write(line, t("What is shed is not known"));
+  if (isBlind("shedder") || (!known && !over)) return write(line, t("What is shed is not known"), "warn");
   let text = shed === 0 ? t("Nothing is shed") : shed === 1 ? t("1 heater off for the breaker") : t("{count} heaters off for the breaker", { count: shed });
   if (over) text += t("; a phase is above its limit");
   write(line, text, over ? "bad" : shed ? "warn" : "good");
@@ -138,7 +146,7 @@ function troubles() {
   const count = Object.keys(watched).length;
   const grave = bad.some((code) => ["dead", "silent"].includes(rows.get(code).state));
   const nodes = bad.length === 1 ? t("1 node of {count} needs a look", { count }) : t("{bad} nodes of {count} need a look", { bad: bad.length, count });
-  write(at("nodes"), bad.length ? nodes : t("All {count} nodes are alive", { count }), grave ? "bad" : bad.length ? "warn" : "good");
+  write(at("nodes"), bad.length ? nodes : t("All {count} nodes are alive", { count }), grave ? "bad" : bad.length ? "warn" : isBlind() ? "" : "good");
   const list = at("troubles");
   at("trouble").hidden = bad.length === 0;
   const same = [...list.children].map((item) => item.dataset.is).join();

@@ -6,6 +6,7 @@ import { decimal, quantity, span } from "./figures.js";
 import { t } from "./words.js";
 
 const controls = JSON.parse(at("controls").textContent); // codifier -> how it is set
+const halts = JSON.parse(at("halts").textContent); // what is not protected while a node is halted
 const lines = [...at("lines").children];
 const order = new Map(lines.map((line, index) => [line, index]));
 const RANK = { dead: 0, silent: 1, late: 2, halted: 3, alive: 4 };
@@ -134,10 +135,17 @@ function facts() {
 async function tell(command, name) {
   if (command === "halt" || command === "reload") {
     const question = t("{verb} {code}, {name}?", { verb: VERBS[command], code: about, name });
-    const yes = await confirm(question, { explain: EXPLAIN[command], yes: VERBS[command], no: t("Cancel"), danger: command === "halt" });
+    const explain = explained(command, halts.each[about]);
+    const yes = await confirm(question, { explain, yes: VERBS[command], no: t("Cancel"), danger: command === "halt" });
     if (!yes) return;
   }
   await answered(() => ask("POST", `/api/network/${encodeURIComponent(about)}/${command}`), (answer) => answer.answered);
+}
+
+// Explains a command; of a halt it names what is not protected until the node is started again.
+function explained(command, loss) {
+  if (command !== "halt" || !loss) return EXPLAIN[command];
+  return `${EXPLAIN.halt} ${t("Until then: {loss}.", { loss })}`;
 }
 
 // Shows what came of a question, unless the dialog is about something else by then.
@@ -219,7 +227,8 @@ function number(code, row, how) {
 async function everybody(command) {
   if (command !== "ping") {
     const question = t("{verb} all nodes?", { verb: VERBS[command] });
-    const yes = await confirm(question, { explain: EXPLAIN[command], yes: VERBS[command], no: t("Cancel"), danger: command === "halt" });
+    const explain = explained(command, halts.all);
+    const yes = await confirm(question, { explain, yes: VERBS[command], no: t("Cancel"), danger: command === "halt" });
     if (!yes) return;
   }
   put(at("everybody-title"), t("{verb}: all nodes", { verb: VERBS[command] }));

@@ -1,5 +1,6 @@
 // The pool: asked for every few seconds; the switch shows what the node answers, not what was hoped.
 import { ask } from "./ask.js";
+import { now } from "./clock.js";
 import { at, mark, put, toast, write } from "./dom.js";
 import { clock, figure, span } from "./figures.js";
 import { t } from "./words.js";
@@ -87,7 +88,7 @@ function next({ mode, running, ahead }) {
   if (mode === "off") return t("forced off until the switch says otherwise");
   if (!ahead) return t("done for today");
   if (running) return t("until {time}", { time: clock(ahead.end) });
-  return t("in {span}, at {time}", { span: span((ahead.start - Date.now()) / 1000), time: clock(ahead.start) });
+  return t("in {span}, at {time}", { span: span((ahead.start - now()) / 1000), time: clock(ahead.start) });
 }
 
 function timeline({ day, runs, ahead }, room) {
@@ -98,8 +99,8 @@ function timeline({ day, runs, ahead }, room) {
   picture.append(svg("rect", { class: "day", x: 0, y: 8, width, height: 26, rx: 7 }));
   if (ahead) picture.append(svg("rect", { class: "ahead", x: x(ahead.start), y: 8, width: Math.max(2, x(ahead.end) - x(ahead.start)), height: 26, rx: 5 }));
   for (const run of runs) picture.append(svg("rect", { class: "ran", x: x(run.start), y: 8, width: Math.max(2, x(run.end) - x(run.start)), height: 26, rx: 5 }));
-  const now = x(Date.now());
-  picture.append(svg("path", { class: "now", d: `M${now} 3V39` }));
+  const present = x(now());
+  picture.append(svg("path", { class: "now", d: `M${present} 3V39` }));
   const every = width < 500 ? 6 : 3;
   for (let hour = 0; hour <= 24; hour += every) {
     const at = (hour / 24) * width;

@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 
 from jph.gateway.accounts import sessions, tokens, users
 from jph.gateway.accounts.passwords import SHORTEST
-from jph.gateway.accounts.roles import GIVEN, Role, needs_login
+from jph.gateway.accounts.roles import GIVEN, Role, needs_login, needs_password
 from jph.gateway.accounts.sessions import Session
 from jph.gateway.accounts.throttle import LoginThrottle
 from jph.gateway.accounts.tokens import Token
@@ -130,7 +130,7 @@ def _tokens(services: Services) -> list[Any]:
     async def listed(request: WebRequest) -> list[TokenInfo]:
         return [_token(each) for each in await accounts.run(tokens.listed, request.user.id)]
 
-    @post("/api/tokens", guards=_OWN, summary="Make a token")
+    @post("/api/tokens", guards=[needs_password(services.confirmations)], summary="Make a token")
     async def make(request: WebRequest, data: JSONBody[NewToken]) -> TokenInfo:
         """The secret is in this answer only."""
         role, now_ms, session = Role.of(data.role), accounts.now_ms(), request.auth.session

@@ -67,10 +67,12 @@ def _api(services: Services) -> list[Any]:
     """Return the messages and the statistics of a codifier."""
 
     @get("/api/codifier/{codifier:str}/messages", summary="Its last messages")
-    async def messages(codifier: FromPath[str], last: Last = 50) -> list[Message]:
+    async def messages(
+        request: WebRequest, codifier: FromPath[str], last: Last = 50
+    ) -> list[Message]:
         """Return the last messages that are stored, newest first."""
         code = known(services, codifier)
-        found = await _asked(services, partial(latest_readings, codifier=code, most=last))
+        found = await _asked(services, request, partial(latest_readings, codifier=code, most=last))
         return [
             Message(*each[:4], "" if each.quality == 0 else _QUALITIES.get(each.quality, "?"))
             for each in found
@@ -78,6 +80,7 @@ def _api(services: Services) -> list[Any]:
 
     @get("/api/codifier/{codifier:str}/statistics", summary="Its last statistics")
     async def statistics(
+        request: WebRequest,
         codifier: FromPath[str],
         every: FromQuery[Literal["10min", "hour", "day"]] = "hour",
         last: Last = 24,
@@ -85,16 +88,16 @@ def _api(services: Services) -> list[Any]:
         """Return the last statistics that are computed, newest first."""
         code = known(services, codifier)
         question = partial(latest_buckets, codifier=code, level=Level(every), most=last)
-        found = await _asked(services, question)
+        found = await _asked(services, request, question)
         return [Bucket(each.timestamp_ms, *each.statistics) for each in found]
 
     return [messages, statistics]
 
 
-async def _asked(services: Services, question: Callable[[Any], T]) -> T:
+async def _asked(services: Services, request: WebRequest, question: Callable[[Any], T]) -> T:
     if not keeps_history(services.network()):
         raise HTTPException("this configuration has no history", status_code=404)
-    return await asked(services, question)
+    return await asked(services, request, question)
 
 
 _MOST_RELATED: Final = 40

@@ -3,15 +3,19 @@
 import asyncio
 from typing import Final
 
-from litestar.exceptions import HTTPException
+import msgspec
+from litestar.exceptions import HTTPException, PermissionDeniedException
 
 from jph.client.commands import TooManyWaiting
+from jph.gateway.accounts.roles import Role
 from jph.gateway.live.commands import FLAGS, Answer, answer_of
+from jph.gateway.live.safety import loss_of, losses_of_all
 from jph.gateway.platform import language
 from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import WebRequest
 from jph.gateway.subjects.sensors import known
 from jph.gateway.view import panels
+from jph.wire.codec import Flag
 
 BODY_LIMIT_S: Final = 10.0
 """How long the rest of a request may take to arrive."""
@@ -33,11 +37,16 @@ async def command(services: Services, request: WebRequest, codifier: str, flag: 
     if flag not in allowed:
         raise HTTPException(f"{codifier} takes no {FLAGS[flag]}", status_code=409)
     node, say = sensor.parent or codifier, language.of(request).say
+    loss = loss_of(sensor, say) if flag == Flag.HALT else ""
+    _check_halt(request, loss)
     try:
         heard = await services.client.commands.ask(codifier, flag, node)
     except TooManyWaiting as error:
         raise HTTPException("too many commands are waiting", status_code=429) from error
     answer = answer_of(codifier, heard, services.client.limits, say)
+    if loss and answer.answered:
+        text = say("{answer}; until it is started again: {loss}", answer=answer.text, loss=loss)
+        answer = msgspec.structs.replace(answer, text=text)
     services.audit(request, f"{FLAGS[flag]} {codifier}", answer.text)
     return answer
 
@@ -45,6 +54,7 @@ async def command(services: Services, request: WebRequest, codifier: str, flag: 
 async def command_all(services: Services, request: WebRequest, flag: str) -> list[Answer]:
     """Give every node that takes it a command of `FLAGS` and return the answer of each."""
     network = services.hub.board.network
+    _check_halt(request, losses_of_all(network) if flag == Flag.HALT else "")
     nodes = [s.codifier for s in network.nodes() if flag in panels.flags_of(s)]
     try:
         heard = await services.client.commands.ask_all(flag, nodes)
@@ -55,3 +65,9 @@ async def command_all(services: Services, request: WebRequest, flag: str) -> lis
     silent = " ".join(each.codifier for each in answers if not each.answered)
     services.audit(request, f"{FLAGS[flag]} all", f"no answer: {silent or 'none'}")
     return answers
+
+
+def _check_halt(request: WebRequest, loss: str) -> None:
+    """Let only admins halt what protects the house."""
+    if loss and request.user.role < Role.ADMIN:
+        raise PermissionDeniedException(f"halting this needs the role admin: {loss}")

@@ -13,6 +13,7 @@ from jph.gateway.live.traffic import Rates
 from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest
 from jph.gateway.view import panels
+from jph.gateway.view.unknown import HEADLINES, Unknown, unknown_of
 from jph.util.freshness import State
 
 Role = Literal["source", "actor", "store", "view", "console"]
@@ -65,6 +66,7 @@ class Picture(msgspec.Struct, frozen=True):
     `counting` is whether rates are known yet: they are counted only while somebody asks.
     """
 
+    unknown: list[Unknown]
     layout: str
     redis: bool
     counting: bool
@@ -97,6 +99,7 @@ def picture(board: Board, rates: Rates) -> Picture:
     known = frozenset(board.codifiers)
     every = [*rates.control.items(), *rates.data.items()]
     return Picture(
+        unknown=unknown_of(board),
         layout=board.layout,
         redis=board.cache_here,
         counting=rates.counting,
@@ -149,6 +152,7 @@ def _page(services: Services) -> list[Any]:
 
     @get("/diagram", include_in_schema=False, sync_to_thread=False)
     def diagram(request: WebRequest) -> Response[str]:
-        return services.shell.page(request, "diagram.html")
+        unknown = unknown_of(services.hub.board)
+        return services.shell.page(request, "diagram.html", unknown=unknown, headlines=HEADLINES)
 
     return [diagram]

@@ -19,6 +19,7 @@ from jph.gateway.platform.shell import Link, WebRequest
 from jph.gateway.platform.zones import Zone, zone_of
 from jph.gateway.subjects.house.web import HeaterNow, heaters_now
 from jph.gateway.view import panels
+from jph.gateway.view.unknown import HEADLINES, unknown_of
 from jph.heating.holds import LONGEST_S
 from jph.heating.orders import Order
 from jph.heating.targets import choose
@@ -79,7 +80,9 @@ def _api(services: Services) -> list[Any]:
     @get("/api/heaters", tags=["heaters"], sync_to_thread=False)
     def heaters(request: WebRequest, zone: Zone = "") -> list[HeaterNow]:
         """Tell of every heater: order, what its wire carries, shed or not, and why."""
-        return heaters_now(services.hub.board, language.of(request).say, zone_of(zone))
+        return heaters_now(
+            services.hub.board, language.of(request).say, zone_of(zone), services.called(request)
+        )
 
     @post("/api/heaters/orders", tags=["heaters"], status_code=200, guards=[needs(Role.OPERATOR)])
     async def order(request: WebRequest, data: JSONBody[GiveOrder]) -> OrderGiven:
@@ -125,6 +128,8 @@ def _page(services: Services) -> list[Any]:
             request,
             "heaters.html",
             board=board,
+            unknown=unknown_of(board),
+            headlines=HEADLINES,
             rooms=panels.heated_rooms_of(board),
             phases=[phase.number for phase in board.house.phases if phase.loads],
             orders=NOW_AND_ALWAYS,

@@ -19,9 +19,11 @@ from collector.history.stored import read_changes
 from collector.statistics.statistics import Statistic
 from jph.config.model import Network
 from jph.errors import StoreError
+from jph.gateway.accounts.throttle import place_of
 from jph.gateway.live.gaps import WHY, keeps_history
 from jph.gateway.live.history_reader import Busy
 from jph.gateway.platform.services import Services
+from jph.gateway.platform.shell import WebRequest, address_of
 from jph.gateway.view.figures import unit_of
 
 MOST_CODES: Final = 12
@@ -89,6 +91,7 @@ def handlers(services: Services) -> list[Any]:
 
     @get("/api/history", summary="Histories as columns")
     async def history(
+        request: WebRequest,
         codes: Codes,
         start: Start = None,
         end: End = None,
@@ -104,8 +107,8 @@ def handlers(services: Services) -> list[Any]:
         start_ms, end_ms = _between(start, end)
         wanted = Wanted(_codes(codes), start_ms, end_ms, points, every, statistic)
         zone = zone_of(network)
-        curves = await asked(services, partial(read_curves, wanted=wanted, zone=zone))
-        changes = await _changes(services, wanted, curves)
+        curves = await asked(services, request, partial(read_curves, wanted=wanted, zone=zone))
+        changes = await _changes(services, request, wanted, curves)
         found = [_series(curve, network, changes.get(curve.codifier, [])) for curve in curves]
         return Answer(start_ms, end_ms, now_ms(), statistic, found)
 
@@ -159,10 +162,10 @@ def _between(start: int | None, end: int | None) -> tuple[int, int]:
     return start_ms, end_ms
 
 
-async def asked(services: Services, question: Callable[[Any], T]) -> T:
-    """Return what the history answers; refuses with 503 if it does not."""
+async def asked(services: Services, request: WebRequest, question: Callable[[Any], T]) -> T:
+    """Return the answer of the history; refuses with 503 if there is none."""
     try:
-        return await services.history.ask(question)
+        return await services.history.ask(question, place_of(address_of(request)))
     except StoreError as error:
         _refuse(error)
 
@@ -174,7 +177,7 @@ def _refuse(error: StoreError) -> NoReturn:
 
 
 async def _changes(
-    services: Services, wanted: Wanted, curves: list[Curve]
+    services: Services, request: WebRequest, wanted: Wanted, curves: list[Curve]
 ) -> dict[str, list[tuple[int, str]]]:
     """Return the texts of codifiers without numbers, if the time is not too long to look."""
     silent = [curve.codifier for curve in curves if curve.times == "[]"]
@@ -187,7 +190,7 @@ async def _changes(
             code: read_changes(connection, Range(code, *between), _CHANGES_MOST) for code in silent
         }
 
-    return await asked(services, read)
+    return await asked(services, request, read)
 
 
 async def _begun(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -12,7 +12,8 @@ from litestar.params import JSONBody
 
 from jph.gateway.accounts import sessions, users
 from jph.gateway.accounts.passwords import LONGEST
-from jph.gateway.accounts.throttle import LoginThrottle
+from jph.gateway.accounts.roles import needs_login
+from jph.gateway.accounts.throttle import LoginThrottle, place_of
 from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import WebRequest, address_of, set_cookie
 
@@ -27,6 +28,12 @@ class Credentials(msgspec.Struct, frozen=True):
     """A name and a password."""
 
     name: Name
+    password: Password
+
+
+class PasswordAgain(msgspec.Struct, frozen=True):
+    """The password of the current user."""
+
     password: Password
 
 
@@ -56,7 +63,8 @@ def _api(services: Services) -> list[Any]:
         begun = await accounts.run(_begin, account, address_of(request), agent, accounts.now_ms())
         if begun is None:
             raise HTTPException(WRONG, status_code=401)
-        secret, _ = begun
+        secret, session = begun
+        services.confirmations.note(session.id, time.monotonic())
         answer = Response(Me(account.name, account.role.word))
         set_cookie(request, answer, secret, _MAX_AGE_S)
         return answer
@@ -71,11 +79,20 @@ def _api(services: Services) -> list[Any]:
         set_cookie(request, answer, "", 0)
         return answer
 
+    @post("/api/confirm", status_code=200, guards=[needs_login], summary="Enter the password again")
+    async def confirm(request: WebRequest, data: JSONBody[PasswordAgain]) -> Me:
+        """Allow changes of accounts in this session for five minutes."""
+        credentials = Credentials(request.user.name, data.password)
+        account = await _checked(services, throttle, request, credentials)
+        if account.id == request.user.id and request.auth.session is not None:
+            services.confirmations.note(request.auth.session.id, time.monotonic())
+        return Me(request.user.name, request.user.role.word)
+
     @get("/api/me", sync_to_thread=False, summary="Who I am")
     def me(request: WebRequest) -> Me:
         return Me(request.user.name, request.user.role.word)
 
-    return [login, logout, me]
+    return [login, logout, confirm, me]
 
 
 def _begin(
@@ -101,11 +118,13 @@ async def _checked(
         )
     account = await accounts.run(users.find, name)
     kept = account.password if account else None
-    if not await accounts.passwords.matches(kept, credentials.password) or account is None:
-        # A name that nobody has may be a password in the wrong field: it is kept nowhere.
-        services.audit(
-            request, f"login as {account.name if account else 'nobody known'}", "refused"
-        )
+    if (
+        not await accounts.passwords.matches(kept, credentials.password, place_of(address))
+        or account is None
+    ):
+        # An unknown name may be a password in the wrong field: it is stored nowhere.
+        who = account.name if account else "an unknown name"
+        services.audit(request, f"login as {who}", "refused")
         raise HTTPException(WRONG, status_code=401)
     throttle.right(address, name)
     services.audit(request, f"login as {account.name}", "done")

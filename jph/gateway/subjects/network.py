@@ -12,6 +12,7 @@ from jph.client import setting
 from jph.config.model import Sensor
 from jph.gateway.accounts.roles import Role, needs
 from jph.gateway.live.commands import FLAGS, Answer
+from jph.gateway.live.safety import loss_of, losses_of_all
 from jph.gateway.live.setting import Taken, taken
 from jph.gateway.platform import language
 from jph.gateway.platform.services import Services
@@ -162,6 +163,8 @@ def _page(services: Services) -> list[Any]:
             lines=panels.lines_of(board),
             controls={code: each for code, each in controls.items() if each},
             controls_plain={c: msgspec.to_builtins(each) for c, each in controls.items() if each},
+            losses={s.codifier: loss for s in sensors if (loss := loss_of(s, tongue.say))},
+            all_losses=losses_of_all(board.network, tongue.say),
             timeouts={s.codifier: s.timeout_warning for s in sensors},
             worded=lambda row: panels.worded(row, tongue.say, tongue.code),
         )

@@ -73,6 +73,7 @@ def _readings(services: Services) -> list[Any]:
 
     @get("/sensorts/{wanted:str}", summary="Time series of codifiers")
     async def series(
+        request: WebRequest,
         wanted: FromPath[str],
         start: Annotated[int | None, QueryParameter(name="from", ge=0, le=LAST_MS)] = None,
         end: Annotated[int | None, QueryParameter(name="to", ge=0, le=LAST_MS)] = None,
@@ -90,7 +91,9 @@ def _readings(services: Services) -> list[Any]:
             raise HTTPException("`from` must be before `to`", status_code=400)
         question = Wanted(codes, start_ms, end_ms, points)
         curves = await asked(
-            services, partial(read_curves, wanted=question, zone=zone_of(services.network()))
+            services,
+            request,
+            partial(read_curves, wanted=question, zone=zone_of(services.network())),
         )
         return [_target(curve.codifier, curve.times, curve.values) for curve in curves]
 

@@ -8,7 +8,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from jph.gateway.accounts import audit, sessions, users
 from jph.gateway.accounts.passwords import SHORTEST
-from jph.gateway.accounts.roles import GIVEN, Role, needs
+from jph.gateway.accounts.roles import GIVEN, Role, needs, needs_password
 from jph.gateway.accounts.users import Account
 from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import WebRequest
@@ -95,8 +95,9 @@ def _lists(services: Services) -> list[Any]:
 
 def _changes(services: Services) -> list[Any]:
     accounts = services.accounts
+    guards = [*_ADMIN, needs_password(services.confirmations)]
 
-    @post("/api/users", guards=_ADMIN, summary="Make an account")
+    @post("/api/users", guards=guards, summary="Make an account")
     async def add(request: WebRequest, data: JSONBody[NewUser]) -> UserInfo:
         role, name = Role.of(data.role), users.checked_name(data.name)
         kept = await accounts.passwords.hash_of(data.password)
@@ -104,7 +105,7 @@ def _changes(services: Services) -> list[Any]:
         services.audit(request, f"new user {account.name} as {role.word}", "done")
         return _info(account)
 
-    @patch("/api/users/{user_id:int}", guards=_ADMIN, summary="Change an account")
+    @patch("/api/users/{user_id:int}", guards=guards, summary="Change an account")
     async def change(
         request: WebRequest, user_id: FromPath[int], data: JSONBody[UserChange]
     ) -> UserInfo:
@@ -120,7 +121,7 @@ def _changes(services: Services) -> list[Any]:
             services.audit(request, f"new password of {account.name}", "done")
         return _info(await accounts.run(users.get, account.id))
 
-    @delete("/api/users/{user_id:int}", status_code=200, guards=_ADMIN, summary="Remove a user")
+    @delete("/api/users/{user_id:int}", status_code=200, guards=guards, summary="Remove a user")
     async def remove(request: WebRequest, user_id: FromPath[int]) -> Done:
         account = await accounts.run(users.get, bounded(user_id))
         await accounts.run(users.remove, account.id)
@@ -130,7 +131,7 @@ def _changes(services: Services) -> list[Any]:
     @delete(
         "/api/users/{user_id:int}/sessions",
         status_code=200,
-        guards=_ADMIN,
+        guards=guards,
         summary="End a user's sessions",
     )
     async def log_out(request: WebRequest, user_id: FromPath[int]) -> Done:

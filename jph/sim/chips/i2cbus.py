@@ -9,7 +9,7 @@ One request, one answer, in bytes:
 """
 
 import errno
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from jph.sim.chips.mcp23017 import Mcp23017
@@ -42,6 +42,16 @@ class I2cBus:
         self.silent: frozenset[int] = frozenset()
         """Addresses of chips that do not answer."""
         self._changed = changed
+
+    def snapshot(self) -> dict[str, list[int]]:
+        """Return the registers of all chips for JSON."""
+        return {str(address): chip.snapshot() for address, chip in self.chips.items()}
+
+    def resume(self, snapshot: Mapping[str, Sequence[int]]) -> None:
+        """Restore the registers of the chips that a snapshot holds."""
+        for address, values in snapshot.items():
+            if (chip := self.chips.get(int(address))) is not None:
+                chip.resume(values)
 
     def transfer(self, request: bytes) -> bytes:
         """Return the answer to a whole request."""

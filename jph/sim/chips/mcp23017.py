@@ -9,6 +9,7 @@ address depends on IOCON.BANK:
 Interrupts are not modelled: their registers only hold what is written.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -50,6 +51,19 @@ class Mcp23017:
     def outputs(self) -> tuple[int, int]:
         """Pins that the chip drives high on ports A and B; an input pin drives nothing."""
         return self._driven(PORT_A), self._driven(PORT_B)
+
+    def snapshot(self) -> list[int]:
+        """Return all registers, in the order of the chip."""
+        return list(self._values.values())
+
+    def resume(self, values: Sequence[int]) -> None:
+        """Restore all registers.
+
+        Raises:
+            ValueError: there are too few or too many.
+        """
+        restored = zip(self._values, [int(value) & 0xFF for value in values], strict=True)
+        self._values = dict(restored)
 
     def read(self, address: int, count: int = 1) -> bytes:
         """Return `count` bytes from a register address on."""

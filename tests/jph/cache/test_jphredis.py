@@ -3,7 +3,7 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from jph.config.model import Network
 from jph.config.stores import redis_socket
 from jph.errors import StoreError
 from jph.node.node import Node
+from jph.wire.codec import Quality, Reading
 from nodes.jphredis import JphRedis, RedisSettings
 from tests.stores_fixtures import short_directory
-from tests.support import LIMIT_S, running
+from tests.support import LIMIT_S, running, until
 
 MakeNetwork = Callable[..., Network]
 CACHE = {"Codifier": "R1", "Type": "jphRedis", "SensorInterval": 0.05}
@@ -91,6 +92,37 @@ async def test_a_flushed_redis_is_filled_again(network: MakeNetwork, redis_url: 
         with redis.Redis.from_url(redis_url) as client:
             client.flushall()
         await shown(redis_url, "TI", Value="1")
+
+
+class Listener(Node):
+    """A node that keeps the qualities of R1's readings."""
+
+    hears_itself = False
+
+    async def open(self) -> None:
+        self.qualities: list[Quality] = []
+
+    def on_data(self, readings: Sequence[Reading]) -> None:
+        heard = [each for each in readings if each.source == "R1" and each.flag != "n"]
+        self.qualities += [each.quality for each in heard]
+
+
+async def test_a_redis_that_refuses_writes_is_reported_on_the_bus(
+    network: MakeNetwork, redis_url: str
+) -> None:
+    net = network({**CACHE, "SensorInterval": 60}, SOURCE, Redis={"URL": redis_url})
+    listener = Listener("TI", net)
+    with redis.Redis.from_url(redis_url) as client:
+        async with running(listener, JphRedis("R1", net)):
+            await until(lambda: Quality.GOOD in listener.qualities)
+            listener.qualities.clear()
+            try:
+                client.config_set("min-replicas-to-write", 1)  # it answers, but takes nothing
+                await until(lambda: listener.qualities)
+                assert listener.qualities == [Quality.STALE]
+            finally:
+                client.config_set("min-replicas-to-write", 0)
+            await until(lambda: listener.qualities[-1] == Quality.GOOD)
 
 
 @pytest.mark.parametrize("gently", [True, False])

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from jph.devices.mcp23017 import IODIRA, OLATA, OLATB, Mcp23017
+from jph.devices.mcp23017 import ATTEMPTS, GPIOA, IODIRA, OLATA, OLATB, Mcp23017
 from jph.errors import DeviceError
 
 
@@ -115,3 +115,56 @@ def test_after_a_failed_write_nothing_is_taken_for_granted(chip: Mcp23017, bus: 
 def test_close_closes_the_bus(chip: Mcp23017, bus: FakeBus) -> None:
     chip.close()
     assert bus.closed
+
+
+class DisturbedBus(FakeBus):
+    """A bus whose next transfers fail."""
+
+    failing = 0
+    number = errno.EREMOTEIO
+
+    def _check(self, address: int) -> None:
+        if self.failing:
+            self.failing -= 1
+            raise OSError(self.number, "disturbed")
+        super()._check(address)
+
+
+@pytest.mark.parametrize("failing", range(ATTEMPTS))
+def test_a_disturbed_transfer_is_repeated_at_once(failing: int) -> None:
+    bus = DisturbedBus()
+    chip = Mcp23017(bus, 0x21, 1)
+    chip.initialise((0, 0))
+    bus.failing = failing
+    assert chip.write((1, 0))
+    assert bus.registers[OLATA] == 1
+    bus.failing = failing
+    assert chip.read_back().latches == (1, 0)
+
+
+def test_a_chip_that_stays_away_is_given_up_after_a_few_attempts() -> None:
+    bus = DisturbedBus()
+    chip = Mcp23017(bus, 0x21, 1)
+    bus.failing = 100
+    with pytest.raises(DeviceError):
+        chip.read_back()
+    assert bus.failing == 100 - ATTEMPTS
+
+
+def test_a_time_out_is_not_repeated() -> None:
+    bus = DisturbedBus()
+    bus.failing, bus.number = 100, errno.ETIMEDOUT
+    with pytest.raises(DeviceError):
+        Mcp23017(bus, 0x21, 1).read_back()
+    assert bus.failing == 99
+
+
+def test_a_board_that_pulls_at_0_is_inverted_in_both_directions(bus: FakeBus) -> None:
+    chip = Mcp23017(bus, 0x21, 1, (0x0F, 0x80))
+    chip.initialise((0b0101, 0))
+    assert bus.registers[OLATA : OLATA + 2] == [0b1010, 0x80]
+    chip.write((0b0101, 0x80))
+    assert bus.registers[OLATA : OLATA + 2] == [0b1010, 0]
+    bus.registers[GPIOA : GPIOA + 2] = bus.registers[OLATA : OLATA + 2]
+    seen = chip.read_back()
+    assert seen.latches == seen.pins == chip.latches == (0b0101, 0x80)

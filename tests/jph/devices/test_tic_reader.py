@@ -237,3 +237,9 @@ def test_a_label_of_the_other_mode_is_never_a_new_one_of_this_mode(text: str) ->
     raw = text.encode()
     spoken = raw + b" " + bytes([checksum(raw)])
     assert decode(spoken) is Cause.LABEL
+
+
+def test_an_empty_frame_is_no_frame() -> None:
+    reader = FrameReader()
+    assert reader.feed(b"\x02\x03" * 50) == []
+    assert (reader.frames, reader.groups) == (0, 0)

@@ -1,6 +1,7 @@
 """People with accounts, logged in without a password's work."""
 
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -24,13 +25,17 @@ async def add(gateway: Gateway, name: str, role: Role, kept: str = "no hash") ->
     return found or await accounts.run(users.add, name, role, kept, now_ms())
 
 
-async def session_of(gateway: Gateway, role: Role, name: str = "") -> str:
-    """Return the secret of a new session of somebody with a role."""
+async def session_of(
+    gateway: Gateway, role: Role, name: str = "", *, confirmed: bool = True
+) -> str:
+    """Return the secret of a new session of a user with a role; `confirmed` by the password."""
     assert gateway._accounts is not None
     account = await add(gateway, name or role.word, role)
-    secret, _ = await gateway._accounts.run(
+    secret, session = await gateway._accounts.run(
         sessions.begin, account.user, "127.0.0.1", "test", now_ms()
     )
+    if confirmed:
+        gateway.confirmations.note(session.id, time.monotonic())
     return secret
 
 

@@ -145,7 +145,7 @@ class TestCommands:
 
     async def test_halt_and_start(self, http: httpx.AsyncClient) -> None:
         halted = await http.post("/sensormsg/TI/H")
-        assert halted.json()["text"] == "TI says that it is halted"
+        assert halted.json()["text"].startswith("TI says that it is halted; until it is started")
         assert (await row_in(http, "TI"))["State"] == "halted"
         started = await http.post("/sensormsg/TI/S")
         assert started.json()["active"] is True

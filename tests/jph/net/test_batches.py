@@ -40,6 +40,9 @@ class Ear(Node, type="Ear"):
         super().__init__(*arguments)
         self.batches: list[Sequence[Reading]] = []
 
+    def on_announcement(self, announcement: Reading) -> None:
+        self.on_data([announcement])
+
     def on_data(self, readings: Sequence[Reading]) -> None:
         self.batches.append(readings)
 

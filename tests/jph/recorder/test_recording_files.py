@@ -47,7 +47,7 @@ def test_the_newest_is_known_by_its_number_and_the_oldest_go(tmp_path: Path) -> 
         9,
         2,
     ]
-    recording_files.prune(tmp_path, 2)
+    recording_files.prune(tmp_path, 2, 10**6)
     assert [recording_files.number(path) for path in recording_files.recordings(tmp_path)] == [
         10,
         9,
@@ -69,3 +69,16 @@ def test_a_line_cut_by_a_power_cut_stays_alone(tmp_path: Path) -> None:
     path.write_text('{"a": 1}\n{"b"', encoding="utf-8")
     recording_files.add_lines(path, ["{}\n"], most=5)
     assert path.read_text(encoding="utf-8") == '{"a": 1}\n{"b"\n{}\n'
+
+
+def test_recordings_are_bounded_by_bytes_too(tmp_path: Path) -> None:
+    for number in range(1, 7):
+        (tmp_path / f"{number:06d}-x-shed.rec").write_bytes(bytes(1000))
+    recording_files.prune(tmp_path, 20, 3500)
+    assert [recording_files.number(path) for path in recording_files.recordings(tmp_path)] == [
+        6,
+        5,
+        4,
+    ]
+    recording_files.prune(tmp_path, 20, 10)
+    assert [recording_files.number(path) for path in recording_files.recordings(tmp_path)] == [6]

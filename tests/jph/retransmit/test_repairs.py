@@ -46,6 +46,9 @@ class Keeper(Node, type="Keeper"):
         self.values: list[Any] = []
         self.given_up: list[Gap] = []
 
+    def on_announcement(self, announcement: Reading) -> None:
+        self.on_data([announcement])
+
     def on_data(self, readings: list[Reading]) -> None:
         self.kept.update((r.source, r.epoch, r.sequence) for r in readings)
         self.values += [r.value for r in readings if r.flag != "n"]

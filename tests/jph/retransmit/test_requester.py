@@ -375,7 +375,7 @@ def test_a_new_start_without_a_journal_is_not_asked_for_the_old_one() -> None:
     world = World(9)
     alone([reading(5, flag="n"), reading(8, timestamp_ms=9), reading(70, 8, "n")], world)
     asked = []
-    for _ in range(100):
+    for _ in range(1_000):
         world.now_s += 0.1
         asked += [ask.epoch for ask in world.requester.poll(world.now_s)]
     assert 7 not in asked
@@ -487,7 +487,7 @@ def test_checkpoints_of_a_start_that_is_over() -> None:
     world = World(15)
     alone([reading(70, 8, "n")], world)
     world.requester.resume([Checkpoint("AA", 7, 20, ((10, 3),), 99)], world.now_s)
-    world.run(5.0)
+    world.run(100.0)
     assert {ask.epoch for ask in world.asked} == {8}
     assert world.holes == [
         Gap("AA", 7, 10, 3, Cause.SOURCE_GONE, 0, 99),
@@ -608,3 +608,24 @@ def test_a_source_of_version_0_1_0_is_asked_in_its_form() -> None:
     assert all(ask.legacy for ask in asked)
     world.requester.take_report("AA", 7, ((6, 1), (8, 1)), HERE, world.now_s)
     assert [(gap.first, gap.count) for gap in world.requester.gaps()] == [(6, 1), (8, 1)]
+
+
+def test_two_programs_under_one_codifier_are_each_asked_at_their_own_address() -> None:
+    """Neither epoch ends while it is heard, however seldom, and none of its readings is lost."""
+    world = World(23)
+    one, two = HERE, ("192.0.2.2", 4)
+    asked: list[Any] = []
+    for step in range(20):
+        late = 4 <= step < 8  # of the first program, a few readings are lost
+        if not late:
+            first = reading(100 + step, epoch=7, flag="n" if not step else "i")
+            world.keep(world.requester.take([first], one, world.now_s))
+        other = reading(500 + step, epoch=8, flag="n" if not step else "i")
+        world.keep(world.requester.take([other], two, world.now_s + 0.1))
+        for _ in range(150):
+            world.now_s += 0.1
+            asked += world.requester.poll(world.now_s)
+    asked = [ask for ask in asked if ask.ranges and ask.ranges[0][1]]
+    assert asked
+    assert {(ask.epoch, ask.address) for ask in asked} == {(7, one)}
+    assert world.requester.gaps() == []

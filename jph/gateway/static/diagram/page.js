@@ -2,6 +2,7 @@
 import { ask } from "../ask.js";
 import { BASE, arrived, at, make, mark, put, write } from "../dom.js";
 import { figure } from "../figures.js";
+import { isBlind, showUnknown } from "../unknown.js";
 import { t } from "../words.js";
 import { Picture } from "./picture.js";
 
@@ -27,6 +28,7 @@ async function load() {
       return;
     }
     newest = found;
+    showUnknown(found.unknown);
     picture.draw(found);
     list(found.members);
     say(found);
@@ -46,11 +48,12 @@ function say({ members, strangers }) {
   const late = members.filter((each) => each.expected && each.state === "late");
   const names = (some) => some.map((each) => each.code).join(", ");
   const said = [
+    isBlind() ? t("not everything is known") : "",
     missing.length ? t("missing: {names}", { names: names(missing) }) : "",
     late.length ? t("late: {names}", { names: names(late) }) : "",
-    strangers > 0.01 ? t("somebody unknown sends {rate} messages/s", { rate: figure(strangers) }) : "",
+    strangers > 0.01 ? t("an unknown program sends {rate} messages/s", { rate: figure(strangers) }) : "",
   ].filter(Boolean);
-  write(at("said"), said.join("; ") || t("Everybody is there."), missing.length ? "bad" : said.length ? "warn" : "good");
+  write(at("said"), said.join("; ") || t("Every node is there."), missing.length || isBlind() ? "bad" : said.length ? "warn" : "good");
 }
 
 function list(members) {

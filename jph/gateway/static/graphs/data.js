@@ -42,7 +42,6 @@ export class Data {
     try {
       const answer = await ask("GET", address(wanted));
       if (mine !== this.asked) return false;
-      this.at = Date.now();
       const length = wanted.to - wanted.from;
       for (const series of answer.series) this.take(series, answer, { ...wanted, length }, fresh);
       this.say("");

@@ -1,5 +1,6 @@
 // What fingers, mouse and keys do to the time that is seen. Everything ends in `move(from, to)`,
 // at most once a frame, and `settle()` when it is over for a moment.
+import { now } from "../clock.js";
 import { LONGEST, SHORTEST } from "./state.js";
 
 const SETTLE_MS = 180;
@@ -137,6 +138,6 @@ export class Gestures {
 
 function bounded(from, to) {
   const length = Math.min(LONGEST, Math.max(SHORTEST, to - from));
-  const start = Math.max(0, Math.min(from, Date.now() + LONGEST - length));
+  const start = Math.max(0, Math.min(from, now() + LONGEST - length));
   return [start, start + length];
 }

@@ -1,5 +1,6 @@
 // A graph: panels, what is under the pointer, and the legend, for a state (see state.js). It has
 // histories loaded as they are needed, goes on with the time, and says what it is changed to.
+import { now } from "../clock.js";
 import { make, put } from "../dom.js";
 import { t } from "../words.js";
 import { Data, levelWord } from "./data.js";
@@ -28,7 +29,6 @@ export class Graph {
     this.height = height;
     this.sync = `graph ${++made}`;
     this.plots = [];
-    this.offset = 0; // of the gateway's clock to the browser's, ms
     const told = { changed: () => this.arrived(), say: (text) => this.trouble(text) };
     this.data = new Data(told);
     this.past = new Data(told);
@@ -71,7 +71,7 @@ export class Graph {
   }
 
   now() {
-    return Date.now() + this.offset;
+    return now();
   }
 
   // How many points a line may have: between one and two for each pixel it is wide.
@@ -91,8 +91,6 @@ export class Graph {
   }
 
   arrived() {
-    const known = [...this.data.curves.values()][0];
-    if (known) this.offset = known.now - this.data.at;
     this.bind();
     this.refresh();
     const levels = [...new Set(this.lines.filter((line) => line.curve && !line.dashed).map((line) => levelWord(line.curve)))];

@@ -1,4 +1,5 @@
 // The page of graphs: the controls, the address, and the stream around one graph.
+import { now } from "../clock.js";
 import { BASE, at, make, menu, put, toast } from "../dom.js";
 import { follow } from "../live.js";
 import { t } from "../words.js";
@@ -42,7 +43,7 @@ function write(state, anew) {
 
 // Says in the controls what is shown.
 function told(state) {
-  tellTime(state, graph.view ?? resolve(state, Date.now()));
+  tellTime(state, graph.view ?? resolve(state, now()));
   at("every").value = state.every;
   at("show").value = state.show;
   at("against").value = state.against;

@@ -23,6 +23,7 @@ from jph.gateway.platform.zones import Zone, zone_of
 from jph.gateway.subjects.house.today import Glance, read_end, read_today
 from jph.gateway.view import panels
 from jph.gateway.view.figures import decimal
+from jph.gateway.view.unknown import HEADLINES, Unknown, unknown_of
 from jph.heating.explain import explain, explain_phase, why_shed
 from jph.heating.facts import Evidence, PhaseFacts
 from jph.heating.orders import Order
@@ -76,8 +77,12 @@ class PhaseNow(msgspec.Struct, frozen=True):
 
 
 class HouseNow(msgspec.Struct, frozen=True):
-    """The house; `history` is there, away, none (the config has none), or "" (not read yet)."""
+    """The house; `unknown` is what is not known, the worst first.
 
+    `history` is there, away, none (the config has none), or "" (not read yet).
+    """
+
+    unknown: list[Unknown]
     phases: list[PhaseNow]
     heaters: list[HeaterNow]
     history: str
@@ -102,8 +107,9 @@ def _api(services: Services) -> list[Any]:
         evidence = board.evidence
         numbers = sorted({p.number for p in board.house.phases}) if evidence else []
         return HouseNow(
+            unknown=unknown_of(board),
             phases=[_phase(evidence.phase(n, now_s), say) for n in numbers] if evidence else [],
-            heaters=heaters_now(board, say, zone_of(zone)),
+            heaters=heaters_now(board, say, zone_of(zone), services.called(request)),
             history=glances.state,
             glance=glances.glance,
         )
@@ -111,27 +117,35 @@ def _api(services: Services) -> list[Any]:
     return [house]
 
 
-def heaters_now(board: Board, say: Say, zone: tzinfo | None = None) -> list[HeaterNow]:
+def heaters_now(
+    board: Board, say: Say, zone: tzinfo | None = None, called: Callable[[str], str] | None = None
+) -> list[HeaterNow]:
     """Return what is known of every heater; times of day in sentences are those of `zone`."""
     evidence = board.evidence
     if evidence is None:
         return []
-    names = {s.codifier: s.short_name or s.name for s in board.network.sensors}
+    called = called or str
+    names = {s.codifier: called(s.short_name or s.name) for s in board.network.sensors}
     return [
-        _heater(evidence, heater, names, say, zone)
+        _heater(evidence, heater, names, say, zone, called)
         for heater in board.house.wiring.heaters.values()
     ]
 
 
 def _heater(
-    evidence: Evidence, heater: Load, names: dict[str, str], say: Say, zone: tzinfo | None
+    evidence: Evidence,
+    heater: Load,
+    names: dict[str, str],
+    say: Say,
+    zone: tzinfo | None,
+    called: Callable[[str], str],
 ) -> HeaterNow:
     at_ms = now_ms()
     facts = evidence.heater(heater.codifier, time.monotonic())
     return HeaterNow(
         codifier=heater.codifier,
-        room=heater.room,
-        name=heater.name,
+        room=called(heater.room),
+        name=called(heater.name),
         phase=heater.phase,
         card=heater.actuator.card,
         solid_state=heater.actuator.solid_state,
@@ -237,7 +251,11 @@ def _context(hub: Hub, tongue: Language) -> dict[str, Any]:
     in_rooms = [heater for room in board.house.rooms for heater in room.heaters]
     placed = {heater.codifier for heater in in_rooms}
     homeless = [h for h in board.house.wiring.heaters.values() if h.codifier not in placed]
+    unknown = unknown_of(board)
     return {
+        "unknown": unknown,
+        "unknown_codes": {code for each in unknown for code in each.codes},
+        "headlines": HEADLINES,
         "board": board,
         "dials": panels.dials_of(board),
         "rooms": panels.rooms_of(board),

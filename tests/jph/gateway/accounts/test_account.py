@@ -1,13 +1,15 @@
 """One's own sessions, tokens and password, and the accounts that admins keep."""
 
-from collections.abc import Callable
+import re
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
 
 from jph.config.model import Network
-from jph.gateway.accounts import passwords, tokens, users
+from jph.gateway.accounts import audit, passwords, tokens, users
 from jph.gateway.accounts.audit import Auditor
+from jph.gateway.accounts.confirmations import Confirmations
 from jph.gateway.accounts.roles import Role
 from jph.gateway.node import Gateway
 from jph.node.node import now_ms
@@ -195,30 +197,44 @@ class TestUsers:
         assert answer.json()["error"]
 
 
-async def test_every_command_is_kept_with_who_and_what_came_of_it(
+async def test_every_command_is_kept_and_no_log_line_carries_it(
     http: httpx.AsyncClient, operator: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO"):
-        await operator.post("/sensormsg/TI/H")
+        await operator.post("/sensormsg/TI/S")
     first, *_ = (await http.get("/api/audit", params={"most": 5})).json()
-    assert (first["who"], first["address"], first["what"]) == ("operator", "127.0.0.1", "halt TI")
-    assert first["answer"] == "TI says that it is halted"
+    assert (first["who"], first["address"], first["what"]) == ("operator", "127.0.0.1", "start TI")
+    assert first["answer"] == "TI says that it is sending"
     assert abs(first["at"] - now_ms()) < 10_000
-    assert "operator from 127.0.0.1: halt TI: TI says that it is halted" in caplog.text
+    assert "start TI" not in caplog.text, "the log channel carries log lines to every listener"
     assert (await http.get("/api/audit", params={"before": first["id"]})).json() == []
     assert (await operator.get("/api/audit")).status_code == 403
 
 
-async def test_a_line_of_the_log_cannot_be_forged(
-    gateway: Gateway, http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+async def test_a_line_of_the_audit_cannot_be_forged(
+    gateway: Gateway, http: httpx.AsyncClient
 ) -> None:
     assert gateway._accounts is not None
-    auditor = Auditor(gateway._accounts, gateway.log)
-    with caplog.at_level("INFO"):
-        auditor.note("ann", "::1", "order x\nadmin: halt TI: done", "none")
-    assert "\nadmin: halt" not in caplog.text
+    auditor = Auditor(gateway._accounts)
+    auditor.note("ann", "::1", "order x\nadmin: halt TI: done", "1\u202f000 W")
     (line,) = [line for line in (await http.get("/api/audit")).json() if "halt" in line["what"]]
     assert line["what"] == "order x\\x0aadmin: halt TI: done"
+    assert line["answer"] == "1 000 W", "a narrow space is a space"
+
+
+async def test_programs_do_not_push_out_what_people_did(
+    gateway: Gateway, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "MOST_OF_PROGRAMS", 3)
+    monkeypatch.setattr(audit, "MOST_KEPT", 2)
+    assert gateway._accounts is not None
+    auditor = Auditor(gateway._accounts)
+    for number in range(3):
+        auditor.note("ann", "::1", f"by hand {number}", "done")
+    for number in range(9):
+        auditor.note("ann (token wall)", "::1", f"by token {number}", "done", of_program=True)
+    kept = [line["what"] for line in (await http.get("/api/audit")).json()]
+    assert kept == ["by token 8", "by token 7", "by token 6", "by hand 2", "by hand 1"]
 
 
 async def test_a_password_in_the_place_of_the_name_is_kept_nowhere(
@@ -260,3 +276,55 @@ async def test_a_change_is_made_whole_or_not_at_all(
     assert (await http.patch(f"/api/users/{ann.id}", json=change)).status_code == 409
     told = {each["name"]: each["role"] for each in (await http.get("/api/users")).json()}
     assert told["ann"] == "operator"
+
+
+class TestPasswordAgain:
+    @pytest.fixture
+    async def old(self, gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+        """Yield a client whose admin entered the password long ago."""
+        await people.add(gateway, "eve", Role.ADMIN, passwords.hash_of(people.PASSWORD))
+        secret = await people.session_of(gateway, Role.ADMIN, "eve", confirmed=False)
+        async with httpx.AsyncClient(
+            base_url=gateway.url,
+            timeout=LIMIT_S,
+            cookies={people.COOKIE: secret},
+            headers={"Origin": gateway.url},
+        ) as client:
+            yield client
+
+    async def test_an_old_session_enters_it_again(self, old: httpx.AsyncClient) -> None:
+        user = {"name": "bob", "role": "viewer", "password": "correct horse"}
+        refused = await old.post("/api/users", json=user)
+        assert refused.status_code == 403
+        assert refused.headers["x-needs"] == "password"
+        assert (await old.post("/api/confirm", json={"password": "wrong"})).status_code == 401
+        assert (await old.post("/api/users", json=user)).status_code == 403
+        confirmed = await old.post("/api/confirm", json={"password": people.PASSWORD})
+        assert confirmed.status_code == 200
+        assert (await old.post("/api/users", json=user)).status_code == 201
+
+    def test_it_lasts_five_minutes(self) -> None:
+        confirmations = Confirmations()
+        confirmations.note(7, 0.0)
+        assert confirmations.is_recent(7, 300.0)
+        assert not confirmations.is_recent(7, 301.0)
+        assert not confirmations.is_recent(8, 0.0)
+
+    async def test_no_token_changes_an_account(
+        self, gateway: Gateway, http: httpx.AsyncClient
+    ) -> None:
+        """Every operation of the description that changes accounts, with the token of an admin."""
+        made = await http.post("/api/tokens", json={"name": "test", "role": "admin"})
+        api = (await http.get("/api/openapi.json")).json()
+        tried = 0
+        for path, operations in api["paths"].items():
+            about = path.split("/")[2:3]
+            if about not in (["users"], ["password"], ["tokens"], ["sessions"], ["confirm"]):
+                continue
+            for method in operations.keys() - {"get"}:
+                answer = await bearer(
+                    gateway, made.json()["secret"], method.upper(), re.sub(r"\{\w+\}", "1", path)
+                )
+                assert answer.status_code in (401, 403), f"{method} {path}"
+                tried += 1
+        assert tried >= 9

@@ -44,8 +44,34 @@ async def test_streams_are_counted_and_a_lost_cache_is_told(
     redis.stop()
     await until(lambda: not board.cache_here)
     assert (await measures(visitor))["jph_cache_up"] == 0
-    health = (await visitor.get("/healthz")).json()
-    assert health == {"status": "ok", "redis": False, "clients": 0}
+    await until(lambda: any(each.part == "cache" for each in board.blind))
+    health = await visitor.get("/healthz")
+    assert health.status_code == 503
+    assert health.json()["status"] == "blind"
+    assert health.json()["redis"] is False
+    assert "cache" in health.json()["unknown"]
+    names = [name for name in await measures(visitor) if name.startswith("jph_unknown{")]
+    assert any('part="cache"' in name for name in names)
+
+
+async def test_a_house_is_well_only_while_it_is_seen(
+    gateway: Gateway, visitor: httpx.AsyncClient, redis: RedisProcess
+) -> None:
+    """Blind before the first readings, and again when the meter's are too old."""
+    assert gateway._hub is not None
+    board = gateway._hub.board
+    await until(lambda: any(each.part == "meter" for each in board.blind))
+    assert (await visitor.get("/healthz")).status_code == 503
+    for path in ("/", "/heaters", "/diagram"):
+        page = (await visitor.get(path)).text
+        assert page.index("What the house draws is not known") < page.index("</section>"), path
+    assert (await visitor.get("/api/house")).json()["unknown"][0]["part"] == "meter"
+    assert (await visitor.get("/api/diagram")).json()["unknown"][0]["part"] == "meter"
+    redis.write({code: reading(5) for code in ("I1", "I2")})
+    await until(lambda: not any(each.part == "meter" for each in board.blind))
+    assert "meter" not in (await visitor.get("/healthz")).json()["unknown"]
+    page = (await visitor.get("/")).text
+    assert "What the house draws is not known" not in page
 
 
 async def test_codes_that_are_none(visitor: httpx.AsyncClient) -> None:

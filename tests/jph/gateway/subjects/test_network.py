@@ -64,17 +64,17 @@ async def test_each_node_is_followed_by_its_elements(http: httpx.AsyncClient) ->
 
 
 async def test_all_are_asked_and_each_answers_for_itself(
-    operator: httpx.AsyncClient, meter: Plain
+    http: httpx.AsyncClient, meter: Plain
 ) -> None:
-    answers = (await operator.post("/api/network/ping")).json()
+    answers = (await http.post("/api/network/ping")).json()
     by_code = {each["codifier"]: each for each in answers}
     assert by_code["TI"]["answered"] is True
     assert by_code["P1"]["answered"] is False
     assert by_code["P1"]["text"] == "P1 did not answer within 2 s"
     assert "CC" not in by_code
-    await operator.post("/api/network/halt")
+    await http.post("/api/network/halt")
     assert meter.active is False
-    started = {e["codifier"]: e for e in (await operator.post("/api/network/start")).json()}
+    started = {e["codifier"]: e for e in (await http.post("/api/network/start")).json()}
     assert started["TI"]["text"] == "TI says that it is sending"
     assert meter.active is True
 
@@ -159,6 +159,20 @@ async def test_what_cannot_be_asked(
     answer = await operator.request(method, path, json=body)
     assert answer.status_code == status, answer.text
     assert answer.json()["error"]
+
+
+async def test_only_an_admin_halts_what_protects(
+    operator: httpx.AsyncClient, http: httpx.AsyncClient, meter: Plain
+) -> None:
+    for path in ("/api/network/TI/halt", "/api/network/halt", "/sensormsg/TI/H", "/sensormsg/@@/H"):
+        refused = await operator.post(path)
+        assert refused.status_code == 403, path
+        assert "no current is measured" in refused.json()["error"]
+    assert meter.active
+    assert (await operator.post("/api/network/SP/halt")).status_code == 200
+    answer = (await http.post("/api/network/TI/halt")).json()
+    assert "until it is started again: no current is measured" in answer["text"]
+    assert not meter.active
 
 
 async def test_who_may_only_look(viewer: httpx.AsyncClient, meter: Plain) -> None:
