@@ -152,7 +152,7 @@ async def test_what_a_killed_program_sent_comes_from_its_journal(
     config_file: Callable[..., Path], tmp_path: Path
 ) -> None:
     """The program is killed, and started again, while nobody listens to what it sent last."""
-    settings = {"ResendLog": {"FlushSeconds": 0.05}}
+    settings = {"Journal": {"FlushSeconds": 0.05}}
     path = config_file({**SOURCE, **settings, "SensorInterval": 0.01}, KEEPER)
     net = config.load(str(path))
     keeper = Keeper("KE", net)
@@ -184,7 +184,7 @@ async def test_what_a_killed_program_sent_comes_from_its_journal(
 
 async def test_a_life_that_nobody_heard_comes_from_the_journal(network: NetworkMaker) -> None:
     """The source starts and ends while the receiver is away; an element speaks only then."""
-    net = network({**SOURCE, "ResendLog": {"FlushSeconds": 0.05}}, KEEPER, *ELEMENTS)
+    net = network({**SOURCE, "Journal": {"FlushSeconds": 0.05}}, KEEPER, *ELEMENTS)
     keeper = Keeper("KE", net)
     async with running(keeper):
         first = Source("MO", net)
@@ -208,7 +208,7 @@ async def test_a_life_that_nobody_heard_comes_from_the_journal(network: NetworkM
 async def test_what_waits_for_the_journal_when_the_node_ends_is_written(
     network: NetworkMaker, tmp_path: Path
 ) -> None:
-    source = Source("MO", network({**SOURCE, "ResendLog": {"FlushSeconds": 0.02}}))
+    source = Source("MO", network({**SOURCE, "Journal": {"FlushSeconds": 0.02}}))
     done = threading.Event()
     async with running(source):
         source._sender._thread.submit(done.wait, LIMIT_S)
@@ -222,7 +222,7 @@ async def test_what_waits_for_the_journal_when_the_node_ends_is_written(
 
 
 async def test_a_receiver_that_knows_one_life_gets_the_others(network: NetworkMaker) -> None:
-    net = network({**SOURCE, "ResendLog": {"FlushSeconds": 0.05}}, KEEPER)
+    net = network({**SOURCE, "Journal": {"FlushSeconds": 0.05}}, KEEPER)
     lives = []
     for count in (30, 40, 50):
         source = Source("MO", net)
