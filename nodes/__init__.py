@@ -15,6 +15,7 @@ KINDS: Final = {
     "Pipe": "nodes.pipe:Pipe",
     "Pool": "nodes.pool:Pool",
     "Recorder": "nodes.recorder:Recorder",
+    "Schedule": "nodes.schedule:Schedule",
     "Setpoint": "nodes.setpoint:Setpoint",
     "Shedding": "nodes.shedding:Shedding",
     "Teleinfo": "nodes.teleinfo:Teleinfo",

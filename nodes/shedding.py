@@ -1,9 +1,9 @@
-"""Keep every phase under its limit: the meter's currents in, shed masks out."""
+"""Keeps every phase under its limit: takes the meter's currents, sends shed masks."""
 
 import asyncio
-import math
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -14,183 +14,180 @@ from jph.config.house.shedder import SheddingSettings
 from jph.config.model import state_dir
 from jph.errors import ConfigError, StoreError
 from jph.heating.orders import Order
-from jph.heating.shedding import Decision, Readings, Report, SheddingPolicy
+from jph.heating.shedding import Decision, Readings, SheddingPolicy
+from jph.heating.shedding.inputs import InputSorter
+from jph.heating.shedding.leadership import Leadership
+from jph.heating.shedding.memory import Memory, from_stored, to_stored
 from jph.heating.shedding.peaks import TOLERANCE
+from jph.heating.shedding.reasons import reasons_of
 from jph.heating.shedding.rules import rules_of
 from jph.node.node import Node, now_ms
 from jph.util import durable
 from jph.util.logs import Throttle
-from jph.wire.codec import Json, Quality, Reading
-
-TRUSTED: Final = frozenset({Quality.GOOD, Quality.ESTIMATED, Quality.SIMULATED})
+from jph.wire.codec import Json, Reading
 
 BEAT_S: Final = 0.25
-"""How often silence is looked for: the meter's, and that of a better shedder."""
+"""Interval of looking for silence: the meter's, and that of a better shedder."""
 
-LEADER_SILENCE_S: Final = 2.2
-"""A shedder that has said nothing for so long is taken over from; it speaks every second."""
+FROZEN_S: Final = 1.0
+"""A beat that is late by more than this means that the program stood still.  It first reads what
+waits in its sockets: the meter was not silent."""
 
-START_S: Final = 2.0
-"""Started together, the better shedder is the first to speak."""
+UNHEARD_S: Final = 8.0
+"""A phase without any current for this long after the start is reported."""
 
 EXPLAIN_INTERVALS: Final = 5
-NO_TRIP: Final = -1
-STGE_OVERRUN: Final = 1 << 7
+MEMORY_S: Final = 60.0
+"""Interval of writing what was learned: a kill loses a minute of it."""
 
 
 class Shedding(Node, type="Shedding", settings=SheddingSettings):
     """Publish one shed mask a phase, at once when it changes and each `SensorInterval`.
 
     A mask's bit i forces the phase's i-th heater (by codifier) off.  Under its own codifier the
-    node sends how many heaters are shed.  While a shedder of lower rank number speaks, this one
-    only watches, and keeps that one's masks as its own.  A meter that falls silent: first nothing
-    is restored, then room is made for what nobody sees, after `BlindAfter` only a declared share
-    of the limit stays switched on.
+    node sends how many heaters are shed.  While a shedder of lower rank is heard, this one only
+    watches, and takes over that one's masks.  While the meter is silent, first nothing is
+    restored, then headroom is made for what may be switched on unseen; after `BlindAfter` only a
+    declared share of the limit stays switched on.
     """
 
     settings: SheddingSettings
 
     async def open(self) -> None:
-        """Go on from the masks of the last run: what was shed then may have to stay so."""
+        """Go on from the masks and the memory of the last run."""
         self._throttle = Throttle()
         self._save = asyncio.Event()
-        self._path = state_dir() / "shedding" / f"{self.codifier}.json"
+        folder = state_dir() / "shedding"
+        self._path = folder / f"{self.codifier}.json"
+        self._memory_path = folder / f"{self.codifier}-learned.json"
         self._orders: dict[str, Order] = {}
-        self._told: dict[int, Mapping[str, object]] = {}
+        self._explained: dict[int, Mapping[str, object]] = {}
         self._beats = 0
-        self._set_up(self._stored_masks())
-        # Somebody else may be leading: listen before the first word, longer to who goes before.
-        patience_s = START_S if any(map(self._better, self._others)) else 0.0
-        self._heard_better_s = time.monotonic() + patience_s
-        self._leading = not self._others or self.settings.shadow
+        self._beats_to_skip = 0
+        self._opened_s = self._looked_s = self._kept_s = time.monotonic()
+        self._disk = asyncio.Lock()
+        self._set_up(self._stored_masks(), from_stored(self._load(self._memory_path, "learned")))
+        self._leadership = Leadership(
+            self.codifier, self.settings.rank, self._others, self._opened_s
+        )
+        self._leadership.leading |= self.settings.shadow
         self.spawn(self._keep_masks(), "masks")
         self.spawn(self._beat(), "beat")
 
+    async def close(self) -> None:
+        """Keep what was learned."""
+        await self._keep_memory()
+
     def on_reload(self) -> None:
-        """Start the policy anew with the masks in force; contradictory wiring is refused."""
+        """Go on with the masks in force and what was learned; contradictory wiring is refused."""
+        memory = self._policy.memory(time.monotonic(), now_ms())
         try:
-            self._set_up(self._masks)
+            self._set_up(self._masks, memory)
         except ConfigError as error:
             self.log.error("%s; the old wiring is kept", error)
+            return
+        self._leadership.set_others(self._others)
 
     def on_data(self, readings: Sequence[Reading]) -> None:
-        """Decide as soon as the meter speaks, and say so before anything else."""
+        """Decide as soon as a current arrives, and send the masks before anything else."""
         self._listen_to_others(readings)
-        if news := self._news(readings):
-            self._decide(news)
+        inputs = self._inputs.sort(readings)
+        self._orders.update(inputs.readings.orders)
+        for number, peak_va in inputs.peaks:
+            self._compare_peaks(number, peak_va)
+        for reading in inputs.implausible:
+            self._warn(
+                reading.source,
+                f"{reading.source} is {reading.value!r:.40}: no such current or limit, left out",
+            )
+        if not inputs.empty:
+            self._unheard -= inputs.readings.currents.keys()
+            self._decide(inputs.readings)
 
     async def on_timer(self, now_ms: int) -> None:
-        """Say every mask again, the cards count on it, and now and then why."""
-        self._decide(Readings())
+        """Send every mask again, the cards count on it, and now and then the reasons."""
+        if not self._stood_still():
+            self._decide(Readings())
         if self._leading:
             self._send(self._masks)
         self._beats += 1
         self._explain(every=self._beats % EXPLAIN_INTERVALS == 0)
 
-    def _set_up(self, masks: Mapping[int, int]) -> None:
-        house = wiring(self.network)
+    @property
+    def _leading(self) -> bool:
+        return self._leadership.leading
+
+    def _set_up(self, masks: Mapping[int, int], memory: Memory) -> None:
+        wires = wiring(self.network)
         phases = {phase.phase: phase for phase in self.settings.phases}
-        for phase in house.phases.keys() - phases.keys():
-            self.log.warning("nobody watches phase %d here, though it has heaters", phase)
-        self._wiring = house
+        for number in wires.phases.keys() - phases.keys():
+            self.log.warning("phase %d has heaters, but Phases does not protect it", number)
+        self._wiring = wires
+        self._inputs = InputSorter(self.settings, wires)
         self._codifiers = {number: phase.codifier for number, phase in phases.items()}
-        self._numbers = {codifier: number for number, codifier in self._codifiers.items()}
-        self._currents = {phase.current: number for number, phase in phases.items()}
-        self._warnings = {phase.warning: n for n, phase in phases.items() if phase.warning}
         self._explains = {n: phase.explain for n, phase in phases.items() if phase.explain}
-        self._peaks = {phase.peak: number for number, phase in phases.items() if phase.peak}
-        self._declared = {n: phase.limit for n, phase in phases.items() if phase.limit is not None}
+        self._unheard = set(phases)
         self._others = {
             shedder.codifier: shedder.rank
             for shedder in House(self.network).shedders
             if shedder.active and shedder.codifier != self.codifier
         }
-        self._policy = SheddingPolicy(house, phases, rules_of(self.settings))
+        self._policy = SheddingPolicy(wires, phases, rules_of(self.settings))
         now_s = time.monotonic()
         self._policy.adopt(now_s, masks)
-        start = Readings(limits=self._declared, orders=self._orders)
+        self._policy.recall(memory, now_s, now_ms())
+        start = Readings(limits=self._inputs.declared, orders=self._orders)
         self._masks = self._policy.step(now_s, start).masks
 
-    # Who decides
-
-    def _better(self, codifier: str) -> bool:
-        """Return whether another shedder goes before this one; between equals by codifier."""
-        rank = self._others.get(codifier)
-        mine = (self.settings.rank, self.codifier)
-        return isinstance(rank, int) and (rank, codifier) < mine
+    # Leadership
 
     def _listen_to_others(self, readings: Sequence[Reading]) -> None:
-        """Notice who leads; while this one does not, take its masks as they come."""
+        """Notice a better shedder; while it decides, take its masks as they come."""
         if not self._others or self.settings.shadow:
             return
         now_s = time.monotonic()
-        if any(self._better(r.source) for r in readings):
-            self._heard_better_s = now_s
-            if self._leading:
-                self._leading = False
-                self.log.info("a shedder of lower rank is back: it decides again")
+        if self._leadership.hear((r.source for r in readings), now_s):
+            self.log.info("a shedder of lower rank is back: it decides again")
         if self._leading:
             return
         masks = {
-            self._numbers[r.source]: mask
-            for r in readings
-            if r.source in self._numbers and (mask := mask_of(r.number)) is not None
+            number: mask_of(reading.number) for number, reading in self._inputs.others(readings)
         }
-        changed = {n: mask for n, mask in masks.items() if mask != self._masks[n]}
+        changed = {n: m for n, m in masks.items() if m is not None and m != self._masks[n]}
         if changed:
             self._policy.adopt(now_s, changed)
             self._masks = {**self._masks, **changed}
             self._save.set()
 
     async def _beat(self) -> None:
-        """Look for silence more often than readings are sent."""
+        """Look for silence more often than masks are sent."""
         while True:
             await asyncio.sleep(BEAT_S)
-            if not self.active:
+            late_s = time.monotonic() - self._looked_s - BEAT_S
+            self._looked_s += late_s + BEAT_S
+            self._beats_to_skip = max(0, self._beats_to_skip - 1)
+            if late_s > FROZEN_S:
+                self.log.warning("stood still for %.1f s: reading what waits first", late_s)
+                self._beats_to_skip = 1
+            if not self.active or self._beats_to_skip:
                 continue
-            silent_s = time.monotonic() - self._heard_better_s
-            if not self._leading and silent_s > LEADER_SILENCE_S:
-                self._leading = True
+            if self._leadership.look(time.monotonic()):
                 self.log.info("no other shedder is heard: this one decides from now on")
                 self._send(self._masks)
             self._decide(Readings())
+            self._report_unheard()
+            if time.monotonic() - self._kept_s > MEMORY_S:
+                await self._keep_memory()
+
+    def _stood_still(self) -> bool:
+        """Return whether the program was frozen a moment ago and has readings to take first."""
+        late_s = time.monotonic() - self._looked_s - BEAT_S
+        return self._beats_to_skip > 0 or late_s > FROZEN_S
 
     # The decision
 
-    def _news(self, readings: Sequence[Reading]) -> Readings | None:
-        """Sort readings by what they mean here; None if nothing does."""
-        currents: dict[int, float] = {}
-        warnings: dict[int, float] = {}
-        limits: dict[int, float] = {}
-        orders: dict[str, Order] = {}
-        overrun: bool | None = None
-        for reading in readings:
-            if reading.quality not in TRUSTED:
-                continue
-            source, number = reading.source, reading.number
-            if source == self.settings.status:
-                overrun = _overrun(reading.value)
-            elif number is None:
-                continue
-            elif source in self._currents:
-                currents[self._currents[source]] = number
-            elif source in self._warnings:
-                warnings[self._warnings[source]] = number
-            elif source in self._peaks:
-                self._compare_peaks(self._peaks[source], number)
-            elif source == self.settings.subscribed:
-                limits = self._limits(number)
-            elif source in self._wiring.heaters and number in tuple(Order):
-                orders[source] = Order(int(number))
-        self._orders.update(orders)
-        if not (currents or warnings or limits or orders or overrun is not None):
-            return None
-        return Readings(currents, limits, warnings, orders, overrun)
-
     def _compare_peaks(self, number: int, peak_va: float) -> None:
-        """Hold a day's currents and the trip model against the meter's own highest power."""
-        if not 0 <= peak_va < math.inf:
-            return
+        """Compare a day's currents and the trip model with the meter's own highest power."""
         off = self._policy.peak(number, peak_va)
         if off is None:
             return
@@ -203,14 +200,9 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
             text = "phase %d: the meter saw %.0f %% less than the trip model: is the limit right?"
             self.log.warning(text, number, -100 * off)
 
-    def _limits(self, subscribed_a: float) -> dict[int, float]:
-        if not 1 <= subscribed_a < 1000:
-            return {}
-        return {n: min(subscribed_a, self._declared.get(n, subscribed_a)) for n in self._codifiers}
-
     def _decide(self, news: Readings) -> None:
         if self.settings.shadow and news.currents:
-            # Nobody obeys: the heaters that would be off are taken out of what is measured.
+            # No card obeys: the heaters that would be off are subtracted from the currents.
             without = {n: max(0.0, a - self._policy.shed_a(n)) for n, a in news.currents.items()}
             news = news._replace(currents=without)
         decision = self._policy.step(time.monotonic(), news, decide=self._leading)
@@ -221,95 +213,87 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
                 self._send(changed)
             self._save.set()
             self._explain(every=False)
-        self._tell(decision)
+        self._log_decision(decision)
 
     def _send(self, masks: Mapping[int, int]) -> None:
         shed = sum(mask.bit_count() for mask in self._masks.values())
-        told = [] if self.settings.shadow else [(self._codifiers[n], m) for n, m in masks.items()]
-        self.send_many([*told, (self.codifier, shed)])
+        shadow = self.settings.shadow
+        batch = [] if shadow else [(self._codifiers[n], mask) for n, mask in masks.items()]
+        self.send_many([*batch, (self.codifier, shed)])
 
     def _explain(self, *, every: bool) -> None:
-        """Send per phase why it is as it is: all of them, or those whose sheds have changed."""
+        """Send the reasons of all phases, or of those whose sheds have changed."""
         if not self._leading or self.settings.shadow or not self._explains:
             return
         now_s, wall_ms = time.monotonic(), now_ms()
         reports = self._policy.report(now_s)
-        stories = []
+        batch = []
         for number, codifier in self._explains.items():
             shed = {code: held.since_s for code, held in reports[number].shed.items()}
-            if every or self._told.get(number) != shed:
-                self._told[number] = dict(shed)
-                story = _story(reports[number], wall_ms - now_s * 1000, self.settings.voltage)
-                stories.append((codifier, Json(msgspec.json.encode(story).decode())))
-        if stories:
-            self.send_many(stories)
+            if every or self._explained.get(number) != shed:
+                self._explained[number] = dict(shed)
+                start_ms = wall_ms - now_s * 1000
+                reasons = reasons_of(reports[number], start_ms, self.settings.voltage)
+                batch.append((codifier, Json(msgspec.json.encode(reasons).decode())))
+        if batch:
+            self.send_many(batch)
 
-    def _tell(self, decision: Decision) -> None:
+    def _log_decision(self, decision: Decision) -> None:
         for reason in decision.reasons:
             self.log.info("%s%s", "(shadow) " if self.settings.shadow else "", reason)
         for warning in decision.warnings:
             self.log.warning("%s", warning)
         for phase in decision.helpless:
-            if self._throttle.allow(phase, time.monotonic()):
-                self.log.warning("phase %d is over its limit with nothing left to shed", phase)
+            self._warn(phase, f"phase {phase} is over its limit with nothing left to shed")
+
+    def _report_unheard(self) -> None:
+        """Report the phases without a current since the start or the last reload."""
+        if self._unheard and time.monotonic() - self._opened_s > UNHEARD_S:
+            for phase in self.settings.phases:
+                if phase.phase in self._unheard:
+                    self._warn(
+                        f"unheard {phase.phase}",
+                        f"phase {phase.phase}: no current of {phase.current} was ever heard; "
+                        "is its Current right, and does its meter run?",
+                    )
+
+    def _warn(self, key: object, text: str) -> None:
+        if self._throttle.allow(key, time.monotonic()):
+            self.log.warning("%s", text)
 
     # What survives a restart
 
-    def _stored_masks(self) -> dict[int, int]:
+    def _load(self, path: Path, what: str) -> dict[str, object]:
         try:
-            stored = durable.load(self._path)
+            return durable.load(path)
         except StoreError as error:
-            aside = durable.set_aside(self._path)
-            self.log.error("%s; kept as %s, starting with nothing shed", error, aside.name)
+            aside = durable.set_aside(path)
+            self.log.error("%s; kept as %s, starting with nothing %s", error, aside.name, what)
             return {}
-        return {
-            phase.phase: mask
-            for phase in self.settings.phases
-            if isinstance(mask := stored.get(phase.codifier), int) and mask >= 0
-        }
+
+    def _stored_masks(self) -> dict[int, int]:
+        stored = self._load(self._path, "shed")
+        masks = {phase.phase: mask_of(stored.get(phase.codifier)) for phase in self.settings.phases}
+        return {number: mask for number, mask in masks.items() if mask is not None}
 
     async def _keep_masks(self) -> None:
-        """Write the masks down when they change, beside the decisions and never before them."""
+        """Write the masks when they change, after they were sent."""
         while True:
             await self._save.wait()
             self._save.clear()
             masks = {self._codifiers[phase]: mask for phase, mask in self._masks.items()}
-            try:
-                await asyncio.to_thread(durable.save, self._path, masks)
-            except StoreError as error:
-                if self._throttle.allow("store", time.monotonic()):
-                    self.log.error("a restart would forget what is shed: %s", error)
+            await self._store(self._path, masks, "what is shed")
+            await self._keep_memory()
 
+    async def _keep_memory(self) -> None:
+        """Write what was learned."""
+        self._kept_s = time.monotonic()
+        memory = self._policy.memory(self._kept_s, now_ms())
+        await self._store(self._memory_path, to_stored(memory), "what was learned")
 
-def _overrun(value: object) -> bool | None:
-    """Return bit 7 of the meter's status (STGE), given as a number or as its eight hex digits."""
-    try:
-        status = int(value, 16) if isinstance(value, str) else int(float(str(value)))
-    except (ValueError, OverflowError):
-        return None
-    return bool(status & STGE_OVERRUN)
-
-
-def _story(report: Report, start_ms: float, volts: float) -> dict[str, object]:
-    """Return a report as it travels; `start_ms` is the wall clock at monotonic zero."""
-    return {
-        "value": NO_TRIP if math.isinf(report.trip_s) else round(report.trip_s, 1),
-        "current": report.current_a,
-        "limit": report.limit_a,
-        "shed": {
-            codifier: {
-                "since_ms": round(start_ms + held.since_s * 1000),
-                "current": held.current_a,
-                "limit": held.limit_a,
-                "reason": held.cause,
-                "watts": _watts(report.amperes.get(codifier), volts),
-                "restore_s": round(held.restore_s),
-            }
-            for codifier, held in report.shed.items()
-        },
-        "watts": {code: _watts(amperes, volts) for code, amperes in report.amperes.items()},
-    }
-
-
-def _watts(amperes: float | None, volts: float) -> int | None:
-    return None if amperes is None else round(amperes * volts)
+    async def _store(self, path: Path, content: Mapping[str, object], what: str) -> None:
+        try:
+            async with self._disk:
+                await asyncio.to_thread(durable.save, path, content)
+        except StoreError as error:
+            self._warn(path.name, f"a restart would forget {what}: {error}")

@@ -73,6 +73,7 @@ class Node(Hooks):
         self._adopt(network)
         self._reload = reload
         self._reloading = asyncio.Lock()
+        self._reloads = 0
         self.active = self.entry.active or not self.halts
         self.log = node_logger(codifier, self.entry.type, network.logging)
         self.bus = self._make_bus()
@@ -157,13 +158,21 @@ class Node(Hooks):
         if isinstance(self._receiver, RequestingReceiver):
             self._receiver.resume(checkpoints)
 
+    @property
+    def requested(self) -> bool:
+        """Whether the readings that `on_data` gets now were requested, and so may be old."""
+        receiver = self._receiver
+        return isinstance(receiver, RequestingReceiver) and receiver.requested
+
     def count_as_alive(self) -> None:
         """Count what the node just did as its next keep-alive."""
         self._signalled = True
 
     def reload_config(self, asker: str) -> None:
         """Read the configuration again; a broken one is refused and the old one kept."""
-        if self._reload is not None:
+        # One reload is under way and one waits: it reads what is new for all later ones.
+        if self._reload is not None and self._reloads < _MOST_RELOADS:
+            self._reloads += 1
             self.spawn(self._take_config(self._reload, asker), "reload")
 
     def hears_data(self) -> bool:
@@ -427,23 +436,32 @@ class Node(Hooks):
 
     async def _take_config(self, reload: Reload, asker: str) -> None:
         """Take a new config and restart the channels, or keep the old one and log why."""
-        async with self._reloading:
-            before = self.config_time_ms
-            try:
-                self._adopt(await reload())
-            except Exception as error:  # whatever is wrong with it, the old one is good
-                self.log.error("%s asked to reload; keeping the old config: %s", asker, error)
-                return
-            self.config_time_ms = max(self.config_time_ms, before + 1)
-            self.log.info("config reloaded, as %s asked", asker)
-            old, self.bus = self.bus, self._make_bus()
-            self._listen()
-            await old.close()
-            self._announced = False
-            await self.bus.start(self._joined)
-            self._guarded(self.on_reload)
-            self._timer_due.set()
+        try:
+            async with self._reloading:
+                await self._reload_once(reload, asker)
+        finally:
+            self._reloads -= 1
 
+    async def _reload_once(self, reload: Reload, asker: str) -> None:
+        before = self.config_time_ms
+        try:
+            self._adopt(await reload())
+        except Exception as error:  # whatever is wrong with it, the old one is good
+            self.log.error("%s asked to reload; keeping the old config: %s", asker, error)
+            return
+        self.config_time_ms = max(self.config_time_ms, before + 1)
+        self.log.info("config reloaded, as %s asked", asker)
+        old, self.bus = self.bus, self._make_bus()
+        self._listen()
+        await old.close()
+        self._announced = False
+        await self.bus.start(self._joined)
+        self._guarded(self.on_reload)
+        self._timer_due.set()
+
+
+_MOST_RELOADS: Final = 2
+"""Reloads under way and waiting together."""
 
 _ACTIONS: Final[dict[str, Callable[[Node, Control], None]]] = {
     Flag.PING: Node._answer_ping,

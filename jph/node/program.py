@@ -17,6 +17,7 @@ from jph.node.node import Node
 from jph.util import logs
 from jph.util.backoff import Backoff
 from jph.util.secrets import scrub
+from jph.util.statedir import claim, private_files
 
 DEFAULT_CONFIG = "static/config.json"
 
@@ -42,6 +43,8 @@ def run(
     url = url or default_url()
     if not codifiers:
         raise ConfigError("which node? name its codifier, or set JPH_SENSOR")
+    private_files()
+    claim(config.state_dir())
     for kind in own:
         kinds.add(kind)
     fetched = last_good.fetch_at_start(url, _warn)
@@ -56,11 +59,6 @@ def run(
         nodes[0].log.warning("%s", reason)
     if fetched.copy_of:
         nodes[0].log.warning("%s", fetched.copy_of)
-    state = config.state_dir()
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise JphError(f"the state directory {state} cannot be used: {error}") from error
     asyncio.run(run_nodes(nodes, url if fetched.copy_of else None, fetched.document))
 
 

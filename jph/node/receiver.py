@@ -63,7 +63,7 @@ class Refusals:
 
         def refuse(error: DecodeError) -> None:
             self.counts[error.reason] += 1
-            if self._throttle.allow(sender, time.monotonic()):
+            if self._throttle.allow(sender[0], time.monotonic()):  # the host, whatever port
                 told = (*sender, error, self.tally())
                 self._log.warning("refused a datagram from %s port %s: %s (so far: %s)", *told)
 
@@ -194,6 +194,7 @@ class RequestingReceiver(Receiver):
 
     Attributes:
         asked: requests sent; asked_bytes: their size.
+        requested: whether the readings that are delivered now were requested.
     """
 
     def __init__(
@@ -210,6 +211,7 @@ class RequestingReceiver(Receiver):
         super().__init__(channel, deliver, refusals, log)
         self.asked = self.asked_bytes = 0
         self.requester = Requester(log_s)
+        self.requested = False
         self._codifier, self._epoch = codifier, epoch
         self._on_gaps = on_gaps
         self._overflowed = 0
@@ -282,7 +284,11 @@ class RequestingReceiver(Receiver):
             known = self.sequences.sources.get(reading.source)
             if known is not None and known.epoch == reading.epoch:
                 known.observe(reading.sequence, reading.epoch, announces=False)
-        self._hand_on(fresh, sender)
+        self.requested = True
+        try:
+            self._hand_on(fresh, sender)
+        finally:
+            self.requested = False
 
     def _take_legacy(self, message: LegacyMessage, sender: Address, now_s: float) -> None:
         self.requester.heard_from(sender, 0, now_s)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+import nodes.shedding
 from jph.config.model import Network, Sensor
 from jph.errors import ConfigError
 from jph.wire.codec import Quality
-from nodes import shedding
 from nodes.pilotcard import PilotCard
 from nodes.shedding import Shedding
 from tests.i2cserver import I2CServer
@@ -220,7 +220,7 @@ def pair(**more: Any) -> Network:
 
 
 async def test_a_second_shedder_takes_over_and_gives_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch, shedding)
+    clock = Clock(monkeypatch, nodes.shedding)
     network = pair(MinimumOff=60)
     probe = Probe("TI", network)
     async with living(probe, Shedding("SI", network)):
@@ -327,3 +327,87 @@ def test_settings_that_are_wrong(settings: dict[str, Any], expected: str) -> Non
     entry.sensor.update(settings)
     with pytest.raises(ConfigError, match=expected):
         Shedding("SH", network)
+
+
+async def test_reasons_and_times_survive_a_restart(state: Path) -> None:
+    network = pair()
+    probe = Probe("TI", network)
+    learned = state / "shedding" / "SH-learned.json"
+    async with living(probe):
+        async with living(Shedding("SH", network)):
+            await probe.until_heard("S1", 0)
+            probe.send(36, codifier="I1")
+            await probe.until(lambda: learned.exists() and "overrun" in learned.read_text())
+            await probe.until(lambda: "11" in reasons(probe))
+            before, kept = reasons(probe)["11"], learned.read_text()
+        learned.write_text(kept)  # a kill leaves what was written until then
+        probe.heard.clear()
+        async with living(Shedding("SH", network)):
+            await probe.until(lambda: "11" in reasons(probe))
+            after = reasons(probe)["11"]
+    assert (after["reason"], after["current"]) == (before["reason"], before["current"])
+    assert abs(after["since_ms"] - before["since_ms"]) < 100
+
+
+def reasons(probe: Probe) -> dict[str, Any]:
+    """Return the reasons of phase 1 that were sent last, by heater."""
+    sent = [r.value for r in probe.heard if r.source == "E1"]
+    return dict(json.loads(str(sent[-1]))["shed"]) if sent else {}
+
+
+async def test_a_current_that_cannot_flow_is_left_out(
+    network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    probe = Probe("TI", network)
+    node = Shedding("SH", network)
+    async with living(probe, node):
+        await probe.until_heard("S1", 0)
+        for value in (1e308, 5.6e18, 9876.0):
+            probe.send(value, codifier="I1")
+        probe.send(8.0, codifier="I1")
+        await probe.until(lambda: node._policy.report(0)[1].current_a == 8)
+        assert masks(probe, "S1") == [0]
+    assert "I1 is" in caplog.text
+    assert "no such current" in caplog.text
+
+
+async def test_a_phase_that_hears_no_current_is_reported(
+    network: Network, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(nodes.shedding, "UNHEARD_S", 0.1)
+    probe = Probe("TI", network)
+    node = Shedding("SH", network)
+    async with living(probe, node):
+        await probe.until_heard("S1", 0)
+        probe.send(8, codifier="I1")
+        await probe.until(lambda: "phase 2: no current of I2 was ever heard" in caplog.text)
+    assert "no current of I1" not in caplog.text.replace("phase 1: no current of I1", "", 1)
+
+
+async def test_a_shedder_that_stood_still_reads_before_it_decides(
+    network: Network, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock(monkeypatch, nodes.shedding)
+    probe = Probe("TI", network)
+    node = Shedding("SH", network)
+    looked: list[float] = []
+    async with living(probe, node):
+        await probe.until_heard("S1", 0)
+        for _ in range(6):  # the meter's pace is known
+            clock.now_s += 0.5
+            probe.send(28, codifier="I1")
+            await probe.until(lambda: node._policy._phases[1].seen.heard_s == clock.now_s)
+        decide = node._policy.step
+
+        def watched(now_s: float, *rest: Any, **more: Any) -> Any:
+            looked.append(node._policy._phases[1].seen.silent_s(now_s))
+            return decide(now_s, *rest, **more)
+
+        monkeypatch.setattr(node._policy, "step", watched)
+        clock.now_s += 400
+        probe.send(28, codifier="I1")
+        await probe.until(lambda: node._policy._phases[1].seen.heard_s == clock.now_s)
+        await probe.until(lambda: len(looked) > 4)
+    assert sum(silent_s > 300 for silent_s in looked) == 1  # the reading itself ends the silence
+    assert masks(probe, "S1") == [0]
+    assert "stood still" in caplog.text

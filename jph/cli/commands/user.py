@@ -72,7 +72,7 @@ def list_users(as_json: bool) -> None:
         echo_json([dict(zip(head, row, strict=True)) for row in rows])
         return
     if not rows:
-        click.echo("nobody can log in yet: control.py user add NAME makes the first admin")
+        click.echo("no account yet: control.py user add NAME makes the first admin")
     for line in table(head, [[str(cell) for cell in row] for row in rows], "sessions tokens"):
         click.echo(line)
 

@@ -22,6 +22,7 @@ from jph.config.model import state_dir
 from jph.config.stores import DATABASE, PORT, postgres_socket, redis_socket, socket_directory
 from jph.errors import StoreError
 from jph.util.durable import sync_folder
+from jph.util.statedir import claim, open_lock
 
 _MAX_LOG_BYTES: Final = 2**20
 _POLL_S: Final = 0.03
@@ -57,7 +58,8 @@ class Server:
         if self.pid is not None:
             raise StoreError(f"{self.name} runs already (process {self.pid})")
         try:
-            for directory in (self.state, self.log_path.parent, self.state / self.name):
+            claim(self.state)
+            for directory in (self.log_path.parent, self.state / self.name):
                 directory.mkdir(parents=True, exist_ok=True)
             private_directory(self.sockets)
             lock = await self._lock()
@@ -140,7 +142,7 @@ class Server:
     async def _lock(self) -> int:
         """Take the lock on the state; what remains of a killed server ends within moments."""
         path = self.state / f"{self.name}.lock"
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = open_lock(path)
         until = time.monotonic() + self.lock_limit_s
         while True:
             try:
@@ -217,6 +219,8 @@ class PostgresServer(Server):
         "port": str(PORT),
         "unix_socket_permissions": "0700",
         "max_connections": "20",
+        # a restore locks the partitions of many years at once
+        "max_locks_per_transaction": "512",
         "shared_buffers": "32MB",
         "max_wal_size": "256MB",
         "checkpoint_timeout": "15min",
@@ -257,6 +261,9 @@ class PostgresServer(Server):
         account = self._account()
         os.chown(self.home, account.pw_uid, account.pw_gid)
         self.home.chmod(0o700)
+        if account.pw_uid != os.geteuid():  # its group may pass through the state, no more
+            os.chown(self.state, -1, account.pw_gid)
+            self.state.chmod(0o710)
         self.socket.parent.mkdir(exist_ok=True)
         os.chown(self.socket.parent, account.pw_uid, account.pw_gid)
         self.socket.parent.chmod(0o700)
@@ -329,7 +336,7 @@ class PostgresServer(Server):
         account = self._account()
         guarded += ["--reuid", str(account.pw_uid), "--regid", str(account.pw_gid)]
         guarded += ["--clear-groups"]
-        if not (_open_to_all(self.home.parent) and _open_to_all(self.programs)):
+        if not (_open_to_all(self.state.parent) and _open_to_all(self.programs)):
             # no_setuid_fixup: else access(2), with which PostgreSQL looks for its own programs,
             # would leave the capability aside because the real user is not root
             capability = "+dac_override"

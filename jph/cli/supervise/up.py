@@ -25,6 +25,7 @@ from jph.config.model import Network, Sensor, state_dir
 from jph.errors import DuplicateInstance, JphError
 from jph.node import kinds
 from jph.util.secrets import scrub
+from jph.util.statedir import private_files
 from jph.wire.codec import Flag
 
 SETTLE_LIMIT_S: Final = 30.0
@@ -70,6 +71,7 @@ def up(app: App, follows: bool, takes_over: bool) -> None:
     if not parts:
         raise JphError("nothing in the config is for this machine to run")
     state = state_dir()
+    private_files()
     with state_lock(state):
         gateway = plan.gateway_of(parts)
         port = _claim_port(gateway) if gateway else None

@@ -134,7 +134,7 @@ async function gaps() {
   )));
 }
 
-// A codifier without numbers has its changes told instead of a graph.
+// A codifier without numbers has a list of changes instead of a graph.
 function changes() {
   const curve = graph.data.curves.get(code);
   if (!curve) return;

@@ -1,4 +1,4 @@
-// Everybody's accounts, and who commanded what.
+// All accounts and the audit.
 import { ask } from "./ask.js";
 import { arrived, at, confirm, make, toast } from "./dom.js";
 import { moment } from "./moment.js";

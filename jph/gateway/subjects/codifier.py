@@ -22,7 +22,7 @@ from jph.gateway.subjects.graphs import codifiers_of, orders_in
 from jph.gateway.subjects.history import asked
 from jph.gateway.subjects.sensors import known
 from jph.gateway.view import panels
-from jph.gateway.view.settings import entry_of
+from jph.gateway.view.settings import settings_of
 from jph.wire.codec import Quality
 
 MOST: Final = 200
@@ -126,7 +126,7 @@ def _page(services: Services) -> list[Any]:
             row=board.row(code),
             value=value,
             unit=unit,
-            settings=entry_of(sensor),
+            settings=settings_of(sensor),
             related=list(_related(board, sensor)),
             facts=facts,
             kept=keeps_history(board.network),

@@ -12,6 +12,8 @@ heaters could draw and do not, is set right each time, and believed the less for
 import math
 from typing import Final
 
+from jph.heating.shedding.memory import LearnedRoom
+
 SHARES: Final = (0.08, 0.2, 0.32, 0.44, 0.56, 0.68, 0.8, 0.92)
 FIRST_WEIGHTS: Final = (0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 0.7, 0.3)
 FIRST_S: Final = 20.0
@@ -99,6 +101,23 @@ class Room:
     def cold(self) -> None:
         """A heater turned out to draw."""
         self._told(0.0, math.inf)
+
+    def memory(self) -> LearnedRoom:
+        """Return the weights, shortages and walls of all hypotheses."""
+        return LearnedRoom([(g.weight, g.short_s, g.walls_s) for g in self._guesses])
+
+    def recall(self, room: LearnedRoom) -> None:
+        """Go on with the hypotheses of an earlier run; others than these are left as they are."""
+        states = room.hypotheses
+        plausible = all(
+            0 <= weight <= 1 and abs(short_s) <= MOST_SHORT_S and abs(walls_s) <= MOST_SHORT_S
+            for weight, short_s, walls_s in states
+        )
+        if len(states) != len(self._guesses) or not plausible:
+            return
+        for guess, state in zip(self._guesses, states, strict=True):
+            guess.weight, guess.short_s, guess.walls_s = state
+        self._weigh()
 
     def _told(self, least_s: float, most_s: float) -> None:
         for guess in self._guesses:

@@ -73,6 +73,16 @@ class Amperes:
         self.variance[bit] = LEAST_VARIANCE + 1.0 / len(near) ** 2
         self._guessed[bit] = False
 
+    def steps(self, bit: int) -> list[float]:
+        """Return the steps that a heater made when it was switched alone, oldest first."""
+        return list(self._steps[bit])
+
+    def recall(self, bit: int, steps: Sequence[float], seen: int) -> None:
+        """Take the steps of an earlier run; `seen` is how often the heater showed in all."""
+        for step_a in steps:
+            self.learn(bit, step_a)
+        self.seen[bit] = max(self.seen[bit], seen if self._steps[bit] else 0)
+
     def share(self, bits: Sequence[int], drop_a: float) -> None:
         """Share what several heaters brought when they were shed together among the unknown."""
         unknown = [i for i in bits if self._guessed[i] and not self._steps[i]]

@@ -7,6 +7,8 @@ of minutes: what lies outside says that currents were missed, or that the model 
 
 from typing import Final
 
+from jph.heating.shedding.memory import DayPeaks
+
 TOLERANCE: Final = 0.1
 """Shown currents are whole amperes, and the voltage is not quite the declared one."""
 
@@ -23,6 +25,16 @@ class Peaks:
         """Take a current and what the filter makes of it."""
         self._shown_a = max(self._shown_a, current_a)
         self._filtered_a = max(self._filtered_a, filtered_a)
+
+    def memory(self) -> DayPeaks:
+        """Return the peaks of the day so far."""
+        return DayPeaks(self._shown_a, self._filtered_a, self._said_va, self._whole)
+
+    def recall(self, day: DayPeaks) -> None:
+        """Go on with the peaks of a day that an earlier run began."""
+        self._shown_a = max(self._shown_a, day.shown_a)
+        self._filtered_a = max(self._filtered_a, day.filtered_a)
+        self._said_va, self._whole = day.meter_va, day.whole
 
     def told(self, peak_va: float, volts: float) -> float | None:
         """Take the meter's highest power of its day; return how far off the day before was.

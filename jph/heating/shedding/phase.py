@@ -1,13 +1,14 @@
 """One phase: when to shed, when to give back, and what may not be switched yet."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from jph.config.house.loads import ECO_SHIFT, Load
 from jph.heating.orders import Order
 from jph.heating.shedding.duty_cycle import Room
 from jph.heating.shedding.hypotheses import Command
+from jph.heating.shedding.memory import HeldHeater
 from jph.heating.shedding.observer import Observer
 from jph.heating.shedding.peaks import Peaks
 from jph.heating.shedding.planner import Planner
@@ -27,7 +28,13 @@ PLANS_A_REST: Final = 12
 """So often in a minimum off time it is looked whether somebody can come back."""
 
 HURRY_S: Final = 5.0
+
+EARLIER: Final = "shed before the last start"
+"""Cause of a heater that was shed by an earlier run which left no reason."""
+
 IDLE: Final = 0.4
+
+LATEST_S: Final = 900.0
 COLD_ORDERS: Final = frozenset({Order.OFF, Order.FROST})
 
 
@@ -76,7 +83,8 @@ class Phase:
             if (mask ^ self.mask) >> bit & 1:
                 shed = bool(mask >> bit & 1)
                 self._note(now_s, bit, shed)
-                self._held[bit] = Reason(self.number, heater, shed, None, self.limit_a or 0.0, "")
+                limit_a = self.limit_a or 0.0
+                self._held[bit] = Reason(self.number, heater, shed, None, limit_a, EARLIER)
 
     def order(self, now_s: float, bit: int, order: Order) -> None:
         """Take what a heater is ordered."""
@@ -154,7 +162,8 @@ class Phase:
                 why.current_a,
                 why.limit_a,
                 why.cause,
-                self._back_s(now_s, bit),
+                *self.back_range(now_s, bit),
+                why.turn_of,
             )
             for bit, why in self._held.items()
             if self.mask >> bit & 1
@@ -167,7 +176,41 @@ class Phase:
             if seen
         }
         trip_s = self.trip.seconds_left()
-        return Report(self.seen.current_a, self.limit_a, trip_s, shed, known)
+        heard = self.seen.current_a is not None
+        silent_s = self.seen.silent_s(now_s) if heard else math.inf
+        return Report(self.seen.current_a, self.limit_a, trip_s, shed, known, silent_s)
+
+    def held(self, now_s: float, wall_ms: float) -> dict[str, HeldHeater]:
+        """Return the heaters that are shed and why, for the memory."""
+        return {
+            self.heaters[bit].codifier: HeldHeater(
+                wall_ms - 1000 * (now_s - self._switched_s[bit]),
+                why.current_a,
+                why.limit_a,
+                why.cause,
+                list(why.turn_of),
+            )
+            for bit, why in self._held.items()
+            if self.mask >> bit & 1 and math.isfinite(self._switched_s[bit])
+        }
+
+    def recall(self, now_s: float, wall_ms: float, held: Mapping[str, HeldHeater]) -> None:
+        """Take reasons and times of an earlier run for the heaters that are still shed."""
+        for bit in _bits(self.mask):
+            why = held.get(self.heaters[bit].codifier)
+            if why is None:
+                continue
+            age_s = max(0.0, (wall_ms - why.since_ms) / 1000)
+            self._switched_s[bit] = now_s - age_s
+            self._held[bit] = Reason(
+                self.number,
+                self.heaters[bit],
+                True,
+                why.current,
+                why.limit,
+                why.cause,
+                tuple(why.turn_of),
+            )
 
     # Too much
 
@@ -213,7 +256,8 @@ class Phase:
         # Those whose turn ends go first; who comes in fits once that has shown.
         self._plan_s = now_s
         out = on & ~locked & ~wanted
-        reasons = [self._off(now_s, bit, "another's turn") for bit in _bits(out)]
+        turn_of = [self.heaters[bit].codifier for bit in _bits(wanted & off)]
+        reasons = [self._off(now_s, bit, "another's turn", turn_of) for bit in _bits(out)]
         if self.rules.eco_first:
             warm = (bit for bit in _bits(out) if self.seen.rooms[bit].short_s < self.rules.want_s)
             self._eco |= sum(1 << bit for bit in warm)
@@ -257,15 +301,16 @@ class Phase:
     def _overdue(self, now_s: float) -> int:
         return self.mask & ~self._recent(now_s, self.rules.maximum_off_s) & ~self._cold
 
-    def _back_s(self, now_s: float, bit: int) -> float:
-        """Return when a shed heater may be back: rested, and its room asking."""
+    def back_range(self, now_s: float, bit: int) -> tuple[float, float]:
+        """Return the range of seconds in which most shed heaters like this one return."""
+        rest_s = max(0.0, self._switched_s[bit] + self.rules.minimum_off_s - now_s)
         room = self.seen.rooms[bit]
-        asking_s = (self.rules.want_s - room.short_s) / room.share
-        return max(0.0, self._switched_s[bit] + self.rules.minimum_off_s - now_s, asking_s)
+        asking_s = max(0.0, (self.rules.want_s - room.short_s) / room.share)
+        return rest_s, max(rest_s, asking_s) + LATEST_S
 
-    def _off(self, now_s: float, bit: int, cause: str) -> Reason:
+    def _off(self, now_s: float, bit: int, cause: str, turn_of: Sequence[str] = ()) -> Reason:
         self._note(now_s, bit, True)
-        self._held[bit] = self._reason(bit, True, cause)
+        self._held[bit] = self._reason(bit, True, cause)._replace(turn_of=turn_of)
         return self._held[bit]
 
     def _back(self, now_s: float, bit: int, cause: str) -> Reason:

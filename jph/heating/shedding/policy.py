@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from jph.config.house.loads import Load, Wiring
+from jph.config.house.plausible import plausible_current, plausible_limit
 from jph.heating.shedding.duty_cycle import Room
+from jph.heating.shedding.memory import HELD_S, PEAKS_S, LearnedHeater, Memory
+from jph.heating.shedding.memory import ROOMS_S as ROOM_MEMORY_S
 from jph.heating.shedding.phase import Phase
 from jph.heating.shedding.rules import NEVER, Decision, Readings, Reason, Report, Rules
 
@@ -46,7 +49,7 @@ class SheddingPolicy:
     def step(self, now_s: float, readings: Readings, *, decide: bool = True) -> Decision:
         """Take what is new at a monotonic time, and decide; or only watch what another decides.
 
-        Currents and limits that are no such thing (negative, infinite, not a number) are left out.
+        Currents and limits outside their plausible range are left out.
         """
         self._now_s = now_s = max(now_s, self._now_s)
         for codifier, order in readings.orders.items():
@@ -56,12 +59,10 @@ class SheddingPolicy:
         passed = self._pass_time(now_s)
         reasons: list[Reason] = []
         for number, phase in self._phases.items():
-            limit_a = _plausible(readings.limits.get(number))
-            phase.limit_a = limit_a or phase.limit_a
-            current_a = _plausible(readings.currents.get(number))
-            warning_a = _plausible(readings.warnings.get(number)) or self._standing_in(
-                phase, readings
-            )
+            phase.limit_a = plausible_limit(readings.limits.get(number)) or phase.limit_a
+            current_a = plausible_current(readings.currents.get(number), phase.limit_a)
+            warning_a = plausible_current(readings.warnings.get(number), phase.limit_a)
+            warning_a = warning_a or self._standing_in(phase, readings)
             reasons += phase.step(now_s, current_a, warning_a, decide)
         self._compare()
         self._watch(reasons)
@@ -77,6 +78,46 @@ class SheddingPolicy:
     def peak(self, number: int, peak_va: float) -> float | None:
         """Take the meter's highest power of its day; see `Peaks.told` for what it returns."""
         return self._phases[number].peaks.told(peak_va, self._rules.volts)
+
+    def memory(self, now_s: float, wall_ms: float) -> Memory:
+        """Return what was learned, at a monotonic and a wall-clock time."""
+        heaters, held = {}, {}
+        for phase in self._phases.values():
+            held.update(phase.held(now_s, wall_ms))
+            known = phase.seen.amperes
+            for bit, heater in enumerate(phase.heaters):
+                if steps := known.steps(bit):
+                    heaters[heater.codifier] = LearnedHeater(steps, known.seen[bit])
+        misplaced: dict[str, dict[int, int]] = {}
+        for (codifier, number), votes in self._misplaced.items():
+            misplaced.setdefault(codifier, {})[number] = votes
+        return Memory(
+            wall_ms,
+            heaters,
+            held,
+            {name: room.memory() for name, room in self._rooms.items()},
+            {number: phase.peaks.memory() for number, phase in self._phases.items()},
+            misplaced,
+        )
+
+    def recall(self, memory: Memory, now_s: float, wall_ms: float) -> None:
+        """Go on with what an earlier run learned, as far as it still holds."""
+        age_s = max(0.0, (wall_ms - memory.saved_ms) / 1000)
+        for number, phase in self._phases.items():
+            for bit, heater in enumerate(phase.heaters):
+                if learned := memory.heaters.get(heater.codifier):
+                    phase.seen.amperes.recall(bit, learned.steps, learned.seen)
+            if age_s <= HELD_S:
+                phase.recall(now_s, wall_ms, memory.held)
+            if age_s <= PEAKS_S and number in memory.peaks:
+                phase.peaks.recall(memory.peaks[number])
+        if age_s <= ROOM_MEMORY_S:
+            for name, room in self._rooms.items():
+                if name in memory.rooms:
+                    room.recall(memory.rooms[name])
+        for codifier, votes in memory.misplaced.items():
+            if codifier in self._places:
+                self._misplaced.update({(codifier, number): n for number, n in votes.items()})
 
     def report(self, now_s: float) -> dict[int, Report]:
         """Return every phase as it is now."""
@@ -159,7 +200,3 @@ class SheddingPolicy:
         fresh = [text for text in told if now_s - self._warned.get(text, NEVER) >= WARNINGS_S]
         self._warned.update(dict.fromkeys(fresh, now_s))
         return fresh
-
-
-def _plausible(number: float | None) -> float | None:
-    return number if number is not None and math.isfinite(number) and number >= 0 else None

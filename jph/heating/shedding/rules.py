@@ -78,7 +78,7 @@ class Readings(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """One heater switched, and why."""
+    """One heater switched, and why; `turn_of` are the heaters that take its place."""
 
     phase: int
     heater: Load
@@ -86,6 +86,7 @@ class Reason(NamedTuple):
     current_a: float | None
     limit_a: float
     cause: str
+    turn_of: Sequence[str] = ()
 
     def __str__(self) -> str:
         verb = "shed" if self.shed else "restored"
@@ -112,20 +113,30 @@ class Decision(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A heater that is shed: since when, why, and in how many seconds it may be back."""
+    """A heater that is shed: since when, why, and the range of seconds in which it may return.
+
+    `restore_s` to `restore_by_s` holds most returns, see `Phase.back_range`.  `turn_of` are the
+    heaters that took its place.
+    """
 
     since_s: float
     current_a: float | None
     limit_a: float
     cause: str
     restore_s: float
+    restore_by_s: float
+    turn_of: Sequence[str] = ()
 
 
 class Report(NamedTuple):
-    """A phase as it is now: `trip_s` to the trip, infinite if none is near; learned amperes."""
+    """A phase now: `trip_s` to the trip, infinite if none is near; learned amperes.
+
+    `silent_s` is the age of the current, infinite where none was heard.
+    """
 
     current_a: float | None = None
     limit_a: float | None = None
     trip_s: float = math.inf
     shed: Mapping[str, Held] = _NO_SHEDS
     amperes: Mapping[str, float] = _NO_AMPERES
+    silent_s: float = math.inf

@@ -19,7 +19,7 @@ let made = 0;
 
 export class Graph {
   // `codifiers` are what may be drawn, by code; `orders` are the words of orders, by number;
-  // `changed(state, how)` is told of every new state, `how` being "time" or "lines"; `removable`
+  // `changed(state, how)` is handlers of every new state, `how` being "time" or "lines"; `removable`
   // gives lines a button to take them away.
   constructor(root, { codifiers, orders, changed, removable = false, height = (_many) => 380 }) {
     this.root = root;
@@ -29,9 +29,9 @@ export class Graph {
     this.height = height;
     this.sync = `graph ${++made}`;
     this.plots = [];
-    const told = { changed: () => this.arrived(), say: (text) => this.trouble(text) };
-    this.data = new Data(told);
-    this.past = new Data(told);
+    const handlers = { changed: () => this.arrived(), say: (text) => this.trouble(text) };
+    this.data = new Data(handlers);
+    this.past = new Data(handlers);
     this.gestures = new Gestures({
       view: () => this.view,
       move: (from, to) => this.move(from, to),

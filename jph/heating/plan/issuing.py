@@ -1,0 +1,73 @@
+"""Orders for heaters: when to send one, and when a person's own order is left alone. Pure."""
+
+from typing import Final, NamedTuple
+
+from jph.heating.orders import Order
+
+RETRY_S: Final = (10.0, 30.0, 60.0, 120.0)
+"""Pauses before an order that was not obeyed is sent again; then every ten minutes."""
+_LATER_S: Final = 600.0
+
+
+class _Heater(NamedTuple):
+    """The plan's order for a heater, and how far it is obeyed."""
+
+    planned: Order
+    obeyed: bool = False
+    by_hand: bool = False
+    tries: int = 0
+    sent_s: float | None = None
+
+
+class HeaterOrders:
+    """Decides which orders to send; times are of a clock that is never stepped.
+
+    A heater that has obeyed and then reports another order was set by a person: it is left alone
+    until the plan changes.
+    """
+
+    def __init__(self) -> None:
+        self._heaters: dict[str, _Heater] = {}
+
+    def plan(self, codifier: str, order: Order) -> None:
+        """Note the order that the plan has for a heater."""
+        known = self._heaters.get(codifier)
+        if known is None or known.planned is not order:
+            self._heaters[codifier] = _Heater(order)
+
+    def forget(self, codifier: str) -> None:
+        """Leave a heater to others."""
+        self._heaters.pop(codifier, None)
+
+    def reported(self, codifier: str, order: Order) -> bool:
+        """Take the order that a card reports; return whether a person's order is in the way."""
+        known = self._heaters.get(codifier)
+        if known is None:
+            return False
+        if order is known.planned:
+            self._heaters[codifier] = known._replace(obeyed=True, by_hand=False, tries=0)
+            return False
+        begins = known.obeyed and not known.by_hand
+        if begins:
+            self._heaters[codifier] = known._replace(by_hand=True)
+        return begins
+
+    def due(self, now_s: float) -> dict[str, Order]:
+        """Return the orders to send now."""
+        found = {}
+        for codifier, heater in self._heaters.items():
+            if heater.obeyed or heater.by_hand:
+                continue
+            pause = RETRY_S[heater.tries - 1] if heater.tries <= len(RETRY_S) else _LATER_S
+            if heater.sent_s is None or now_s - heater.sent_s >= pause:
+                self._heaters[codifier] = heater._replace(tries=heater.tries + 1, sent_s=now_s)
+                found[codifier] = heater.planned
+        return found
+
+    def unconfirmed(self) -> list[str]:
+        """Return the heaters that have not obeyed after all first tries."""
+        return [
+            codifier
+            for codifier, heater in self._heaters.items()
+            if not heater.obeyed and heater.tries > len(RETRY_S)
+        ]

@@ -1,0 +1,44 @@
+"""What the Schedule node publishes of its rooms, as JSON. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from jph.heating.plan.planner import Coming
+from jph.heating.plan.versions import Versions
+from jph.heating.plan.wish import Decision
+from jph.heating.plan.wishes import hand_wishes
+
+
+def state_of(
+    versions: Versions,
+    decided: Mapping[str, tuple[str, Decision]],
+    unconfirmed: Iterable[str],
+) -> dict[str, Any]:
+    """Return every room with its codifier, its wish and every layer.
+
+    `decided` is room → (codifier, decision); `unconfirmed` are heaters that did not obey.
+    """
+    document = versions.document
+    return {
+        "value": versions.number,
+        "rooms": {
+            name: {
+                "codifier": codifier,
+                "wish": decision.value,
+                "by": decision.decided_by.layer,
+                "layers": msgspec.to_builtins(decision.steps),
+                "hand": msgspec.to_builtins(hand_wishes(document, name)),
+            }
+            for name, (codifier, decision) in decided.items()
+        },
+        "away": document.get("absence"),
+        "unconfirmed": list(unconfirmed),
+    }
+
+
+def coming_of(change: Coming) -> dict[str, Any]:
+    """Return a change of a room's wish."""
+    by = change.decision.decided_by.layer
+    return {"at_ms": change.at_ms, "room": change.room, "wish": change.decision.value, "by": by}

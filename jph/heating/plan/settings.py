@@ -1,0 +1,90 @@
+"""Settings of a Schedule node, and its rooms as the planner sees them. Pure."""
+
+import datetime
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from jph.config.house.rooms import Room
+from jph.config.settings import Settings, described
+from jph.heating.orders import Order
+from jph.heating.plan.planner import PlannedRoom
+from jph.heating.plan.rules import Rule
+from jph.heating.plan.wish import DEGREES, Limits, Wish, degrees_of
+
+
+class TempoSettings(Settings, frozen=True):
+    """Elements of the meter that carry the colour of the Tempo day."""
+
+    today: Annotated[str, described("colour of this Tempo day")] = ""
+    tomorrow: Annotated[str, described("colour of the next Tempo day")] = ""
+
+
+class ScheduleSettings(Settings, frozen=True):
+    """Settings of a Schedule node; the elements named here are its own."""
+
+    active: Annotated[str, described("element: the schedule in force")] = ""
+    next: Annotated[str, described("element: the next change, as JSON")] = ""
+    state: Annotated[str, described("element: every room with its layers, as JSON")] = ""
+    document: Annotated[str, described("element: the document, as JSON")] = ""
+    answer: Annotated[str, described("element: the answer to an edit, as JSON")] = ""
+    week_a: Annotated[str, described('a day of a week A, or "iso" for even ISO weeks')] = (
+        "2024-01-08"
+    )
+    holidays: Annotated[str, described("public holidays: FR, FR-AM (Alsace-Moselle), or empty")] = (
+        "FR"
+    )
+    school: Annotated[str, described("zone of the school holidays: A, B, C, or empty")] = ""
+    time_zone: Annotated[str, described("time zone of the plan")] = "Europe/Paris"
+    tempo: Annotated[TempoSettings, described("elements with the colour of the Tempo day")] = (
+        TempoSettings()
+    )
+    period: Annotated[str, described("element with the tariff period")] = ""
+    surplus: Annotated[str, described("element with the power fed in")] = ""
+    presence: Annotated[
+        tuple[str, ...], described("codifiers that are 1 while people are at home")
+    ] = ()
+    degrees: Annotated[dict[str, float], described("order → temperature it stands for", "°C")] = (
+        msgspec.field(default_factory=dict)
+    )
+    rules: Annotated[tuple[Rule, ...], described("rules, in order")] = ()
+    rooms_by_thermostat: Annotated[
+        tuple[str, ...], described("rooms that a Thermostat commands")
+    ] = ()
+    warm_up: Annotated[float, described("rise of a room's temperature", "K/h", gt=0.05, le=20)] = (
+        1.0
+    )
+
+    def __post_init__(self) -> None:
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"TimeZone: there is no zone {self.time_zone!r}") from None
+        if self.week_a != "iso":
+            try:
+                datetime.date.fromisoformat(self.week_a)
+            except ValueError:
+                raise ValueError(f"WeekA: expected a date or iso, found {self.week_a!r}") from None
+        for word in self.degrees:
+            Order.named(word)
+
+    def degrees_by_order(self) -> dict[str, float]:
+        """Return the temperature of each order, °C."""
+        return {**DEGREES, **{Order.named(word).word: c for word, c in self.degrees.items()}}
+
+
+def planned_room(room: Room, warm_up_k_h: float, degrees: dict[str, float]) -> PlannedRoom:
+    """Return a room as the planner sees it; its lead is the time from frost to its default."""
+    settings = room.settings
+    default = settings.default
+    value = Order.named(default).word if isinstance(default, str) else float(default)
+    limits = Limits(
+        window_c=max(settings.frost, degrees["frost"]),
+        frost_c=settings.frost,
+        lowest_c=settings.minimum,
+        highest_c=settings.maximum,
+    )
+    rise_k = max(degrees_of(value, degrees) - degrees["frost"], 0.0)
+    lead_ms = round(min(rise_k / warm_up_k_h, 24.0) * 3_600_000)
+    return PlannedRoom(room.name, Wish(value), limits, lead_ms)

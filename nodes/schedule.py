@@ -1,0 +1,409 @@
+"""Owner of the wishes of all rooms: schedules, hand wishes, absences and rules.
+
+The document with its versions is `$JPH_STATE/schedule/XX.json`, replaced before a change is
+answered. `jph.heating.plan` decides; this node hears, keeps, sends and wakes at the next change.
+"""
+
+import asyncio
+import datetime
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from jph.config.house.loads import wiring
+from jph.config.house.rooms import Room, room_problems, rooms_of
+from jph.config.model import Network, state_dir
+from jph.errors import ConfigError, JphError, Problem, StoreError
+from jph.heating.orders import Order
+from jph.heating.plan import versions as plan_versions
+from jph.heating.plan.calendar import alternating_week, iso_week, wall_time
+from jph.heating.plan.commands import Scene, answer_of, carry_out
+from jph.heating.plan.days import days_of
+from jph.heating.plan.edit import Entities
+from jph.heating.plan.inputs import Inputs, Sources
+from jph.heating.plan.issuing import HeaterOrders
+from jph.heating.plan.planner import Coming, Planner
+from jph.heating.plan.refusal import PlanRefusedError
+from jph.heating.plan.report import coming_of, state_of
+from jph.heating.plan.rules import Facts
+from jph.heating.plan.settings import ScheduleSettings, planned_room
+from jph.heating.plan.versions import Versions
+from jph.heating.plan.wish import Decision, degrees_of, order_for
+from jph.heating.plan.wishes import absence_of, tidied
+from jph.node.node import Node, now_ms
+from jph.util import durable
+from jph.wire.codec import Control, Flag, Json, Quality, Reading
+from jph.wire.edits import DocumentEdit
+
+_LOOK_AHEAD_MS: Final = 8 * 86_400_000
+"""A week and the slots after it: every weekly plan changes within it, or never."""
+_REPEATS_KEPT: Final = 256
+_FIRST_SET_CLOCK_MS: Final = 1_577_836_800_000
+"""2020: an earlier clock was never set, and nothing is decided by it."""
+_GOOD: Final = frozenset({Quality.GOOD, Quality.ESTIMATED, Quality.SIMULATED})
+
+
+class Schedule(Node, type="Schedule", settings=ScheduleSettings):
+    """Publish each room's wish; take edits by `W`, and `A` and `E` on a room as hand wishes.
+
+    An input that falls silent is not known: rules on it do not hold, and an unknown window caps
+    nothing. Before the clock is set nothing changes.
+    """
+
+    settings: ScheduleSettings
+
+    @classmethod
+    def check_network(cls, network: Network) -> Sequence[Problem]:
+        """Find rooms with mistakes, and rooms whose codifier is no element of a Schedule."""
+        try:
+            heaters = wiring(network).heaters
+        except ConfigError:
+            heaters = {}
+        problems = list(room_problems(network, heaters))
+        own = {
+            element.codifier
+            for node in network.nodes()
+            if node.type in cls.types
+            for element in network.elements(node.codifier)
+        }
+        for entry in network.rooms:
+            codifier = entry.get("Codifier")
+            if isinstance(codifier, str) and codifier not in own:
+                text = f"{codifier} must be an element (Type Proxy) of the Schedule node"
+                problems.append(Problem(f"Rooms[{codifier}].Codifier", text))
+        return problems
+
+    async def open(self) -> None:
+        """Load the document and prepare the plan."""
+        self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._orders = HeaterOrders()
+        self._decided: dict[str, Decision] = {}
+        self._next: Coming | None = None
+        self._next_known = False
+        self._wake: asyncio.TimerHandle | None = None
+        self._prepare()
+        self.versions = self._load()
+
+    def on_reload(self) -> None:
+        """Take the new rooms, rules and elements."""
+        self._prepare()
+        self.versions = msgspec.structs.replace(
+            self.versions, document=self._with_rooms(self.versions.document)
+        )
+        self._decide()
+
+    def _prepare(self) -> None:
+        settings = self.settings
+        try:
+            heaters = wiring(self.network).heaters
+        except ConfigError as error:
+            self.log.error("no heater can be commanded: %s", error)
+            heaters = {}
+        self.rooms: dict[str, Room] = {r.name: r for r in rooms_of(self.network, heaters)}
+        self._by_codifier = {room.codifier: room for room in self.rooms.values()}
+        self._zone = ZoneInfo(settings.time_zone)
+        self._degrees = settings.degrees_by_order()
+        week = (
+            iso_week
+            if settings.week_a == "iso"
+            else alternating_week(datetime.date.fromisoformat(settings.week_a))
+        )
+        planned = [
+            planned_room(room, settings.warm_up, self._degrees) for room in self.rooms.values()
+        ]
+        self._planner = Planner(planned, self._zone, week, settings.rules, self._degrees)
+        self._days = days_of(settings.holidays, settings.school, settings.rules)
+        self._sources = Sources(
+            settings.tempo.today,
+            settings.tempo.tomorrow,
+            settings.period,
+            settings.surplus,
+            settings.presence,
+        )
+        self._inputs = Inputs(self._limits_s())
+        self._heaters = {
+            load.codifier: load for room in self.rooms.values() for load in room.heaters
+        }
+
+    def _limits_s(self) -> dict[str, float]:
+        """Return the codifiers that the plan looks at, each with the age up to which it counts."""
+        wanted = {*self._sources.presence, *self._sources[:4]}
+        for room in self.rooms.values():
+            wanted |= {*room.settings.windows, *room.settings.presence, *room.settings.motion}
+        for rule in self.settings.rules:
+            wanted |= set(rule.when.codifier or ())
+        known = {sensor.codifier: sensor for sensor in self.network.sensors}
+        return {code: known[code].timeout_warning for code in wanted if code in known}
+
+    # What is heard
+
+    def on_data(self, readings: Sequence[Reading]) -> None:
+        """Take inputs of rules and rooms, and the orders that cards report."""
+        changed = False
+        for reading in readings:
+            if reading.source in self._heaters:
+                self._take_order(reading)
+            elif reading.quality in _GOOD:
+                value = reading.number if reading.flag != "s" else str(reading.value)
+                if value is not None:
+                    at_ms = min(reading.timestamp_ms, now_ms())
+                    changed |= self._inputs.take(reading.source, value, at_ms)
+        if changed:
+            self._decide()
+
+    def _take_order(self, reading: Reading) -> None:
+        number = reading.number
+        if number is None or reading.quality not in _GOOD:
+            return
+        try:
+            order = Order.of(number)
+        except ValueError:
+            return
+        if self._orders.reported(reading.source, order):
+            text = "%s has %s, set by hand: the plan leaves it alone until its next change"
+            self.log.info(text, self._heaters[reading.source], order.word)
+
+    def on_control(self, message: Control) -> None:
+        """Take `A` and `E` on a room as a hand wish without an end."""
+        room = self._by_codifier.get(message.to)
+        if room is None or message.flag not in (Flag.SET, Flag.STEP):
+            return
+        value = message.number
+        if message.flag == Flag.STEP:
+            decision = self._decided.get(room.name)
+            if decision is None:
+                return
+            value += degrees_of(decision.value, self._degrees)
+        try:
+            self._carry_out("wish", {"room": room.name, "value": value}, message.source)
+        except JphError as error:
+            self.log.warning("%s asks for %g in %s: %s", message.source, value, room.name, error)
+
+    def on_edit(self, edit: DocumentEdit) -> None:
+        """Carry out an edit and send its answer; a repeated one is answered again."""
+        answer = self._answers.get(edit.request)
+        if answer is None:
+            answer = self._answer(edit)
+            self._answers[edit.request] = answer
+            while len(self._answers) > _REPEATS_KEPT:
+                self._answers.popitem(last=False)
+        if self.settings.answer:
+            self.send(_json(answer), codifier=self.settings.answer)
+        if edit.verb == "document":
+            self._send_document()
+
+    def _answer(self, edit: DocumentEdit) -> dict[str, Any]:
+        refused: PlanRefusedError | None = None
+        try:
+            if edit.verb != "document":
+                self._carry_out(edit.verb, edit.params, edit.author or edit.source)
+        except PlanRefusedError as error:
+            refused = error
+        except StoreError as error:
+            answer = answer_of(edit.request, edit.verb, None, self.versions.number)
+            return answer | {
+                "status": "failure",
+                "error": {"id": "STORE", "generic_desc": f"{error}"},
+            }
+        return answer_of(edit.request, edit.verb, refused, self.versions.number)
+
+    def _carry_out(self, verb: str, params: Any, author: str) -> None:  # noqa: ANN401 - JSON
+        """Change the document: on the disk first, then in memory, then on the bus."""
+        scene = Scene(
+            rooms=tuple(self.rooms),
+            entities=Entities(fixed=set(self.rooms)),
+            now_ms=now_ms(),
+            coming=self._coming_of,
+            planned=self._planned_of,
+        )
+        changed = carry_out(self.versions, verb, params, author, scene)
+        if changed is self.versions:
+            return
+        self._save(changed)
+        self.versions = changed
+        self.log.info("%s: %s", author, changed.changes[-1].what if changed.changes else verb)
+        self._decide()
+        self._send_document()
+
+    # What is decided
+
+    async def on_timer(self, now_ms: int) -> None:
+        """Decide, send orders that are due, and publish every wish again."""
+        self._decide()
+        self._publish()
+
+    def _decide(self) -> None:
+        """Evaluate the plan now; publish what has changed and wake at the next change."""
+        now = now_ms()
+        if now < _FIRST_SET_CLOCK_MS:
+            self.log.warning("the clock is not set: wishes stay as they are")
+            return
+        tidy = tidied(self.versions.document, now)
+        if tidy is not self.versions.document:
+            self.versions = msgspec.structs.replace(self.versions, document=tidy)
+        decided = self._planner.decide(tidy, now, self._facts_now(now), self._windows(now))
+        changed = [name for name, each in decided.items() if self._decided.get(name) != each]
+        self._decided = decided
+        for name in changed:
+            self._command(self.rooms[name], decided[name])
+        if changed:
+            self._next_known = False
+            self._publish()
+        self._send_orders()
+        self._plan_wake_up(now)
+
+    def _facts_at(self, at: datetime.datetime) -> Facts:
+        now = now_ms()
+        absence = absence_of(self.versions.document)
+        return self._inputs.facts(
+            at,
+            now,
+            self._sources,
+            self._days,
+            away=absence is not None and absence.holds(now),
+            zone=self._zone,
+        )
+
+    def _facts_now(self, now: int) -> Facts:
+        moment = datetime.datetime.fromtimestamp(now / 1000, datetime.UTC)
+        return self._facts_at(wall_time(moment, self._zone))
+
+    def _windows(self, now: int) -> dict[str, bool | None]:
+        return {
+            name: self._inputs.any_on(room.settings.windows, now)
+            if room.settings.windows
+            else False
+            for name, room in self.rooms.items()
+        }
+
+    def _plan_wake_up(self, now: int) -> None:
+        """Decide again at the next change, and at the next order that is due."""
+        if not self._next_known or (self._next is not None and self._next.at_ms <= now):
+            self._next = next(iter(self._coming(now)), None)
+            self._next_known = True
+        if self._next is not None:
+            delay_s = min((self._next.at_ms - now) / 1000 + 0.001, self.entry.sensor_interval)
+            self._wake_in(delay_s)
+
+    def _wake_in(self, delay_s: float) -> None:
+        if self._wake is not None:
+            self._wake.cancel()
+        self._wake = asyncio.get_running_loop().call_later(delay_s, self._decide)
+
+    async def close(self) -> None:
+        """Cancel the next wake-up."""
+        if self._wake is not None:
+            self._wake.cancel()
+
+    def _coming(self, now: int) -> list[Coming]:
+        end = now + _LOOK_AHEAD_MS
+        document = self.versions.document
+        return list(self._planner.coming(document, now, end, self._facts_at, self._windows(now)))
+
+    def _coming_of(self, room: str, count: int) -> list[Coming]:
+        """Return the next changes of a room by the plan, without its hand wishes."""
+        now = now_ms()
+        document = {**self.versions.document, "hand": {}}
+        end = now + _LOOK_AHEAD_MS
+        listed = self._planner.coming(document, now, end, self._facts_at, {})
+        return [change for change in listed if change.room == room][:count]
+
+    def _planned_of(self, room: str) -> float | str:
+        now = now_ms()
+        document = {**self.versions.document, "hand": {}}
+        return self._planner.decide(document, now, self._facts_now(now), {})[room].value
+
+    # What is commanded
+
+    def _command(self, room: Room, decision: Decision) -> None:
+        """Note the order of each heater of a room that no Thermostat commands."""
+        by_thermostat = {*self.settings.rooms_by_thermostat}
+        for load in room.heaters:
+            if by_thermostat & {room.codifier, *room.settings.names}:
+                self._orders.forget(load.codifier)
+                continue
+            orders = [order.word for order in Order if load.takes(order)]
+            word = order_for(decision.value, self._degrees, orders)
+            self._orders.plan(load.codifier, Order.named(word))
+
+    def _send_orders(self) -> None:
+        for codifier, order in self._orders.due(time.monotonic()).items():
+            self.send_control(Flag.SET, codifier, float(order))
+
+    # What is published
+
+    def _publish(self) -> None:
+        """Send every room's wish in °C, and the elements that the settings name."""
+        if not self._decided:
+            return
+        readings: list[tuple[str, Any]] = [
+            (room.codifier, float(degrees_of(self._decided[name].value, self._degrees)))
+            for name, room in self.rooms.items()
+        ]
+        settings = self.settings
+        facts = self._facts_now(now_ms())
+        scheduler = self._planner.scheduler_in_force(self.versions.document["scheduler"], facts)
+        active = str(scheduler.get("active_schedule") or "")
+        coming = {} if self._next is None else coming_of(self._next)
+        for codifier, value in (
+            (settings.active, active),
+            (settings.next, _json({"value": coming.get("at_ms", 0), **coming})),
+            (settings.state, _json(self._state())),
+        ):
+            if codifier:
+                readings.append((codifier, value))
+        readings.append((self.codifier, len(self.rooms)))
+        self.send_many(readings)
+
+    def _state(self) -> dict[str, Any]:
+        """Return every room with its value, the layer that decides, and every other layer."""
+        return state_of(
+            self.versions,
+            {name: (self.rooms[name].codifier, each) for name, each in self._decided.items()},
+            self._orders.unconfirmed(),
+        )
+
+    def _send_document(self) -> None:
+        if self.settings.document:
+            content = {"value": self.versions.number, "document": self.versions.document}
+            try:
+                self.send(_json(content), codifier=self.settings.document)
+            except JphError as error:
+                self.log.error("the document does not fit one message: %s", error)
+
+    # What is kept
+
+    @property
+    def _path(self) -> Path:
+        return state_dir() / "schedule" / f"{self.codifier}.json"
+
+    def _load(self) -> Versions:
+        try:
+            stored = durable.load(self._path)
+            if stored:
+                kept = plan_versions.from_stored(stored)
+                return msgspec.structs.replace(kept, document=self._with_rooms(kept.document))
+        except (StoreError, msgspec.ValidationError) as error:
+            aside = durable.set_aside(self._path)
+            self.log.error("the document is damaged and kept as %s: %s", aside, error)
+        return Versions(self._with_rooms(plan_versions.empty_document([])))
+
+    def _with_rooms(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Return the document with a device for each room of the configuration."""
+        named = {device["name"] for device in document["devices"]}
+        new = [
+            {"name": n, "srventity": r.codifier} for n, r in self.rooms.items() if n not in named
+        ]
+        return {**document, "devices": [*document["devices"], *new]} if new else document
+
+    def _save(self, changed: Versions) -> None:
+        durable.replace(self._path, [msgspec.json.encode(changed.as_stored())])
+
+
+def _json(content: dict[str, Any]) -> Json:
+    return Json(msgspec.json.encode(content).decode())
