@@ -216,7 +216,7 @@ class Node(Hooks):
             await self.open()
             self._listen()
             self.spawn(self._sender.responder.serve(), "answers")
-            self.spawn(self._sender.keep_journal(), "journal")
+            self.spawn(self._sender.keep_log(), "resend log")
             await self.bus.start(self._joined)
             self.spawn(self._run_timer(), "timer")
             if self.announces:

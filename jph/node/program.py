@@ -1,4 +1,4 @@
-"""Nodes as a program: several in one process, ended cleanly by a signal."""
+"""Runs nodes as a program: several in one process, ended cleanly by a signal."""
 
 import asyncio
 import logging

@@ -73,10 +73,10 @@ class Sender:
             return
         self.responder.ask(origin, ranges, ticket)
 
-    async def keep_journal(self) -> None:
-        """Write what is sent to the journal every few seconds, for ever; nothing without one.
+    async def keep_log(self) -> None:
+        """Write what is sent to the resend log every few seconds; nothing without one.
 
-        When this is cancelled, what is left is written.
+        On cancellation it writes what is left.
         """
         settings = self._settings
         if settings is None:
@@ -94,14 +94,14 @@ class Sender:
                     await self._flush(journal, loop.time() - last_s)
                     last_s = loop.time()
         finally:
-            # In the journal's thread, behind what it may still be writing.
+            # In the log's thread, after what it may still be writing.
             passed_s = loop.time() - last_s
             with contextlib.suppress(StoreError):
                 self._thread.submit(journal.write, *self._take(), passed_s).result()
             self._thread.submit(journal.close).result()
 
     def close(self) -> None:
-        """Give the thread back."""
+        """Stop the thread."""
         self._thread.shutdown(wait=False)
 
     async def _open(self, journal: ResendLog) -> bool:
@@ -112,7 +112,7 @@ class Sender:
             return False
         self._store.log = journal
         if journal.damaged:
-            self._log.warning("the journal had %s damaged bytes: skipped", journal.damaged)
+            self._log.warning("the resend log had %s damaged bytes: skipped", journal.damaged)
         return True
 
     async def _flush(self, journal: ResendLog, passed_s: float) -> None:
@@ -131,7 +131,7 @@ class Sender:
             self.outbox.journaled[:0] = _newest(waiting)
 
     def _take(self) -> tuple[list[DatagramRun], dict[str, bytes]]:
-        """Take what waits for the journal, as runs, and the announcements of all sources."""
+        """Return what waits for the log, as runs, and the announcements of all sources."""
         waiting, self.outbox.journaled = self.outbox.journaled or [], []
         by_source: dict[str, list[Piece]] = {}
         for piece in waiting:
@@ -163,14 +163,14 @@ def _newest(waiting: list[Piece]) -> list[Piece]:
 
 
 def journal_of(entry: Sensor) -> JournalSettings | None:
-    """Return how a node keeps its journal, or None if it has none."""
+    """Return the settings of a node's resend log, or None if it has none."""
     if isinstance(entry.journal, bool):
         return JournalSettings() if entry.journal else None
     return entry.journal
 
 
 def pasts(network: Network) -> dict[str, float]:
-    """Return for how long, s, the journal behind each codifier keeps it; those that have one."""
+    """Return for how long, s, the resend log of each codifier keeps it; those that have one."""
     found: dict[str, float] = {}
     for entry in network.nodes():
         if settings := journal_of(entry):
