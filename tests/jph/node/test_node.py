@@ -14,7 +14,13 @@ import pytest
 from jph.config.model import Network
 from jph.errors import ConfigError, DuplicateInstance, JphError
 from jph.node.node import Node, Settings
-from jph.retransmit.messages import EpochsRequest, decode_unicast
+from jph.retransmit.messages import (
+    Envelope,
+    EpochsRequest,
+    Faults,
+    decode_unicast,
+    encode_unicast,
+)
 from jph.wire.codec import EVERY_NODE, VERSION, Control, Reading, encode_control, encode_data
 from tests.support import LIMIT_S, ip, network_namespace, running, until
 
@@ -466,3 +472,29 @@ async def test_an_announcement_has_a_hook_of_its_own(network: NetworkMaker) -> N
         await until(lambda: ear.readings)
     assert ear.announced == ("n", "MO")
     assert {reading.flag for reading in ear.readings} == {"i"}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "named", "injected"),
+    [(False, True, False), (True, False, False), (True, True, True)],
+)
+async def test_faults_are_injected_only_as_the_config_allows(
+    network: NetworkMaker, allowed: bool, named: bool, injected: bool
+) -> None:
+    """An order must be allowed by the config and name the epoch of the node."""
+    ear = Ear("EA", network(EAR, Drill=allowed))
+    with stranger() as other:
+        async with running(ear):
+            epoch = ear._sender.epoch + (not named)
+            envelope = Envelope(1, 0, "CC", "EA", 7)
+            (out,) = ear.bus.control.senders
+            before = ear.bus.control.received
+            order = Faults(envelope, epoch, 60.0, loss=1.0)
+            other.sendto(encode_unicast(order), out.getsockname())
+            if injected:
+                await until(lambda: ear._receiver._injector is not None)
+            elif named:
+                await until(lambda: ear.refused["drill"])
+            else:
+                await until(lambda: ear.bus.control.received > before)
+    assert (ear._receiver._injector is not None) is injected
