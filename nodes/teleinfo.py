@@ -1,4 +1,4 @@
-"""What the electricity meter says, one element a label: docs/nodes/teleinfo.md."""
+"""Values of the electricity meter, one element a label: docs/nodes/teleinfo.md."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What tests share beside fixtures: limits, captures, nodes that run for the length of a block."""
+"""Helpers of tests beside fixtures: limits, captures, nodes that run for the length of a block."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Where a network's history is, and in whose days: for those who read it."""
+"""Finds a network's history and the time zone of its days, for programs that read them."""
 
 from zoneinfo import ZoneInfo
 

@@ -1,4 +1,4 @@
-"""What a span of days cost and may come to, the same for the console and the page. Pure."""
+"""Cost of a span of days, so far and estimated to its end, for console and page. Pure."""
 
 from collections.abc import Sequence
 from datetime import date, datetime

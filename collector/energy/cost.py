@@ -1,4 +1,4 @@
-"""What energy costs: bills to the cent, in exact fractions. Pure.
+"""Bills to the cent, in exact fractions. Pure.
 
 The rule of rounding: each line is computed exactly for each calendar month (or the part of it that
 is asked for) and each tariff in force in it, and rounded once to the cent, half a cent away from

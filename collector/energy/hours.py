@@ -1,4 +1,4 @@
-"""What an hour was like: sheds, overruns and peaks, by phase and by heater. Pure.
+"""Facts of an hour: sheds, overruns and peaks, by phase and by heater. Pure.
 
 A value is in force until the next reading, at most for the time after which it counts as late
 (`hold_ms`). Readings from up to two holds before an hour matter to it, none else: an hour may be

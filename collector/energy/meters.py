@@ -1,4 +1,4 @@
-"""Which codifier of the network is an index, a phase's current, a shed mask. Pure."""
+"""Finds the codifiers that are an index, a phase's current or a shed mask. Pure."""
 
 from typing import Final, NamedTuple
 

@@ -1,4 +1,4 @@
-"""What electricity costs, as the config's `Tariffs` say: typed, checked, with dates of validity.
+"""Prices of electricity from the config's `Tariffs`: typed, checked, with dates of validity.
 
 Amounts are read as the decimals that are written, never as binary floats: 0.2065 is 2065/10000.
 """

@@ -1,4 +1,4 @@
-"""What is to be done with old readings, a small step at a time: packed, then kept no longer."""
+"""Packs old readings and then deletes them, a small step at a time."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""How long readings are kept; statistics and energy are kept for ever. Every function blocks.
+"""Limits how long readings are kept; statistics and energy stay. Every function blocks.
 
 What readings made of buckets and hours is computed before they go, and `retired` says up to when
 they are gone, so that nobody computes it again from what is left.

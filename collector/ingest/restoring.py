@@ -1,4 +1,4 @@
-"""What a restored history lacks: what came after the backup was made, as gaps.
+"""Finds the gaps of a restored history: readings that came after the backup was made.
 
 Of each start of a source the books of the history that goes tell how far it was stored; what lies
 beyond the books that come back is lost with it. Collectors ask for it again (a ring or a journal

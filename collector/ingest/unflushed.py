@@ -1,4 +1,4 @@
-"""What PostgreSQL has committed but may still lose if it dies at once. Pure.
+"""Tracks commits that PostgreSQL may still lose if it crashes now. Pure.
 
 With `synchronous_commit` off (gentle on SD cards; the embedded server's setting) a commit is
 answered before it is on the disk. Batches are kept until PostgreSQL's own log says that theirs is.

@@ -1,4 +1,4 @@
-"""Which statistics are to be computed, or computed again. Times are µs since 1970."""
+"""Lists the statistics to compute, or to compute again. Times are µs since 1970."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Where Redis and PostgreSQL are: what the config names, else the embedded servers' own sockets.
+"""Addresses of Redis and PostgreSQL: those of the config, else the embedded servers' sockets.
 
 Clients and the servers' keeper share this file, so that neither has to be told by the other.
 """

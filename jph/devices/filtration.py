@@ -1,4 +1,4 @@
-"""How long a pool's pump runs, and when: from the temperature of its water. Pure.
+"""Running hours of a pool's pump, from the temperature of its water. Pure.
 
 The rule of thumb of the trade: hours a day = temperature in °C / 2. With its usual refinements:
 

@@ -1,4 +1,4 @@
-"""What a kind of node says of itself, and the hooks it fills in; `Node` does the rest."""
+"""Hooks and class settings of a kind of node; `Node` does the rest."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar

@@ -1,4 +1,4 @@
-"""What one start of a program sends: sequences per bus and source, announcements, one epoch."""
+"""Outgoing messages of one epoch: sequences per bus and source, announcements."""
 
 import random
 import struct

@@ -1,4 +1,4 @@
-"""Which earlier starts there are of sources that keep a journal: asked, and accounted for. Pure.
+"""Epoch discovery: asks sources that keep a resend log for their earlier epochs. Pure.
 
 A start that began and ended while a receiver was away is one it never heard of.
 """

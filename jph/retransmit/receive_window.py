@@ -1,4 +1,4 @@
-"""What a receiver has, lacks and may still get of one start of one source. Pure.
+"""Receive window of one epoch of one source: received, missing, still obtainable. Pure.
 
 Positions are sequences that do not wrap: the sequence is the position modulo 2³¹.
 """

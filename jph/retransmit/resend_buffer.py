@@ -1,4 +1,4 @@
-"""What a program sent lately, to send it again: bounded by age and bytes. Pure.
+"""Resend buffer in memory, limited by age and bytes. Pure.
 
 Each source's datagrams are contiguous, so a sequence finds its datagram by its position; what was
 sent together is kept together. They are forgotten a slice (about a second of sending) at a time.

@@ -1,4 +1,4 @@
-"""What a program can send again: the ring of this start, the journal behind it. Pure but for files.
+"""Messages that a program can resend: this epoch's buffer, then its log. Pure but for files.
 
 Places are counted from the sequence that was asked first: it is place 0.
 """

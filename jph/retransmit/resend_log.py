@@ -1,4 +1,4 @@
-"""What a program sent, on disk: so that hours can be sent again, and what it sent before a restart.
+"""Resend log on disk: hours of sent messages, those of earlier epochs included.
 
 A directory of segments that are only ever appended to. A segment is a row of blocks, one for each
 flush, and a block is understood alone:

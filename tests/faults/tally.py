@@ -1,4 +1,4 @@
-"""What was sent beside what is stored, reading by reading."""
+"""Compares sent with stored readings, one by one."""
 
 import contextlib
 import time

@@ -1,4 +1,4 @@
-"""What `up` is to run on this machine, decided from the configuration. Pure but for the port."""
+"""Decides from the config what `up` runs on this machine. Pure but for the port."""
 
 import errno
 import socket

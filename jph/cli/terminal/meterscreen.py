@@ -1,4 +1,4 @@
-"""What `teleinfo --device` shows: on a terminal a table in its place, else what changes."""
+"""Screen of `teleinfo --device`: a table in its place on a terminal, else the changes."""
 
 import shutil
 import sys

@@ -1,4 +1,4 @@
-"""How values, tables and colours look on a terminal. Pure but for asking the terminal."""
+"""Formats values, tables and colours for a terminal. Pure but for asking the terminal."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What each label of the téléinformation client link may carry.
+"""Labels of the téléinformation client link and the values that each may carry.
 
 Sources: Enedis-NOI-CPT_02E (historique mode) and Enedis-NOI-CPT_54E (standard mode). Bit 6 of a
 character is invisible to the checksum, so the character set and length of a value are its second

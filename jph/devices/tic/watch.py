@@ -1,4 +1,4 @@
-"""Whether a line still makes sense: decided from counts and time, by frames and not by the port."""
+"""Judges by frames and time, not by the port, if a meter's line still makes sense."""
 
 from enum import Enum
 

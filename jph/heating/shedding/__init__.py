@@ -1,4 +1,4 @@
-"""When to shed which heaters, so that no breaker opens and nobody notices.
+"""Load shedding: keeps the breakers closed at the least loss of comfort.
 
     rules     the policy's numbers, what goes in and what comes out
     policy    all phases together: rooms, warnings

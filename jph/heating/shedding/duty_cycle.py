@@ -1,4 +1,4 @@
-"""How short of heat each room is, in seconds of its heaters' full heating.
+"""Estimates how short of heat each room is, in seconds of its heaters' full heating.
 
 Nothing measures the rooms here, and nobody knows what they lose.  So several guesses are kept side
 by side: each a share of its heaters that the room needs, and the shortage that follows from what

@@ -1,4 +1,4 @@
-"""Which heaters draw now: what can be known of it from one phase's current alone.
+"""A Bayesian filter over which heaters draw now, from one phase's current alone.
 
 The meter says one integer a phase, every second or two.  A heater whose thermostat is satisfied
 draws nothing, and only its steps in that integer tell.  So several explanations of the past are

@@ -1,4 +1,4 @@
-"""Which heaters: the set worth most that fits, and the cheapest set that is surely enough."""
+"""Chooses heaters: the set worth most that fits, and the cheapest set that is surely enough."""
 
 from collections.abc import Callable, Sequence
 from itertools import combinations

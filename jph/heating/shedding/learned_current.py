@@ -1,4 +1,4 @@
-"""What each heater draws, learned from the steps it makes in the meter's current."""
+"""Learns the current of each heater from the steps it makes in the meter's current."""
 
 from collections import deque
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What is known of one phase: its current, what draws, what was told and has not shown yet."""
+"""State of one phase: its current, what draws, orders that do not show yet."""
 
 from collections import deque
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What each heater is worth now, and the sets that follow: to relieve, to rotate, to be safe."""
+"""Values each heater and builds the sets of heaters: to relieve, to rotate, to be safe."""
 
 import math
 from collections.abc import Callable, Sequence

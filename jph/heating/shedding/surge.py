@@ -1,4 +1,4 @@
-"""What the rest of the house may draw soon: what it drew lately.
+"""Estimates what the rest of the house may draw soon, from what it drew lately.
 
 Ovens, hobs and washing machines pulse.  The room that a pulse leaves when it ends is not to be
 given to a heater which the next one would find in its way.

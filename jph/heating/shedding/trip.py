@@ -1,4 +1,4 @@
-"""How long until something opens: the meter's breaker and the main one, one phase.
+"""Time until the meter's breaker or the main breaker of one phase opens.
 
 Sources: Enedis-NOI-CPT_54E §7 for the Linky, which filters each second X = S/PCOUP by
 Y = 0.008·X² + 0.992·Y and opens at Y ≥ 1.3²; EN 60898-1 table 7 for the main breaker, which must

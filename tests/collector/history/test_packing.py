@@ -1,4 +1,4 @@
-"""What is packed is what was stored, bit by bit, whoever is killed and whatever comes late."""
+"""Packed readings equal the stored ones bit by bit, after kills and late readings too."""
 
 import contextlib
 import io

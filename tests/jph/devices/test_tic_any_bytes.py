@@ -1,4 +1,4 @@
-"""Whatever comes: nothing raises, nothing grows, and no flipped bit is taken for a value."""
+"""Any bytes: nothing raises, nothing grows, no flipped bit becomes a value."""
 
 import gc
 import tracemalloc

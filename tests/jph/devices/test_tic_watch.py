@@ -1,4 +1,4 @@
-"""When a line is waited for, tried at another speed, or opened anew."""
+"""A line: waiting for it, another speed, opening it again."""
 
 import pytest
 

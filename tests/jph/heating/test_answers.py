@@ -1,4 +1,4 @@
-"""What came of an order, judged from what heaters and cards said."""
+"""Outcome of an order, judged from messages of heaters and cards."""
 
 from typing import Any
 

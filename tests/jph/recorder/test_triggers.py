@@ -1,4 +1,4 @@
-"""What makes a recording, and what does not."""
+"""Events that make a recording, and events that do not."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who is answered, when, and how fast; and what comes in order."""
+"""Answers of the responder: order, rate and recipients."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What sequences tell: losses, late ones, doubles and restarts."""
+"""Sequences: losses, late messages, duplicates and restarts."""
 
 import pytest
 from hypothesis import given
