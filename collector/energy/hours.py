@@ -1,8 +1,8 @@
-"""Facts of an hour: sheds, overruns and peaks, by phase and by heater. Pure.
+"""Sheds, overruns and peaks of an hour, by phase and by heater. Pure.
 
 A value is in force until the next reading, at most for the time after which it counts as late
-(`hold_ms`). Readings from up to two holds before an hour matter to it, none else: an hour may be
-done again at any time, and comes out the same.
+(`hold_ms`). An hour depends on the readings from two holds before it to its end only: it can be
+computed again at any time with the same result.
 """
 
 from bisect import bisect_left
@@ -15,7 +15,7 @@ from jph.config.house.loads import Load, ceilings
 from jph.heating.orders import Order
 
 VOLTS: Final = 230.0
-"""Turns A into VA where the meter does not tell the VA of a phase."""
+"""Turns A into VA where the meter does not measure the VA of a phase."""
 
 
 class Sample(NamedTuple):
@@ -49,7 +49,7 @@ class Span(NamedTuple):
 
 
 class Together(NamedTuple):
-    """What several streams say from one moment to another; None is not known."""
+    """The values of several streams from one moment to another; None is not known."""
 
     start_ms: int
     end_ms: int
@@ -57,7 +57,7 @@ class Together(NamedTuple):
 
 
 class PhaseStreams(NamedTuple):
-    """What is known of a phase: A, A, A, a mask, VA; empty where the house does not tell."""
+    """The streams of a phase: A, A, A, a mask, VA; empty where the house has no such codifier."""
 
     current: Stream = Stream()
     limit: Stream = Stream()
@@ -67,13 +67,13 @@ class PhaseStreams(NamedTuple):
     declared_a: float | None = None
 
     def over(self, current: float | None, limit: float | None, warning: float | None) -> bool:
-        """Whether the phase draws more than it may: by its limit, or the meter says so."""
+        """Return whether the phase draws more than its limit, or the meter warns."""
         known = [each for each in (limit, self.declared_a) if each is not None]
         return bool(warning) or (current is not None and bool(known) and current > min(known))
 
     @property
     def reach_ms(self) -> int:
-        """For how long a reading matters to what comes after it."""
+        """The time for which a reading matters to what follows, ms."""
         return 2 * max(stream.hold_ms for stream in self[:-1] if isinstance(stream, Stream))
 
 
@@ -104,7 +104,7 @@ class HeaterHour:
 
 
 def phase_hour(phase: PhaseStreams, start_ms: int, end_ms: int) -> PhaseHour:
-    """Return what a phase did between two moments."""
+    """Return the figures of a phase between two moments."""
     current = list(phase.current.spans(start_ms, end_ms))
     apparent = list(phase.apparent_va.spans(start_ms, end_ms))
     mean_a = _mean(current)
@@ -130,7 +130,7 @@ def phase_hour(phase: PhaseStreams, start_ms: int, end_ms: int) -> PhaseHour:
 def heater_hours(
     heaters: Sequence[Load], mask: Stream, start_ms: int, end_ms: int
 ) -> Mapping[str, HeaterHour]:
-    """Return what a phase's mask did to each of its heaters, by codifier."""
+    """Return the effect of a phase's mask on each of its heaters, by codifier."""
     times = {heater.codifier: {Order.OFF: 0, Order.ECO: 0} for heater in heaters}
     known_ms = 0
     for span in mask.spans(start_ms, end_ms):

@@ -85,7 +85,7 @@ class _Trail:
         """Go on to a good block; return what must have been in the bytes before it.
 
         That is what lies between its sequences and the last ones, if they had room for it. The
-        rest is not told: what came in another order, or was never received.
+        rest is not known: it came in another order, or was never received.
         """
         gaps = []
         for source, epoch, *numbers in summary.heard:

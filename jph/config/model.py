@@ -123,7 +123,11 @@ class JournalSettings(_Entry, frozen=True):
 
 
 class Sensor(_Entry, frozen=True):
-    """One codifier: a node, or (`type` Proxy) an element of a node. Intervals are in seconds."""
+    """One codifier: a node, or (`type` Proxy) an element of a node. Intervals are in seconds.
+
+    The timestamps of a codifier with `own_time` may be far from now: they are not the time of
+    sending.
+    """
 
     codifier: str
     type: str
@@ -136,6 +140,7 @@ class Sensor(_Entry, frozen=True):
     active: bool = True
     data_type: str = "float"
     control: str = ""
+    own_time: bool = False
     sensor: dict[str, Any] = {}
     ring: RingSettings = RingSettings()
     journal: bool | JournalSettings = False

@@ -149,6 +149,12 @@ class Node(Hooks):
         if isinstance(self._receiver, RepairingReceiver):
             self._receiver.resume(marks)
 
+    @property
+    def requested(self) -> bool:
+        """Whether the readings that `on_data` gets now were requested, and so may be old."""
+        receiver = self._receiver
+        return isinstance(receiver, RepairingReceiver) and receiver.requested
+
     def count_as_alive(self) -> None:
         """Let what the node just did stand for the next keep-alive."""
         self._spoke = True

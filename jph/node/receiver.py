@@ -184,6 +184,7 @@ class RepairingReceiver(Receiver):
 
     Attributes:
         asked: requests sent; asked_bytes: their size.
+        requested: whether the readings that are delivered now were requested.
     """
 
     def __init__(
@@ -200,6 +201,7 @@ class RepairingReceiver(Receiver):
     ) -> None:
         super().__init__(channel, deliver, refusals, log)
         self.asked = self.asked_bytes = 0
+        self.requested = False
         self.repairer = Repairer(past_s)
         self._order = Order(self.repairer.lowest_wanted) if ordered else None
         self._codifier, self._epoch = codifier, epoch
@@ -275,7 +277,11 @@ class RepairingReceiver(Receiver):
             known = self.sequences.sources.get(reading.source)
             if known is not None and known.epoch == reading.epoch:
                 known.observe(reading.sequence, reading.epoch, announces=False)
-        self._hand_on(fresh, sender, now_s)
+        self.requested = True
+        try:
+            self._hand_on(fresh, sender, now_s)
+        finally:
+            self.requested = False
 
     def _hand_on(self, fresh: Sequence[Reading], sender: Address, now_s: float) -> None:
         if self._order is not None:

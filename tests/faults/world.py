@@ -180,7 +180,7 @@ class Collector:
     def keep(self, readings: list[Reading]) -> None:
         self.kept.update(map(name_of, readings))
         self.buffer.add(readings)
-        self.buffer.make_room(Cause.DISK_FULL if self.spool.full else Cause.SPOOL_FULL)
+        self.buffer.drop_oldest(Cause.DISK_FULL if self.spool.full else Cause.SPOOL_FULL)
 
     def step(self) -> None:
         """Store what waits, or spool it."""

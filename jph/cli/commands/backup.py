@@ -25,7 +25,7 @@ from jph.cli.supervise.pgprograms import find_programs, pour, run, target
 from jph.cli.supervise.servers import PostgresServer
 from jph.cli.terminal.context import App
 from jph.errors import StoreError
-from jph.gateway.accounts.database import accounts_path, copy_accounts, open_accounts
+from jph.gateway.accounts.database import accounts_path, admins_in, copy_accounts, open_accounts
 from jph.util import durable
 
 _HISTORY: Final = "history.dump"
@@ -104,11 +104,15 @@ def backup(app: App, file: Path, force: bool) -> None:
 def restore(app: App, file: Path, yes: bool) -> None:
     """Put back what `backup` wrote into FILE, in place of what is there; asks first.
 
-    All of the history or, if anything fails, nothing; then the accounts, if FILE has them. Whatever
-    uses the history must be ended before. Everybody has to log in again.
+    All of the history or, if anything fails, nothing; then the accounts, if FILE has them. Programs
+    that use the history must be ended before. Every user has to log in again. Restore only archives
+    that you trust: their SQL runs with the rights of the config's user.
     """
     with _opened(file) as (archive, accounts), _served(app) as dsn:
         what = "history and accounts" if accounts else "history"
+        if accounts:
+            names = ", ".join(admins_in(accounts)) or "none"
+            click.echo(f"{file} brings these admins: {names}", err=True)
         if not yes:
             click.confirm(f"Replace what is there by the {what} of {file}?", abort=True)
         if others := _others(dsn, _ENDING_S * app.patience):

@@ -1,42 +1,23 @@
-"""`gaps`: what the history lacks, and why."""
+"""`gaps`: readings that the history does not have, and the causes."""
 
-import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import click
 
-from collector.db.location import dsn_of
+from collector.db.location import dsn_of, zone_of
 from collector.history.gaps import Gaps, RecordedGap, read_gaps
 from jph.cli.terminal.context import App, codifier, json_option
+from jph.cli.terminal.database import parse_moment
 from jph.cli.terminal.output import echo_json, table
 
 _HEAD: Final = ("code", "from", "to", "messages", "cause")
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def parse_since(text: str, now: datetime) -> datetime:
-    """Return the moment that `text` means: `90m`, `2h`, `7d` ago, or a local date and time.
-
-    Raises:
-        click.BadParameter: it is neither, or further back than there are dates.
-    """
-    if match := re.fullmatch(r"(\d{1,6})([smhd])", text):
-        try:
-            return now - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
-        except OverflowError:
-            raise click.BadParameter(f"{text!r} is before the year 1") from None
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone() if moment.tzinfo is None else moment
-    except (ValueError, OverflowError):
-        raise click.BadParameter(f"{text!r} is neither 2h, 7d … nor a date") from None
 
 
 @click.command()
 @click.argument("code", required=False, type=codifier)
 @click.option(
-    "--since", metavar="2h|7d|DATE", help="Only gaps that reach beyond this.  [default: all]"
+    "--since", metavar="today|2h|7d|DATE", help="Only gaps that reach beyond this.  [default: all]"
 )
 @json_option
 @click.pass_obj
@@ -49,7 +30,8 @@ def gaps(app: App, code: str | None, since: str | None, as_json: bool) -> None:
     """
     if code is not None:
         app.network.sensor(code)
-    after = parse_since(since, datetime.now().astimezone()) if since else None
+    zone = zone_of(app.network)
+    after = parse_moment(since, datetime.now(zone), zone) if since else None
     found = read_gaps(dsn_of(app.network), code, after)
     if as_json:
         asked = {"asked": found.asked, "gaps": [gap._asdict() for gap in found.recorded]}

@@ -219,6 +219,8 @@ class PostgresServer(Server):
         "port": str(PORT),
         "unix_socket_permissions": "0700",
         "max_connections": "20",
+        # a restore locks the partitions of many years at once
+        "max_locks_per_transaction": "512",
         "shared_buffers": "32MB",
         "max_wal_size": "256MB",
         "checkpoint_timeout": "15min",

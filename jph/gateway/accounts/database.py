@@ -101,6 +101,21 @@ def copy_accounts(source: Path, target: Path) -> None:
             raise AccountsError(message) from error
 
 
+def admins_in(path: Path) -> list[str]:
+    """Return the names of the admins in a file of accounts.
+
+    Raises:
+        AccountsError: the file cannot be read.
+    """
+    from jph.gateway.accounts.roles import Role  # which imports much
+
+    with closing(open_accounts(path)) as accounts:
+        found = accounts.execute(
+            "SELECT name FROM users WHERE role = ? ORDER BY name", (int(Role.ADMIN),)
+        )
+        return [str(name) for (name,) in found]
+
+
 def open_accounts(path: Path) -> sqlite3.Connection:
     """Open the accounts at `path`, made first if there are none. For one thread.
 

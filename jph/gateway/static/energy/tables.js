@@ -12,8 +12,8 @@ export function bill(report) {
   let tariff = "";
   const rows = report.lines.flatMap((line) => {
     const rows = [];
-    if (line.tariff !== tariff) rows.push(make("tr.head", {}, make("th", { colSpan: 3, scope: "rowgroup" }, (tariff = line.tariff))));
-    rows.push(make("tr", {}, make("th", { scope: "row" }, period(line.what)), make("td.right", {}, line.wh === null ? "" : kWh(line.wh)), make("td.right", {}, money(line.amount, report.currency))));
+    if (line.tariff !== tariff) rows.push(make("tr.head", {}, make("th", { colSpan: 3, scope: "rowgroup" }, (tariff = line.tariff) || t("without a tariff"))));
+    rows.push(make("tr", {}, make("th", { scope: "row" }, period(line.what)), make("td.right", {}, line.wh === null ? "" : kWh(line.wh)), make("td.right", {}, line.amount === null ? t("not priced") : money(line.amount, report.currency))));
     return rows;
   });
   if (report.amount !== null) {
@@ -23,7 +23,7 @@ export function bill(report) {
   at("lines").replaceChildren(...(rows.length ? [make("thead", {}, head), make("tbody", {}, ...rows)] : []));
   const notes = Object.entries(report.unpriced_wh).filter(([, wh]) => wh && report.priced).map(([code, wh]) =>
     t("not priced: {energy} kWh {period} (no tariff has a price)", { energy: kWh(wh), period: period(code) }));
-  if (report.estimated_wh) notes.push(t("{energy} kWh of it were drawn while no reading came for over an hour", { energy: kWh(report.estimated_wh) }));
+  if (report.estimated_wh) notes.push(t("{energy} kWh of it are estimated: no plausible reading came for a time", { energy: kWh(report.estimated_wh) }));
   at("notes").replaceChildren(...notes.map((note) => make("li", {}, note)));
 }
 

@@ -11,10 +11,9 @@ from litestar import Response, get
 from litestar.exceptions import HTTPException
 
 from collector.db.connecting import transaction
-from collector.energy import consumed, money, tariff
+from collector.energy import consumed, money
 from collector.energy.account import Span, choose_meter
-from collector.energy.meters import indexes
-from collector.energy.tariff import PERIODS
+from collector.energy.meters import has_periods, indexes, read_tariffs
 from jph.config.house.loads import wiring
 from jph.config.model import Network
 from jph.errors import ConfigError, StoreError
@@ -86,7 +85,7 @@ def contract_of(network: Network) -> Contract:
         ConfigError: no meter has an index, several have and no tariff names one, or the
             tariffs have mistakes.
     """
-    tariffs = tariff.read(network.tariffs)
+    tariffs = read_tariffs(network)
     meter, of_meter = choose_meter(network, tariffs, None)
     return Contract(meter, of_meter, money.local_days(network))
 
@@ -106,7 +105,7 @@ def read(
         StoreError: PostgreSQL is away, or nothing has been counted in it.
     """
     span = span_of(kind, day)
-    total = not any(i.period in PERIODS for i in indexes(network) if i.meter == contract.meter)
+    total = not has_periods(network, contract.meter)
     with transaction(connection) as cursor:
         facts = _facts(cursor, kind, span, contract, now, total=total)
     return report(kind, span, facts, contract, _heaters(network), now)
