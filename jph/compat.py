@@ -174,7 +174,7 @@ class jph:
     def sendCtrl(
         self, flag: str, timestamp: int = 0, to: str = "", timeComponent: float = 0
     ) -> None:
-        """Send a control message; by default to everybody, with the time the config was loaded.
+        """Send a control message; by default to every node, with the time the config was loaded.
 
         `timestamp` is taken for the original's sake; a message carries the time it is sent.
         """

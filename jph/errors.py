@@ -34,7 +34,7 @@ class Problem(NamedTuple):
 
 
 class ConfigError(JphError):
-    """One or more mistakes in the configuration, all told at once."""
+    """One or more mistakes in the configuration, all of them at once."""
 
     exit_status = 2
 

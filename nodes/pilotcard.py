@@ -67,7 +67,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self._fallback_log = FallbackLog()
         self._chip: Mcp23017 | None = None
         self._known = False  # the chip has been seen since the start of this program
-        self._away = False  # it does not answer, and that has been told
+        self._away = False  # it does not answer, and that is logged
         self._retry_s = self._check_s = 0.0
         self._backoff = Backoff(self.tick_s / 5, LONGEST_DELAY_S)
         self._card = self._wire_up()

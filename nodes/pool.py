@@ -112,7 +112,7 @@ class Pool(Node, type="Pool", settings=PoolSettings):
     """Plan the day's filtration and say whether the pump is to run now.
 
     A thermometer that falls silent: what it said last counts for today and tomorrow, then `Unknown`
-    hours a day. Forced on or off, it stays so until it is told otherwise.
+    hours a day. Forced on or off, it stays so until the next order.
     """
 
     settings: PoolSettings

@@ -31,7 +31,7 @@ PLAUSIBLE: Final = 1e9
 
 
 class SetpointSettings(Settings, frozen=True):
-    """`Default` until somebody sets it; kept from `Min` to `Max`. Units are the entry's symbol."""
+    """`Default` until it is set; kept from `Min` to `Max`. Units are the entry's symbol."""
 
     default: float | str = 0.0  # the original writes numbers as text
     min: float | None = None

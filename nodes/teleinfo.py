@@ -16,7 +16,7 @@ from jph.node.node import Node
 from jph.wire.codec import Quality, Value
 
 EVERY_FRAME: Final = frozenset(name for label in CURRENTS for name in (label, CANONICAL[label]))
-"""Fields sent each time they are heard: whoever sheds load lives on their freshness."""
+"""Fields sent each time they are heard: the shedder needs them fresh."""
 
 
 class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
@@ -90,7 +90,7 @@ class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
         self._publish(self.meter.update(events, time.monotonic()))
 
     def _tick(self, silent: bool) -> None:
-        """Let warnings expire that nobody renews, whatever the line does."""
+        """Let warnings expire that are not renewed, whatever the line does."""
         grade = Quality.STALE if silent else Quality.GOOD
         self._publish(self.meter.expire(time.monotonic()), grade)
 

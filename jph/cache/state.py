@@ -35,7 +35,7 @@ class CacheState:
         self._hashes: dict[str, Hash] = {}
         self._changed: dict[str, Hash] = {}
         self._newest: dict[str, Reading] = {}
-        self._origins: dict[str, tuple[object, ...]] = {}  # of the newest, as they were told last
+        self._origins: dict[str, tuple[object, ...]] = {}  # of the newest, as reported last
         self._fresh: set[str] = set()
         self._heard: set[str] = set()  # on the control bus, since the last writing
         self._epochs: dict[tuple[str, str], int] = {}  # by source and the field of its reset
@@ -85,7 +85,7 @@ class CacheState:
     def changes(self, data_lost: Losses, control_lost: Losses) -> dict[str, Hash]:
         """Return the fields that changed since the last call, by codifier.
 
-        `data_lost` and `control_lost` are asked for the losses of whoever was heard since.
+        `data_lost` and `control_lost` are asked for the losses of sources heard since.
         """
         for source in self._fresh:
             if (reading := self._newest.get(source)) is None:
@@ -107,7 +107,7 @@ class CacheState:
         return changed
 
     def whole(self) -> dict[str, Hash]:
-        """Return everything as `changes` told it so far, by codifier."""
+        """Return everything that `changes` returned so far, by codifier."""
         return {source: dict(fields) for source, fields in self._hashes.items()}
 
     @property

@@ -127,7 +127,7 @@ class CacheWriter:
                 raise StoreError(f"Redis refuses: {each}") from each
         refused = results[-1] if hashes else []
         for key, why in refused:
-            # somebody else's key under the name of a codifier: theirs to mend, not ours to drop
+            # another program's key under the name of a codifier: not ours to drop
             if not why.startswith("WRONGTYPE"):
                 raise StoreError(f"Redis refuses {key}: {why}")
         return results, [f"{key}: {why}" for key, why in refused]

@@ -47,13 +47,13 @@ _HELP: Final = """Speak to the nodes of a house over its control bus, and run th
   control.py ping TI            is the meter node there, and how fast?
   control.py ping @@            who is there at all?
   control.py status             every codifier: alive, late, last value
-  control.py watch --either I1  what I1 says and is told, as it passes
+  control.py watch --either I1  messages from and to I1, as they pass
   control.py order 21 eco       tell a heater, a room, a phase or all what to do
   control.py why 21             why heater 21 is on or off
   control.py config check       every mistake in the configuration
   control.py up                 run everything that belongs on this machine
 
-A codifier is two characters, of a node or of one of its elements; @@ is everybody. Exit status:
+A codifier is two characters, of a node or of one of its elements; @@ is every node. Exit status:
 0 done, 1 no answer or failed, 2 a mistake in the command or the configuration, 3 (run) a newer
 instance has taken the codifier.
 """

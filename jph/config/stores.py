@@ -1,6 +1,6 @@
 """Addresses of Redis and PostgreSQL: those of the config, else the embedded servers' sockets.
 
-Clients and the servers' keeper share this file, so that neither has to be told by the other.
+Clients and the servers' keeper share this file, so that both use the same addresses.
 """
 
 import hashlib

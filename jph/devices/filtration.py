@@ -163,7 +163,7 @@ class Filtration:
             return
         follows = memory.day == (today - timedelta(days=1)).isoformat()
         before = memory.warmest_c if follows else None
-        if follows and before is None:  # nobody measured yesterday: what counted then counts on
+        if follows and before is None:  # no measurement yesterday: what counted then counts on
             before = memory.before_c
         self.memory = FiltrationMemory(day=today.isoformat(), before_c=before)
 

@@ -58,7 +58,7 @@ class PhaseFacts(NamedTuple):
 class HeaterFacts(NamedTuple):
     """A heater now: orders are numbers as on the bus, `watts` what was learned.
 
-    `told` is whether its card reports its wires at all: then an empty `by` means no order came.
+    `reported` is whether its card reports its wires at all: then an empty `by` means no order came.
     `until_ms` is the end of the order, `then` the one that follows, None where it has no end.
     `fallback` is the stage of its card without a shedder, empty while there is one, `silent` what
     the card misses: `masks`, or the `meter` behind them.
@@ -70,7 +70,7 @@ class HeaterFacts(NamedTuple):
     card: str
     rated_watts: float | None
     order: int | None
-    told: bool
+    reported: bool
     by: str
     at_ms: float | None
     applied: int | None
@@ -122,9 +122,12 @@ class Evidence:
         if phase := self._of_story.get(codifier):
             self._stories[phase] = _object(value)
         elif card := self._states.get(codifier):
-            told = _object(value)
-            self._leases[card], self._silent[card] = _part(told, "leases"), _part(told, "silent")
-            for heater, wire in _part(told, "wires").items():
+            report = _object(value)
+            self._leases[card], self._silent[card] = (
+                _part(report, "leases"),
+                _part(report, "silent"),
+            )
+            for heater, wire in _part(report, "wires").items():
                 if heater in self.wiring.heaters and isinstance(wire, dict):
                     self._wires[heater] = wire
 
@@ -238,22 +241,22 @@ def _held(phase: PhaseFacts, codifier: str, wire: Mapping[str, Any]) -> bool | N
     """Return whether a heater is held back: by the mask, without one as its card reports."""
     if phase.shed is not None:
         return codifier in phase.shed
-    told = wire.get("shed")
-    return told if isinstance(told, bool) else None
+    reported = wire.get("shed")
+    return reported if isinstance(reported, bool) else None
 
 
 def _cause(story: Mapping[str, Any], codifier: str) -> Cause | None:
-    told = _part(story, "shed").get(codifier)
-    if not isinstance(told, dict):
+    reported = _part(story, "shed").get(codifier)
+    if not isinstance(reported, dict):
         return None
     return Cause(
-        _number(told, "since_ms"),
-        _number(told, "current"),
-        _number(told, "limit"),
-        _text(told, "reason"),
-        _number(told, "watts"),
-        _number(told, "restore_s"),
-        _number(told, "restore_by_s"),
+        _number(reported, "since_ms"),
+        _number(reported, "current"),
+        _number(reported, "limit"),
+        _text(reported, "reason"),
+        _number(reported, "watts"),
+        _number(reported, "restore_s"),
+        _number(reported, "restore_by_s"),
     )
 
 

@@ -41,7 +41,7 @@ _LARGEST_READ: Final = 65_536
 _ENOUGH: Final = 65_536
 """Bytes after which what waits is handed on: about 1,800 numbers."""
 _TURN_S: Final = 0.005
-"""Then the loop may look elsewhere, so that a busy bus starves nobody."""
+"""Then the loop may look elsewhere, so that a busy bus starves no other task."""
 _LONE_TURNS: Final = 8
 """While datagrams come alone, only one turn in so many looks whether another is behind."""
 _NO_SEGMENTS: Final = frozenset({errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP})
@@ -203,7 +203,7 @@ def prepare(receiver: socket.socket) -> int:
 def keep_on_link(out: socket.socket, ttl: int) -> None:
     """Have what a socket sends to single addresses go no further than the bus goes.
 
-    `ttl` is that of the bus; at 0 it would reach nobody, so it is 1 at least. A request with a
+    `ttl` is that of the bus; at 0 it would reach no host, so it is 1 at least. A request with a
     forged sender then makes no answer that passes a router.
     """
     if out.family == socket.AF_INET:

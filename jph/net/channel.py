@@ -43,7 +43,7 @@ class Channel:
         ttl: how many networks further datagrams go, those to single addresses too.
         sent: datagrams that left.
         unsent: datagrams that could not leave (no network, or the kernel refused).
-        receive_buffer: bytes that may wait to be read on each interface; 0 if nobody listens.
+        receive_buffer: bytes that may wait to be read on each interface; 0 if there is no listener.
         own_epoch: what carries it is not heard, if set before `open` and the system can (Linux).
     """
 
@@ -169,7 +169,7 @@ class Channel:
     def _own_address(self, interface: str) -> Any:  # noqa: ANN401
         """Return the address that datagrams leave from, with any free port.
 
-        Connecting tells; but a connected socket would hear nobody but the group.
+        Connecting tells; but a connected socket would receive from the group only.
         """
         with socket.socket(self._family, socket.SOCK_DGRAM) as probe:
             self._leave_through(probe, interface)

@@ -1,4 +1,4 @@
-"""Listens to one multicast group for as long as somebody wants to, through changes of network."""
+"""Listens to one multicast group until it is closed, through changes of network."""
 
 import asyncio
 import socket

@@ -1,8 +1,8 @@
 """Log lines on the network: each a small JSON datagram to the group `Multicast.Log-Channel`.
 
-Nobody waits for them, nobody acknowledges them: a line that nobody hears costs its sender one
-datagram, and one that cannot leave is counted and told with the next that does. What keeps lines
-for good is the node's own log, as before.
+They are not awaited and not acknowledged: a line without a receiver costs its sender one
+datagram; one that cannot leave is counted, and the next that leaves has the count. The node's own
+log keeps lines for good.
 
     {"jph": "log", "n": 7, "time": 1790000000000, "code": "TI", "level": "WARNING",
      "host": "attic", "text": "the meter is silent", "held": 0}

@@ -27,7 +27,7 @@ class Hooks:
     as far as a bounded wait for the missing ones allows."""
 
     hears_itself: ClassVar[bool] = False
-    """Whether it is handed what it sent itself, as whoever keeps or shows everything must be."""
+    """Whether it receives what it sent itself; programs that keep or show everything must."""
 
     settings: Any
 
@@ -56,7 +56,7 @@ class Hooks:
         """Take a control message.
 
         `A` and `E` to this node or an element of it, if it has `Control`, and all other messages
-        on the bus, whoever they are for.
+        on the bus, for any node.
         """
 
     def on_data(self, readings: Sequence[Reading]) -> None:

@@ -278,7 +278,7 @@ class Node(Hooks):
         self.alive()
 
     async def _run_timer(self) -> None:
-        """Call the timer hook each interval, by a clock that nobody steps."""
+        """Call the timer hook each interval, by the monotonic clock."""
         due = time.monotonic()
         while True:
             self._timer_due.clear()
@@ -290,7 +290,7 @@ class Node(Hooks):
             interval = self.entry.sensor_interval
             now = time.monotonic()
             due = max(due + interval, now) if due + 2 * interval > now else now + interval
-            # Not wait_for, which before Python 3.12 may swallow that the node is told to end.
+            # Not wait_for, which before Python 3.12 may swallow that the node is cancelled.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(due - now):
                     await self._timer_due.wait()

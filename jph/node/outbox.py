@@ -49,7 +49,7 @@ def now_ms() -> int:
 
 
 def ping_number() -> float:
-    """Return a number for a ping that nobody else uses now.
+    """Return a number for a ping that no other program uses now.
 
     It is the wall clock in ms with a random fraction: the answer's timestamp less the number stays
     what a cache shows as the ping's duration. (A double keeps 1/4096 ms of today's clock.)

@@ -128,7 +128,7 @@ class Receiver:
             self._deliver(readings, sender)
 
     def _take_again(self, batch: memoryview | bytes, size: int, sender: Address) -> None:
-        """Take a batch that we asked for; nobody does here."""
+        """Ignore a batch of resends; this receiver requests none."""
 
     def _blow(self, batch: memoryview, size: int, sender: Address, again: bool) -> None:
         assert self._weather is not None
@@ -246,7 +246,7 @@ class RepairingReceiver(Receiver):
 
     def _hear(self, batch: memoryview, size: int, sender: Address) -> None:
         if sender[0] not in self._hosts:
-            self._refusals.by(sender)(DecodeError("unasked", "an answer that nobody asked it for"))
+            self._refusals.by(sender)(DecodeError("unasked", "an answer without a request"))
             return
         if self._weather is not None:
             self._blow(batch, size, sender, again=True)

@@ -1,6 +1,6 @@
 """Every time a phase was over its limit, and what was done about it. Pure.
 
-Durations and ampere-seconds are counted by a clock that nobody steps; a current counts until the
+Durations and ampere-seconds are counted by the monotonic clock; a current counts until the
 next one comes, but not for longer than `SILENCE_S`.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 SILENCE_S: Final = 15.0
-"""Without a current for so long nobody knows whether the overrun goes on: it is closed."""
+"""Without a current for so long the overrun is closed: its length is not known."""
 
 
 class Overrun(NamedTuple):

@@ -1,7 +1,7 @@
 """Events that start a recording: a shed, a trip alarm, a node that falls silent. Pure.
 
 Times are monotonic seconds. What is so when the lookout begins is no news, and what goes on is
-told once until it is over.
+reported once until it is over.
 """
 
 from collections.abc import Iterator

@@ -12,7 +12,7 @@ and a bool), so the plain `R` that any program may send on the control bus is th
        delay in s, u32 seed
 
 From a receiver `R` asks for readings again; a count of 0 asks what the next sequence will be. From
-the source it says which ones nobody has any more; a count of 0 that there is nothing from `first`
+the source it says which ones are lost; a count of 0 that there is nothing from `first`
 on yet. The readings themselves are answered as they were: the same datagrams. `L` asks which
 earlier starts the journal of a node holds, of all its codifiers, newest first of each.
 """
@@ -46,7 +46,7 @@ Asked = tuple[int, int]
 
 
 class Repair(NamedTuple):
-    """Readings of codifier `to` that are asked again, or of `source` that nobody has any more.
+    """Readings of codifier `to` that are asked again, or of `source` that are lost.
 
     Attributes:
         wanted_epoch: which start of the source is meant; 0 is the present one.

@@ -189,7 +189,7 @@ class Stream:
         return list(self.wanted)[: max(0, len(self.wanted) - _MOST_RANGES)]
 
     def unknown(self) -> Gap:
-        """Return the hole, of a size nobody knows, at the edge of what is known of a start."""
+        """Return the hole, of unknown size, at the edge of what is known of a start."""
         return Gap(
             self.source, self.epoch, (self.top + 1) & MASK, 0, Cause.SOURCE_GONE, self.latest_ms, 0
         )

@@ -194,7 +194,7 @@ class ResendLog:
     def _datagrams(self, segment: _Segment, codifier: str, epoch: int) -> dict[int, bytes]:
         """Return what a segment holds of a start of a source; the last is remembered.
 
-        Whoever asks for many small ranges asks for neighbours.
+        Many small ranges are mostly neighbours.
         """
         key = (segment.path, segment.size, codifier, epoch)
         if self._read[0] != key:

@@ -1,4 +1,4 @@
-"""Answering those who ask again: merged, fair, and slowly enough to disturb nobody.
+"""Answers requests to resend: merged, fair between addresses, and paced.
 
 Only `Answering.serve` waits; the queue and the pace are pure.
 """
@@ -123,7 +123,7 @@ class Queue:
                 left -= 1
 
     def due_s(self, budgets: Budgets) -> float:
-        """Return when the first of those who wait may be answered; somebody must wait."""
+        """Return when the first waiting request may be answered; there must be one."""
         return min(budgets.free_s(host) for host in self._hosts)
 
     def take(self, budgets: Budgets, now_s: float) -> tuple[Asker, list[Asked]] | None:
@@ -192,7 +192,7 @@ class Answering:
                 await asyncio.sleep(self._pace.spend(size, clock()))
 
     async def _idle(self, seconds: float) -> None:
-        """Wait until an address may be answered again, or somebody else asks."""
+        """Wait until an address may be answered again, or another address asks."""
         self._asked.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

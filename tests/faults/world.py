@@ -292,13 +292,13 @@ class World:
         """Return what was sent and is neither stored nor in a gap, and what is in both.
 
         What no collector has kept, before the first or behind the last that was heard of an earlier
-        start of a source, is known to nobody.
+        start of a source, is not known anywhere.
         """
         kept = set[Name]().union(*(collector.kept for collector in self.collectors))
         return [name for name in self.sent if self._places(name, name in kept) != 1]
 
     def _places(self, name: Name, kept: bool) -> int:
-        """In how many places a reading is; 1 if nobody can know of it."""
+        """In how many places a reading is; 1 if no program can know of it."""
         code, epoch, sequence = name
         past = epoch != self.sources[code].outbox.epoch
         book = self.database.books.get((code, epoch))

@@ -1,4 +1,4 @@
-"""The console on the bus: heard by nobody until it speaks, and never in anybody's way."""
+"""The console on the bus: silent until it sends, and never in the way of others."""
 
 from collections.abc import Callable
 from functools import partial

@@ -76,7 +76,7 @@ def show(
       control.py record show FILE --flag I --json
 
     FILE is a path, a name or a number of `record list`. What is damaged or cut is left out and
-    told on stderr; exit status 1 then.
+    reported on stderr; exit status 1 then.
     """
     path = _find(file)
     wanted = Filter(frozenset(source), frozenset(to), frozenset(either), frozenset(flag))

@@ -41,7 +41,7 @@ apply_option = click.option(
     "--apply", "applied", is_flag=True, help="Do it, instead of printing SQL for psql."
 )
 only_argument = click.argument("codes", nargs=-1, type=codifier, metavar="[CODE]...")
-all_option = click.option("--all", "everybody", is_flag=True, help="Every codifier.")
+all_option = click.option("--all", "every_codifier", is_flag=True, help="Every codifier.")
 
 
 @click.group()
@@ -65,7 +65,7 @@ def database(app: App, drop: bool, admin: str | None, applied: bool) -> None:
       control.py sql database | sudo -u postgres psql
       control.py sql database --apply --admin "host=/run/postgresql dbname=postgres user=postgres"
 
-    To let somebody look: CREATE ROLE ann LOGIN PASSWORD '…'; GRANT jph_reader TO ann. The password
+    To let a person read: CREATE ROLE ann LOGIN PASSWORD '…'; GRANT jph_reader TO ann. The password
     of the config's user is that of its file, printed as SCRAM-SHA-256 only.
     """
     wanted = sql_of(app.network) or Sql(database=DATABASE, user=DATABASE, host="")

@@ -81,7 +81,7 @@ def list_users(as_json: bool) -> None:
 @click.argument("name")
 @_stdin_option
 def passwd(name: str, password_stdin: bool) -> None:
-    """Change a password; whoever is logged in with the old one, and every token, is out."""
+    """Change a password; sessions with the old one and all tokens end."""
     with _accounts() as accounts:
         account = _found(accounts, name)
         users.set_password(accounts, account.id, passwords.hash_of(_password(password_stdin)))

@@ -41,7 +41,7 @@ class LogFile:
             if self._file is not None:
                 self._file.write(chunk)
         except OSError:
-            return  # nowhere left to say it; the tail is still told at a death
+            return  # no place left for it; a death still shows the tail
 
     def tail(self) -> list[str]:
         """Return the last lines of this life, and begin a new one."""

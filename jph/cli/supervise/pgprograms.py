@@ -57,12 +57,12 @@ def find_programs(server: int) -> Path:
 def version(directory: Path) -> int:
     """Return the major version of the programs in a directory, 0 if they do not run."""
     try:
-        told = subprocess.run(
+        reported = subprocess.run(
             [directory / "pg_dump", "--version"], capture_output=True, text=True, timeout=10
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return 0
-    match = _VERSION.search(told)
+    match = _VERSION.search(reported)
     return int(match[1]) if match else 0
 
 
@@ -136,11 +136,11 @@ def _check(process: Process, words: IO[bytes]) -> None:
     if process.returncode:
         words.seek(0)
         lines = words.read().decode(errors="replace").split("\n")
-        told = [line for line in lines if "error:" in line.lower()] or [
+        reported = [line for line in lines if "error:" in line.lower()] or [
             line for line in lines if line
         ]
         assert isinstance(process.args, list)
-        raise StoreError(f"{Path(process.args[0]).name} failed: {''.join(told[:1])}")
+        raise StoreError(f"{Path(process.args[0]).name} failed: {''.join(reported[:1])}")
 
 
 def _places() -> Iterator[Path]:

@@ -309,7 +309,7 @@ class PostgresServer(Server):
         try:
             status = await process.wait()
         finally:
-            if process.returncode is None:  # we are told to end meanwhile
+            if process.returncode is None:  # we are asked to end meanwhile
                 process.send_signal(signal.SIGINT)
         if status != 0:
             raise StoreError(f"{program} failed: {self._last_words()}")
@@ -346,10 +346,10 @@ class PostgresServer(Server):
 
 
 def private_directory(path: Path) -> None:
-    """Make `path` a directory that nobody else writes to, or refuse it.
+    """Make `path` a directory that no other user writes to, or refuse it.
 
     Raises:
-        StoreError: it is a link, or belongs to somebody else.
+        StoreError: it is a link, or belongs to another user.
     """
     path.mkdir(mode=0o711, parents=True, exist_ok=True)
     found = path.lstat()

@@ -1,4 +1,4 @@
-"""Keeping an embedded server alive: started, told of, started again when it dies."""
+"""Keeping an embedded server alive: starts it, reports on it, starts it again when it dies."""
 
 import asyncio
 import time

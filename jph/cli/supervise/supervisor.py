@@ -18,7 +18,7 @@ _SIGNS_OF_LIFE: Final = (Flag.NEW, Flag.ALIVE)
 class Supervisor:
     """Runs one process for each of `sensors` until `stop`.
 
-    What happens is told through `say`, a line at a time. Nothing but processes started here is ever
+    Events are reported through `say`, a line at a time. Nothing but processes started here is ever
     signalled.
     """
 

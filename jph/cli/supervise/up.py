@@ -1,4 +1,4 @@
-"""`up`: everything that belongs on this machine, kept alive until it is told to end."""
+"""`up`: everything that belongs on this machine, kept alive until a signal ends it."""
 
 import asyncio
 import contextlib
@@ -260,7 +260,7 @@ def _environment(app: App, state: Path, port: int | None) -> dict[str, str]:
 
 
 def nobody_commands() -> bool:
-    """Whether nobody can log in to the page yet."""
+    """Whether the page has no accounts yet."""
     from jph.gateway.accounts.database import accounts_path, open_accounts
     from jph.gateway.accounts.users import any_admin
 

@@ -47,7 +47,7 @@ def show_value(value: Value | None, symbol: str = "") -> str:
 
 
 def show_quality(quality: int) -> str:
-    """Return the word for a quality, as `stale`; the number of one that nobody has named."""
+    """Return the word for a quality, as `stale`; the number of one without a name."""
     try:
         return Quality(quality).name.lower()
     except ValueError:

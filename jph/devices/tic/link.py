@@ -285,7 +285,7 @@ def _open_port(url: str, baud_rate: int) -> "Serial":
     # Exclusive: two programs on one port steal each other's bytes.
     options: dict[str, Any] = {"baudrate": baud_rate, "timeout": 0, "exclusive": True}
     port = serial.serial_for_url(url, **options)
-    # FTDI adapters hold bytes back for 16 ms unless told otherwise; other ports refuse the call.
+    # FTDI adapters hold bytes back for 16 ms unless set otherwise; other ports refuse the call.
     with contextlib.suppress(AttributeError, NotImplementedError, OSError, ValueError):
         port.set_low_latency_mode(True)
     return port

@@ -3,7 +3,7 @@
 A frame is ``STX (LF group CR)* ETX``, and ``EOT`` where the meter breaks off. Real sources lose
 any of these: terminals turn CR into LF, pasted text keeps only line ends, captures start in the
 middle. So any control character among them ends a line, and a line is judged by itself. A group
-leaves as soon as its line ends, for the sake of whoever sheds load; the end of its frame follows
+leaves as soon as its line ends, because the shedder waits for it; the end of its frame follows
 as an event of its own.
 """
 
@@ -69,8 +69,8 @@ class FrameReader:
     """Cut bytes into groups; keep no more than one line and the labels of one frame.
 
     Bytes are as an 8N1 port gives them. Even parity, in bit 7, is checked here and then masked:
-    a serial driver told 7E1 would silently drop or alter what is wrong. Sources that already
-    stripped bit 7 are recognised and read without it. ``trace`` is told each line.
+    a serial driver set to 7E1 would silently drop or alter what is wrong. Sources that already
+    stripped bit 7 are recognised and read without it. ``trace`` gets each line.
     """
 
     def __init__(self, mode: Mode | None = None, trace: Trace | None = None) -> None:

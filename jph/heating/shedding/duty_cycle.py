@@ -1,6 +1,6 @@
 """Estimates how short of heat each room is, in seconds of its heaters' full heating.
 
-Nothing measures the rooms here, and nobody knows what they lose.  So several guesses are kept side
+Nothing measures the rooms here, and their losses are not known.  So several guesses are kept side
 by side: each a share of its heaters that the room needs, and the shortage that follows from what
 they drew.  A cold room loses less: its walls give some of their heat back, and want it again later.
 

@@ -51,7 +51,7 @@ NEARLY_NOTHING: Final = 0.005
 
 
 class Command(NamedTuple):
-    """A heater was told to go off or come back."""
+    """A heater was ordered off or on again."""
 
     bit: int
     on: bool
@@ -190,7 +190,7 @@ class Belief:
         ]
 
     def _before(self, drew: dict[int, float], off: int) -> list[float]:
-        """Return the chances that each drew before, as the step has shown of those told off."""
+        """Return the chances that each drew before, as the step has shown of those ordered off."""
         total = sum(drew.values())
         if total <= 0:
             return self.chance

@@ -61,7 +61,7 @@ class Observer:
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing that was told is still to show."""
+        """Whether every order shows already."""
         return self.settled and not self._pending
 
     def tell(self, now_s: float, command: Command) -> None:
@@ -100,7 +100,7 @@ class Observer:
             self.surge.take(now_s, self.belief.base_a)
 
     def _ripe(self, now_s: float, current_a: float) -> bool:
-        """Return whether what was told must have shown by now, or already has."""
+        """Return whether an order must have shown by now, or already has."""
         waited_s = now_s - self._told_s
         if waited_s >= self.settle_s:
             return True

@@ -25,7 +25,7 @@ STANDS_IN_S: Final = 5.0
 """After so long without a current the meter's warnings count in its place."""
 
 PLANS_A_REST: Final = 12
-"""So often in a minimum off time it is looked whether somebody can come back."""
+"""So often in a minimum off time the phase checks if a heater can return."""
 
 HURRY_S: Final = 5.0
 
@@ -263,7 +263,7 @@ class Phase:
             self._eco |= sum(1 << bit for bit in warm)
         return reasons
 
-    # Nobody sees anything
+    # No measurement at all
 
     def _blind(self, now_s: float, silent_s: float, limit_a: float) -> list[Reason]:
         cause = "meter silent"

@@ -170,7 +170,7 @@ class Planner:
         return max(fits, key=lambda bit: (worths[bit], -bit), default=None)
 
     def caution(self, on: int, limit_a: float, expected_a: float) -> int:
-        """Return the heaters to shed because nobody can see what happens next.
+        """Return the heaters to shed because the next minutes are not measured.
 
         Every heater that is on may come back by itself, and people may switch something on.
         """

@@ -19,7 +19,7 @@ ROOMS_S: Final = 5.0
 WARNINGS_S: Final = 3600.0
 STEP_A: Final = 2.0
 VOTES: Final = 3
-"""So often a heater must have shown on another phase, and never on its own, to be told."""
+"""So often a heater must have shown on another phase, and never on its own, to be reported."""
 
 NEAR_LIMIT: Final = 0.8
 
@@ -76,8 +76,8 @@ class SheddingPolicy:
         return phase.seen.amperes.load(phase.mask)
 
     def peak(self, number: int, peak_va: float) -> float | None:
-        """Take the meter's highest power of its day; see `Peaks.told` for what it returns."""
-        return self._phases[number].peaks.told(peak_va, self._rules.volts)
+        """Take the meter's highest power of its day; see `Peaks.compare` for what it returns."""
+        return self._phases[number].peaks.compare(peak_va, self._rules.volts)
 
     def memory(self, now_s: float, wall_ms: float) -> Memory:
         """Return what was learned, at a monotonic and a wall-clock time."""

@@ -79,11 +79,11 @@ async def test_only_the_named_nodes_are_drilled(path: Path) -> None:
 async def test_nobody_who_receives_readings_is_told(path: Path) -> None:
     async with running(Mouth("MO", config.load(str(path)))):
         done = await asyncio.to_thread(control, path, "drill", "--for", "1s", patience=3)
-        assert (done.returncode, done.stderr) == (1, "nobody who answers receives readings\n")
+        assert (done.returncode, done.stderr) == (1, "no node that answers receives readings\n")
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "shown"),
     [
         (["--loss", "120%"], "expected 0% to 100%, found '120%'"),
         (["--delay", "soon"], "expected a time such as 20ms"),
@@ -91,17 +91,17 @@ async def test_nobody_who_receives_readings_is_told(path: Path) -> None:
         (["--node", "ZZ"], "codifier 'ZZ' is not in the config"),
     ],
 )
-def test_mistakes_are_told(path: Path, words: list[str], told: str) -> None:
+def test_mistakes_are_told(path: Path, words: list[str], shown: str) -> None:
     done = control(path, "drill", *words)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert shown in done.stderr
 
 
 def test_nobody_there(path: Path) -> None:
     done = control(path, "drill", "--node", "EA", patience=1)
     assert (done.returncode, done.stderr) == (1, "no answer from EA\n")
     done = control(path, "drill", patience=1)
-    assert (done.returncode, done.stderr) == (1, "nobody answers: is no node running?\n")
+    assert (done.returncode, done.stderr) == (1, "no node answers: is none running?\n")
 
 
 def weather(**shares: float) -> Weather[int]:

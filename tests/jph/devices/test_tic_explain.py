@@ -1,4 +1,4 @@
-"""Words about groups and refused lines; a capture told whole."""
+"""Words about groups and refused lines; a whole capture explained."""
 
 import pytest
 

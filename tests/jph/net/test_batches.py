@@ -61,7 +61,7 @@ class OrderedKeeper(Keeper, type="OrderedKeeper"):
 
 
 class Mouth(Node, type="Mouth"):
-    """Says what it is told to."""
+    """Sends what the test asks for."""
 
 
 KINDS = {"EA": Ear, "KE": Keeper, "OK": OrderedKeeper, "MO": Mouth}

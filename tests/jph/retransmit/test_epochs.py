@@ -1,4 +1,4 @@
-"""Starts that nobody heard, with time passed in."""
+"""Epochs that no receiver heard, with time passed in."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""Logging as a config asks, as far as the machine can; each thing told once."""
+"""Logging as a config asks, as far as the machine can; each thing logged once."""
 
 import logging
 from collections.abc import Iterator
