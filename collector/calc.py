@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -17,6 +17,7 @@ from collector.history.retention import RetentionSettings, check
 from collector.statistics.buckets import DEFAULT_ZONE, find_zone
 from collector.statistics.calculator import Calculator
 from jph.config.model import Network, Sql
+from jph.config.settings import described
 from jph.config.stores import postgres_dsn
 from jph.errors import ConfigError, Problem, StoreError
 from jph.node.node import Node, Settings, now_ms
@@ -34,10 +35,16 @@ class CalcSettings(Settings, frozen=True):
     `PackAfterDays` the age in days at which readings are packed (0: never).
     """
 
-    sql: Sql | None = msgspec.field(default=None, name="SQL")
-    time_zone: str = DEFAULT_ZONE
-    pack_after_days: int = DEFAULT_AFTER_DAYS
-    retention: RetentionSettings = RetentionSettings()
+    sql: Annotated[Sql | None, described("Server of the history, instead of the config's")] = (
+        msgspec.field(default=None, name="SQL")
+    )
+    time_zone: Annotated[str, described("Time zone of the days")] = DEFAULT_ZONE
+    pack_after_days: Annotated[
+        int, described("Age from which readings are packed; 0 is never", "days")
+    ] = DEFAULT_AFTER_DAYS
+    retention: Annotated[RetentionSettings, described("How long readings are kept")] = (
+        RetentionSettings()
+    )
 
     def __post_init__(self) -> None:
         find_zone(self.time_zone)

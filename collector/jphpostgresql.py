@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from collector.ingest.keeper import Keeper
 from collector.ingest.runs import span_ms
 from jph.config.model import Sql, state_dir
+from jph.config.settings import described
 from jph.config.stores import postgres_dsn
 from jph.node.node import Node, Settings, now_ms
 from jph.retransmit import Gap
@@ -29,7 +30,7 @@ Commit = Literal["on", "off", "local", "remote_write", "remote_apply"]
 class SpoolSettings(Settings, frozen=True):
     """What may wait on disk, in MB of 10⁶ bytes (a number takes about 40 bytes)."""
 
-    megabytes: float = 512.0
+    megabytes: Annotated[float, described("Size of what may wait on disk", "MB")] = 512.0
 
 
 class PostgresSettings(Settings, frozen=True):
@@ -41,11 +42,21 @@ class PostgresSettings(Settings, frozen=True):
     of memory (a number about 40 bytes) while PostgreSQL is away and the spool's disk is full.
     """
 
-    sql: Sql | None = msgspec.field(default=None, name="SQL")
-    batch_interval: float = 0.2
-    synchronous_commit: Commit | None = None
-    buffer_mib: float = msgspec.field(default=96, name="BufferMiB")
-    spool: SpoolSettings = SpoolSettings()
+    sql: Annotated[Sql | None, described("Server of this node, instead of the config's")] = (
+        msgspec.field(default=None, name="SQL")
+    )
+    batch_interval: Annotated[
+        float, described("Longest time that a reading waits to be stored with others", "s")
+    ] = 0.2
+    synchronous_commit: Annotated[
+        Commit | None, described("PostgreSQL's setting of that name; without it the server's")
+    ] = None
+    buffer_mib: Annotated[
+        float, described("Memory for readings while PostgreSQL and the spool refuse", "MiB")
+    ] = msgspec.field(default=96, name="BufferMiB")
+    spool: Annotated[SpoolSettings, described("What waits on disk while PostgreSQL refuses")] = (
+        SpoolSettings()
+    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.batch_interval <= 3600:

@@ -6,7 +6,7 @@ which they are gone, so that no program computes them again from the rest.
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
@@ -14,6 +14,7 @@ from collector.db.connecting import query, transaction
 from collector.db.schema import first_day, months_of
 from collector.history.packing import oldest, tidy, try_to_drop
 from jph.config.model import Network
+from jph.config.settings import described
 from jph.errors import Problem
 from jph.node.node import Settings
 
@@ -42,9 +43,15 @@ class RetentionSettings(Settings, frozen=True):
     The kind of an element is that of its node.
     """
 
-    default: int = 0
-    types: dict[str, int] = msgspec.field(default_factory=dict)
-    codifiers: dict[str, int] = msgspec.field(default_factory=dict)
+    default: Annotated[
+        int, described("Time for which readings are kept; 0 is for ever", "days")
+    ] = 0
+    types: Annotated[dict[str, int], described("Kind of node to that time", "days")] = (
+        msgspec.field(default_factory=dict)
+    )
+    codifiers: Annotated[dict[str, int], described("Codifier to that time", "days")] = (
+        msgspec.field(default_factory=dict)
+    )
 
     def __post_init__(self) -> None:
         named = {"Default": self.default}

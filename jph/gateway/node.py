@@ -13,6 +13,7 @@ from jph.client.client import Client
 from jph.client.limits import Limits
 from jph.client.replies import GroupReplies
 from jph.config.model import expand
+from jph.config.settings import described
 from jph.config.stores import redis_url
 from jph.errors import ConfigError, JphError
 from jph.gateway.accounts import users
@@ -52,17 +53,22 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     `sql` is the original's key for its Flask program; the page does not need it.
     """
 
-    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
-    address: str = "127.0.0.1"
-    hosts: tuple[str, ...] = ()
-    public: Literal["", "read"] = ""
-    certificate: str = ""
-    key: str = ""
-    proxies: tuple[str, ...] = ()
-    prefix: str = ""
-    socket: str = ""
-    group: str = ""
-    sql: dict[str, Any] = msgspec.field(default_factory=dict, name="SQL")
+    port: Annotated[int, described("TCP port of the page", ge=0, le=65535)] = 8080
+    address: Annotated[str, described("Address on which the page listens")] = "127.0.0.1"
+    hosts: Annotated[tuple[str, ...], described("Names under which the page may be opened")] = ()
+    public: Annotated[Literal["", "read"], described('"read" shows the page without a login')] = ""
+    certificate: Annotated[str, described("Path of the TLS certificate")] = ""
+    key: Annotated[str, described("Path of the TLS key")] = ""
+    proxies: Annotated[
+        tuple[str, ...],
+        described("Addresses or networks of reverse proxies whose headers are trusted"),
+    ] = ()
+    prefix: Annotated[str, described("Path below which a reverse proxy serves the page")] = ""
+    socket: Annotated[str, described("Path of a Unix socket for a reverse proxy")] = ""
+    group: Annotated[str, described("Group that may connect to Socket")] = ""
+    sql: Annotated[dict[str, Any], described("Key of the original's program; not used")] = (
+        msgspec.field(default_factory=dict, name="SQL")
+    )
 
 
 class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):

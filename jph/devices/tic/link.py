@@ -32,7 +32,7 @@ GATHERED_BITS = 96
 SHORTEST_GATHER_S = 0.02
 
 HEARD_GROUPS = 3
-"""Good groups after a trouble before the meter counts as heard: noise may look like one."""
+"""Good groups after a fault before the meter counts as heard: noise may look like one."""
 
 FIRST_RETRY_S = 0.2
 LAST_RETRY_S = 5.0
@@ -175,10 +175,10 @@ class SerialLink:
 
 
 class MeterLine:
-    """Keep a meter's line open, for ever: find its speed, open it anew when lost or silent.
+    """Keeps a meter's line open: finds its speed, opens it again when it is lost or silent.
 
-    ``take`` is given what the reader found, ``tick`` every half second whether the meter is silent.
-    Each trouble is logged once, until the meter is heard again.
+    ``take`` gets the reader's events; ``tick`` gets every half second whether the meter is silent.
+    Each fault is logged once, until the meter is heard again.
     """
 
     def __init__(
@@ -206,7 +206,7 @@ class MeterLine:
         self._frames_before = 0  # read when this speed was set
 
     async def serve(self, *, give_up: bool = False) -> None:
-        """Keep the port open, for ever.
+        """Keep the port open.
 
         Raises:
             DeviceError: ``give_up``, and the port cannot be opened the first time.
@@ -231,7 +231,7 @@ class MeterLine:
             await asyncio.sleep(backoff.next_s())
 
     async def _watch(self) -> str:
-        """Return why the port must be opened anew."""
+        """Return the reason why the port must be opened again."""
         reader = self.reader
         watch = LineWatch(self._silence_s, time.monotonic(), reader.bytes, reader.groups)
         self._frames_before = reader.frames
@@ -247,7 +247,7 @@ class MeterLine:
             if verdict is Verdict.HUNT:
                 self._hunt()
             elif verdict is not Verdict.WAIT:
-                return f"opening the meter's port anew: {verdict.value}"
+                return f"opening the meter's port again: {verdict.value}"
         return f"the meter's port is lost: {reason}"
 
     def _hunt(self) -> None:
@@ -259,7 +259,7 @@ class MeterLine:
             self.link.set_baud_rate(self.baud_rate)
 
     def _take(self, data: bytes) -> None:
-        """Read what the port gave: this is the way of every current, keep it short."""
+        """Read the port's bytes. Every current takes this path, so it is short."""
         self._handle(self.reader.feed(data))
 
     def _handle(self, events: list[ReaderEvent]) -> None:
@@ -271,7 +271,7 @@ class MeterLine:
             self._log.info("the meter is heard at %d baud", self.baud_rate)
 
     def _complain(self, kind: str, text: str) -> None:
-        """Log a trouble once, until the meter is heard again."""
+        """Log a fault once, until the meter is heard again."""
         if not self._complaints:
             self._groups_at_complaint = self.reader.groups
         if kind not in self._complaints:
@@ -285,14 +285,14 @@ def _open_port(url: str, baud_rate: int) -> "Serial":
     # Exclusive: two programs on one port steal each other's bytes.
     options: dict[str, Any] = {"baudrate": baud_rate, "timeout": 0, "exclusive": True}
     port = serial.serial_for_url(url, **options)
-    # FTDI adapters hold bytes back for 16 ms unless set otherwise; other ports refuse the call.
+    # FTDI adapters delay bytes by 16 ms without this call; other ports refuse it.
     with contextlib.suppress(AttributeError, NotImplementedError, OSError, ValueError):
         port.set_low_latency_mode(True)
     return port
 
 
 def _why(error: Exception) -> str:
-    """Return why a port cannot be opened, in words that lead on."""
+    """Return the reason why a port cannot be opened, with a hint where there is one."""
     if "exclusively lock" in str(error):
         return "another program reads it (a Teleinfo node does)"
     return str(error)

@@ -9,9 +9,12 @@ from typing import Final
 
 LEAST_RESTS: Final = 1 / 3
 MOST_RESTS: Final = 5 / 3
-"""How long a pulse is remembered, in minimum off times of a heater."""
+"""Range of the time a pulse is remembered, in minimum off times: 40 to 200 s with 120 s, as hobs
+pulse each 20 to 60 s and ovens each 1 to 3 min."""
 
 PULSE_A: Final = 1.5
+"""A rise above this is a pulse: 1 A may be rounding."""
+
 SPARE: Final = 1.4
 """The next pulse may be this much later than the last one was."""
 

@@ -15,10 +15,12 @@ WEIGHT: Final = 0.008
 OPENS_AT: Final = 1.3**2
 
 COOLING_S: Final = 300.0
+"""Time constant of the bimetal: EN 60898-1 lets a breaker of 1.45 trip within 1 h, its bimetal
+cools to a third in about 5 min."""
 
 
 class TripModel:
-    """The state of both breakers, from the currents a meter tells."""
+    """The state of both breakers, from the currents of the meter."""
 
     __slots__ = (
         "_at_s",
@@ -44,7 +46,7 @@ class TripModel:
         self._warmth = 0.0
 
     def take(self, now_s: float, current_a: float, limit_a: float) -> None:
-        """Take a current; since the last one, that one is thought to have flowed."""
+        """Take a current; until now the one before it has flowed."""
         if self._at_s is not None:
             self._pass(now_s - self._at_s)
         self._at_s, self._current_a, self._limit_a = now_s, current_a, limit_a
