@@ -1,8 +1,8 @@
 """Estimates how short of heat each room is, in seconds of its heaters' full heating.
 
 Nothing measures the rooms here, and their losses are not known.  So there are several hypotheses
-side by side: each a share of its heaters that the room needs, and the shortage that follows from what
-they drew.  A cold room loses less: its walls give some of their heat back, and want it again later.
+side by side: each a share of its heaters that the room needs, and the shortage that follows from
+their current.  A cold room loses less: its walls give some of their heat back, and want it again later.
 
 A thermostat that lets go says that its room is warm, one that asks again that it has cooled by
 its band.  A each that says "warm" of a room whose heaters go on drawing, or "cold" of one whose
