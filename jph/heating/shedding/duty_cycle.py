@@ -4,9 +4,9 @@ Nothing measures the rooms here, and their losses are not known.  So there are s
 side by side: each a share of its heaters that the room needs, and the shortage that follows from
 their current.  A cold room loses less: its walls give heat back, and take it again later.
 
-A thermostat that lets go says that its room is warm, one that asks again that it has cooled by
-its band.  A hypothesis that says "warm" of a room whose heaters go on drawing, or "cold" of one whose
-heaters could draw and do not, is set right each time, and believed the less for it.
+A thermostat that switches off shows that its room is warm; one that switches on again, that it has
+cooled by its band.  A hypothesis that says "warm" of a room whose heaters go on drawing, or "cold"
+of one whose heaters could draw and do not, is corrected each time and loses weight.
 """
 
 import math
