@@ -1,4 +1,4 @@
-"""Screen of `teleinfo --device`: a table in its place on a terminal, else the changes."""
+"""Output of `teleinfo --device`: a table that is updated in place on a terminal, else changes."""
 
 import shutil
 import sys

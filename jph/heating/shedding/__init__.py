@@ -1,4 +1,4 @@
-"""Load shedding: keeps the breakers closed at the least loss of comfort.
+"""Sheds heaters so that no breaker opens and rooms stay warm.
 
     rules            the policy's numbers, inputs and results
     inputs           readings of the bus, sorted for the policy

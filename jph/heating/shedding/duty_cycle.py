@@ -1,12 +1,14 @@
-"""Estimates how short of heat each room is, in seconds of its heaters' full heating.
+"""Duty-cycle estimate: the heat shortage of each room, in seconds of its heaters' full heating.
 
-Nothing measures the rooms here, and their losses are not known.  So there are several hypotheses
-side by side: each a share of its heaters that the room needs, and the shortage that follows from
-their current.  A cold room loses less: its walls give heat back, and take it again later.
+No thermometer is read here, and the losses of a room are not known.  A Bayesian grid filter keeps
+eight hypotheses side by side: each is the share of the time that the room's heaters must draw, with
+the shortage that follows from what they drew.  Each hypothesis has the walls as a second heat store
+(two-capacity model, 2R2C, as in EN ISO 52016-1): a cold room loses less.
 
-A thermostat that switches off shows that its room is warm; one that switches on again, that it has
-cooled by its band.  A hypothesis that says "warm" of a room whose heaters go on drawing, or "cold"
-of one whose heaters could draw and do not, is corrected each time and loses weight.
+A thermostat that opens shows a warm room, one that closes a room that has cooled by its band.  A
+hypothesis that contradicts what is observed is corrected and loses weight (likelihood of a normal
+error).  `python -m bench heating` tuned the constants without a source: days of simulated houses,
+the least missing comfort without a trip.
 """
 
 import math
@@ -17,20 +19,28 @@ from jph.heating.shedding.memory import LearnedRoom
 SHARES: Final = (0.08, 0.2, 0.32, 0.44, 0.56, 0.68, 0.8, 0.92)
 """The grid of duty cycles: steps of 0.12, the drift between neighbours bridges them."""
 
+"""The grid of duty cycles: steps of 0.12, the drift between neighbours bridges them."""
+
 FIRST_WEIGHTS: Final = (0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 0.7, 0.3)
+"""Heaters are sized for the coldest day, so a duty cycle near 1 is rare; near 0 is summer."""
+
 """Heaters are sized for the coldest day, so a duty cycle near 1 is rare; near 0 is summer."""
 
 FIRST_S: Final = 20.0
 """At a start a room is taken to want heat soon: between warm (0) and asking (`BAND_S`)."""
 
+"""At a start a room is taken to want heat soon: between warm (0) and asking (`BAND_S`)."""
+
 LEAST_WEIGHT: Final = 1e-6
+"""No hypothesis dies: the weather may bring it back within some `DRIFT_S`."""
 """No hypothesis dies: the weather may bring it back within some `DRIFT_S`."""
 
 BAND_S: Final = 50.0
-"""Half of a thermostat's band in heating time.  Electronic thermostats switch within 0.2 to 0.5 K
-(NF Électricité performance, cyclic error), and a room of 15 m² warms by 0.3 K in about 100 s."""
+"""Half of a thermostat's band in heating time; electronic thermostats switch within some 0.3 K."""
 
 DRAWS: Final = 0.1
+"""Share of the rated current from which a room's heaters count as drawing: below is rounding."""
+
 """Share of the rated current from which a room's heaters count as drawing: below is rounding."""
 
 DRAWING_S: Final = -25.0
@@ -41,18 +51,20 @@ IDLE_S: Final = 120.0
 about a minute to show a start."""
 
 WALLS_S: Final = 1000.0
-"""Time constant between air and walls: light partitions follow within 15 to 20 min."""
+"""Time constant between air and walls, assumed: a quarter of an hour."""
 
 WALLS: Final = 10.0
-"""Heat capacity of walls and furniture over that of the air: 8 to 12 for a furnished room."""
+"""Heat capacity of walls and furniture over that of the air, assumed."""
 
 MOST_SHORT_S: Final = 4 * 3600.0
+"""A room is not colder than one that was not heated for four hours: it nears the outdoors."""
 """A room is not colder than one that was not heated for four hours: it nears the outdoors."""
 
 WRONG_S: Final = 80.0
 """Heat that a hypothesis cannot explain and that makes it e times less likely: about a band."""
 
 MOST_WRONG: Final = 30.0
+"""Largest exponent of one step: it keeps the weights in the range of a double."""
 """Largest exponent of one step: it keeps the weights in the range of a double."""
 
 SURPRISE_S: Final = 150.0
@@ -68,6 +80,7 @@ DRIFT_S: Final = 10000.0
 """Time in which a room's duty cycle moves by one step of the grid: the weather changes in hours."""
 
 EAGERNESS_S: Final = 40.0
+"""Scale of the logistic chance that a heater would draw: at a band's edge 0.78."""
 """Scale of the logistic chance that a heater would draw: at a band's edge 0.78."""
 
 

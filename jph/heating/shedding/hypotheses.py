@@ -1,11 +1,12 @@
-"""A Bayesian filter over which heaters draw now, from one phase's current alone.
+"""Hypothesis filter: the heaters of a phase that draw now, from the phase's current alone.
 
-The meter says one integer a phase, every second or two.  A heater whose thermostat is satisfied
-draws nothing, and only its steps in that integer tell.  So several explanations of the past are
-kept side by side, each a set of heaters that draw now (bits); what they do not explain is the rest
-of the house, which never draws less than nothing.  A step continues every explanation in all ways
-that could have caused it: what was commanded, one or two thermostats, an appliance.  Those that fit
-badly fade.  A heater that is shed or restored gives itself away.
+The meter sends one integer a phase, every second or two.  Only the steps of that integer show
+which thermostats are closed.  The filter is multiple-hypothesis tracking (Reid 1979) over a
+factorial hidden Markov model, the usual model of load disaggregation (Hart 1992, Kolter and
+Jaakkola 2012): each hypothesis is a set of heaters that draw (bits) with a weight; the rest of the
+current is the rest of the house, which is not negative.  A step continues each hypothesis in all
+ways that can have caused it: a command, one or two thermostats, an appliance.  The `MOST` likeliest
+sets are kept.  A heater that is shed or restored shows whether it drew.
 """
 
 import math
@@ -23,8 +24,12 @@ FLAT_A: Final = 1.0
 MOST: Final = 24
 """Hypotheses kept: with 12 the judge finds more trips, with 48 the same as with 24."""
 
+"""Hypotheses kept: it bounds the work of a frame."""
+
 LEAST_WEIGHT: Final = 5e-4
 """A hypothesis below this part of the sum is dropped: it cannot reach `SURELY` any more."""
+
+"""Part of the sum below which a hypothesis is dropped: it bounds the work of a frame."""
 
 TEMPER: Final = 0.95
 """Exponent of all weights at each step, a forgetting factor: evidence halves in 14 steps."""
@@ -35,14 +40,20 @@ LEAST_LIKELY: Final = 1e-5
 THERMOSTAT: Final = 0.5
 """Prior of a step by one thermostat."""
 
+"""Prior of a step by one thermostat."""
+
 PAIR: Final = 0.2
+"""Prior of each of two thermostats in one frame: heaters switch a few times an hour."""
+
 """Prior of each of two thermostats in one frame: heaters switch a few times an hour."""
 
 PAIR_A: Final = 1.2
 """Largest error of a pair: two roundings and a margin; it bounds the search."""
 
+"""Largest error of a pair: two roundings and a margin; it bounds the search."""
+
 APPLIANCE: Final = 0.0075
-"""Density of an appliance's step per ampere: about a step a minute over 0 to 30 A."""
+"""Density of an appliance's step per ampere: 0.0075 over 30 A is a prior of 0.2."""
 
 CONTRARY: Final = 0.05
 """Chance of a thermostat step against the room's estimate: the estimate is often wrong."""
@@ -55,14 +66,15 @@ LARGE_BASE_A: Final = 12.0
 
 SURE: Final = 0.97
 """Largest chance of a restored heater to draw: its room's estimate is not certain."""
+"""Largest chance of a restored heater to draw: its room's estimate is not certain."""
 
 UNLIKELIER: Final = 0.005
 NEARLY_NOTHING: Final = 0.005
-"""Weights of unlikely sets at the start: they must be possible, or no evidence could raise them."""
+"""Weights of unlikely sets at the start: above 0, or no evidence could raise them."""
 
 
 class Command(NamedTuple):
-    """A heater was ordered off or on again."""
+    """A heater was switched off or on."""
 
     bit: int
     on: bool

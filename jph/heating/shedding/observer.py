@@ -1,4 +1,4 @@
-"""State of one phase: its current, what draws, orders that do not show yet."""
+"""Observes one phase: its current, its heaters and the commands that have not shown. Pure."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -15,14 +15,18 @@ LIKELY: Final = 0.7
 UNLIKELY: Final = 0.3
 """Chances from which a heater counts as drawing or not: twice as likely as the contrary."""
 
+"""Chances from which a heater counts as drawing or not: twice as likely as the contrary."""
+
 NOTHING_TO_SEE: Final = 0.03
+"""A shed heater with a smaller chance to draw makes no step that is waited for."""
+
 """A shed heater with a smaller chance to draw makes no step that is waited for."""
 
 UNKNOWN_STEP_A: Final = 2.0
 """Smallest step of a heater of unknown current: 460 W."""
 
 SLOWEST_S: Final = 9.0
-"""Longest time to obey: heaters with a radio relay take up to 8 s."""
+"""Longest time to obey: slow heaters take up to 8 s (`bench heating --slow`)."""
 
 SLOW_SIGNS: Final = 3
 SLOW_SIGNS_S: Final = 1200.0
@@ -68,7 +72,7 @@ class Observer:
 
     @property
     def quiet(self) -> bool:
-        """Whether every order shows already."""
+        """Whether every command has shown."""
         return self.settled and not self._pending
 
     def tell(self, now_s: float, command: Command) -> None:
@@ -107,7 +111,7 @@ class Observer:
             self.surge.take(now_s, self.hypotheses.base_a)
 
     def _ripe(self, now_s: float, current_a: float) -> bool:
-        """Return whether an order must have shown by now, or already has."""
+        """Return whether the commands must have shown by now, or already have."""
         waited_s = now_s - self._told_s
         if waited_s >= self.settle_s:
             return True

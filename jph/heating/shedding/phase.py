@@ -31,15 +31,17 @@ STANDS_IN_S: Final = 5.0
 """Time without a current after which the meter's warnings replace it: three frames."""
 
 PLANS_A_REST: Final = 12
-"""So often in a minimum off time the phase checks if a heater can return."""
+"""Plans in a minimum off time: each 10 s with 120 s."""
 
 HURRY_S: Final = 5.0
+"""Time to the trip below which all heaters go: a heater needs up to 3 s to obey."""
 """Time to the trip below which all heaters go: a heater needs up to 3 s to obey."""
 
 EARLIER: Final = "shed before the last start"
 """Cause of a heater that was shed by an earlier run which left no reason."""
 
 IDLE: Final = 0.4
+"""Chance to draw below which a heater that is on counts as idle."""
 """Chance to draw below which a heater that is on counts as idle."""
 
 LATEST: Final = (3.0, 300.0, 1.5)

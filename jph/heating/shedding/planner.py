@@ -1,4 +1,4 @@
-"""Values each heater and builds the sets of heaters: to relieve, to rotate, to be safe."""
+"""Values heaters, and chooses the sets to relieve, to rotate and to be safe. Pure."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -29,11 +29,14 @@ YOUNG_WORTH: Final = 30.0
 SURELY: Final = 0.93
 """Chance of enough relief that is asked for; what is missing follows a frame later, in time."""
 
+"""Chance of enough relief that is asked for; what is missing follows a frame later, in time."""
+
 UNPROVEN: Final = 0.7
-"""Part of an unknown heater's assumed current that counts as relief: 5 ± 2.5 A is 3.5 A or more in
-3 of 4 cases."""
+"""Part of an unknown heater's assumed current that counts as relief: 5 ± 2.5 A (one standard
+deviation) is at least 3.5 A in 73 % of the cases."""
 
 MAY_DRAW: Final = 0.1
+"""Chance to draw below which shedding a heater brings no relief."""
 """Chance to draw below which shedding a heater brings no relief."""
 
 NEED_S: Final = 300.0
@@ -41,9 +44,12 @@ NEED_S: Final = 300.0
 
 LEAST_PART: Final = 0.1
 """Part of its worth that a needless heater of a room keeps."""
+"""Part of its worth that a needless heater of a room keeps."""
 
 WARM_S: Final = -20.0
 AMPLE_A: Final = 4.0
+"""Headroom that must stay when the heater of a room warmer than `WARM_S` returns: another heater's
+current."""
 """Headroom that must stay when the heater of a room warmer than `WARM_S` returns: another heater's
 current."""
 
@@ -182,7 +188,7 @@ class Planner:
         return max(fits, key=lambda bit: (worths[bit], -bit), default=None)
 
     def caution(self, on: int, limit_a: float, expected_a: float) -> int:
-        """Return the heaters to shed because the next minutes are not measured.
+        """Return the heaters to shed while the meter is silent.
 
         Every heater that is on may come back by itself, and people may switch something on.
         """

@@ -23,9 +23,10 @@ STEP_A: Final = 2.0
 """A step that shows a heater on a phase: no heater draws less, and rounding is 1 A."""
 
 VOTES: Final = 3
-"""So often a heater must have shown on another phase, and never on its own, to be reported."""
+"""Times a heater must have shown on another phase, and never on its own, to be reported."""
 
 NEAR_LIMIT: Final = 0.8
+"""Part of the limit from which the meter's status bit may be about this phase."""
 """Part of the limit from which the meter's status bit may be about this phase."""
 
 

@@ -1,4 +1,4 @@
-"""Time until the meter's breaker or the main breaker of one phase opens.
+"""Trip model of one phase: the time until the meter's breaker or the main one opens. Pure.
 
 Sources: Enedis-NOI-CPT_54E §7 for the Linky, which filters each second X = S/PCOUP by
 Y = 0.008·X² + 0.992·Y and opens at Y ≥ 1.3²; EN 60898-1 table 7 for the main breaker, which must
@@ -17,6 +17,7 @@ OPENS_AT: Final = 1.3**2
 COOLING_S: Final = 300.0
 """Time constant of the bimetal: EN 60898-1 lets a breaker of 1.45 trip within 1 h, its bimetal
 cools to a third in about 5 min."""
+"""Time constant with which the bimetal cools, assumed: a longer one would only shed more."""
 
 
 class TripModel:
