@@ -1,4 +1,4 @@
-"""Helpers of the pilot card's tests: a quick card, a whole house, and a view of both."""
+"""Shared parts of the pilot card's tests: a quick card, a whole house, and its state."""
 
 import asyncio
 import json

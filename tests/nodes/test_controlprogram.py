@@ -1,4 +1,4 @@
-"""The console on the bus: silent until it sends, and never in the way of others."""
+"""The console on the bus: it sends nothing by itself and disturbs no other program."""
 
 from collections.abc import Callable
 from functools import partial

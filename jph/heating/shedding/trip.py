@@ -15,8 +15,6 @@ WEIGHT: Final = 0.008
 OPENS_AT: Final = 1.3**2
 
 COOLING_S: Final = 300.0
-"""Time constant of the bimetal: EN 60898-1 lets a breaker of 1.45 trip within 1 h, its bimetal
-cools to a third in about 5 min."""
 """Time constant with which the bimetal cools, assumed: a longer one would only shed more."""
 
 

@@ -27,7 +27,7 @@ SOURCE = {"Codifier": "TI", "Type": "Teleinfo"}
 
 
 class Source(Node):
-    """A node that sends what the test asks for."""
+    """A node that sends what a test asks for."""
 
 
 @contextlib.asynccontextmanager

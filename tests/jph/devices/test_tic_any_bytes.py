@@ -1,4 +1,4 @@
-"""Any bytes: nothing raises, nothing grows, no flipped bit becomes a value."""
+"""Any bytes: the reader never raises nor grows, and takes no flipped bit for a value."""
 
 import gc
 import tracemalloc

@@ -1,4 +1,4 @@
-"""A line: waiting for it, another speed, opening it again."""
+"""The judgement of a line: wait, another speed, or open again."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Events that make a recording, and events that do not."""
+"""Events that start a recording, and others that do not."""
 
 import pytest
 
