@@ -1,4 +1,4 @@
-"""What came of an order: what a heater and its card said after it, in words and numbers. Pure."""
+"""Outcome of an order: reports of a heater and its card after it, in words and numbers. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What holds a phase's heaters back: the shedder's mask while it comes, a fallback without it.
+"""Holds a phase's heaters off: by the shedder's mask while it comes, else by a fallback.
 
 Every mask is a lease.  When no mask comes for a while, or the meter behind the shedder is silent,
 the cards go by themselves through declared stages:

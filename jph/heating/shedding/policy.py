@@ -27,6 +27,8 @@ VOTES: Final = 3
 
 NEAR_LIMIT: Final = 0.8
 """Part of the limit from which the meter's status bit may be about this phase."""
+"""Part of the limit from which the meter's status bit may be about this phase."""
+"""Part of the limit from which the meter's status bit may be about this phase."""
 
 
 class SheddingPolicy:
