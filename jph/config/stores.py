@@ -1,6 +1,6 @@
-"""Where Redis and PostgreSQL are: what the config names, else the embedded servers' own sockets.
+"""Addresses of Redis and PostgreSQL: those of the config, else the embedded servers' sockets.
 
-Clients and the servers' keeper share this file, so that neither has to be told by the other.
+Clients and the supervisor of the servers share this module.
 """
 
 import hashlib
@@ -88,7 +88,7 @@ def postgres_dsn(network: Network, sql: Sql | None = None) -> str:
 
 
 def read_password(path: str) -> str:
-    """Return what the file of a password holds.
+    """Return the password in a file.
 
     Raises:
         StoreError: it cannot be read.

@@ -409,7 +409,7 @@ class Node(Hooks):
             self._reloads -= 1
 
     async def _reload_once(self, reload: Reload, asker: str) -> None:
-        before = self.config_time_ms
+        before, old_entry, old_logging = self.config_time_ms, self.entry, self.network.logging
         try:
             self._adopt(await reload())
         except Exception as error:  # whatever is wrong with it, the old one is good
@@ -417,6 +417,11 @@ class Node(Hooks):
             return
         self.config_time_ms = max(self.config_time_ms, before + 1)
         self.log.info("config reloaded, as %s asked", asker)
+        kept = [key for key in _AT_START if getattr(old_entry, key) != getattr(self.entry, key)]
+        kept += ["logging"] if self.network.logging != old_logging else []
+        if kept:
+            names = ", ".join(key.title() for key in kept)
+            self.log.warning("%s: changed in the config, needs a restart", names)
         old, self.bus = self.bus, self._make_bus()
         self._listen()
         await old.close()
@@ -429,6 +434,8 @@ class Node(Hooks):
 _MOST_RELOADS: Final = 2
 """Reloads under way and waiting together."""
 
+_AT_START: Final = ("ring", "journal", "type")
+"""Keys of an entry that only a restart applies."""
 _ACTIONS: Final[dict[str, Callable[[Node, Control], None]]] = {
     Flag.PING: Node._answer_ping,
     Flag.START: Node._start,

@@ -10,7 +10,6 @@ from typing import Any, Final
 import click
 
 from collector.db.connecting import connect, transaction
-from collector.db.location import dsn_of
 from collector.energy import money
 from collector.energy.account import Account, Span, choose_meter, make_account
 from collector.energy.cost import IN_NO_INDEX, INJECTED, Bill, Wh, month_of
@@ -18,6 +17,7 @@ from collector.energy.meters import has_periods, read_tariffs
 from collector.energy.tariff import Tariff
 from collector.statistics.local_days import ONE_DAY
 from jph.cli.terminal.context import App, json_option
+from jph.cli.terminal.database import history_dsn
 from jph.cli.terminal.output import echo_json, table
 from jph.config.model import Network
 from jph.errors import ConfigError
@@ -78,7 +78,7 @@ def cost(
     span = parse_span({key: text for key, text in chosen.items() if text}, now.date())
     tariffs = _tariffs(network, path)
     code, of_meter = choose_meter(network, tariffs, meter)
-    connection = connect(dsn_of(app.network), "cost")
+    connection = connect(history_dsn(app), "cost")
     try:
         if rebuild:
             with transaction(connection) as cursor:

@@ -1,4 +1,4 @@
-"""`export`: the history into a file that other programs read."""
+"""`export`: writes the history into a file for other programs."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from collector.db.connecting import connect, transaction
-from collector.db.location import dsn_of, zone_of
+from collector.db.location import zone_of
 from collector.history.export import Progress, write_csv, write_sqlite
 from collector.history.query import Range
 from collector.history.stored import from_first_reading
 from collector.statistics.touched import all_codifiers
 from jph.cli.terminal.context import App, codifier
-from jph.cli.terminal.database import parse_moment
+from jph.cli.terminal.database import history_dsn, parse_moment
 from jph.errors import StoreError
 from jph.util import durable
 
@@ -71,7 +71,7 @@ def export(
     now = datetime.now(zone)
     moments = [parse_moment(text, now, zone) for text in (start, end)]
     start_ms, end_ms = (round(moment.timestamp() * 1000) for moment in moments)
-    with closing(connect(dsn_of(app.network), "export", read_only=True)) as connection:
+    with closing(connect(history_dsn(app), "export", read_only=True)) as connection:
         with transaction(connection) as cursor:
             asked = [Range(code, start_ms, end_ms) for code in codes or all_codifiers(cursor)]
             wanted = [from_first_reading(cursor, each) for each in asked]

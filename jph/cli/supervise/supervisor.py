@@ -1,4 +1,4 @@
-"""Keeping the parts of a house alive: readiness, deaths, restarts, an orderly end."""
+"""Keeps the parts of a house running: readiness, failures, restarts, an orderly end."""
 
 import asyncio
 import signal
@@ -18,7 +18,7 @@ _SIGNS_OF_LIFE: Final = (Flag.NEW, Flag.ALIVE)
 class Supervisor:
     """Runs one process for each of `sensors` until `stop`.
 
-    What happens is told through `say`, a line at a time. Nothing but processes started here is ever
+    Events are reported through `say`, a line at a time. Only processes started here are ever
     signalled.
     """
 

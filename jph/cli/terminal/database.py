@@ -10,7 +10,9 @@ import click
 
 from collector.db.connecting import connect
 from collector.db.location import dsn_of, sql_of
+from collector.jphpostgresql import JphPostgreSQL
 from jph.cli.terminal.context import App
+from jph.cli.terminal.place import require_here
 from jph.errors import StoreError
 
 if TYPE_CHECKING:
@@ -20,14 +22,26 @@ _DAYS_BACK: Final = {"today": 0, "yesterday": 1}
 _UNITS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
+def history_dsn(app: App) -> str:
+    """Return the connection string of the history.
+
+    Raises:
+        StoreError: its embedded server is on another machine, or a password cannot be read.
+    """
+    if sql_of(app.network) is None:
+        require_here(app.network, JphPostgreSQL.types, "the history")
+    return dsn_of(app.network)
+
+
 def reading(app: App, name: str) -> "AbstractContextManager[connection]":
     """Open a read-only connection for a block.
 
     Raises:
         StoreError: PostgreSQL is away; says what to do.
     """
+    dsn = history_dsn(app)
     try:
-        opened = connect(dsn_of(app.network), name, read_only=True)
+        opened = connect(dsn, name, read_only=True)
     except StoreError as error:
         if sql_of(app.network) is None:  # the embedded server, which runs with the house
             hint = "the house's own PostgreSQL does not answer; control.py up runs it"

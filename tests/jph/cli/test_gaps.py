@@ -45,9 +45,9 @@ def test_gaps_are_listed(history: dict[str, Any], config_file: WriteConfig) -> N
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
         "code  from                     to                       messages  cause\n"
-        "HO    2026-11-20 09:58:20.000  2026-11-20 09:59:10.000         2  gone\n"
-        "HO    2026-11-20 10:00:00.000  ?                               ?  source gone\n"
-        "TI    2026-11-20 12:00:00.000  2026-11-20 12:00:05.000         4  gone\n"
+        "HO    2026-11-20 10:58:20.000  2026-11-20 10:59:10.000         2  gone\n"
+        "HO    2026-11-20 11:00:00.000  ?                               ?  source gone\n"
+        "TI    2026-11-20 13:00:00.000  2026-11-20 13:00:05.000         4  gone\n"
         "\n"
         "6 messages lost in 3 gaps\n"
         "still asked for: 2 of TI\n"

@@ -243,6 +243,21 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+async def test_a_reload_names_what_needs_a_restart(
+    network: NetworkMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    net = network(EAR, MOUTH)
+
+    async def reload() -> Network:
+        return network({**EAR, "Ring": {"Minutes": 1}, "Journal": True}, MOUTH)
+
+    ear, mouth = Ear("EA", net, reload), Mouth("MO", net)
+    async with running(ear, mouth):
+        mouth.send_control("C", "EA")
+        await until(lambda: ear.reloads == 1)
+    assert "Ring, Journal: changed in the config, needs a restart" in caplog.text
+
+
 async def test_reloads_that_overlap_leave_nothing_open(network: NetworkMaker) -> None:
     net = network(EAR, MOUTH)
 
