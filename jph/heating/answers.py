@@ -1,4 +1,4 @@
-"""What came of an order: what a heater and its card said after it, in words and numbers. Pure."""
+"""Outcome of an order: reports of a heater and its card after it, in words and numbers. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ class Outcome(NamedTuple):
 
     @property
     def applied(self) -> Order | None:
-        """The order its wire was given, None if nobody tells."""
+        """The order of its wire, None if it is not known."""
         return order_in(self.readings, self.heater.actuator.applied)
 
     @property
@@ -84,7 +84,7 @@ class Outcome(NamedTuple):
 
 
 def order_in(readings: Readings, codifier: str) -> Order | None:
-    """Return the order that a codifier told."""
+    """Return the order that a codifier reported."""
     reading = readings.get(codifier)
     if reading is None or reading.number is None:
         return None

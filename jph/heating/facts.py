@@ -60,7 +60,7 @@ class PhaseFacts(NamedTuple):
 class HeaterFacts(NamedTuple):
     """A heater now: orders are numbers as on the bus, `watts` what was learned.
 
-    `told` is whether its card reports its wires at all: then an empty `by` means no order came.
+    `reported` is whether its card reports its wires at all: then an empty `by` means no order came.
     `until_ms` is the end of the order, `then` the one that follows, None where it has no end.
     `fallback` is the stage of its card without a shedder, empty while there is one, `silent` what
     the card misses: `masks`, or the `meter` behind them.
@@ -72,7 +72,7 @@ class HeaterFacts(NamedTuple):
     card: str
     rated_watts: float | None
     order: int | None
-    told: bool
+    reported: bool
     by: str
     at_ms: float | None
     applied: int | None

@@ -1,4 +1,4 @@
-"""What is told of a card's wires: ordered, applied and verified."""
+"""Reports the wires of a card: ordered, applied and verified."""
 
 from collections.abc import Iterable, Mapping
 

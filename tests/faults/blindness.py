@@ -243,6 +243,7 @@ def measure_all(
             results[name] = worse(results.get(name, found), found)
             eventually(lambda: recovered(house), 3 * LIMIT_S)
             sys.stdout.write(line_of(name, found) + "\n")
+            sys.stdout.writelines(wrong(name, found))
             sys.stdout.flush()
             time.sleep(max(0.0, started_s + step_s - time.monotonic()))
     return results
@@ -263,6 +264,13 @@ def line_of(name: str, cells: dict[str, Cell]) -> str:
         return f"{said}, false" if cell.false else said
 
     return f"| {name} | " + " | ".join(text(cells.get(surface)) for surface in SURFACES) + " |"
+
+
+def wrong(name: str, cells: dict[str, Cell]) -> Iterator[str]:
+    """Yield a line for each cell that is not good, with the lines found."""
+    for surface, cell in cells.items():
+        if not cell.good:
+            yield f"  {name}, {surface}: said {cell.said!r}, false {cell.false!r}\n"
 
 
 def table(results: Results) -> str:
@@ -319,10 +327,6 @@ def main() -> None:
                 f"Logs: {log_bytes(house) / 1000:.0f} kB."
             )
     sys.stdout.write(text + "\n")
-    for name, row in results.items():
-        for surface, cell in row.items():
-            if not cell.good:
-                sys.stdout.write(f"{name}, {surface}: said {cell.said!r}, false {cell.false!r}\n")
     if options.table:
         options.table.write_text(text + "\n", encoding="utf-8")
 

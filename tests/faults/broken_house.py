@@ -34,7 +34,7 @@ from tests.support import LIMIT_S, REPOSITORY, ip, network_namespace, tcp_port, 
 NODES = ("HO", "TI", "P1", "P2", "P3", "SH", "R1", "Q1", "Q2", "CF", "C1", "FR", "SP")
 STORES = ("redis-server", "postgres")
 FORGED_A = 9876
-INTERFACE = "jph0"
+INTERFACE, PEER = "jph0", "jph1"
 INTERFACE_ADDRESS = "10.78.0.1"
 CLOCK = """
 import os, sys, time
@@ -272,7 +272,8 @@ def in_namespace() -> bool:
 def own_interface() -> Iterator[None]:
     """Put this thread into a network whose buses have an interface of their own."""
     with network_namespace():
-        ip("link", "add", INTERFACE, "type", "dummy")
+        ip("link", "add", INTERFACE, "type", "veth", "peer", "name", PEER)
+        ip("link", "set", PEER, "up")
         ip("addr", "add", f"{INTERFACE_ADDRESS}/24", "dev", INTERFACE)
         ip("link", "set", INTERFACE, "multicast", "on", "up")
         ip("route", "add", "224.0.0.0/4", "dev", INTERFACE)

@@ -35,11 +35,15 @@ PLANS_A_REST: Final = 12
 
 HURRY_S: Final = 5.0
 """Time to the trip below which all heaters go: a heater needs up to 3 s to obey."""
+"""Time to the trip below which all heaters go: a heater needs up to 3 s to obey."""
+"""Time to the trip below which all heaters go: a heater needs up to 3 s to obey."""
 
 EARLIER: Final = "shed before the last start"
 """Cause of a heater that was shed by an earlier run which left no reason."""
 
 IDLE: Final = 0.4
+"""Chance to draw below which a heater that is on counts as idle."""
+"""Chance to draw below which a heater that is on counts as idle."""
 """Chance to draw below which a heater that is on counts as idle."""
 
 LATEST: Final = (3.0, 300.0, 1.5)
@@ -274,7 +278,7 @@ class PhaseDecision:
             self._eco |= sum(1 << bit for bit in warm)
         return reasons
 
-    # Nobody sees anything
+    # No measurement at all
 
     def _blind(self, now_s: float, silent_s: float, limit_a: float) -> list[Reason]:
         cause = "meter silent"

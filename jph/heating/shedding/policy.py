@@ -27,6 +27,8 @@ VOTES: Final = 3
 
 NEAR_LIMIT: Final = 0.8
 """Part of the limit from which the meter's status bit may be about this phase."""
+"""Part of the limit from which the meter's status bit may be about this phase."""
+"""Part of the limit from which the meter's status bit may be about this phase."""
 
 
 class SheddingPolicy:
@@ -81,8 +83,8 @@ class SheddingPolicy:
         return phase.seen.amperes.load(phase.mask)
 
     def peak(self, number: int, peak_va: float) -> float | None:
-        """Take the meter's highest power of its day; see `Peaks.told` for what it returns."""
-        return self._phases[number].peaks.told(peak_va, self._rules.volts)
+        """Take the meter's highest power of its day; see `Peaks.compare` for what it returns."""
+        return self._phases[number].peaks.compare(peak_va, self._rules.volts)
 
     def memory(self, now_s: float, wall_ms: float) -> Memory:
         """Return what was learned, at a monotonic and a wall-clock time."""

@@ -25,7 +25,7 @@ Key = tuple[int, int]
 
 
 class World:
-    """A source, a receiver and the network between them; time only passes when told to."""
+    """A source, a receiver and the network between them; time only passes when the test says so."""
 
     def __init__(self, seed: int, ring_bytes: int = 10**6) -> None:
         self.random = random.Random(seed)
@@ -147,7 +147,7 @@ class World:
 
 
 class Life(RuleBasedStateMachine):
-    """Whatever happens, each reading comes once or is told to be lost, and never both."""
+    """Whatever happens, each reading comes once or is reported as lost, and never both."""
 
     @initialize(seed=st.integers(0, 2**32), ring=st.sampled_from([1_500, 10**6]))
     def begin(self, seed: int, ring: int) -> None:
@@ -173,7 +173,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def restart_source(self) -> None:
-        """Without a journal nobody can know what the old start sent last, if it was not heard."""
+        """Without a journal what the old start sent last is not known, if it was not heard."""
         world = self.world
         world.run(0.1)
         heard = {key for key in world.delivered if key[0] == world.outbox.epoch}
@@ -184,7 +184,7 @@ class Life(RuleBasedStateMachine):
             self.unknowable.update(epoch)
         known = world.requester._epochs.get(("AA", world.outbox.epoch))
         if heard and known is not None and known.window.floor is None and known.window.joined:
-            # Its beginning was asked and not told yet: it may have been before our time.
+            # Its beginning was asked and is not answered yet: it may have been before our time.
             oldest = min(i for i, key in enumerate(epoch) if key in heard)
             self.unknowable.update(epoch[:oldest])
         world.start_source()
