@@ -13,9 +13,12 @@ from typing import Final, NamedTuple
 
 from jph.config.house.loads import Load, ceilings
 from jph.heating.orders import Order
+from jph.heating.overrun import is_overrun
 
 VOLTS: Final = 230.0
 """Turns A into VA where the meter does not measure the VA of a phase."""
+_FED_IN: Final = 0.05
+"""Less than this share of A x V is no drawn power."""
 
 
 class Sample(NamedTuple):
@@ -66,10 +69,23 @@ class PhaseStreams(NamedTuple):
     apparent_va: Stream = Stream()
     declared_a: float | None = None
 
-    def over(self, current: float | None, limit: float | None, warning: float | None) -> bool:
-        """Return whether the phase draws more than its limit, or the meter warns."""
+    def over(
+        self,
+        current: float | None,
+        limit: float | None,
+        warning: float | None,
+        apparent: float | None = None,
+    ) -> bool:
+        """Return whether the phase draws more than its limit.
+
+        Where current or limit is not known, the meter's warning says so. A current without apparent
+        power is fed in: some meters give its amount only.
+        """
         known = [each for each in (limit, self.declared_a) if each is not None]
-        return bool(warning) or (current is not None and bool(known) and current > min(known))
+        if current is None or not known:
+            return is_overrun(None, None, bool(warning))
+        fed_in = apparent is not None and apparent < _FED_IN * current * VOLTS
+        return is_overrun(current, min(known)) and not fed_in
 
     @property
     def reach_ms(self) -> int:
@@ -168,11 +184,11 @@ def clip(samples: Sequence[Sample], start_ms: int, end_ms: int) -> Sequence[Samp
 
 def _overruns(phase: PhaseStreams, start_ms: int, end_ms: int) -> Iterator[Span]:
     """Yield the overruns that reach into an hour; one from before it begins before it."""
-    streams = (phase.current, phase.limit, phase.warning)
+    streams = (phase.current, phase.limit, phase.warning, phase.apparent_va)
     since_ms = start_ms - phase.reach_ms // 2
     begun: int | None = None
-    for begin, end, (current, limit, warning) in together(streams, since_ms, end_ms):
-        if phase.over(current, limit, warning):
+    for begin, end, values in together(streams, since_ms, end_ms):
+        if phase.over(*values):
             begun = begin if begun is None else begun
             if end == end_ms:
                 yield Span(begun, end, 1)

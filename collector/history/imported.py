@@ -10,8 +10,10 @@ The hours of phases and heaters follow at the end: readings each five minutes ar
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -21,6 +23,7 @@ from zoneinfo import ZoneInfo
 
 from collector.db.connecting import connect, query, transaction
 from collector.db.schema import create_months
+from collector.energy.meters import phases
 from collector.energy.money import local_days
 from collector.ingest.rows import COLUMNS
 from collector.statistics.calculator import Calculator
@@ -47,6 +50,7 @@ _OLDER: Final = "SELECT 1 FROM reading WHERE timestamp < %s LIMIT 1"
 _STARTED: Final = """
     SELECT 1 FROM statistics_until WHERE timestamp > now() - interval '1 day'
 """
+_NO_HOURS: Final = "DELETE FROM energy_touched WHERE codifier = ANY (%s) AND to_time <= %s"
 _KEEP_HOLD: Final = """
     INSERT INTO expected SELECT codifier, %s, seconds FROM expected
     WHERE codifier = %s ORDER BY since DESC LIMIT 1 ON CONFLICT DO NOTHING
@@ -70,6 +74,18 @@ _HEATER: Final = """
 Line = list[Any]
 
 
+def end_with_parent() -> None:
+    """End this process when the one that started it has ended."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main(url: str, command: Sequence[str]) -> None:
     """Import the lines that a command prints, if the history is empty so far."""
     network = model.load(url)
@@ -82,8 +98,9 @@ def main(url: str, command: Sequence[str]) -> None:
             lines = [json.loads(line) for line in child.stdout]
         if child.returncode or not lines:
             raise JphError(f"the past cannot be made: exit status {child.returncode}")
-        import_readings(connection, [line[1:] for line in lines if line[0] == "readings"])
-        compute(dsn, network)
+        readings = [line[1:] for line in lines if line[0] == "readings"]
+        import_readings(connection, readings)
+        compute(dsn, network, readings[-1][0])
         import_hours(connection, network, [line[1:] for line in lines if line[0] == "hour"])
 
 
@@ -154,14 +171,20 @@ def month(ms: int) -> int:
     return when.year * 12 + when.month - 1
 
 
-def compute(dsn: str, network: Network) -> None:
-    """Compute statistics and energy now; the calculator's next turn may be ten minutes away."""
+def compute(dsn: str, network: Network, last_ms: int) -> None:
+    """Compute statistics and energy up to a time; the calculator's turn may be ten minutes away.
+
+    The hours of phases and heaters are left out: they are imported.
+    """
+    codes = sorted({code for phase in phases(network) for code in phase.codifiers})
     zone = local_days(network).zone
     assert isinstance(zone, ZoneInfo)
     with closing(Calculator(dsn, "past", zone)) as calculator:
         wait_for_start(calculator.connection)
         while calculator.work() is not None:
             pass
+        with transaction(calculator.connection) as cursor:
+            cursor.execute(_NO_HOURS, (codes, moment(last_ms)))
         calculator.count_energy(network, time.time_ns() // 1000)
 
 
@@ -185,4 +208,5 @@ def import_hours(connection: "connection", network: Network, hours: Iterable[Lin
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)
+    end_with_parent()
     main(sys.argv[1], sys.argv[2:])

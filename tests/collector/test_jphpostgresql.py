@@ -36,7 +36,7 @@ SOURCE = {"Codifier": "TI", "Type": "Teleinfo"}
 
 
 class Source(Node):
-    """A node that says what it is told to."""
+    """A node that sends what the test asks for."""
 
 
 @contextlib.asynccontextmanager
@@ -312,13 +312,25 @@ async def test_codifiers_that_are_not_in_the_config_are_not_stored(
 
 
 async def test_a_live_reading_is_of_now(
-    network: MakeNetwork, sql: dict[str, Any], caplog: pytest.LogCaptureFixture
+    network: MakeNetwork,
+    sql: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A reading of another time is stored with a mark, and counts nowhere."""
     own = {**SOURCE, "Codifier": "OT", "OwnTime": True}
     day_ms = 86_400_000
-    async with house(network(COLLECTOR, SOURCE, own, SQL=sql)) as (_, source):
+    async with house(network(COLLECTOR, SOURCE, own, SQL=sql)) as (collector, source):
         now = now_ms()
+        assert not collector.requested
+        old = Reading(1, 5, now - 3 * day_ms, "i", "OT", "@@", 1, Quality.GOOD, 6)
+        assert collector._of_now([old, old._replace(source="TI")]) == [
+            old,
+            old._replace(source="TI", quality=Quality.IMPLAUSIBLE),
+        ]
+        monkeypatch.setattr(JphPostgreSQL, "requested", True)
+        assert collector._of_now([old._replace(source="TI")])[0].quality == Quality.GOOD
+        monkeypatch.undo()
         for number, away_ms in enumerate((0, -day_ms + 60_000, -2 * day_ms, 30_000, 3_600_000)):
             source.send(number, timestamp_ms=now + away_ms)
         source.send(5, codifier="OT", timestamp_ms=now - 400 * day_ms)

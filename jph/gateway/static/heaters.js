@@ -143,7 +143,12 @@ async function give() {
         make("li.said", { dataset: { mood: each.followed ? "good" : "bad" } }, `${each.codifier} ${nameOf(each)}: ${each.text}`),
       ),
     );
-    if (given.done) toast(t("{count} heaters: {order}", { count: given.heaters.length, order: ORDERS[given.order] }));
+    if (given.done) {
+      const order = ORDERS[given.order];
+      const count = given.heaters.length;
+      toast(count === 1 ? t("1 heater: {order}", { order }) : t("{count} heaters: {order}", { count, order }), "good");
+      at("give").close();
+    }
   } catch (error) {
     answers([error.message], "bad");
   }

@@ -70,7 +70,7 @@ def test_an_empty_history_gets_the_past_with_statistics_and_hours(
         assert imported.has_older(connection, NOW_MS - 3_600_000)
         with closing(Calculator(dsn, "test", zone)) as calculator:
             calculator.advance(1000 * NOW_MS)
-        imported.compute(dsn, network)
+        imported.compute(dsn, network, readings[-1][0])
         imported.import_hours(connection, network, [x[1:] for x in printed if x[0] == "hour"])
         ((count, coverage),) = query(
             connection, "SELECT count(*), min(coverage) FROM statistic_hour WHERE codifier = 'I1'"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from jph.config import model as config
-from jph.net.fault_injection import Weather
+from jph.net.fault_injection import FaultInjector
 from jph.node.node import Node
-from jph.retransmit.messages import Drill
+from jph.retransmit.messages import Envelope, Faults
 from jph.wire.codec import Reading
 from tests.jph.cli.programs import CONSOLE, control
 from tests.support import running, until
@@ -47,6 +47,7 @@ def path(config_file: WriteConfig) -> Path:
         {"Codifier": "EA", "Type": "DrilledEar"},
         {"Codifier": "MO", "Type": "DrilledMouth"},
         CONSOLE,
+        Drill=True,
     )
 
 
@@ -83,7 +84,7 @@ async def test_nobody_who_receives_readings_is_told(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "shown"),
     [
         (["--loss", "120%"], "expected 0% to 100%, found '120%'"),
         (["--delay", "soon"], "expected a time such as 20ms"),
@@ -91,10 +92,10 @@ async def test_nobody_who_receives_readings_is_told(path: Path) -> None:
         (["--node", "ZZ"], "codifier 'ZZ' is not in the config"),
     ],
 )
-def test_mistakes_are_told(path: Path, words: list[str], told: str) -> None:
+def test_mistakes_are_told(path: Path, words: list[str], shown: str) -> None:
     done = control(path, "drill", *words)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert shown in done.stderr
 
 
 def test_nobody_there(path: Path) -> None:
@@ -104,22 +105,22 @@ def test_nobody_there(path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "no node answers: is none running?\n")
 
 
-def weather(**shares: float) -> Weather[int]:
-    return Weather(Drill(1, 0, "CC", "EA", 60.0, **shares, seed=3), now_s=10.0)  # type: ignore[arg-type]
+def injector(**shares: float) -> FaultInjector[int]:
+    return FaultInjector(Faults(Envelope(1, 0, "CC", "EA"), 0, 60.0, **shares, seed=3), now_s=10.0)  # type: ignore[arg-type]
 
 
-def test_the_same_seed_is_the_same_weather() -> None:
-    twice = [weather(loss=0.3, duplicate=0.2, reorder=0.3) for _ in range(2)]
-    blown = [each.blow(range(1_000), 10.0) + each.release(1e9) for each in twice]
+def test_the_same_seed_is_the_same_injector() -> None:
+    twice = [injector(loss=0.3, duplicate=0.2, reorder=0.3) for _ in range(2)]
+    blown = [each.pass_through(range(1_000), 10.0) + each.release(1e9) for each in twice]
     assert blown[0] == blown[1]
     assert 650 * 1.1 < len(blown[0]) < 750 * 1.3
     assert str(twice[0]) == str(twice[1])
 
 
 def test_delay_keeps_the_order_and_the_end_releases_all() -> None:
-    bad = weather(delay_s=0.5)
-    assert bad.blow([1, 2], 10.0) == []
-    assert bad.blow([3], 10.2) == []
+    bad = injector(delay_s=0.5)
+    assert bad.pass_through([1, 2], 10.0) == []
+    assert bad.pass_through([3], 10.2) == []
     assert bad.due_s == 10.5
     assert bad.release(10.6) == [1, 2]
     assert not bad.over(69.9)
@@ -128,8 +129,8 @@ def test_delay_keeps_the_order_and_the_end_releases_all() -> None:
 
 
 def test_reordering_overtakes() -> None:
-    bad = weather(reorder=0.5)
-    first = bad.blow(range(20), 10.0)
+    bad = injector(reorder=0.5)
+    first = bad.pass_through(range(20), 10.0)
     late = bad.release(10.1)
     assert sorted(first + late) == list(range(20))
     assert first == sorted(first)

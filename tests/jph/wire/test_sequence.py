@@ -1,4 +1,4 @@
-"""What sequences tell: losses, late ones, doubles and restarts."""
+"""Sequences: losses, late messages, duplicates and restarts."""
 
 import pytest
 from hypothesis import given
@@ -47,7 +47,7 @@ def observe(steps: list[Step]) -> tuple[list[Outcome], SequenceTable]:
             [(5, 1, False), (9, 1, False), (700, 2, False), (701, 2, False)],
             [Event.FIRST, Event.GAP, Event.RESET, Event.NEXT],
             0,
-            id="restart told by the epoch, its announcement lost",
+            id="restart known by the epoch, its announcement lost",
         ),
         pytest.param(
             [(5, 0, True), (6, 0, False), (90, 0, True), (91, 0, False)],
@@ -107,9 +107,9 @@ def test_memory_is_bounded_and_recent_ones_are_still_known_when_late() -> None:
     table = SequenceTable()
     table.observe("AA", 0, 1)
     assert table.observe("AA", 1_000_000, 1).event is Event.SUSPECT
-    assert table.observe("AA", 1_000_001, 1).missing == 1_000_000
+    assert table.observe("AA", 1_000_001, 1).missing == 999_999
     assert table.observe("AA", 999_999, 1).event is Event.LATE
-    assert table.observe("AA", 1_000_001 - MAX_MISSING - 1, 1).event is Event.DUPLICATE
+    assert table.observe("AA", 1_000_000 - MAX_MISSING - 1, 1).event is Event.DUPLICATE
     for epoch in range(2, 1000):
         table.observe("AA", 0, epoch)
     assert table.sources["AA"].epoch == 999

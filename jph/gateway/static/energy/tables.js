@@ -102,5 +102,5 @@ export function peaks(place, caption, report) {
 function summary(report, most) {
   const over = report.phases.reduce((sum, each) => sum + each.overruns, 0);
   const text = t("The highest was {current} A.", { current: figure(most) });
-  return over ? `${text} ${t("{count} overruns in all.", { count: figure(over) })}` : `${text} ${t("No overrun.")}`;
+  return over ? `${text} ${over === 1 ? t("1 overrun in all.") : t("{count} overruns in all.", { count: figure(over) })}` : `${text} ${t("No overrun.")}`;
 }

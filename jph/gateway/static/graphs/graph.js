@@ -97,6 +97,7 @@ export class Graph {
     const empty = this.state.codes.filter((code) => this.data.curves.get(code)?.t.length === 0);
     const texts = [spanText(this.view.from, this.view.to), levels.join(", ")];
     if (this.state.against) texts.push(t("dashed: {what}", { what: earlier(this.state.against) }));
+    this.panels.hidden = empty.length > 0 && empty.length === this.state.codes.length && !this.state.against;
     if (empty.length) texts.push(t("nothing stored of {codes} in this time", { codes: empty.join(", ") }));
     put(this.said, texts.filter(Boolean).join(" · "));
   }
