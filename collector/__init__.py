@@ -1,1 +1,1 @@
-"""Everything that ends in PostgreSQL."""
+"""The history in PostgreSQL: ingest, statistics, energy, queries."""

@@ -1,21 +1,23 @@
-"""The calculator: statistics of every codifier, and the original's tables as views."""
+"""The kind `postgresCalcHandler`: statistics of every codifier, the original's tables as views."""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from collector.db.views import sync_views
 from collector.energy import tariff
+from collector.energy.meters import period_names
 from collector.history.housekeeping import Housekeeper
 from collector.history.packing import DEFAULT_AFTER_DAYS
 from collector.history.retention import RetentionSettings, check
 from collector.statistics.buckets import DEFAULT_ZONE, find_zone
 from collector.statistics.calculator import Calculator
 from jph.config.model import Network, Sql
+from jph.config.settings import described
 from jph.config.stores import postgres_dsn
 from jph.errors import ConfigError, Problem, StoreError
 from jph.node.node import Node, Settings, now_ms
@@ -27,16 +29,22 @@ _MOST_DAYS: Final = 3650
 
 
 class CalcSettings(Settings, frozen=True):
-    """What is computed and kept.
+    """Settings of the calculator.
 
-    `SQL` is where the history is, instead of the config's; `TimeZone` whose days are days;
-    `PackAfterDays` after how many days readings are packed (0: never).
+    `SQL` is the server of the history, instead of the config's; `TimeZone` the zone of local days;
+    `PackAfterDays` the age in days at which readings are packed (0: never).
     """
 
-    sql: Sql | None = msgspec.field(default=None, name="SQL")
-    time_zone: str = DEFAULT_ZONE
-    pack_after_days: int = DEFAULT_AFTER_DAYS
-    retention: RetentionSettings = RetentionSettings()
+    sql: Annotated[Sql | None, described("Server of the history, instead of the config's")] = (
+        msgspec.field(default=None, name="SQL")
+    )
+    time_zone: Annotated[str, described("Time zone of the days")] = DEFAULT_ZONE
+    pack_after_days: Annotated[
+        int, described("Age from which readings are packed; 0 is never", "days")
+    ] = DEFAULT_AFTER_DAYS
+    retention: Annotated[RetentionSettings, described("How long readings are kept")] = (
+        RetentionSettings()
+    )
 
     def __post_init__(self) -> None:
         find_zone(self.time_zone)
@@ -57,18 +65,18 @@ class PostgresCalcHandler(Node, type="postgresCalcHandler", settings=CalcSetting
 
     @classmethod
     def check_network(cls, network: Network) -> Sequence[Problem]:
-        """Look at the tariffs: no other kind does; and whether retention names somebody."""
-        problems = list(tariff.check(network.tariffs))
+        """Check the tariffs, which no other kind does, and the names in the retention settings."""
+        problems = list(tariff.check(network.tariffs, period_names(network)))
         for entry in network.sensors:
             if entry.type in cls.types:
-                with contextlib.suppress(msgspec.ValidationError):  # which is told by itself
+                with contextlib.suppress(msgspec.ValidationError):  # reported elsewhere
                     settings = msgspec.convert(entry.sensor, CalcSettings)
                     path = f"Sensors[{entry.codifier}].Sensor.Retention"
                     problems += check(settings.retention, network, path)
         return problems
 
     async def open(self) -> None:
-        """Begin to compute; PostgreSQL may come later."""
+        """Start to compute; PostgreSQL may come later."""
         self._worker = Worker(f"{self.codifier} statistics")
         self._throttle = Throttle()
         self._computed = 0
@@ -76,16 +84,16 @@ class PostgresCalcHandler(Node, type="postgresCalcHandler", settings=CalcSetting
         self._task = self.spawn(self._compute(), "statistics")
 
     def on_reload(self) -> None:
-        """Connect anew: server, zone and codifiers may be others now."""
+        """Connect again: server, zone and codifiers may be others now."""
         self._task.cancel()
         self._task = self.spawn(self._compute(), "statistics")
 
     async def close(self) -> None:
-        """End after the piece that is being computed."""
+        """Stop after the piece that is being computed."""
         self._worker.stop()
 
     async def on_timer(self, now_ms: int) -> None:
-        """Publish how many buckets a minute were computed."""
+        """Publish the buckets computed per minute."""
         now_s = time.monotonic()
         if self._counted is not None:
             since_s, count = self._counted
@@ -108,9 +116,9 @@ class PostgresCalcHandler(Node, type="postgresCalcHandler", settings=CalcSetting
             except StoreError as error:
                 if self._throttle.allow(str(error), time.monotonic()):
                     self.log.error("%s; trying again", error)
-            finally:  # a reload ends us too
+            finally:  # a reload ends this task too
                 if calculator is not None:
-                    self._worker.post(calculator.close)  # it may be at work still
+                    self._worker.post(calculator.close)  # it may still be working
             await asyncio.sleep(_RETRY_S)
 
     async def _catch_up(self, calculator: Calculator) -> None:
@@ -124,7 +132,7 @@ class PostgresCalcHandler(Node, type="postgresCalcHandler", settings=CalcSetting
                 self.log.error("energy is not counted: %s", error)
 
     async def _keep_house(self, housekeeper: Housekeeper, until_s: float) -> None:
-        """Pack and remove for as long as there is time; half of it is left to who writes."""
+        """Pack and remove old readings until the next round, with pauses as long for writers."""
         now_s = time.monotonic()
         while now_s < until_s and await self._worker.run(housekeeper.step, now_ms()):
             took_s = time.monotonic() - now_s
@@ -132,7 +140,7 @@ class PostgresCalcHandler(Node, type="postgresCalcHandler", settings=CalcSetting
             now_s = time.monotonic()
 
     def _connect(self) -> Calculator:
-        """Connect, and tell PostgreSQL what the config says.
+        """Connect, and store the settings of the config in PostgreSQL.
 
         Raises:
             StoreError: PostgreSQL is away.

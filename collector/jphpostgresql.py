@@ -3,25 +3,34 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Final, Literal
+from operator import itemgetter
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from collector.ingest.keeper import Keeper
+from collector.ingest.runs import span_ms
 from jph.config.model import Sql, state_dir
+from jph.config.settings import described
 from jph.config.stores import postgres_dsn
-from jph.node.node import Node, Settings
+from jph.node.node import Node, Settings, now_ms
 from jph.retransmit import Gap
+from jph.util.logs import Throttle
 from jph.wire.codec import Quality, Reading
+from jph.wire.columns import Readings
 
 _WATCH_S: Final = 1.0
+_LATE_MS: Final = 86_400_000
+_EARLY_MS: Final = 60_000
+"""A live reading is at most a day old and a minute ahead."""
+_source_of: Final = itemgetter(Reading._fields.index("source"))
 Commit = Literal["on", "off", "local", "remote_write", "remote_apply"]
 
 
 class SpoolSettings(Settings, frozen=True):
     """What may wait on disk, in MB of 10⁶ bytes (a number takes about 40 bytes)."""
 
-    megabytes: float = 512.0
+    megabytes: Annotated[float, described("Size of what may wait on disk", "MB")] = 512.0
 
 
 class PostgresSettings(Settings, frozen=True):
@@ -33,11 +42,21 @@ class PostgresSettings(Settings, frozen=True):
     of memory (a number about 40 bytes) while PostgreSQL is away and the spool's disk is full.
     """
 
-    sql: Sql | None = msgspec.field(default=None, name="SQL")
-    batch_interval: float = 0.2
-    synchronous_commit: Commit | None = None
-    buffer_mib: float = msgspec.field(default=96, name="BufferMiB")
-    spool: SpoolSettings = SpoolSettings()
+    sql: Annotated[Sql | None, described("Server of this node, instead of the config's")] = (
+        msgspec.field(default=None, name="SQL")
+    )
+    batch_interval: Annotated[
+        float, described("Longest time that a reading waits to be stored with others", "s")
+    ] = 0.2
+    synchronous_commit: Annotated[
+        Commit | None, described("PostgreSQL's setting of that name; without it the server's")
+    ] = None
+    buffer_mib: Annotated[
+        float, described("Memory for readings while PostgreSQL and the spool refuse", "MiB")
+    ] = msgspec.field(default=96, name="BufferMiB")
+    spool: Annotated[SpoolSettings, described("What waits on disk while PostgreSQL refuses")] = (
+        SpoolSettings()
+    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.batch_interval <= 3600:
@@ -70,6 +89,9 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
             round(self.settings.spool.megabytes * 1e6),
             round(self.settings.buffer_mib * 2**20),
         )
+        self._know()
+        self.unknown = 0
+        self._throttle = Throttle()
         self._counted_since_s: float | None = None
         self._counted = 0
         self.resume(await self.keeper.open())
@@ -79,8 +101,14 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
 
     def on_reload(self) -> None:
         """Connect again: the server may be another one now."""
+        self._know()
         self._storing.cancel()
         self._storing = self._store()
+
+    def _know(self) -> None:
+        sensors = self.network.sensors
+        self._known = frozenset(sensor.codifier for sensor in sensors)
+        self._own_time = frozenset(sensor.codifier for sensor in sensors if sensor.own_time)
 
     async def close(self) -> None:
         """Store or spool what is in memory."""
@@ -111,12 +139,62 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
                     self.send(0)
 
     def on_data(self, readings: Sequence[Reading]) -> None:
-        """Take readings in."""
-        self.keeper.add(readings)
+        """Take readings of the codifiers of the config in."""
+        self.keeper.add(self._of_now(self._of_known(readings)))
+
+    def on_announcement(self, announcement: Reading) -> None:
+        """Store the announcement: it takes a sequence."""
+        self.keeper.add([announcement])
 
     def on_gaps(self, gaps: list[Gap]) -> None:
         """Take gaps in that will never be filled."""
-        self.keeper.add_gaps(gaps)
+        self.keeper.add_gaps([gap for gap in gaps if gap.source in self._known])
+
+    def _of_known(self, readings: Sequence[Reading]) -> Sequence[Reading]:
+        """Return the readings whose codifier is in the config; the others are not stored."""
+        kept: Sequence[Reading]
+        if isinstance(readings, Readings):
+            kept = readings if readings.source in self._known else ()
+        elif self._known.issuperset(map(_source_of, readings)):
+            return readings
+        else:
+            kept = [reading for reading in readings if reading.source in self._known]
+        self.unknown += len(readings) - len(kept)
+        if len(kept) < len(readings) and self._throttle.allow("unknown", time.monotonic()):
+            code = next(each.source for each in readings if each.source not in self._known)
+            self.log.warning(
+                "%s is not in the config: %s readings of such codifiers were not stored",
+                code,
+                self.unknown,
+            )
+        return kept
+
+    def _of_now(self, readings: Sequence[Reading]) -> Sequence[Reading]:
+        """Mark live readings whose time is far from now as implausible.
+
+        They count neither in statistics nor in energy. Requested readings may be old, and so may
+        those of codifiers with `OwnTime`.
+        """
+        if not readings or self.requested:
+            return readings
+        first_ms, last_ms = span_ms(readings)
+        earliest_ms, latest_ms = now_ms() - _LATE_MS, now_ms() + _EARLY_MS
+        if earliest_ms <= first_ms and last_ms <= latest_ms:
+            return readings
+        marked = [
+            each
+            if earliest_ms <= each.timestamp_ms <= latest_ms or each.source in self._own_time
+            else each._replace(quality=Quality.IMPLAUSIBLE)
+            for each in readings
+        ]
+        wrong = next((m for m, r in zip(marked, readings, strict=True) if m is not r), None)
+        if wrong and self._throttle.allow(f"time of {wrong.source}", time.monotonic()):
+            self.log.warning(
+                "%s sends times that are %s s from now: stored as implausible",
+                wrong.source,
+                (wrong.timestamp_ms - now_ms()) // 1000,
+            )
+        return marked
 
     def _store(self) -> asyncio.Task[None]:
         self.keeper.batch_interval_s = self.settings.batch_interval

@@ -1,7 +1,7 @@
-"""A console on the bus: it answers pings and speaks, but never announces itself.
+"""A console on the bus: it answers pings and sends messages, but never announces itself.
 
-Many terminals share one codifier, so a console says neither `N` nor `I` and obeys no `H`; the
-commands of control.py use it as their ear and mouth.
+Many terminals share one codifier, so a console sends neither `N` nor `I` and obeys no `H`. The
+commands of control.py send and receive through it.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _LOOK_S: Final = 0.01
 
 
 class ControlProgram(Node, type="ControlProgram"):
-    """A console that hears the control bus. Its own words are left out.
+    """A console that hears the control bus, without its own messages.
 
     Attributes:
         heard: called with each control message that another program sent.
@@ -34,7 +34,7 @@ class ControlProgram(Node, type="ControlProgram"):
     heard: Callable[[Control], None] | None = None
 
     def on_control(self, message: Control) -> None:
-        """Pass on what others say."""
+        """Pass on messages of other programs."""
         if self.heard is not None and message.epoch != self._outbox.epoch:
             self.heard(message)
 
@@ -49,13 +49,13 @@ class ListeningProgram(ControlProgram):
     read: Callable[[list[Reading]], None] | None = None
 
     def on_data(self, readings: Sequence[Reading]) -> None:
-        """Pass on what came."""
+        """Pass readings on."""
         if self.read is not None:
             self.read(list(readings))
 
 
 def with_console(network: Network, console: Sensor) -> Network:
-    """Return `network` with `console` as the entry of its codifier, whether it had one or not."""
+    """Return `network` with `console` as the entry of its codifier."""
     others = [s for s in network.sensors if s.codifier != console.codifier]
     entry = msgspec.structs.replace(console, type="ControlProgram", sensor={}, active=True)
     return msgspec.structs.replace(network, sensors=[*others, entry])

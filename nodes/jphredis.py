@@ -9,10 +9,11 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 from jph.cache.state import CacheState
 from jph.cache.writer import CacheWriter
+from jph.config.settings import described
 from jph.config.stores import redis_url
 from jph.errors import StoreError
 from jph.node.node import Node, Settings
@@ -31,7 +32,9 @@ _LAST_RETRY_S: Final = 5.0
 class RedisSettings(Settings, frozen=True):
     """`FlushInterval` is the shortest time between two writings, s."""
 
-    flush_interval: float = 0.02
+    flush_interval: Annotated[
+        float, described("Shortest time between two writes to Redis", "s")
+    ] = 0.02
 
     def __post_init__(self) -> None:
         if not 0 <= self.flush_interval <= 60:
@@ -63,7 +66,7 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
         self._keeping = self.spawn(self._keep(), "redis")
 
     def on_reload(self) -> None:
-        """Connect anew: the server may be another one now."""
+        """Connect again: the config may name another server."""
         self._keeping.cancel()
         self._keeping = self.spawn(self._keep(), "redis")
 
@@ -76,19 +79,23 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
         self._heard, self._counted_since_s = 0, now_s
 
     def on_data(self, readings: Sequence[Reading]) -> None:
-        """Merge what the data bus says."""
+        """Merge readings of the data bus."""
         self._heard += len(readings)
         self.state.hear_data(readings)
         self._changed.set()
 
+    def on_announcement(self, announcement: Reading) -> None:
+        """Merge the announcement of a source."""
+        self.on_data([announcement])
+
     def on_control(self, message: Control) -> None:
-        """Merge what the control bus says."""
+        """Merge a message of the control bus."""
         self._heard += 1
         self.state.hear_control(message)
         self._changed.set()
 
     def _publish(self) -> None:
-        """Send the node's value; its quality says whether Redis stores."""
+        """Send the node's value; its quality shows whether Redis stores."""
         quality = Quality.GOOD if self._stores else Quality.STALE
         self.send(self._rate or 0, quality=quality)
 
@@ -113,7 +120,7 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
             self._publish()
 
     async def _keep(self) -> None:
-        """Write to Redis for ever, through as many connections as it takes."""
+        """Write to Redis; open a new connection after each failure."""
         backoff = Backoff(_FIRST_RETRY_S, _LAST_RETRY_S, good_s=_LAST_RETRY_S)
         while True:
             began_s = time.monotonic()

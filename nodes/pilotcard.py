@@ -1,18 +1,17 @@
-"""One pilot card: eight heaters' orders on the outputs of one MCP23017."""
+"""A pilot card: the orders of eight heaters on the outputs of one MCP23017."""
 
 import asyncio
 import contextlib
 import json
 import logging
 import math
-import reprlib
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
 from jph.config.house.card import PilotCardSettings
-from jph.config.house.loads import mask_of, wiring
+from jph.config.house.loads import wiring
 from jph.config.model import Network, expand, state_dir
 from jph.devices.i2c import open_bus
 from jph.devices.mcp23017 import Mcp23017, ReadBack
@@ -21,7 +20,7 @@ from jph.heating.card import Card
 from jph.heating.fallback_log import FallbackLog
 from jph.heating.holds import Ends, asked
 from jph.heating.leases import fallback_of
-from jph.heating.mask_source import MaskSource
+from jph.heating.mask_source import MaskInputs
 from jph.heating.orderbook import Given, from_stored, to_stored
 from jph.heating.orders import Order, decode, encode
 from jph.heating.report import Report
@@ -37,7 +36,7 @@ BLIND: Final = (Quality.STALE, Quality.IMPLAUSIBLE)
 
 
 class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
-    """Keep the orders of a chip's heaters, carry them out, and let the coldest word win.
+    """Store the orders of a chip's heaters and put the coldest of order and shed on each wire.
 
     Sends each heater's order, what its wire was given (`Applied`) and what the chip's latches and
     pins say (`Verified`), STALE while the chip does not answer; under its own codifier the faults
@@ -46,9 +45,9 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
 
     settings: PilotCardSettings
     tick_s: ClassVar[float] = 1.0
-    """How often leases and retries are looked at; masks and orders do not wait for it."""
+    """Interval of the check of leases and retries; masks and orders do not wait for it."""
     settle_s: ClassVar[float] = 0.2
-    """How long after a write the chip is read back: the next mask may be close behind."""
+    """Time between a write and the read-back: another mask may follow at once."""
 
     @classmethod
     def check_network(cls, network: Network) -> Sequence[Problem]:
@@ -60,14 +59,14 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         return ()
 
     async def open(self) -> None:
-        """Restore the orders and go looking for the chip."""
+        """Restore the orders and start to connect the chip."""
         self._throttle = Throttle()
         self._faults: Counter[str] = Counter()
-        self._mask_sources: dict[str, MaskSource] = {}
+        self._inputs = MaskInputs({}, {}, 0.0)
         self._fallback_log = FallbackLog()
         self._chip: Mcp23017 | None = None
         self._known = False  # the chip has been seen since the start of this program
-        self._away = False  # it does not answer, and that has been told
+        self._away = False  # it does not answer, and that is logged
         self._retry_s = self._check_s = 0.0
         self._backoff = Backoff(self.tick_s / 5, LONGEST_DELAY_S)
         self._card = self._wire_up()
@@ -78,8 +77,8 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self._restored = dict(self._card.given)
         self._wanted = dict(self._card.given)
         self._report = Report()
-        self._told = ""
-        self._told_s = -math.inf
+        self._state_sent = ""
+        self._state_sent_s = -math.inf
         self._answers: set[str] = set()
         self._asked = asyncio.Event()
         self._poke = asyncio.Event()
@@ -87,20 +86,20 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self.spawn(self._tend(), "chip")
 
     async def close(self) -> None:
-        """Let go of the bus; the chip goes on carrying its latches."""
+        """Close the bus; the chip keeps its latches."""
         if self._chip is not None:
             self._chip.close()
 
     def on_reload(self) -> None:
-        """Wire up again with the same orders; wiring that contradicts itself is refused."""
+        """Apply the new wiring with the same orders; refuse wiring that contradicts itself."""
         try:
             card = self._wire_up()
         except ConfigError as error:
-            self.log.error("%s; the old wiring is kept", error)
+            self.log.error("%s; the old wiring stays in force", error)
             return
         card.take_over(self._card)
         self._card = card
-        # What waits for the disk is asked for all the same.
+        # Orders that wait for the disk stay requested.
         asked = {c: g for c, g in self._wanted.items() if self._may_carry(c, g.order)}
         self._wanted = {**card.given, **asked}
         self._out = card.step(time.monotonic())
@@ -119,12 +118,10 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         heard = False
         now_s = time.monotonic()
         for reading in readings:
-            if reading.flag == "n":
-                continue
-            if reading.source in self._meters:
+            if reading.source in self._inputs.meters:
                 if reading.number is not None and reading.quality not in BLIND:
-                    self._card.see(self._meters[reading.source], now_s)
-            elif reading.source in self._masks:
+                    self._card.see(self._inputs.meters[reading.source], now_s)
+            elif reading.source in self._inputs:
                 heard = self._take_mask(reading, now_s) or heard
         if heard:
             self._apply()
@@ -137,7 +134,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         """
         codifier = message.to
         if message.flag == "P" and codifier == self.codifier:
-            self._told_s = -math.inf  # who asks for this card may want to know all
+            self._state_sent_s = -math.inf  # the answer to a ping includes the whole state
             self._poke.set()
         if message.flag not in ("A", "E") or codifier not in self._wanted:
             return
@@ -147,22 +144,19 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             given = asked(heater, start + message.number, message.source, now_ms(), current)
         except ValueError as error:
             who = f"{codifier} from {message.source}"
-            self._say_once(f"order {who}", f"order for {who} refused: {error}")
-            self._publish({codifier})  # who asked shall see what counts instead
+            self._log_once(f"order {who}", f"order for {who} refused: {error}")
+            self._publish({codifier})  # the sender must see the order in force
             return
         self._wanted[codifier] = given
         self._answers.add(codifier)
         self._asked.set()
 
     def _wire_up(self) -> Card:
-        shed, meter = self.settings.shed, self.settings.meter
+        settings, now_s = self.settings, time.monotonic()
         house = wiring(self.network)
-        masks = {int(phase): code for phase, code in shed.items()}
-        card = Card(house, self.codifier, fallback_of(self.settings), masks, time.monotonic())
-        self._masks = {code: phase for phase, code in masks.items()}
-        known, hold_s = self._mask_sources, self.settings.hold
-        self._mask_sources = {c: known.get(c) or MaskSource(hold_s) for c in self._masks}
-        self._meters = {code: int(phase) for phase, code in meter.items() if phase in shed}
+        phases = [int(phase) for phase in settings.shed]
+        card = Card(house, self.codifier, fallback_of(settings), phases, now_s)
+        self._inputs = MaskInputs(settings.shed, settings.meter, settings.hold, self._inputs)
         self._path = state_dir() / "orders" / f"{self.codifier}.json"
         return card
 
@@ -171,21 +165,13 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         return heater is not None and heater.takes(order)
 
     def _take_mask(self, reading: Reading, now_s: float) -> bool:
-        mask, phase = mask_of(reading.number), self._masks[reading.source]
-        if mask is None:
-            value = reprlib.repr(reading.value)
-            self._say_once(reading.source, f"{reading.source} is no mask: {value}")
+        taken = self._inputs.take(reading, now_s)
+        if isinstance(taken, str):
+            self._log_once((reading.source, reading.epoch), taken)
             return False
-        source = self._mask_sources[reading.source]
-        if not source.follows(reading.epoch, now_s):
-            self._say_once(
-                f"epoch {reading.source}",
-                f"{reading.source}: a second program (epoch {reading.epoch}) sends this shed mask; "
-                f"it is ignored while epoch {source.epoch} repeats it. Are there two shedders?",
-            )
-            return False
+        phase, mask = taken
         self._card.hear(phase, mask, now_s)
-        if phase not in self._meters.values() and reading.quality not in BLIND:
+        if not self._inputs.measured(phase) and reading.quality not in BLIND:
             self._card.see(phase, now_s)
         return True
 
@@ -195,32 +181,36 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         except StoreError as error:
             self._faults["store"] += 1
             aside = durable.set_aside(self._path)
-            self.log.error("%s; kept as %s, all heaters start afresh", error, aside.name)
+            self.log.error(
+                "%s; kept as %s, all heaters start with their first orders", error, aside.name
+            )
             return {}
         orders, mistakes = from_stored(stored, self._card.heaters.values())
         for mistake in mistakes:
             self._faults["store"] += 1
-            self.log.error("stored order left out, the heater starts afresh: %s", mistake)
+            self.log.error(
+                "stored order left out, the heater starts with its first order: %s", mistake
+            )
         return orders
 
     async def _keep_orders(self) -> None:
-        """Make orders durable, then carry them out and say so, in this order."""
+        """Write orders to the disk, then apply them, then publish them."""
         while True:
             await self._asked.wait()
             self._asked.clear()
             answers, self._answers = self._answers, set()
             saving = dict(self._wanted)
             try:
-                # The disk may take its time; masks must not wait for it.
+                # The disk may be slow; masks must not wait for it.
                 await asyncio.to_thread(durable.save, self._path, to_stored(saving))
             except StoreError as error:
                 self._faults["store"] += 1
-                self.log.error("orders refused, they would be lost at the next start: %s", error)
+                self.log.error("orders refused because they cannot be stored: %s", error)
                 self._wanted.update(
                     {c: g for c, g in self._card.given.items() if self._wanted[c] == saving.get(c)}
                 )
             else:
-                # A reload may have come meanwhile, or a chip fresh from power-on.
+                # A reload or a chip after power-on may have changed the orders meanwhile.
                 for code in answers & saving.keys():
                     if self._may_carry(code, saving[code].order):
                         self._card.given[code] = saving[code]
@@ -229,7 +219,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             self._poke.set()
 
     async def _tend(self) -> None:
-        """Keep the chip as it shall be: find it, check it, switch what time alone switches."""
+        """Connect the chip, check it, and switch what time alone switches."""
         while True:
             self._poke.clear()
             now_s = time.monotonic()
@@ -240,7 +230,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
                 self._check(now_s)
             self._apply()
             self._log_fallback(now_s)
-            self._tell_state(now_s)
+            self._send_state(now_s)
             now_s = time.monotonic()
             wait_s = min(self.tick_s, self._card.next_edge_s(now_s))
             next_s = self._check_s if self._chip is not None else self._retry_s
@@ -251,7 +241,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
                     await self._poke.wait()
 
     def _end_holds(self, now_s: float) -> None:
-        """Go back where an order was for a time; the disk need not agree, a start does the same."""
+        """End orders that had an end; a start does the same, so the disk need not have it first."""
         for code, given in self._ends.due(self._card.given, now_ms(), now_s).items():
             if self._wanted[code] == self._card.given[code]:  # else a newer order is on its way
                 self._wanted[code] = given
@@ -286,7 +276,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self._publish(self._card.heaters)
 
     def _meet(self, seen: ReadBack, now_s: float) -> None:
-        """Take over what a chip that kept its power still sheds; else give power-on orders."""
+        """Take over the sheds of a chip that kept its power; else give power-on orders."""
         if self._known:
             return
         self._known = True
@@ -298,10 +288,10 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             if heater.actuator.power_on is not None and untouched:
                 given = Given(heater.actuator.power_on, self.codifier, now_ms())
                 self._card.given[code] = self._wanted[code] = given
-        self._asked.set()  # to be made durable, behind what may be on its way to the disk now
+        self._asked.set()  # to be stored, after what is being written now
 
     def _check(self, now_s: float) -> None:
-        """Read the chip back; set it up again if anything is not as it shall be."""
+        """Read the chip back; set it up again if anything differs."""
         if self._chip is None:
             return
         self._check_s = now_s + self.entry.sensor_interval
@@ -320,11 +310,11 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             self._lost(error)
 
     def _verify(self, seen: ReadBack) -> None:
-        """Tell what the pins carry: the heater's order where they carry what they shall."""
+        """Send what the pins carry: the heater's order where the pins are as written."""
         self._send_wires(self._report.verified(self._card, self._out, decode(seen.pins)))
 
     def _apply(self) -> None:
-        """Bring the chip to what shall be now, in one write, and tell what has changed."""
+        """Write the present outputs to the chip at once, and send what changed."""
         before, self._out = self._out, self._card.step(time.monotonic())
         if self._out.held != before.held:
             self._poke.set()
@@ -342,7 +332,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self._send_wires(changed)
 
     def _lost(self, error: DeviceError) -> None:
-        """Let go of a chip that does not answer, and wait longer each time before the next try."""
+        """Close a chip that does not answer, and wait longer before each next attempt."""
         if self._chip is not None:
             self._chip.close()
             self._chip = None
@@ -350,7 +340,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         if not self._away:
             self._away = True
             self._faults["chip"] += 1
-            self.log.error("%s; it is tried again", error)
+            self.log.error("%s; trying again", error)
             self._publish(self._card.heaters)
 
     def _log_fallback(self, now_s: float) -> None:
@@ -363,10 +353,10 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
 
     def _fault(self, kind: str, text: str) -> None:
         self._faults[kind] += 1
-        self._say_once(kind, text)
+        self._log_once(kind, text)
         self.send(self._faults.total())
 
-    def _say_once(self, key: str, text: str) -> None:
+    def _log_once(self, key: object, text: str) -> None:
         if self._throttle.allow(key, time.monotonic()):
             self.log.warning("%s", text)
 
@@ -375,12 +365,12 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self.send(self._faults.total())
 
     def _send_wires(self, codifiers: Iterable[str], *, orders: bool = False) -> None:
-        """Send what is known of some heaters' wires, with or without their orders."""
+        """Send the known state of some heaters' wires, with or without their orders."""
         quality = Quality.GOOD if self._chip is not None else Quality.STALE
         batch = self._report.readings(self._card, codifiers, orders=orders)
         self.send_many(batch, quality=quality)
 
-    def _tell_state(self, now_s: float) -> None:
+    def _send_state(self, now_s: float) -> None:
         """Send the `State` element when it changes, after a ping and every half minute."""
         if not self.settings.state or (self._chip is not None and not self._report.complete):
             return
@@ -394,6 +384,6 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             "wires": self._report.wires(self._card, self._out),
         }
         text = json.dumps(state, separators=(",", ":"))
-        if text != self._told or now_s - self._told_s >= STATE_INTERVAL_S:
-            self._told, self._told_s = text, now_s
+        if text != self._state_sent or now_s - self._state_sent_s >= STATE_INTERVAL_S:
+            self._state_sent, self._state_sent_s = text, now_s
             self.send(Json(text), codifier=self.settings.state)

@@ -10,9 +10,10 @@ import stat
 import time
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 from jph.config.model import expand
+from jph.config.settings import described
 from jph.node.node import Node, Settings
 from jph.util.logs import Throttle
 from jph.wire.codec import Value
@@ -32,9 +33,11 @@ class PipeSettings(Settings, frozen=True):
     `Factor` is 0.001 for the type TempLinux and 1 for Pipe where it is not given.
     """
 
-    pipe: str
-    field: int = 0
-    factor: float | None = None
+    pipe: Annotated[str, described("Path of the file or FIFO")]
+    field: Annotated[int, described("Column of the value, from 0")] = 0
+    factor: Annotated[
+        float | None, described("Factor of the value; without it 1, for TempLinux 0.001")
+    ] = None
 
     def __post_init__(self) -> None:
         if self.field < 0:

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from datetime import time as TimeOfDay  # noqa: N812
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from jph.config.model import Network, state_dir
+from jph.config.settings import described
 from jph.devices.filtration import (
     DAY_H,
     Filtration,
@@ -30,11 +31,11 @@ from jph.wire.codec import Control, Flag, Json, Quality, Reading, Value
 
 SAVE_EVERY_S: Final = 300.0
 _MOST_TICK_S: Final = 600.0
-"""A longer time between two looks is no running time: the machine slept."""
+"""A longer time between two timers is no running time: the machine slept."""
 
 
 class Mode(IntEnum):
-    """What the switch says."""
+    """Positions of the switch."""
 
     OFF = 0
     ON = 1
@@ -50,22 +51,30 @@ class PoolSettings(Settings, frozen=True, kw_only=True):
     thermometer in the pipe.
     """
 
-    temperature: str
-    mode: str = ""
-    planned: str = ""
-    done: str = ""
-    state: str = ""
-    divisor: float = 2.0
-    least: float = 2.0
-    most: float = DAY_H
-    winter_below: float = 10.0
-    winter: float = 2.0
-    hot_from: float = 30.0
-    frost_below: float = 1.0
-    unknown: float = 8.0
-    middle: str = "14:00"
-    settle_minutes: float = 0.0
-    time_zone: str = "Europe/Paris"
+    temperature: Annotated[str, described("Element with the water's temperature")]
+    mode: Annotated[str, described("Element of this node: 0 off, 1 on, 2 automatic")] = ""
+    planned: Annotated[str, described("Element of this node: hours planned today")] = ""
+    done: Annotated[str, described("Element of this node: hours run today")] = ""
+    state: Annotated[str, described("Element of this node: everything as JSON")] = ""
+    divisor: Annotated[float, described("Hours of a day are the temperature divided by this")] = 2.0
+    least: Annotated[float, described("Shortest running time of a day", "h")] = 2.0
+    most: Annotated[float, described("Longest running time of a day", "h")] = DAY_H
+    winter_below: Annotated[
+        float, described("Water temperature below which it is winter", "°C")
+    ] = 10.0
+    winter: Annotated[float, described("Running time of a winter day", "h")] = 2.0
+    hot_from: Annotated[
+        float, described("Water temperature from which the pump runs all day", "°C")
+    ] = 30.0
+    frost_below: Annotated[
+        float, described("Water temperature below which the pump runs", "°C")
+    ] = 1.0
+    unknown: Annotated[float, described("Running time of a day without a temperature", "h")] = 8.0
+    middle: Annotated[str, described("Time of day in the middle of the running time")] = "14:00"
+    settle_minutes: Annotated[
+        float, described("Running time after which a temperature counts", "min")
+    ] = 0.0
+    time_zone: Annotated[str, described("Time zone of the day")] = "Europe/Paris"
 
     def __post_init__(self) -> None:
         try:
@@ -102,17 +111,17 @@ class PoolSettings(Settings, frozen=True, kw_only=True):
 
 
 class StoredPool(msgspec.Struct, frozen=True):
-    """What is in the file."""
+    """The content of the file."""
 
     mode: int
     memory: FiltrationMemory
 
 
 class Pool(Node, type="Pool", settings=PoolSettings):
-    """Plan the day's filtration and say whether the pump is to run now.
+    """Plan the day's filtration and publish whether the pump runs now.
 
-    A thermometer that falls silent: what it said last counts for today and tomorrow, then `Unknown`
-    hours a day. Forced on or off, it stays so until it is told otherwise.
+    When the thermometer falls silent, its last value counts for today and tomorrow; then the pump
+    runs `Unknown` hours a day. A forced pump stays on or off until the switch changes.
     """
 
     settings: PoolSettings
@@ -136,7 +145,7 @@ class Pool(Node, type="Pool", settings=PoolSettings):
         return problems
 
     async def open(self) -> None:
-        """Take up the day where the last run left it."""
+        """Continue the day of the last run."""
         kept = restore(self._path)
         memory = kept.memory if kept else FiltrationMemory()
         self.mode = Mode(kept.mode) if kept else Mode.AUTO
@@ -148,15 +157,15 @@ class Pool(Node, type="Pool", settings=PoolSettings):
         self.temperature_c: float | None = None
 
     async def close(self) -> None:
-        """Keep what the day has brought so far."""
+        """Store the state of the day."""
         self._save()
 
     def on_reload(self) -> None:
-        """Go on with the new numbers."""
+        """Use the new settings."""
         self._filtration = self._made(self._filtration.memory)
 
     def on_data(self, readings: Sequence[Reading]) -> None:
-        """Take the water's temperature; a doubtful one is none."""
+        """Take the water's temperature; a doubtful or implausible one does not count."""
         for each in readings:
             if each.source != self.settings.temperature or each.quality not in _GOOD:
                 continue
@@ -167,9 +176,9 @@ class Pool(Node, type="Pool", settings=PoolSettings):
                 self._filtration.hear(value, now_ms(), counts=counts)
 
     async def on_timer(self, now_ms: int) -> None:
-        """Count what ran, and say what is to be."""
+        """Count the running time and publish the plan."""
         self._count(now_ms)
-        self._say(now_ms)
+        self._publish(now_ms)
         if time.monotonic() - self._saved_s >= SAVE_EVERY_S:
             self._save()
 
@@ -184,7 +193,7 @@ class Pool(Node, type="Pool", settings=PoolSettings):
         self.mode = Mode(int(message.number))
         self.log.info("%s switches the pump to %s", message.source, self.mode.name.lower())
         self._save()
-        self._say(now_ms())
+        self._publish(now_ms())
 
     def _made(self, memory: FiltrationMemory) -> Filtration:
         settings = self.settings
@@ -199,21 +208,21 @@ class Pool(Node, type="Pool", settings=PoolSettings):
             self._running_s += elapsed_s
             self._filtration.ran(now_ms, round(1000 * elapsed_s))
 
-    def _say(self, now_ms: int) -> None:
+    def _publish(self, now_ms: int) -> None:
         plan = self._filtration.plan(now_ms)
         runs = plan.run if self.mode == Mode.AUTO else self.mode == Mode.ON
         if runs != self._runs:
-            self.log.info("the pump is to %s", "run" if runs else "stop")
+            self.log.info("the pump must %s", "run" if runs else "stop")
             self._running_s = 0.0
         self._runs = runs
         done_h = round(self._filtration.memory.done_ms / 3_600_000, 2)
-        told: list[tuple[str, Value]] = [
+        values: list[tuple[str, Value]] = [
             (self.settings.mode, int(self.mode)),
             (self.settings.planned, round(plan.hours, 2)),
             (self.settings.done, done_h),
             (self.settings.state, Json(msgspec.json.encode(self._state(plan, done_h)).decode())),
         ]
-        self.send_many([(self.codifier, int(runs)), *(each for each in told if each[0])])
+        self.send_many([(self.codifier, int(runs)), *(each for each in values if each[0])])
 
     def _state(self, plan: FiltrationPlan, done_h: float) -> dict[str, Any]:
         memory = self._filtration.memory

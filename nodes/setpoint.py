@@ -11,9 +11,10 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 from jph.config.model import Sensor, state_dir
+from jph.config.settings import described
 from jph.errors import StoreError
 from jph.node.node import Node, Settings
 from jph.util import durable
@@ -31,11 +32,13 @@ PLAUSIBLE: Final = 1e9
 
 
 class SetpointSettings(Settings, frozen=True):
-    """`Default` until somebody sets it; kept from `Min` to `Max`. Units are the entry's symbol."""
+    """`Default` until a value is set; kept within `Min` and `Max`, in the entry's unit."""
 
-    default: float | str = 0.0  # the original writes numbers as text
-    min: float | None = None
-    max: float | None = None
+    default: Annotated[float | str, described("Value until one is set")] = (
+        0.0  # the original writes numbers as text
+    )
+    min: Annotated[float | None, described("Smallest value")] = None
+    max: Annotated[float | None, described("Largest value")] = None
 
     def __post_init__(self) -> None:
         if not math.isfinite(float(self.default)):
@@ -45,7 +48,7 @@ class SetpointSettings(Settings, frozen=True):
 
 
 def bounded(value: float, settings: SetpointSettings) -> float:
-    """Return `value`, or the bound it goes beyond."""
+    """Return `value`, or the bound that it exceeds."""
     if settings.max is not None:
         value = min(value, settings.max)
     if settings.min is not None:

@@ -1,4 +1,4 @@
-"""What the electricity meter says, one element a label: docs/nodes/teleinfo.md."""
+"""Reads the electricity meter and publishes one element per label: docs/nodes/teleinfo.md."""
 
 import asyncio
 import time
@@ -16,21 +16,21 @@ from jph.node.node import Node
 from jph.wire.codec import Quality, Value
 
 EVERY_FRAME: Final = frozenset(name for label in CURRENTS for name in (label, CANONICAL[label]))
-"""Fields sent each time they are heard: whoever sheds load lives on their freshness."""
+"""Fields sent with every frame: load shedding depends on their freshness."""
 
 
 class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
     """Publish the meter's groups as they arrive; its own value is the reception quality, %.
 
-    While the meter is silent nothing is sent but a quality of 0: readings are never made up.
+    While the meter is silent the node sends only a quality of 0; it never makes readings up.
     """
 
     settings: TeleinfoSettings
     _task: asyncio.Task[None] | None = None
-    _told: tuple[int, int] | None = None
+    _counted: tuple[int, int] | None = None
 
     async def open(self) -> None:
-        """Start to read; a missing device is waited for."""
+        """Start to read; wait for a missing device."""
         self._begin()
 
     def on_reload(self) -> None:
@@ -38,11 +38,11 @@ class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
         self._begin()
 
     async def on_timer(self, now_ms: int) -> None:
-        """Say how well the meter was understood since the last time."""
-        before, self._told = self._told, (self.reader.groups, self.reader.bad)
-        if before is None:  # nothing can have been heard yet
+        """Publish the reception quality since the last time."""
+        before, self._counted = self._counted, (self.reader.groups, self.reader.bad)
+        if before is None:  # no time to receive anything yet
             return
-        heard, refused = (new - old for new, old in zip(self._told, before, strict=True))
+        heard, refused = (new - old for new, old in zip(self._counted, before, strict=True))
         quality = round(100 * heard / max(1, heard + refused), 1)
         self.send(quality)
         self._publish([Fact("QUALITY", quality), *self._statistics()])
@@ -52,7 +52,7 @@ class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
             self._task.cancel()
         mode = None if self.settings.mode == "auto" else Mode(self.settings.mode)
         self.meter = Meter(self.settings.warning_expiry, time.gmtime().tm_year)
-        self._told = None
+        self._counted = None
         self._sent: dict[str, tuple[Fact, float]] = {}
         self._codifiers = self._map_fields()
         device, silence_s = _address(self.settings.device), self.settings.silence
@@ -67,7 +67,7 @@ class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
                 self.log.warning("%s is no element of this node", element.codifier)
             if not is_field(element.field):
                 self.log.warning(
-                    "%s: %s is no label we know; sent as text if the meter says it",
+                    "%s: %s is an unknown label; sent as text if the meter sends it",
                     element.codifier,
                     element.field,
                 )
@@ -77,7 +77,7 @@ class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
 
     @property
     def reader(self) -> FrameReader:
-        """What reads the line; it counts what was refused."""
+        """The reader of the line; it counts refused lines."""
         return self.line.reader
 
     @property
@@ -86,11 +86,11 @@ class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
         return self.line.link
 
     def _heard(self, events: list[ReaderEvent]) -> None:
-        """Publish what the line said: this is the way of every current, keep it short."""
+        """Publish the events of the line. Every current takes this path, so it is short."""
         self._publish(self.meter.update(events, time.monotonic()))
 
     def _tick(self, silent: bool) -> None:
-        """Let warnings expire that nobody renews, whatever the line does."""
+        """Expire warnings that were not renewed, whatever the state of the line."""
         grade = Quality.STALE if silent else Quality.GOOD
         self._publish(self.meter.expire(time.monotonic()), grade)
 

@@ -1,4 +1,4 @@
-"""Where a network's history is, and in whose days: for those who read it."""
+"""Location and time zone of a network's history. Pure but for the password file."""
 
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,7 @@ from jph.config.stores import postgres_dsn
 
 
 def sql_of(network: Network) -> Sql | None:
-    """Return where the config's first collector stores; None is the embedded server."""
+    """Return the server of the config's first collector; None is the embedded server."""
     for sensor in network.sensors:
         if sensor.type in JphPostgreSQL.types:
             settings = JphPostgreSQL.check_settings(sensor)
@@ -20,7 +20,7 @@ def sql_of(network: Network) -> Sql | None:
 
 
 def dsn_of(network: Network) -> str:
-    """Return how to connect to the history.
+    """Return the connection string of the history.
 
     Raises:
         StoreError: the password file cannot be read.
@@ -29,7 +29,7 @@ def dsn_of(network: Network) -> str:
 
 
 def zone_of(network: Network) -> ZoneInfo:
-    """Return the zone whose days the config's first calculator computes."""
+    """Return the time zone of the config's first calculator."""
     for sensor in network.sensors:
         if sensor.type in PostgresCalcHandler.types:
             settings = PostgresCalcHandler.check_settings(sensor)

@@ -15,7 +15,6 @@ from jph.config.model import Sql
 WRITER: Final = "jph_writer"
 READER: Final = "jph_reader"
 _ITERATIONS: Final = 4096
-_SCRYPT: Final = {"n": 2**14, "r": 8, "p": 1}
 HIDE_PASSWORDS: Final = f"""
     DO $$ BEGIN
         IF to_regclass('web_user') IS NOT NULL
@@ -55,21 +54,6 @@ def grant_all(sql: Sql) -> list[str]:
         f"{later} SELECT ON TABLES TO {READER}",
         HIDE_PASSWORDS.strip().rstrip(";"),
     ]
-
-
-def add_web_user(name: str, password: str, salt: bytes) -> str:
-    """Return the statement that adds a user of the page, or changes the password."""
-    return (
-        f"INSERT INTO web_user (name, password) VALUES "
-        f"({literal(name)}, {literal(scrypt(password, salt))}) "
-        "ON CONFLICT (name) DO UPDATE SET password = excluded.password"
-    )
-
-
-def scrypt(password: str, salt: bytes) -> str:
-    """Return the hash of a password of the page (RFC 7914)."""
-    found = hashlib.scrypt(_normal(password), salt=salt, dklen=32, **_SCRYPT)
-    return f"scrypt${'$'.join(map(str, _SCRYPT.values()))}${_text(salt)}${_text(found)}"
 
 
 def scram(password: str, salt: bytes) -> str:

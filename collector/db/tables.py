@@ -13,7 +13,6 @@ LARGEST: Final = 2.0**337
 
 WIDTHS: Final = {"10min": "10 minutes", "hour": "1 hour", "day": "25 hours"}
 """The tables of statistics, with the longest time that one bucket can cover."""
-STATISTIC_TABLES: Final = tuple(f"statistic_{width}" for width in WIDTHS)
 
 COLUMNS: Final = (
     *("timestamp", "epoch", "sequence", "value_real", "value_integer", "quality"),

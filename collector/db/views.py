@@ -1,8 +1,8 @@
-"""The original's tables as views, one set for every codifier of the config.
+"""The original's tables as views, one set for each codifier of the config.
 
 `sensor_xx (timestamp, value)`, `sensor_xx_10min` and `sensor_xx_hour (timestamp, mean, mode,
 median, max, min, stdev)`. Timestamps are ms since 1970, as there, so that SQL and pages written for
-it go on working. `sensor_xx_day` is ours.
+it continue to work. `sensor_xx_day` is new.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
 
 MARK: Final = "jph "
-"""What the comment on a view of ours begins with; the digest of what it selects follows."""
+"""Start of the comment on a view of ours; the digest of its query follows."""
 _NAME: Final = "sensor_[0-9a-z]{2}(_10min|_hour|_day)?"
 _MS: Final = "(date_part('epoch', timestamp) * 1000)::bigint AS timestamp"
 _SHAPE: Final = "mean, mode, median, max, min, stdev"
@@ -38,19 +38,19 @@ _EXISTING: Final = f"""
 
 
 class View(NamedTuple):
-    """A view: its name, and what it selects."""
+    """A view: name and query."""
 
     name: str
     query: str
 
     @property
     def comment(self) -> str:
-        """How the view is recognised as ours and up to date."""
+        """The comment that marks the view as ours and up to date."""
         return MARK + hashlib.sha256(self.query.encode()).hexdigest()[:16]
 
     @property
     def statements(self) -> str:
-        """The SQL that makes it anew."""
+        """The SQL that creates it again."""
         return (
             f"DROP VIEW IF EXISTS {self.name};\n"
             f"CREATE VIEW {self.name} AS\n{self.query};\n"
@@ -78,10 +78,10 @@ def views_of(sensor: Sensor) -> list[View]:
 def sync_views(
     connection: "connection", sensors: Iterable[Sensor], only: str | None = None
 ) -> list[str]:
-    """Bring the views in step with the config; return what could not be, in words.
+    """Create, update and drop views after the config; return problems in words.
 
-    Views of codifiers that left the config go, their readings stay. Whatever else has such a name
-    (a table of the original's) is left alone. `only` limits it to the views of one codifier.
+    Views of codifiers that left the config are dropped, their readings stay. Another object of such
+    a name (a table of the original's) is left alone. `only` limits it to the views of one codifier.
 
     Raises:
         StoreError: PostgreSQL is away.
@@ -100,7 +100,7 @@ def sync_views(
             kind, comment = existing.get(name, ("", MARK))
             if kind not in ("", "v") or not comment.startswith(MARK):
                 if name in wanted:
-                    problems.append(f"{name} is there already and not ours: left alone")
+                    problems.append(f"{name} exists already and is not ours: left alone")
             elif name not in wanted:
                 problems += _attempt(cursor, f"DROP VIEW {name}")
             elif comment != wanted[name].comment:
@@ -109,7 +109,7 @@ def sync_views(
 
 
 def _attempt(cursor: "cursor", statements: str) -> list[str]:
-    """Run statements all or none; return why not."""
+    """Run all statements or none; return the problem."""
     import psycopg2
 
     cursor.execute("SAVEPOINT attempt")

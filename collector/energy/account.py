@@ -1,4 +1,4 @@
-"""What a span of days cost and may come to, the same for the console and the page. Pure."""
+"""The bill of a span of days and its forecast, the same for console and page. Pure."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -7,14 +7,14 @@ from typing import NamedTuple
 from collector.energy.cost import Bill, Wh, bill, extrapolated
 from collector.energy.meters import indexes
 from collector.energy.money import Drawn
-from collector.energy.tariff import Tariff
+from collector.energy.tariff import Tariff, on
 from collector.statistics.local_days import ONE_DAY, LocalDays
 from jph.config.model import Network
 from jph.errors import ConfigError
 
 
 class Span(NamedTuple):
-    """The days from `first` to before `after`, and what they are called."""
+    """The days from `first` to before `after`, and their name."""
 
     name: str
     first: date
@@ -22,7 +22,10 @@ class Span(NamedTuple):
 
 
 class Account(NamedTuple):
-    """A bill, what it was made of, and that of the whole span while it is running."""
+    """A bill, the energy it is made of, and the forecast of a running span.
+
+    The bill starts at the first day with readings.
+    """
 
     span: Span
     meter: str
@@ -52,20 +55,35 @@ def choose_meter(
 def make_account(
     span: Span, meter: str, tariffs: Sequence[Tariff], drawn: Drawn, days: LocalDays, now: datetime
 ) -> Account:
-    """Return the bill of a span up to today, and what the whole may come to."""
+    """Return the bill of a span up to today, and the forecast of the whole span."""
     today = now.date()
-    until = max(span.first, min(span.after, today + ONE_DAY))
-    billed = bill(tariffs, drawn.energy, span.first, until)
+    first = min(max(span.first, drawn.first_day or span.first), span.after)
+    until = max(first, min(span.after, today + ONE_DAY))
+    total, injected = drawn.total, drawn.injected
+    billed = bill(tariffs, drawn.energy, first, until, total=total, injected=injected)
     expected = None
     if span.first <= today < span.after:
-        whole = _whole(span, drawn, days)
-        expected = bill(tariffs, whole, span.first, span.after) if whole else None
+        whole = _whole(span, drawn, days, on(tariffs, today))
+        if whole is not None:
+            expected = bill(tariffs, whole, first, span.after, total=total, injected=injected)
     currency = tariffs[-1].currency if tariffs else ""
     return Account(span, meter, currency, drawn, billed, expected)
 
 
-def _whole(span: Span, drawn: Drawn, days: LocalDays) -> dict[date, dict[str, Wh]] | None:
+def _whole(
+    span: Span, drawn: Drawn, days: LocalDays, tariff: Tariff | None
+) -> dict[date, dict[str, Wh]] | None:
+    """Return the energy of the whole span: the rest continues as under the tariff of today."""
     if drawn.since is None or drawn.until is None:
         return None
     since_ms, until_ms = (round(each.timestamp() * 1000) for each in (drawn.since, drawn.until))
-    return extrapolated(drawn.energy, days, since_ms, until_ms, span.after)
+    change = tariff.first if tariff else span.first
+    if change <= span.first:
+        return extrapolated(drawn.energy, days, since_ms, until_ms, span.after)
+    since_ms = max(since_ms, days.midnight_ms(change))
+    present = {day: periods for day, periods in drawn.energy.items() if day >= change}
+    whole = extrapolated(present, days, since_ms, until_ms, span.after)
+    past: dict[date, dict[str, Wh]] = {
+        day: dict(each) for day, each in drawn.energy.items() if day < change
+    }
+    return None if whole is None else {**past, **whole}

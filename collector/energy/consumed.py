@@ -1,4 +1,4 @@
-"""Energy, sheds and peaks read for pages: by hour, by day, up to a moment."""
+"""Reads energy, sheds and peaks for pages: by hour, by day, up to a moment."""
 
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -83,20 +83,20 @@ def up_to(
 
 
 def first_day(cursor: "cursor", meter: str) -> date | None:
-    """Return the first local day of which anything is known."""
+    """Return the first local day with known energy."""
     cursor.execute(_FIRST, {"meter": meter})
     day: date | None = (cursor.fetchone() or (None,))[0]
     return day
 
 
 def phase_days(cursor: "cursor", first: date, after: date) -> list[PhaseDay]:
-    """Return what the phases did from one day to before another."""
+    """Return the figures of the phases from one day to before another."""
     cursor.execute(_PHASES, (first, after))
     return [PhaseDay(*row) for row in cursor.fetchall()]
 
 
 def heater_times(cursor: "cursor", first: date, after: date) -> list[HeaterTime]:
-    """Return how long heaters were held from one day to before another."""
+    """Return the times that heaters were held from one day to before another."""
     cursor.execute(_HEATERS, (first, after))
     return [HeaterTime(*row) for row in cursor.fetchall()]
 

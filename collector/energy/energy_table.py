@@ -1,8 +1,8 @@
-"""The tables of energy: `energy_hour`, `energy_event`, brought up to date by what was touched.
+"""Updates the tables of energy (`energy_hour`, `energy_event`) for times that were touched.
 
-Every row is a function of the stored readings and the config. What follows an index is kept in
-`energy_state` where an hour ends, so that only what readings touch is done again: from the last
-index before them that was believed, to where everything is as it was.
+Every row is a function of the stored readings and the config. `energy_state` keeps the state of an
+index where an hour ends, so that only the touched part is computed again: from the last accepted
+index before it, to where the state is the same as before.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ _READINGS: Final = f"""
         CASE WHEN value_real >= 0 AND value_real < {LARGEST_WH} THEN floor(value_real)::bigint
              WHEN value_integer >= 0 AND value_integer < {LARGEST_WH} THEN value_integer END
     FROM (
-        -- as sent: what this decides is not what it decides on
+        -- as sent: the result of this must not be its input
         SELECT * FROM readings_as_sent(%(index)s, %(after)s, %(until)s) UNION ALL
         SELECT * FROM readings_as_sent(%(address)s, %(after)s, %(until)s)
     ) AS every
@@ -57,7 +57,7 @@ _NEXT: Final = f"SELECT {MILLISECONDS.replace('timestamp', 'next_reading(%s, %s,
 
 
 class Touched(NamedTuple):
-    """Readings of a codifier that are new, or gone, between two moments, both included, in ms."""
+    """New or removed readings of a codifier between two moments in ms, both included."""
 
     codifier: str
     first_ms: int
@@ -65,7 +65,7 @@ class Touched(NamedTuple):
 
 
 class Redone(NamedTuple):
-    """What became of an index after `after_ms`, up to `until_ms` (None: to the end)."""
+    """The result for an index after `after_ms`, up to `until_ms` (None: to the end)."""
 
     after_ms: int
     until_ms: int | None
@@ -84,7 +84,7 @@ def update_index(
     until_ms: int,
     floor_ms: int = 0,
 ) -> None:
-    """Bring an index up to date with what was touched, in the cursor's transaction.
+    """Update an index for touched times, in the cursor's transaction.
 
     Readings after `until_ms` are left for later; hours that end by `floor_ms` stay as they are.
     """
@@ -99,7 +99,7 @@ def update_index(
 
 
 class _Following:
-    """Follow an index through what is stored of it."""
+    """Follows an index through its stored readings."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class _Following:
         self._until_ms = until_ms
 
     def redo(self, first_ms: int, last_ms: int, floor_ms: int) -> Redone:
-        """Do again what readings between two moments may have changed."""
+        """Compute again what readings between two moments may have changed."""
         before = self._state(self._days.hour_of(first_ms).start_ms)
         since = [first_ms]
         if before.believed:
@@ -125,7 +125,7 @@ class _Following:
             since.append(before.doubt.first.at_ms)
         if before.pending:
             since.append(before.pending.at_ms)
-        # Hours that end before the last believed index are not changed by anything after it.
+        # Hours that end before the last accepted index depend on nothing after it.
         after_ms = max(floor_ms, self._days.hour_of(min(since)).start_ms)
         register = Register(self._state(after_ms))
         hours = Hours(self._days, after_ms)
@@ -170,7 +170,7 @@ class _Following:
         return min((at_ms for at_ms in found if at_ms is not None), default=None)
 
     def _state(self, until_ms: int) -> State:
-        """Return what was known where the last hour up to a moment ended."""
+        """Return the state at the end of the last hour up to a moment."""
         self._cursor.execute(_STATE, (self._index.codifier, moment(until_ms)))
         row = self._cursor.fetchone()
         return msgspec.convert(row[1], State) if row else NOTHING
@@ -186,7 +186,7 @@ class _Following:
 
 
 def forget(cursor: "cursor", index: Index, after_ms: int, until_ms: int | None = None) -> None:
-    """Delete what the tables say of an index after one moment, up to another or the end."""
+    """Delete the rows of an index after one moment, up to another or the end."""
     until = "infinity" if until_ms is None else moment(until_ms)
     for table in ("energy_hour", "energy_event", "energy_state"):
         cursor.execute(
@@ -196,7 +196,7 @@ def forget(cursor: "cursor", index: Index, after_ms: int, until_ms: int | None =
 
 
 def _doubt(cursor: "cursor", index: Index, done: Redone) -> None:
-    """Note what is not believed; where that changes, statistics are to be computed again."""
+    """Store rejected values; where they change, touch the statistics."""
     until = "infinity" if done.until_ms is None else moment(done.until_ms)
     doubted = [moment(at_ms) for at_ms in done.doubted]
     cursor.execute(_FORGET_DOUBT, (index.codifier, moment(done.after_ms), until, doubted))
@@ -204,13 +204,13 @@ def _doubt(cursor: "cursor", index: Index, done: Redone) -> None:
 
 
 def next_reading(cursor: "cursor", codifier: str, after_ms: int, until_ms: int) -> int | None:
-    """Return when the first reading after one moment, up to another, was taken."""
+    """Return the time of the first reading after one moment, up to another."""
     cursor.execute(_NEXT, (codifier, moment(after_ms), moment(until_ms)))
     return next((at_ms for (at_ms,) in cursor.fetchall()), None)
 
 
 def moment(at_ms: int) -> datetime:
-    """Return ms since 1970 as PostgreSQL takes it."""
+    """Return ms since 1970 as a moment."""
     return datetime.fromtimestamp(at_ms // 1000, UTC).replace(microsecond=at_ms % 1000 * 1000)
 
 

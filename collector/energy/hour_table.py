@@ -1,4 +1,4 @@
-"""The tables `phase_hour` and `heater_hour`, brought up to date by what was touched."""
+"""Updates the tables `phase_hour` and `heater_hour` for times that were touched."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -45,7 +45,7 @@ def update_phase(
     until_ms: int,
     floor_ms: int = 0,
 ) -> None:
-    """Bring a phase and its heaters up to date with what was touched up to `until_ms`.
+    """Update a phase and its heaters for touched times up to `until_ms`.
 
     Hours that need readings from before `floor_ms` stay as they are.
     """

@@ -1,8 +1,8 @@
-"""What an hour was like: sheds, overruns and peaks, by phase and by heater. Pure.
+"""Sheds, overruns and peaks of an hour, by phase and by heater. Pure.
 
 A value is in force until the next reading, at most for the time after which it counts as late
-(`hold_ms`). Readings from up to two holds before an hour matter to it, none else: an hour may be
-done again at any time, and comes out the same.
+(`hold_ms`). An hour depends on the readings from two holds before it to its end only: it can be
+computed again at any time with the same result.
 """
 
 from bisect import bisect_left
@@ -15,7 +15,9 @@ from jph.config.house.loads import Load, ceilings
 from jph.heating.orders import Order
 
 VOLTS: Final = 230.0
-"""Turns A into VA where the meter does not tell the VA of a phase."""
+"""Turns A into VA where the meter does not measure the VA of a phase."""
+_FED_IN: Final = 0.05
+"""Less than this share of A x V is no drawn power."""
 
 
 class Sample(NamedTuple):
@@ -49,7 +51,7 @@ class Span(NamedTuple):
 
 
 class Together(NamedTuple):
-    """What several streams say from one moment to another; None is not known."""
+    """The values of several streams from one moment to another; None is not known."""
 
     start_ms: int
     end_ms: int
@@ -57,7 +59,7 @@ class Together(NamedTuple):
 
 
 class PhaseStreams(NamedTuple):
-    """What is known of a phase: A, A, A, a mask, VA; empty where the house does not tell."""
+    """The streams of a phase: A, A, A, a mask, VA; empty where the house has no such codifier."""
 
     current: Stream = Stream()
     limit: Stream = Stream()
@@ -66,14 +68,27 @@ class PhaseStreams(NamedTuple):
     apparent_va: Stream = Stream()
     declared_a: float | None = None
 
-    def over(self, current: float | None, limit: float | None, warning: float | None) -> bool:
-        """Whether the phase draws more than it may: by its limit, or the meter says so."""
+    def over(
+        self,
+        current: float | None,
+        limit: float | None,
+        warning: float | None,
+        apparent: float | None = None,
+    ) -> bool:
+        """Return whether the phase draws more than its limit.
+
+        Where current or limit is not known, the meter's warning says so. A current without apparent
+        power is fed in: some meters give its amount only.
+        """
         known = [each for each in (limit, self.declared_a) if each is not None]
-        return bool(warning) or (current is not None and bool(known) and current > min(known))
+        if current is None or not known:
+            return bool(warning)
+        fed_in = apparent is not None and apparent < _FED_IN * current * VOLTS
+        return current > min(known) and not fed_in
 
     @property
     def reach_ms(self) -> int:
-        """For how long a reading matters to what comes after it."""
+        """The time for which a reading matters to what follows, ms."""
         return 2 * max(stream.hold_ms for stream in self[:-1] if isinstance(stream, Stream))
 
 
@@ -104,7 +119,7 @@ class HeaterHour:
 
 
 def phase_hour(phase: PhaseStreams, start_ms: int, end_ms: int) -> PhaseHour:
-    """Return what a phase did between two moments."""
+    """Return the figures of a phase between two moments."""
     current = list(phase.current.spans(start_ms, end_ms))
     apparent = list(phase.apparent_va.spans(start_ms, end_ms))
     mean_a = _mean(current)
@@ -130,7 +145,7 @@ def phase_hour(phase: PhaseStreams, start_ms: int, end_ms: int) -> PhaseHour:
 def heater_hours(
     heaters: Sequence[Load], mask: Stream, start_ms: int, end_ms: int
 ) -> Mapping[str, HeaterHour]:
-    """Return what a phase's mask did to each of its heaters, by codifier."""
+    """Return the effect of a phase's mask on each of its heaters, by codifier."""
     times = {heater.codifier: {Order.OFF: 0, Order.ECO: 0} for heater in heaters}
     known_ms = 0
     for span in mask.spans(start_ms, end_ms):
@@ -168,11 +183,11 @@ def clip(samples: Sequence[Sample], start_ms: int, end_ms: int) -> Sequence[Samp
 
 def _overruns(phase: PhaseStreams, start_ms: int, end_ms: int) -> Iterator[Span]:
     """Yield the overruns that reach into an hour; one from before it begins before it."""
-    streams = (phase.current, phase.limit, phase.warning)
+    streams = (phase.current, phase.limit, phase.warning, phase.apparent_va)
     since_ms = start_ms - phase.reach_ms // 2
     begun: int | None = None
-    for begin, end, (current, limit, warning) in together(streams, since_ms, end_ms):
-        if phase.over(current, limit, warning):
+    for begin, end, values in together(streams, since_ms, end_ms):
+        if phase.over(*values):
             begun = begin if begun is None else begun
             if end == end_ms:
                 yield Span(begun, end, 1)

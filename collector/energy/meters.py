@@ -1,8 +1,10 @@
-"""Which codifier of the network is an index, a phase's current, a shed mask. Pure."""
+"""Finds the energy indexes and the phases among the codifiers of a network. Pure."""
 
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
-from collector.energy.tariff import PERIODS
+from collector.energy import tariff
+from collector.energy.tariff import NUMBERED, Tariff
 from jph.config.house.house import House
 from jph.config.model import Network
 from jph.devices.tic.fields import index_field
@@ -13,9 +15,10 @@ _INDEX: Final = "INDEX_"
 
 
 class Index(NamedTuple):
-    """An energy index: its codifier and period, its meter, and the codifier of that's address.
+    """An energy index: its codifier, period and meter, and the codifier of the meter's address.
 
-    The period is one of a tariff, TOTAL (of all periods) or INJECTED (into the grid).
+    The period is one of a tariff, TOTAL (of all periods) or INJECTED (into the grid). An index
+    without a known name (`EASF03`) is a period under its own label.
     """
 
     codifier: str
@@ -25,7 +28,7 @@ class Index(NamedTuple):
 
 
 class Phase(NamedTuple):
-    """The codifiers that tell of a phase, empty where there is none; A of its declared limit."""
+    """The codifiers of a phase, empty where there is none, and its declared limit in A."""
 
     phase: int
     current: str = ""
@@ -46,13 +49,30 @@ def indexes(network: Network) -> list[Index]:
     found: dict[tuple[str, str], Index] = {}
     for meter in House(network).meters:
         address = meter.of("METER_ADDRESS")
-        for label, codifier in meter.fields.items():
-            field = _period_index(label) or label
-            period = field.removeprefix(_INDEX)
-            if field.startswith(_INDEX) and period in {*PERIODS, TOTAL, INJECTED}:
-                index = Index(codifier, period, meter.codifier, address)
-                found.setdefault((meter.codifier, period), index)
+        for period, codifier in _periods(meter.fields):
+            index = Index(codifier, period, meter.codifier, address)
+            found.setdefault((meter.codifier, period), index)
     return list(found.values())
+
+
+def has_periods(network: Network, meter: str) -> bool:
+    """Return whether a meter has an index of a tariff period, beside that of all together."""
+    ours = (index.period for index in indexes(network) if index.meter == meter)
+    return any(period not in (TOTAL, INJECTED) for period in ours)
+
+
+def read_tariffs(network: Network, raw: Sequence[Any] | None = None) -> tuple[Tariff, ...]:
+    """Return the tariffs of the network, or those of `raw`, the oldest first.
+
+    Raises:
+        ConfigError: with every mistake.
+    """
+    return tariff.read(network.tariffs if raw is None else raw, period_names(network))
+
+
+def period_names(network: Network) -> set[str]:
+    """Return the names of the tariff periods that the meters of the network have."""
+    return {index.period for index in indexes(network)} - {TOTAL, INJECTED}
 
 
 def phases(network: Network) -> list[Phase]:
@@ -70,6 +90,23 @@ def phases(network: Network) -> list[Phase]:
         for phase in House(network).phases
         if phase.current or phase.shedder
     ]
+
+
+def _periods(fields: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield period and codifier of each index of a meter.
+
+    The first numbered indexes are the named ones by another label, so they do not count twice.
+    """
+    named: dict[str, str] = {}
+    for label, codifier in fields.items():
+        field = _period_index(label) or label
+        if field.startswith(_INDEX):
+            named.setdefault(field.removeprefix(_INDEX), codifier)
+    yield from named.items()
+    many = len(named.keys() - {TOTAL, INJECTED})
+    for label in NUMBERED[many:]:
+        if label in fields:
+            yield label, fields[label]
 
 
 def _period_index(label: str) -> str | None:

@@ -1,12 +1,13 @@
-"""Energy, sheds and overruns kept up to date in PostgreSQL, and read back for bills."""
+"""Keeps energy, sheds and overruns up to date in PostgreSQL, and reads energy for bills."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from collector.energy import energy_table, hour_table, tariff
+from collector.energy import energy_table, hour_table
 from collector.energy.energy_table import MILLISECONDS, Touched, moment
-from collector.energy.meters import INJECTED, TOTAL, indexes, phases
+from collector.energy.meters import INJECTED, TOTAL, indexes, phases, read_tariffs
 from collector.statistics.buckets import DEFAULT_ZONE, find_zone
 from collector.statistics.local_days import ONE_DAY, LocalDays
 from collector.statistics.touched import read_retired
@@ -23,11 +24,11 @@ _WORK: Final = f"""
         {MILLISECONDS.replace("timestamp", "to_time")}
 """
 _LOCK: Final = 0x6A706803
-"""Advisory lock of a transaction: one makes the tables at a time."""
+"""Advisory lock of a transaction: one program computes the tables at a time."""
 _ENERGY: Final = """
     SELECT day, period, sum(wh)::bigint, sum(estimated_wh)::bigint
     FROM energy_hour
-    WHERE meter = %(meter)s AND day >= %(first)s AND day < %(after)s AND period <> %(injected)s
+    WHERE meter = %(meter)s AND day >= %(first)s AND day < %(after)s
     GROUP BY day, period ORDER BY day, period
 """
 _HOURS: Final = """
@@ -38,20 +39,27 @@ _HOURS: Final = """
     WHERE meter = %(meter)s AND day >= %(first)s AND day < %(after)s AND period <> %(injected)s
     GROUP BY timestamp ORDER BY timestamp
 """
+_FIRST_DAY: Final = """
+    SELECT min(day) FROM energy_hour WHERE meter = %(meter)s AND period <> %(injected)s
+"""
 _WHOLE_S: Final = 3600.0
 
 
 class Drawn(NamedTuple):
-    """What a meter measured on some days: Wh by day and period.
+    """The energy that a meter measured on some days: Wh by day and period.
 
-    `estimated` of them were interpolated; `since` and `until` are when the first and the last
-    of it was drawn, None if nothing was.
+    `estimated` of it was interpolated; `since` and `until` are the ends of the known time, None if
+    nothing is known. `total` is the energy of the index of all periods where it stands beside
+    others, `injected` the energy fed in, both by day. `first_day` is the first day ever known.
     """
 
     energy: dict[date, dict[str, int]]
     estimated: int
     since: datetime | None
     until: datetime | None
+    total: Mapping[date, int] = MappingProxyType({})
+    injected: Mapping[date, int] = MappingProxyType({})
+    first_day: date | None = None
 
     def within(self, zone: tzinfo) -> "Drawn":
         """Return the same with its times in a zone."""
@@ -75,15 +83,15 @@ def local_days(network: Network) -> LocalDays:
 
 
 def update(cursor: "cursor", network: Network, touched: Iterable[Touched], until_ms: int) -> None:
-    """Do again what was touched, in the cursor's transaction.
+    """Compute touched times again, in the cursor's transaction.
 
-    Readings after `until_ms`, now, are left for later: a clock may have been ahead by years.
+    Readings after `until_ms`, now, are left for later: a clock may be ahead by years.
 
     Raises:
         ConfigError: the time zone or the tariffs have mistakes.
     """
     touched, days = list(touched), local_days(network)
-    tariffs, floors = tariff.read(network.tariffs), _Floors(cursor, days)
+    tariffs, floors = read_tariffs(network), _Floors(cursor, days)
     for index in indexes(network):
         floor_ms = floors.of((index.codifier, index.address))
         energy_table.update_index(cursor, index, days, tariffs, touched, until_ms, floor_ms)
@@ -93,7 +101,7 @@ def update(cursor: "cursor", network: Network, touched: Iterable[Touched], until
 
 
 def note(cursor: "cursor", codifier: str, first_ms: int, last_ms: int) -> None:
-    """Have `work` do what readings of a codifier between two moments touch."""
+    """Note that readings of a codifier between two moments changed, for `work`."""
     cursor.execute(
         "INSERT INTO energy_touched VALUES (%s, %s, %s)",
         (codifier, moment(first_ms), moment(last_ms)),
@@ -101,7 +109,7 @@ def note(cursor: "cursor", codifier: str, first_ms: int, last_ms: int) -> None:
 
 
 def work(cursor: "cursor", network: Network, until_ms: int) -> bool:
-    """Do what was noted, in the cursor's transaction; return whether there was anything.
+    """Compute the noted times, in the cursor's transaction; return whether there were any.
 
     Readings after `until_ms`, now, are left for later.
 
@@ -116,24 +124,23 @@ def work(cursor: "cursor", network: Network, until_ms: int) -> bool:
 
 
 def codifiers(network: Network) -> set[str]:
-    """Return every codifier that the tables are made of."""
+    """Return every codifier that the tables depend on."""
     found = {code for phase in phases(network) for code in phase.codifiers}
     found |= {code for each in indexes(network) for code in (each.codifier, each.address)}
     return found - {""}
 
 
 def rebuild(cursor: "cursor", network: Network, until_ms: int) -> None:
-    """Make the tables anew as far as the readings are kept, in the cursor's transaction.
+    """Compute the tables again as far as the readings are kept, in the cursor's transaction.
 
-    Readings after `until_ms`, now, are left out. What was made of readings that are kept no
-    longer stays as it is.
+    Readings after `until_ms`, now, are left out. Rows of readings that are no longer kept stay.
 
     Raises:
         ConfigError: the time zone or the tariffs have mistakes.
     """
     cursor.execute("SET LOCAL statement_timeout = 0")
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-    days, tariffs = local_days(network), tariff.read(network.tariffs)
+    days, tariffs = local_days(network), read_tariffs(network)
     floors = _Floors(cursor, days)
     kept = {code: _kept(cursor, code, days, until_ms) for code in sorted(codifiers(network))}
     for index in indexes(network):
@@ -145,7 +152,7 @@ def rebuild(cursor: "cursor", network: Network, until_ms: int) -> None:
             energy_table.update_index(cursor, index, days, tariffs, touched, until_ms, start_ms)
     for phase in phases(network):
         of_phase = [kept[code] for code in phase.codifiers if kept.get(code)]
-        # before the last of these something may be missing that is kept no longer
+        # before the last of these some readings may be no longer kept
         since_ms = max((each[0].first_ms for each in of_phase), default=0)
         again = [day for each in of_phase for day in each if day.last_ms >= since_ms]
         again = [day._replace(first_ms=max(since_ms, day.first_ms)) for day in again]
@@ -154,7 +161,7 @@ def rebuild(cursor: "cursor", network: Network, until_ms: int) -> None:
 
 
 class _Floors:
-    """Up to when readings are kept no longer: what was made of them stays as it is."""
+    """Times up to which readings are no longer kept: their rows stay as they are."""
 
     def __init__(self, cursor: "cursor", days: LocalDays) -> None:
         self._retired = read_retired(cursor)
@@ -177,19 +184,26 @@ def _kept(cursor: "cursor", codifier: str, days: LocalDays, until_ms: int) -> li
 
 
 def read_energy(cursor: "cursor", meter: str, first: date, after: date, *, total: bool) -> Drawn:
-    """Return what a meter measured from one day to before another.
+    """Return the energy that a meter measured from one day to before another.
 
-    `total` takes the index of all periods together, else those of each period.
+    `total` takes the index of all periods together for that of BASE, else each period has its own.
     """
     wanted = {"meter": meter, "first": first, "after": after, "injected": INJECTED}
     cursor.execute(_ENERGY, wanted)
-    rows = [row for row in cursor.fetchall() if (row[1] == TOTAL) == total]
     energy: dict[date, dict[str, int]] = {}
-    for day, period, wh, _ in rows:
-        energy.setdefault(day, {})["BASE" if total else period] = wh
+    beside: dict[str, dict[date, int]] = {TOTAL: {}, INJECTED: {}}
+    estimated = 0
+    for day, period, wh, estimated_wh in cursor.fetchall():
+        if period == INJECTED or (period == TOTAL) != total:
+            beside.get(period, {})[day] = wh
+        else:
+            energy.setdefault(day, {})["BASE" if total else period] = wh
+            estimated += estimated_wh
     cursor.execute(_HOURS, wanted)
     since, until = _ends(cursor.fetchall())
-    return Drawn(energy, sum(row[3] for row in rows), since, until)
+    cursor.execute(_FIRST_DAY, wanted)
+    (first_day,) = cursor.fetchone() or (None,)
+    return Drawn(energy, estimated, since, until, beside[TOTAL], beside[INJECTED], first_day)
 
 
 def _ends(

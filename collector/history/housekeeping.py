@@ -1,4 +1,4 @@
-"""What is to be done with old readings, a small step at a time: packed, then kept no longer."""
+"""Packs and removes old readings, one small step at a time."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
 _EVERY_MS: Final = 3_600_000
-"""How often it looks; most of the time, late readings aside, there is something once a day."""
+"""Time between two rounds; without late readings there is work once a day."""
 
 
 class Keeping(Protocol):
-    """The settings that matter here."""
+    """The settings of old readings."""
 
     @property
     def pack_after_days(self) -> int:
-        """After how many days readings are packed; 0 is never."""
+        """The age in days at which readings are packed; 0 is never."""
 
     @property
     def retention(self) -> RetentionSettings:
-        """For how many days they are kept."""
+        """The days for which they are kept."""
 
 
 class Housekeeper:
-    """Packs and removes old readings, for who computes alone."""
+    """Packs and removes old readings, in the program that computes."""
 
     def __init__(self, connection: "connection", network: Network, settings: Keeping) -> None:
         self._connection = connection
@@ -38,7 +38,7 @@ class Housekeeper:
         self._looked_ms = -_EVERY_MS
 
     def step(self, now_ms: int) -> bool:
-        """Do one transaction; False if there is nothing to do for now. Blocks.
+        """Run one transaction; return False if there is nothing to do now. Blocks.
 
         Raises:
             StoreError: PostgreSQL is away.

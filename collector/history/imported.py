@@ -3,26 +3,30 @@
     python -m collector.history.imported CONFIG COMMAND…
 
 COMMAND prints the past (`jph.sim.tell_past`); it only runs if the history is empty so far. Readings
-are stored with quality SIMULATED and an epoch of their own; the calculator computes statistics and
-energy. The hours of phases and heaters follow at the end: readings each five minutes are too rare
-for them.
+are stored with quality SIMULATED and an epoch of their own; then statistics and energy are made.
+The hours of phases and heaters follow at the end: readings each five minutes are too rare for them.
 """
 
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from collector.db.connecting import connect, query, transaction
 from collector.db.schema import create_months
+from collector.energy.meters import phases
 from collector.energy.money import local_days
 from collector.ingest.rows import COLUMNS
+from collector.statistics.calculator import Calculator
 from collector.statistics.touched import touch
 from jph.config import model
 from jph.config.model import Network
@@ -40,13 +44,13 @@ HOLD_S: Final = 400
 OLD_MS: Final = 3_600_000
 LINES_AT_ONCE: Final = 5_000
 START_LIMIT_S: Final = 600.0
-WORK_LIMIT_S: Final = 3600.0
 LOOK_S: Final = 2.0
 _TABLES: Final = "SELECT to_regclass('reading'), to_regclass('expected'), to_regclass('phase_hour')"
 _OLDER: Final = "SELECT 1 FROM reading WHERE timestamp < %s LIMIT 1"
-_WAITING: Final = """
-    SELECT 1 FROM touched WHERE codifier = ANY (%s) UNION SELECT 1 FROM energy_touched
+_STARTED: Final = """
+    SELECT 1 FROM statistics_until WHERE timestamp > now() - interval '1 day'
 """
+_NO_HOURS: Final = "DELETE FROM energy_touched WHERE codifier = ANY (%s) AND to_time <= %s"
 _KEEP_HOLD: Final = """
     INSERT INTO expected SELECT codifier, %s, seconds FROM expected
     WHERE codifier = %s ORDER BY since DESC LIMIT 1 ON CONFLICT DO NOTHING
@@ -70,10 +74,23 @@ _HEATER: Final = """
 Line = list[Any]
 
 
+def end_with_parent() -> None:
+    """End this process when the one that started it has ended."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main(url: str, command: Sequence[str]) -> None:
     """Import the lines that a command prints, if the history is empty so far."""
     network = model.load(url)
-    with closing(connected(postgres_dsn(network), START_LIMIT_S)) as connection:
+    dsn = postgres_dsn(network)
+    with closing(connected(dsn, START_LIMIT_S)) as connection:
         if has_older(connection, time.time_ns() // 10**6 - OLD_MS):
             return
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
@@ -81,15 +98,10 @@ def main(url: str, command: Sequence[str]) -> None:
             lines = [json.loads(line) for line in child.stdout]
         if child.returncode or not lines:
             raise JphError(f"the past cannot be made: exit status {child.returncode}")
-        import_past(connection, network, lines)
-
-
-def import_past(connection: "connection", network: Network, lines: Sequence[Line]) -> None:
-    """Store readings, wait until they are computed, and store the hours."""
-    readings = [line[1:] for line in lines if line[0] == "readings"]
-    codes = import_readings(connection, readings)
-    wait_for_statistics(connection, sorted(codes), WORK_LIMIT_S)
-    import_hours(connection, network, [line[1:] for line in lines if line[0] == "hour"])
+        readings = [line[1:] for line in lines if line[0] == "readings"]
+        import_readings(connection, readings)
+        compute(dsn, network, readings[-1][0])
+        import_hours(connection, network, [line[1:] for line in lines if line[0] == "hour"])
 
 
 def connected(dsn: str, limit_s: float) -> "connection":
@@ -159,10 +171,27 @@ def month(ms: int) -> int:
     return when.year * 12 + when.month - 1
 
 
-def wait_for_statistics(connection: "connection", codes: list[str], limit_s: float) -> None:
-    """Wait until the calculator has computed these codifiers."""
-    end_s = time.monotonic() + limit_s
-    while query(connection, _WAITING, (codes,)) and time.monotonic() < end_s:
+def compute(dsn: str, network: Network, last_ms: int) -> None:
+    """Compute statistics and energy up to a time; the calculator's turn may be ten minutes away.
+
+    The hours of phases and heaters are left out: they are imported.
+    """
+    codes = sorted({code for phase in phases(network) for code in phase.codifiers})
+    zone = local_days(network).zone
+    assert isinstance(zone, ZoneInfo)
+    with closing(Calculator(dsn, "past", zone)) as calculator:
+        wait_for_start(calculator.connection)
+        while calculator.work() is not None:
+            pass
+        with transaction(calculator.connection) as cursor:
+            cursor.execute(_NO_HOURS, (codes, moment(last_ms)))
+        calculator.count_energy(network, time.time_ns() // 1000)
+
+
+def wait_for_start(connection: "connection") -> None:
+    """Wait until the calculator of the house has said up to when buckets are computed."""
+    end_s = time.monotonic() + START_LIMIT_S
+    while not query(connection, _STARTED) and time.monotonic() < end_s:
         time.sleep(LOOK_S)
 
 
@@ -179,4 +208,5 @@ def import_hours(connection: "connection", network: Network, hours: Iterable[Lin
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)
+    end_with_parent()
     main(sys.argv[1], sys.argv[2:])

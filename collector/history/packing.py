@@ -1,8 +1,8 @@
-"""Readings packed by the day: a tenth of the room. Every function blocks.
+"""Packs readings by the day into a tenth of the disk space. Every function blocks.
 
-A codifier's day is one transaction, and one statement: what leaves `reading` and what the day had
-in `packed` before become the day's rows there, each reading once. Killed at any instant, it is as
-it was or done. PostgreSQL does it by itself, in the memory it allows any statement (`work_mem`).
+A codifier's day is one transaction and one statement: the rows of `reading` and the earlier rows of
+the day in `packed` become its new rows there, each reading once. A kill at any instant leaves the
+day packed or not packed. PostgreSQL needs no more memory than for any statement (`work_mem`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -36,7 +36,7 @@ _PACK: Final = f"""
     ), packed AS (
         DELETE FROM packed WHERE codifier = %(codifier)s AND day = %(day)s RETURNING *
     ), once AS (
-        -- one that somebody wrote again, past the collector: what was packed stays
+        -- a reading that was inserted again, not by the collector: the packed one stays
         SELECT DISTINCT ON (epoch, timestamp, sequence) {_ALL}
         FROM ({UNPACKED} UNION ALL SELECT {_ALL} FROM taken) AS every
         ORDER BY epoch, timestamp, sequence
@@ -60,9 +60,9 @@ _PACK: Final = f"""
 
 
 def allow(connection: "connection", until: datetime) -> None:
-    """Say that readings for times up to `until` (midnight UTC) may be packed from now on.
+    """Allow packing of readings for times up to `until` (midnight UTC).
 
-    Waits for who adds readings; from then on they look whether theirs are packed.
+    Waits for transactions that add readings; later ones check whether theirs are packed.
 
     Raises:
         StoreError: PostgreSQL is away.
@@ -76,7 +76,7 @@ def allow(connection: "connection", until: datetime) -> None:
 
 
 def pack_day(connection: "connection", codifier: str, day: date) -> int:
-    """Pack what there is of a codifier on a UTC day; return how many rows that is.
+    """Pack the readings of a codifier on a UTC day; return the number of rows.
 
     Raises:
         StoreError: PostgreSQL is away.
@@ -93,13 +93,13 @@ def pack_day(connection: "connection", codifier: str, day: date) -> int:
 def pack_all(connection: "connection", until: datetime) -> Iterator[None]:
     """Pack every day that is over by `until` (midnight UTC), yielding after each transaction.
 
-    Readings from before 2000 stay: their clock was never set.
+    Readings from before 2000 stay rows: their clock was never set.
 
     Raises:
         StoreError: PostgreSQL is away.
     """
     with transaction(connection) as cursor:
-        if not has_months(cursor) or _is_distributed(cursor):  # something else makes them small
+        if not has_months(cursor) or _is_distributed(cursor):  # an extension compresses them
             return
     allow(connection, until)
     span = datetime(_FIRST.year, 1, 1, tzinfo=UTC), until
@@ -114,13 +114,13 @@ def pack_all(connection: "connection", until: datetime) -> Iterator[None]:
 
 
 def _is_distributed(cursor: "cursor") -> bool:
-    """Whether Citus is there, which packs in its own way (docs/scale.md)."""
+    """Return whether Citus is installed, which has its own compression (docs/scale.md)."""
     cursor.execute("SELECT FROM pg_extension WHERE extname = 'citus'")
     return cursor.rowcount > 0
 
 
 def oldest(connection: "connection", codifier: str, start: datetime, end: datetime) -> date | None:
-    """Return the first UTC day in [start, end) of which a codifier has readings not packed.
+    """Return the first UTC day in [start, end) with readings of a codifier that are not packed.
 
     Raises:
         StoreError: PostgreSQL is away.
@@ -135,7 +135,7 @@ def oldest(connection: "connection", codifier: str, start: datetime, end: dateti
 
 
 def tidy(connection: "connection", until: datetime, emptied: set[int]) -> Iterator[None]:
-    """Give back the room of what was taken out of months: to the month, or with the whole month.
+    """Free the space of packed or removed readings: inside a month, or the whole month.
 
     Raises:
         StoreError: PostgreSQL is away.
@@ -152,12 +152,12 @@ def tidy(connection: "connection", until: datetime, emptied: set[int]) -> Iterat
 
 
 def vacuum(connection: "connection", table: str) -> None:
-    """Have a table's room used again.
+    """Let PostgreSQL use a table's free space again.
 
     Raises:
         StoreError: PostgreSQL is away.
     """
-    connection.autocommit = True  # VACUUM is no part of a transaction
+    connection.autocommit = True  # VACUUM cannot run in a transaction
     try:
         with transaction(connection) as cursor:
             cursor.execute(f"VACUUM {table}")
@@ -167,9 +167,9 @@ def vacuum(connection: "connection", table: str) -> None:
 
 
 def try_to_drop(connection: "connection", month: int, table: str, gone: Iterable[str] = ()) -> bool:
-    """Drop a month's partition if it has rows of nobody but `gone`; tell whether it went.
+    """Drop a month's partition if it has rows of no other codifiers than `gone`.
 
-    Not while somebody uses the table.
+    Return whether it was dropped: not while another program uses the table.
 
     Raises:
         StoreError: PostgreSQL is away.
@@ -181,5 +181,5 @@ def try_to_drop(connection: "connection", month: int, table: str, gone: Iterable
             return drop_month(cursor, month, table, gone)
     except StoreError as error:
         if isinstance(error.__cause__, psycopg2.errors.LockNotAvailable):
-            return False  # another time
+            return False  # a later round
         raise

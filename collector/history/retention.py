@@ -1,12 +1,12 @@
-"""How long readings are kept; statistics and energy are kept for ever. Every function blocks.
+"""Removes readings after their time; statistics and energy stay. Every function blocks.
 
-What readings made of buckets and hours is computed before they go, and `retired` says up to when
-they are gone, so that nobody computes it again from what is left.
+Buckets and hours are computed before their readings go. The table `retired` has the time up to
+which they are gone, so that no program computes them again from the rest.
 """
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
@@ -14,6 +14,7 @@ from collector.db.connecting import query, transaction
 from collector.db.schema import first_day, months_of
 from collector.history.packing import oldest, tidy, try_to_drop
 from jph.config.model import Network
+from jph.config.settings import described
 from jph.errors import Problem
 from jph.node.node import Settings
 
@@ -37,14 +38,20 @@ _RETIRE: Final = """
 
 
 class RetentionSettings(Settings, frozen=True):
-    """For how many days readings are kept, 0 for ever: the codifier's, else its kind's, else all's.
+    """Days for which readings are kept, 0 for ever: by codifier, else by kind, else the default.
 
     The kind of an element is that of its node.
     """
 
-    default: int = 0
-    types: dict[str, int] = msgspec.field(default_factory=dict)
-    codifiers: dict[str, int] = msgspec.field(default_factory=dict)
+    default: Annotated[
+        int, described("Time for which readings are kept; 0 is for ever", "days")
+    ] = 0
+    types: Annotated[dict[str, int], described("Kind of node to that time", "days")] = (
+        msgspec.field(default_factory=dict)
+    )
+    codifiers: Annotated[dict[str, int], described("Codifier to that time", "days")] = (
+        msgspec.field(default_factory=dict)
+    )
 
     def __post_init__(self) -> None:
         named = {"Default": self.default}
@@ -58,18 +65,18 @@ class RetentionSettings(Settings, frozen=True):
 
 
 def check(retention: RetentionSettings, network: Network, path: str) -> Iterator[Problem]:
-    """Yield what names nobody."""
+    """Yield names that are not in the config."""
     known = {sensor.codifier for sensor in network.sensors}
     kinds = {sensor.type for sensor in network.sensors}
     for name in retention.codifiers.keys() - known:
         yield Problem(f"{path}.Codifiers", f"codifier {name!r} is not in the config")
     for name in retention.types.keys() - kinds:
         found = ", ".join(sorted(kinds))
-        yield Problem(f"{path}.Types", f"nobody is of type {name!r}; there are {found}")
+        yield Problem(f"{path}.Types", f"no node is of type {name!r}; there are {found}")
 
 
 def days_kept(retention: RetentionSettings, network: Network) -> Callable[[str], int]:
-    """Return a function from codifier to days, 0 for ever; one that left the config has Default."""
+    """Return a function from codifier to days, 0 for ever; Default outside the config."""
     types = {sensor.codifier: sensor.type for sensor in network.sensors}
     kinds = {each.codifier: types.get(each.parent or "", each.type) for each in network.sensors}
 
@@ -83,10 +90,10 @@ def days_kept(retention: RetentionSettings, network: Network) -> Callable[[str],
 def retire_all(
     connection: "connection", days: Callable[[str], int], now: datetime
 ) -> Iterator[None]:
-    """Remove the readings that are kept no longer, whole UTC days, yielding after each transaction.
+    """Remove readings after their time by whole UTC days, yielding after each transaction.
 
-    Those of which statistics or energy are still to be computed stay until that is done. Only who
-    computes may call it (`Calculator.alone`).
+    Readings whose statistics or energy are not computed yet stay until they are. Only the program
+    that computes may call it (`Calculator.alone`).
 
     Raises:
         StoreError: PostgreSQL is away.
@@ -108,7 +115,7 @@ def retire_all(
 
 
 def _drop_months(connection: "connection", ends: dict[str, datetime]) -> Iterator[None]:
-    """Drop the months of which nothing is kept."""
+    """Drop the months of which no reading is kept."""
     for table in _TABLES:
         with transaction(connection) as cursor:
             months = months_of(cursor, table)
@@ -121,7 +128,7 @@ def _drop_months(connection: "connection", ends: dict[str, datetime]) -> Iterato
 
 
 def _delete(connection: "connection", ends: dict[str, datetime]) -> Iterator[None]:
-    """Delete by codifier what went with no month: rows of `packed`, days of `reading`."""
+    """Delete by codifier the rest: rows of `packed`, days of `reading`."""
     emptied: set[int] = set()
     start = datetime(1970, 1, 1, tzinfo=UTC)
     for codifier, end in ends.items():

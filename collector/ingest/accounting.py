@@ -54,15 +54,22 @@ _RESTORED: Final = """
     SELECT codifier, epoch, first, first + messages FROM gap
     WHERE cause = %s AND messages IS NOT NULL
 """
-_LOSE: Final = """
+_NEW_GAPS: Final = """
+    unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+        %s::text[]) AS new (codifier, epoch, first, messages, from_ms, to_ms, cause)
+"""
+_LOSE: Final = f"""
     INSERT INTO gap (codifier, epoch, first, messages, from_time, to_time, cause)
-    VALUES (%s, %s, %s, %s, to_timestamp(%s / 1000.0), to_timestamp(%s / 1000.0), %s)
+    SELECT codifier, epoch, first, messages, to_timestamp(from_ms / 1000.0),
+        to_timestamp(to_ms / 1000.0), cause
+    FROM {_NEW_GAPS}
 """
 # Each collector reports these again, at each start.
-_LOSE_UNCOUNTED: Final = """
+_LOSE_UNCOUNTED: Final = f"""
     INSERT INTO gap (codifier, epoch, first, from_time, to_time, cause)
-    SELECT new.* FROM (VALUES (%s, %s, %s, to_timestamp(%s / 1000.0), to_timestamp(%s / 1000.0),
-        %s)) AS new (codifier, epoch, first, from_time, to_time, cause)
+    SELECT DISTINCT ON (codifier, epoch, cause) codifier, epoch, first,
+        to_timestamp(from_ms / 1000.0), to_timestamp(to_ms / 1000.0), cause
+    FROM {_NEW_GAPS}
     WHERE NOT EXISTS (SELECT FROM gap WHERE gap.codifier = new.codifier AND gap.epoch = new.epoch
         AND gap.messages IS NULL AND gap.cause = new.cause)
 """
@@ -102,13 +109,17 @@ def write_accounts(cursor: "cursor", settled: Mapping[Key, Settlement]) -> None:
     healed = [row for settlement in settled.values() for row in settlement.healed]
     if healed:
         cursor.execute("DELETE FROM gap WHERE id = ANY(%s)", (healed,))
-    for key, settlement in settled.items():
-        for gap in settlement.lost:
-            when = _time(gap.from_ms), _time(gap.to_ms), gap.cause
-            if gap.stop == gap.first:
-                cursor.execute(_LOSE_UNCOUNTED, (*key, gap.first, *when))
-            else:
-                cursor.execute(_LOSE, (*key, gap.first, gap.stop - gap.first, *when))
+    lost = [
+        (*key, gap.first, gap.stop - gap.first, _time(gap.from_ms), _time(gap.to_ms), gap.cause)
+        for key, settlement in settled.items()
+        for gap in settlement.lost
+    ]
+    for statement, rows_of_gaps in (
+        (_LOSE, [row for row in lost if row[3]]),
+        (_LOSE_UNCOUNTED, [row for row in lost if not row[3]]),
+    ):
+        if rows_of_gaps:
+            cursor.execute(statement, tuple(map(list, zip(*rows_of_gaps, strict=True))))
 
 
 def read_accounts(cursor: "cursor") -> dict[Key, SourceAccount]:

@@ -4,25 +4,55 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from collector.ingest.ledger import coalesce, runs
+from collector.ingest.ledger import by_key, coalesce, runs
 from collector.ingest.rows import LAST_MS
 from collector.ingest.runs import MixedReadings, announcements, memory_of
 from jph.retransmit import Cause, Gap
 from jph.wire.codec import Reading
 
 BATCH_ROWS: Final = 32_768
-"""A full batch: enough that neither a transaction nor looking for a place in the key counts."""
+"""A full batch: the costs of a transaction and of the index do not count any more."""
 BATCH_BYTES: Final = 16 * 2**20
-"""Full by its memory: text may be long."""
+"""A batch is also full by its memory: text may be long."""
+
+
+MOST_GAPS: Final = 500
+"""A batch has at most so many gaps of one epoch of a source."""
+
+
+def limited(gaps: Iterable[Gap]) -> list[Gap]:
+    """Return gaps coalesced, at most MOST_GAPS of each epoch of a source.
+
+    The oldest ones beyond become one gap of unknown size: a source that leaps through its sequences
+    makes as many gaps as it likes.
+    """
+    kept: list[Gap] = []
+    for listed in by_key(coalesce(gaps)).values():
+        beyond = listed[: max(0, len(listed) - MOST_GAPS)]
+        if beyond:
+            first, last = beyond[0], beyond[-1]
+            kept.append(
+                Gap(
+                    first.source,
+                    first.epoch,
+                    first.first,
+                    0,
+                    first.cause,
+                    first.from_ms,
+                    last.to_ms,
+                )
+            )
+        kept += listed[len(beyond) :]
+    return kept
 
 
 class Batch:
-    """What will be stored together.
+    """Readings and gaps that are stored together.
 
     Attributes:
-        readings: as they came, announcements among them.
-        gaps: what was given up.
-        place: where in the spool it lies, if it does.
+        readings: in the order they came, announcements included.
+        gaps: gaps that are given up.
+        place: segment and end of its block in the spool, if it is there.
     """
 
     __slots__ = ("gaps", "place", "readings")
@@ -42,12 +72,12 @@ class Batch:
 
     @property
     def full(self) -> bool:
-        """Whether others should wait for the next one."""
+        """Whether it takes no more readings."""
         return len(self.readings) >= BATCH_ROWS or self.bytes >= BATCH_BYTES
 
     @property
     def bytes(self) -> int:
-        """About as much memory as the readings take."""
+        """The memory that the readings take, about."""
         return memory_of(self.readings)
 
     def halves(self) -> "tuple[Batch, Batch]":
@@ -58,7 +88,7 @@ class Batch:
 
 
 def gap_of(reading: Reading, cause: Cause) -> Gap:
-    """Return the gap that a reading leaves that cannot be kept."""
+    """Return the gap that a refused reading leaves."""
     when = min(reading.timestamp_ms, LAST_MS)
     return Gap(reading.source, reading.epoch, reading.sequence, 1, cause, when, when)
 
@@ -78,9 +108,9 @@ class Buffer:
     """Readings that wait to be stored or spooled, in the order they came; bounded.
 
     Attributes:
-        rows: how many wait.
-        bytes: about as much memory as they take.
-        dropped: how many were dropped, the oldest first, because the buffer was full.
+        rows: the number of readings.
+        bytes: the memory they take, about.
+        dropped: the number of readings dropped, the oldest first, because the buffer was full.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -101,19 +131,22 @@ class Buffer:
         self.rows += len(readings)
 
     def add_gaps(self, gaps: Iterable[Gap]) -> None:
-        """Take in what was given up."""
-        self._open().gaps += gaps
+        """Take in gaps that are given up; those of a source are limited (`limited`)."""
+        batch = self._open()
+        batch.gaps += gaps
+        if len(batch.gaps) > MOST_GAPS:
+            batch.gaps = limited(batch.gaps)
 
     @property
     def full_batch(self) -> bool:
-        """Whether there is a batch that will not grow any more."""
+        """Whether the oldest batch does not grow any more."""
         return bool(self._batches) and self._batches[0].full
 
     def __bool__(self) -> bool:
         return any(self._batches)
 
     def take(self) -> Batch | None:
-        """Return the oldest batch, which is the caller's from now on; None if there is nothing."""
+        """Remove and return the oldest batch; None if there is none."""
         while self._batches:
             batch = self._popleft()
             if batch:
@@ -123,15 +156,15 @@ class Buffer:
         return None
 
     def put_back(self, batch: Batch) -> None:
-        """Return a batch that could not be stored to the front."""
+        """Put a batch that could not be stored to the front."""
         if self._batches and not self._batches[0]:
             self._popleft()
         self._batches.appendleft(batch)
         self.rows += len(batch.readings)
         self.bytes += batch.bytes
 
-    def make_room(self, cause: Cause) -> int:
-        """Drop the oldest until the bound is kept; what is dropped becomes gaps of `cause`."""
+    def drop_oldest(self, cause: Cause) -> int:
+        """Drop the oldest readings beyond the bound; they become gaps of `cause`."""
         before = self.dropped
         while self.bytes > self._max_bytes:
             oldest = self.take()
@@ -152,7 +185,7 @@ class Buffer:
         return self._growing
 
     def _popleft(self) -> Batch:
-        """Remove the oldest batch, which never grows again: a thread may still write it."""
+        """Remove the oldest batch; it never grows again, because a thread may still write it."""
         batch = self._batches.popleft()
         if batch is self._growing:
             self._growing = None

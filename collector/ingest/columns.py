@@ -1,4 +1,4 @@
-"""Readings of numbers field by field: a tenth of the memory, and nothing to do a reading. Pure."""
+"""Columns of numeric readings: a tenth of the memory, no Python work per reading. Pure."""
 
 from array import array
 from collections.abc import Iterator, Sequence
@@ -18,13 +18,13 @@ _epoch_of: Final = itemgetter(Reading._fields.index("epoch"))
 
 
 def kind_of(readings: Sequence[Reading]) -> str | None:
-    """Return the array that takes the values of all of these, None if there is none."""
+    """Return the kind of array that takes the values of all these readings, None if none does."""
     flags = {readings.flag} if isinstance(readings, Readings) else set(map(_flag_of, readings))
     return next((kind for kind, known in KINDS.items() if flags <= known), None)
 
 
 def has_originals(readings: Sequence[Reading]) -> bool:
-    """Whether any is of an original program."""
+    """Return whether any reading is of an original program."""
     return 0 in map(_epoch_of, readings)
 
 
@@ -32,7 +32,7 @@ class Columns(Sequence[Reading]):
     """Numbers of any sources, in the order they came.
 
     Attributes:
-        codifiers: of who sent them, two bytes each; qualities: a byte each.
+        codifiers: of the sources, two bytes each; qualities: a byte each.
         epochs, sequences, times_ms, values: an array each.
     """
 

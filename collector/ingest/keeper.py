@@ -80,6 +80,7 @@ class Keeper:
         self._left: dict[Key, list[ReadingRun]] = {}
         self._resumed = False
         self._ever_stored = False
+        self._pending = False  # a batch is being written, or its write failed
 
     @property
     def not_stored_since_ms(self) -> int | None:
@@ -89,7 +90,8 @@ class Keeper:
         """
         since_s = self._stuck_since_s
         stuck = since_s is not None and time.monotonic() - since_s > _STUCK_S
-        return self._stored_ms if stuck and (self.buffer or self.spooled) else None
+        waits = self.buffer or self.spooled or self._pending
+        return self._stored_ms if stuck and waits else None
 
     # Input from the node
 
@@ -217,8 +219,9 @@ class Keeper:
         Raises:
             StoreError: PostgreSQL is away.
         """
-        if self._stuck_since_s is None:
-            self._stuck_since_s = time.monotonic()
+        self._pending = True
+        stuck_since_s = self._stuck_since_s
+        self._stuck_since_s = stuck_since_s or time.monotonic()
         try:
             durable = self._unflushed.full
             written = await self._postgres.run(self._store.write, batch, now_ms(), durable=durable)
@@ -227,8 +230,12 @@ class Keeper:
             if batch.place is None:
                 self.buffer.put_back(batch)
             raise
-        self._note_success()
+        self._pending = False
         stored = written.stored
+        if stored.new:
+            self._note_success()
+        else:  # no row was written: this shows nothing
+            self._stuck_since_s = stuck_since_s
         self.total = Stored(*map(sum, zip(self.total, stored, strict=True)))
         if stored.refused:
             self._log_error(f"{stored.refused} readings cannot be stored for what is in them")
@@ -285,7 +292,7 @@ class Keeper:
     def _drop_oldest(self) -> None:
         """Drop the oldest readings beyond the bound in memory."""
         cause = Cause.DISK_FULL if self._disk_fails else Cause.SPOOL_FULL
-        if lost := self.buffer.make_room(cause):
+        if lost := self.buffer.drop_oldest(cause):
             self._log_loss(lost, "no room in memory, and none in the spool")
 
     def _note_arrival(self) -> None:

@@ -1,7 +1,7 @@
-"""Readings for times that are done already: statistics computed, readings packed.
+"""Late readings: their statistics are computed already, or their day is packed.
 
-They are noted, or left out, in their own transaction. A batch of live readings costs one look at a
-table of one row; nothing is done a reading.
+They are noted, or left out, in their own transaction. A batch of live readings costs one query of a
+table with one row.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
 _HOUR_MS: Final = 3_600_000
-# Two statements: the second sees what was committed before the lock was had.
+# Two statements: the second sees everything that was committed before the lock.
 _UNTIL: Final = f"""
     SELECT pg_advisory_xact_lock_shared({LATE_LOCK});
     SELECT (extract(epoch FROM timestamp) * 1000)::bigint,
@@ -34,7 +34,7 @@ _PACKED: Final = f"""
             WITH ORDINALITY AS late (codifier, timestamp, epoch, sequence, number)
     ), days AS (SELECT DISTINCT codifier, (timestamp AT TIME ZONE 'UTC')::date AS day FROM late)
     SELECT number - 1 FROM late WHERE (
-        -- IS TRUE: a hash of what is packed, whatever PostgreSQL expects of it
+        -- IS TRUE makes PostgreSQL hash the packed readings, whatever it estimates
         (codifier, timestamp, epoch, sequence) IN (
             SELECT codifier, timestamp, epoch, sequence FROM ({UNPACKED}
                 WHERE (packed.codifier, packed.day) IN (SELECT * FROM days)) AS known
@@ -43,9 +43,9 @@ _PACKED: Final = f"""
 
 
 def note_late(cursor: "cursor", readings: Sequence[Reading]) -> Sequence[Reading]:
-    """Have the statistics computed again that these readings are late for.
+    """Touch the statistics that these readings are late for.
 
-    Return those that are not packed already: no key of a table tells.
+    Return the readings that are not packed already, which no unique key shows.
     """
     if not readings:
         return readings
@@ -66,7 +66,7 @@ def note_late(cursor: "cursor", readings: Sequence[Reading]) -> Sequence[Reading
 
 def _not_packed(cursor: "cursor", readings: list[Reading], packed_ms: int) -> list[Reading]:
     late = [each for each in enumerate(readings) if each[1].timestamp_ms < packed_ms]
-    if not late:  # an announcement was
+    if not late:  # only an announcement was late
         return readings
     keys = [
         (each.source, to_datetime(each.timestamp_ms * 1000), each.epoch, each.sequence)

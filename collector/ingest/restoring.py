@@ -1,8 +1,8 @@
-"""What a restored history lacks: what came after the backup was made, as gaps.
+"""Records the readings that a restored history does not have as gaps.
 
-Of each start of a source the books of the history that goes tell how far it was stored; what lies
-beyond the books that come back is lost with it. Collectors ask for it again (a ring or a journal
-may hold it still), and what comes leaves its gap as ever.
+The accounting of the history that is replaced says how far each epoch of a source was stored; what
+lies beyond the accounting of the backup is lost with it. Collectors request it again (a resend
+buffer or log may still hold it), and a reading that comes leaves its gap as always.
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ REMEMBER: Final = """
     EXCEPTION WHEN undefined_table OR undefined_column THEN  -- nothing, or of a first version
     END $$;
 """
-"""SQL before the history goes."""
+"""SQL before the history is removed."""
 
 RECORD: Final = f"""
     DO $$ BEGIN
@@ -43,4 +43,4 @@ RECORD: Final = f"""
     EXCEPTION WHEN undefined_table OR undefined_column THEN
     END $$;
 """
-"""SQL once the other history is there, in the same transaction."""
+"""SQL after the backup is restored, in the same transaction."""

@@ -3,8 +3,9 @@
 Format: PostgreSQL documentation, COPY, "Binary Format"; timestamps are µs since 2000-01-01 UTC.
 A binary row needs no escapes, so that a value arrives as it was sent. Rows of numbers are all of
 one length: those of a batch are made together, a byte of all of them at a time. Two values cannot
-be stored: text with a NUL, which PostgreSQL has no room for, has U+2400 in its place, and what
-travelled as JSON but is none is stored as text. Both become IMPLAUSIBLE.
+be stored: a NUL in text, which PostgreSQL cannot hold, becomes U+2400, and a value that travelled
+as JSON but is none is stored as text. Both become IMPLAUSIBLE, and so does a float of
+`collector.db.tables.LARGEST` or more, an infinity or NaN: its bits are kept.
 """
 
 import struct
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
+from collector.db.tables import LARGEST
 from collector.ingest.columns import KINDS, Columns, kind_of
 from collector.ingest.runs import uniform_parts
 from jph.wire.codec import Quality, Reading
@@ -35,6 +37,9 @@ _POSTGRES_EPOCH_US: Final = 946_684_800_000_000
 _START: Final = ">hi2siqiqiqih"  # count of columns, then length and content of each
 _TEXT: Final = struct.Struct(_START + "iii")
 _LENGTH: Final = struct.Struct(">i")
+_FIRST_BYTE: Final = struct.pack(">d", LARGEST)[0]
+_BEYOND: Final = bytes(int(byte & 0x7F >= _FIRST_BYTE) for byte in range(256))
+"""1 for the first byte of a float of LARGEST or more."""
 _PIECE: Final = 2048
 """Rows; about what the socket to PostgreSQL holds."""
 _NULL: Final = -1
@@ -95,17 +100,35 @@ def _rows(columns: Columns) -> bytes:
     size, count = len(row), len(columns)
     rows = bytearray(row * count)
     times_us = array("q", [1000 * ms - _POSTGRES_EPOCH_US for ms in columns.times_ms])
+    values = _big_endian(columns.values)
+    qualities = _judged(columns.qualities, values) if columns.kind == "d" else columns.qualities
     for column, width, at in (
         (columns.codifiers, 2, _CODIFIER_AT),
         (_big_endian(times_us), 8, _TIME_AT),
         (_big_endian(columns.epochs), 4, _EPOCH_AT),
         (_big_endian(columns.sequences), 4, _SEQUENCE_AT),
-        (columns.qualities, 1, _QUALITY_AT),
-        (_big_endian(columns.values), 8, value_at),
+        (qualities, 1, _QUALITY_AT),
+        (values, 8, value_at),
     ):
         for byte in range(width):
             rows[at + byte :: size] = column[byte::width]
     return bytes(rows)
+
+
+def _judged(qualities: bytearray, values: bytes) -> bytearray:
+    """Return the qualities of floats; those beyond LARGEST are implausible.
+
+    Their first byte says so: the sign and the upper seven bits of the exponent.
+    """
+    beyond = values[::8].translate(_BEYOND)
+    if 1 not in beyond:
+        return qualities
+    judged = bytearray(qualities)
+    at = beyond.find(1)
+    while at >= 0:
+        judged[at] = Quality.IMPLAUSIBLE
+        at = beyond.find(1, at + 1)
+    return judged
 
 
 def _big_endian(numbers: "array[Any]") -> bytes:

@@ -1,7 +1,7 @@
-"""Very many readings as they came: runs of one source, numbers by columns, lists of any. Pure.
+"""Readings in the order they came: runs of one source, columns of numbers, lists. Pure.
 
-They are not taken apart again on their way to PostgreSQL unless they must be: nothing that is done
-here costs a call of Python a reading.
+They stay in these parts on their way to PostgreSQL if possible: no function here makes a Python
+call per reading.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,9 +14,9 @@ from jph.wire.codec import Reading
 from jph.wire.columns import Readings
 
 _LONGEST: Final = 4096
-"""Longer ones would keep the loop waiting where all of a part is done in one call of C."""
+"""Readings of one part at most: a part is processed in one C call, which blocks the loop."""
 _TUPLE_BYTES: Final = 400
-"""What a reading takes as it is, beside its text: the tuple, its integers, strings and value."""
+"""Memory of a reading as a tuple with its integers, strings and value, beside its text."""
 _RUN_BYTES: Final = 400
 _RUN_READING_BYTES: Final = 36
 
@@ -30,7 +30,7 @@ class MixedReadings(Sequence[Reading]):
 
     Attributes:
         parts: each `Readings`, `Columns` or a list.
-        bytes: about as much memory as they take.
+        bytes: the memory they take, about.
     """
 
     __slots__ = ("_count", "_span", "bytes", "parts")
@@ -48,7 +48,7 @@ class MixedReadings(Sequence[Reading]):
             self.parts.append(readings)
             self.bytes += memory_of(readings)
         elif (kind := kind_of(readings)) is None or has_originals(readings):
-            # of an original program the order matters, whatever its values are
+            # the order of an original program's readings matters, whatever their values
             self._list(readings)
             self.bytes += memory_of(readings)
         else:
@@ -116,7 +116,7 @@ def span_ms(readings: Sequence[Reading]) -> tuple[int, int]:
 
 
 def announcements(readings: Sequence[Reading]) -> int:
-    """Return how many are no readings but say that a sequence is new; only lists have any."""
+    """Return the number of announcements (a new sequence without a value); only lists have any."""
     return sum(
         list(map(flag_of, part)).count("n")
         for part in uniform_parts(readings)
@@ -125,7 +125,7 @@ def announcements(readings: Sequence[Reading]) -> int:
 
 
 def memory_of(readings: Sequence[Reading]) -> int:
-    """Return about the bytes of memory that readings take."""
+    """Return the memory that readings take, about."""
     if isinstance(readings, MixedReadings):
         return readings.bytes
     if isinstance(readings, Readings):

@@ -5,10 +5,10 @@ A segment is a file of blocks, a block is
     magic  crc32 of summary  crc32 of data  length of summary  length of data │ summary │ data
 
 in little-endian u32; the data are the readings as datagrams of the wire, so that a spool survives
-any change of tables, and the summary (MessagePack) says what is in them, so that a start needs to
-read no data. What a crash or a power cut leaves of a last block is skipped. After damage, reading
+any change of tables, and the summary (MessagePack) lists them, so that a start needs to read no
+data. What a crash or a power cut leaves of a last block is skipped. After damage, reading
 goes on at the next good block; what the damaged ones held is a gap, as far as the summary or the
-sequences before and after tell. A segment is removed when all of it is known to be on PostgreSQL's
+sequences before and after show. A segment is removed when all of it is known to be on PostgreSQL's
 disk.
 
 Every method blocks; one thread at a time.
@@ -85,7 +85,7 @@ class _Trail:
         """Go on to a good block; return what must have been in the bytes before it.
 
         That is what lies between its sequences and the last ones, if they had room for it. The
-        rest is not told: what came in another order, or was never received.
+        rest is not known: it came in another order, or was never received.
         """
         gaps = []
         for source, epoch, *numbers in summary.heard:

@@ -1,7 +1,7 @@
-"""What PostgreSQL has committed but may still lose if it dies at once. Pure.
+"""Unflushed commits: batches that PostgreSQL may still lose in a crash. Pure.
 
-With `synchronous_commit` off (gentle on SD cards; the embedded server's setting) a commit is
-answered before it is on the disk. Batches are kept until PostgreSQL's own log says that theirs is.
+With `synchronous_commit` off (it spares SD cards; the embedded server's setting) a commit is
+confirmed before it is on the disk. Batches are kept until PostgreSQL's log is on disk beyond them.
 """
 
 from collections import deque
@@ -10,7 +10,7 @@ from typing import Final
 from collector.ingest.buffer import Batch
 
 _MOST: Final = 64
-"""Kept at most; PostgreSQL writes its log out every 0.6 s at least, which is a few batches."""
+"""Batches kept at most; PostgreSQL flushes its log every 0.6 s, which is a few batches."""
 
 
 class UnflushedCommits:
@@ -26,16 +26,16 @@ class UnflushedCommits:
 
     @property
     def full(self) -> bool:
-        """Whether the next commit had better wait for the disk."""
+        """Whether the next commit must wait for the disk."""
         return self._bytes >= self._max_bytes or len(self._batches) >= _MOST
 
     def add(self, batch: Batch, log: int) -> None:
-        """Keep a batch that is in the log before its byte `log`."""
+        """Keep a batch whose commit ends at byte `log` of the log."""
         self._batches.append((log, batch))
         self._bytes += batch.bytes
 
     def sure(self, flushed: int) -> list[Batch]:
-        """Return, and keep no more, what is safe now that the log is on disk up to `flushed`."""
+        """Remove and return the batches that are safe: the log is on disk up to `flushed`."""
         safe = []
         while self._batches and (self._batches[0][0] <= flushed or len(self._batches) > _MOST):
             safe.append(self._batches.popleft()[1])
@@ -43,7 +43,7 @@ class UnflushedCommits:
         return safe
 
     def take_back(self) -> list[Batch]:
-        """Return, and keep no more, everything: the server is not the same any more."""
+        """Remove and return all batches: the server has restarted."""
         batches = [batch for _, batch in self._batches]
         self._batches.clear()
         self._bytes = 0

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector.db.connecting import connect, error_text
-from collector.db.schema import FIRST_MONTH, create_months, migrate
+from collector.db.schema import create_months, migrate
 from collector.ingest.accounting import read_accounts, settle_all, write_accounts
 from collector.ingest.buffer import Batch, gap_of
 from collector.ingest.late import note_late
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
 
 _STATEMENT_TIMEOUT_MS: Final = 60_000
+_MONTHS_BACK: Final = 24
+"""Older readings stay in `reading_other` until they are packed: a wrong clock makes no months."""
 _CAREFUL_BATCHES: Final = 100
 """After a duplicate so many batches go through the temporary table: duplicates come in groups."""
 _COLUMNS: Final = ", ".join(COLUMNS)
@@ -211,7 +213,7 @@ class Store:
     def _make_months(self, days: set[int], now_ms: int) -> None:
         """Create the partitions for these days, for this month and the next."""
         (this,) = months([now_ms // DAY_MS])
-        wanted = {month for month in months(days) if FIRST_MONTH <= month <= this + 1}
+        wanted = {month for month in months(days) if this - _MONTHS_BACK <= month <= this + 1}
         missing = (wanted | {this, this + 1}) - self._months
         if missing and self._connection is not None:
             create_months(self._connection, missing)

@@ -1,4 +1,4 @@
-"""Stretches of time that statistics are made of: 10 minutes, hours, local days. Pure.
+"""Buckets of statistics: 10 minutes, hours, local days. Pure.
 
 A bucket is the half-open interval (start, end] and is labelled with its end. Moments are whole µs
 since 1970 UTC, as exact as PostgreSQL keeps them. Buckets of 10 minutes and of an hour are those of
@@ -19,7 +19,7 @@ _1970: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Width(StrEnum):
-    """How long a bucket is."""
+    """Length of a bucket."""
 
     TEN_MINUTES = "10min"
     HOUR = "hour"

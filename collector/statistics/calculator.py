@@ -1,9 +1,9 @@
-"""Statistics brought up to date in PostgreSQL. Every method blocks: call them in a thread.
+"""Computes statistics in PostgreSQL. Every method blocks: call them in a thread.
 
-`advance` moves the time up to which buckets are computed and touches everybody's since; late
-readings have touched theirs themselves. `work` computes what is touched, a codifier and a local day
-at a time, each in a transaction that also forgets that it was touched: it may be killed at any
-instant. What a bucket becomes depends on the readings alone, never on when or how often this ran.
+`advance` moves the time up to which buckets are computed and touches those of every codifier since;
+late readings have touched theirs themselves. `work` computes touched times, a codifier and a local
+day at a time, each in a transaction that also removes the note: a kill at any instant does no harm.
+A bucket depends on the readings alone, not on when or how often this ran.
 """
 
 from collections.abc import Mapping
@@ -23,10 +23,10 @@ from collector.statistics.touched import (
     US,
     as_text,
     move_until,
-    name_everybody,
     read_retired,
     read_until,
     touch,
+    touch_each_codifier,
 )
 from jph.config.model import Network
 from jph.errors import StoreError
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
 _ALONE_LOCK: Final = 0x6A706802
-"""Advisory lock of a session: one computes, whoever else wants to waits."""
+"""Advisory lock of a session: one program computes, others wait."""
 _GRACE_US: Final = 5 * SECOND_US
-"""How long after its end a bucket is left to readings that are on their way."""
+"""Time after the end of a bucket for readings that are on their way."""
 _COLUMNS: Final = ", ".join(("codifier", "timestamp", *COLUMN_NAMES))
 _OLD: Final = ", ".join(f"old.{column}" for column in COLUMN_NAMES)
 _NEW: Final = ", ".join(f"excluded.{column}" for column in COLUMN_NAMES)
@@ -53,7 +53,7 @@ _CLEAR: Final = f"""
 _UPSERT: Final = f"""
     INSERT INTO statistic_{{width}} AS old ({_COLUMNS}) VALUES %s
     ON CONFLICT (codifier, timestamp) DO UPDATE SET ({", ".join(COLUMN_NAMES)}) = ROW({_NEW})
-    -- readings that are no longer kept are in the old row: a bucket loses none but those in doubt
+    -- the old row may count readings that are no longer kept: only rejected ones may leave a bucket
     WHERE excluded.count + {_DOUBTED.format("excluded")} >= old.count
         AND ROW({_OLD}) IS DISTINCT FROM ROW({_NEW})
 """
@@ -74,7 +74,7 @@ _GAPS: Final = f"""
 
 
 class Piece(NamedTuple):
-    """Times that were touched, of one codifier, µs: first and last."""
+    """Touched times of one codifier in µs: first and last."""
 
     codifier: str
     first: int
@@ -85,7 +85,7 @@ class Calculator:
     """One connection that computes statistics; days are those of `zone`."""
 
     def __init__(self, dsn: str, name: str, zone: ZoneInfo) -> None:
-        """Connect, and bring the tables up to date.
+        """Connect, and update the tables.
 
         Raises:
             StoreError: PostgreSQL is away, or has a newer schema.
@@ -108,7 +108,7 @@ class Calculator:
         self.connection.close()
 
     def alone(self) -> bool:
-        """Become the one that computes; False while another one is.
+        """Become the program that computes; return False while another one is.
 
         Raises:
             StoreError: PostgreSQL is away.
@@ -119,7 +119,7 @@ class Calculator:
         return self._alone
 
     def expect(self, seconds: Mapping[str, float], now: int) -> None:
-        """Note after how many seconds a value of each codifier is late; from `now` on if changed.
+        """Store the seconds after which a value of each codifier is late; changes hold from `now`.
 
         Raises:
             StoreError: PostgreSQL is away.
@@ -138,9 +138,9 @@ class Calculator:
         self._read_holds()
 
     def advance(self, now: int) -> None:
-        """Have buckets computed up to `now` (µs), the running one left out.
+        """Touch buckets up to `now` (µs), without the running one.
 
-        A clock that was ahead is followed back: what was computed too early is late then.
+        The time may also go back, after a clock that was ahead.
 
         Raises:
             StoreError: PostgreSQL is away.
@@ -150,11 +150,11 @@ class Calculator:
             if until != read_until(cursor):
                 move_until(cursor, until)
         with self._transaction() as cursor:
-            name_everybody(cursor)
+            touch_each_codifier(cursor)
         self._read_holds()  # an import of the past changes them
 
     def work(self) -> int | None:
-        """Compute the next piece; return how many buckets changed, None if nothing is left.
+        """Compute the next piece; return the number of changed buckets, None if nothing is left.
 
         Raises:
             StoreError: PostgreSQL is away.
@@ -179,7 +179,7 @@ class Calculator:
             return self._compute(cursor, piece, until, kept) if piece else 0
 
     def count_energy(self, network: Network, now: int) -> None:
-        """Bring the tables of energy and hours up to date with the pieces computed, up to `now`.
+        """Update the tables of energy and hours for the computed pieces, up to `now`.
 
         Raises:
             ConfigError: the tariffs have mistakes.
@@ -188,12 +188,12 @@ class Calculator:
         with self._transaction() as cursor:
             money.work(cursor, network, now // 1000)
 
-    # How
+    # Internal
 
     def _cut(
         self, cursor: "cursor", codifier: str, touched: list[tuple[int, int]]
     ) -> tuple[Piece | None, list[tuple[int, int]]]:
-        """Take the first local day from what is touched that has readings; return the rest too."""
+        """Return the first touched local day that has readings, and the rest."""
         reach = self._longest_hold(codifier)
         for number, (start, end) in enumerate(touched):
             last = end - 1
@@ -211,9 +211,9 @@ class Calculator:
         return None, []
 
     def _compute(self, cursor: "cursor", piece: Piece, until: int, kept: int) -> int:
-        """Compute the buckets that a piece touches and that are over; return how many changed.
+        """Compute the closed buckets of a piece; return the number of changed ones.
 
-        Those that begin before `kept` need readings that are kept no longer: they stay.
+        Buckets that begin before `kept` need readings that are no longer kept: they stay.
         """
         reach = self._longest_hold(piece.codifier)
         last = min(piece.last + reach, until)
@@ -266,7 +266,7 @@ class Calculator:
             self._holds.setdefault(codifier, []).append((since, round(seconds * SECOND_US)))
 
     def _hold(self, codifier: str, moment: int) -> int:
-        """Return for how long a value was good at a moment, µs."""
+        """Return the time for which a value was in force at a moment, µs."""
         known = [hold for since, hold in self._holds.get(codifier, ()) if since <= moment]
         return known[-1] if known else round(DEFAULT_HOLD_S * SECOND_US)
 

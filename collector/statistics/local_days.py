@@ -1,4 +1,4 @@
-"""Local days and their hours, the two changes of clock in the year included. Pure.
+"""Local days and their hours, with the two clock changes of a year. Pure.
 
 Moments are ms since 1970 UTC. An hour or a day is the half-open (start, end]. The hours of a day
 are counted from its midnight, so that they make up the day exactly: 24 of them, 23 or 25 when the

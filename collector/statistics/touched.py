@@ -1,4 +1,4 @@
-"""Which statistics are to be computed, or computed again. Times are µs since 1970."""
+"""Notes the times whose statistics must be computed. Times are µs since 1970."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
 DEFAULT_HOLD_S: Final = 60.0
-"""After how long the value of a codifier that the config does not name counts as late."""
+"""Time after which a value counts as late for codifiers outside the config."""
 _FIRST: Final = "next_reading(%s, '-infinity', 'infinity')"
 US: Final = "(extract(epoch FROM {}) * 1000000)::bigint"
 """A timestamptz in SQL as µs since 1970."""
@@ -23,17 +23,17 @@ def as_text(moment: int) -> str:
 
 
 def read_until(cursor: "cursor") -> int:
-    """Return up to when buckets are computed."""
+    """Return the time up to which buckets are computed."""
     cursor.execute(f"SELECT {US.format('timestamp')} FROM statistics_until")
     ((until,),) = cursor.fetchall()
     return int(until)
 
 
 def move_until(cursor: "cursor", until: int) -> None:
-    """Have every bucket up to `until` computed, of whatever codifier.
+    """Touch every bucket up to `until`, of every codifier.
 
-    Waits for the transactions that add readings: theirs are seen from now on, and those of later
-    ones for times up to `until` are late.
+    Waits for transactions that add readings: their readings are visible then, and those of later
+    transactions for times up to `until` are late.
     """
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LATE_LOCK,))
     before = read_until(cursor)
@@ -43,7 +43,7 @@ def move_until(cursor: "cursor", until: int) -> None:
 
 
 def touch(cursor: "cursor", pieces: Iterable[tuple[str | None, int, int]]) -> None:
-    """Note codifier (None: everybody), first and last moment."""
+    """Note codifiers (None: every one), first and last moments."""
     for codifier, first, last in pieces:
         cursor.execute(
             "INSERT INTO touched (codifier, from_time, to_time) VALUES (%s, %s, %s)",
@@ -51,8 +51,8 @@ def touch(cursor: "cursor", pieces: Iterable[tuple[str | None, int, int]]) -> No
         )
 
 
-def name_everybody(cursor: "cursor") -> None:
-    """Turn what is touched of everybody into what is touched of each codifier."""
+def touch_each_codifier(cursor: "cursor") -> None:
+    """Replace notes for every codifier by notes for each one."""
     cursor.execute(
         "DELETE FROM touched WHERE codifier IS NULL "
         f"RETURNING {US.format('from_time')}, {US.format('to_time')}"
@@ -64,7 +64,7 @@ def name_everybody(cursor: "cursor") -> None:
 def codifiers_between(cursor: "cursor", first: int, last: int) -> list[str]:
     """Return the codifiers that have readings in the months of these moments.
 
-    Or two days before: what ends between these moments may have begun then.
+    Or two days before: a bucket that ends between these moments may have begun then.
     """
     since = _month(to_datetime(first) - timedelta(days=2))
     until = _month(_month(to_datetime(last)) + timedelta(days=32))
@@ -86,15 +86,15 @@ def _month(moment: datetime) -> datetime:
 
 
 def read_retired(cursor: "cursor") -> dict[str, int]:
-    """Return up to when the readings of each codifier are kept no longer, where some are not."""
+    """Return the times up to which readings are no longer kept, by codifier."""
     cursor.execute(f"SELECT codifier, {US.format('timestamp')} FROM retired")
     return dict(cursor.fetchall())
 
 
 def rebuild(cursor: "cursor", codifiers: Iterable[str]) -> dict[str, int]:
-    """Forget the statistics of these codifiers as far as their readings are kept, and touch them.
+    """Delete the statistics of codifiers as far as their readings are kept, and touch them.
 
-    Statistics of times whose readings are no longer kept stay: return up to when, of whom.
+    Statistics of readings that are no longer kept stay: return up to which time, by codifier.
     """
     retired = read_retired(cursor)
     cursor.execute("SELECT codifier, max(seconds) FROM expected GROUP BY codifier")
@@ -109,7 +109,7 @@ def rebuild(cursor: "cursor", codifiers: Iterable[str]) -> dict[str, int]:
             stayed[codifier] = retired[codifier]
         if first is None:
             continue
-        if codifier in retired:  # the value before is part of what a bucket was
+        if codifier in retired:  # a bucket depends on the value before it
             hold_s = holds.get(codifier, DEFAULT_HOLD_S)
             first = max(first, retired[codifier] + round(hold_s * SECOND_US))
         for width, length in WIDTHS.items():

@@ -1,1 +1,1 @@
-"""The newest state of everything, kept for the page: merged here, written to Redis."""
+"""The newest state of every codifier: merged in memory, written to Redis."""

@@ -1,16 +1,17 @@
-"""The newest state of every codifier, merged between two writings of the cache. Pure.
+"""Merges the newest state of every codifier between two writes of the cache. Pure.
 
-What is written are the fields of the original's cache, as its Redis client wrote them: every value
-is text, times are ms since 1970, a truth is `True` or `False`. The cost of a writing grows with the
-codifiers that changed since the last one, not with the messages that were heard.
+The fields are those of the original's cache, as its Redis client wrote them: every value is text,
+times are ms since 1970, a truth is `True` or `False`. The cost of a write grows with the codifiers
+that changed since the last one, not with the messages that were heard.
 """
 
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Final
 
-from jph.wire.codec import SEQUENCE_LIMIT, Control, Reading
+from jph.wire.codec import Control, Reading
 from jph.wire.columns import Readings
+from jph.wire.sequence import Probation, offset
 
 Hash = dict[str, str]
 Losses = Callable[[str], int]
@@ -23,25 +24,28 @@ FIELDS: Final = (
 )
 """The original's fields."""
 ADDED: Final = ("Flag", "Quality", "Epoch", "Version")
-"""Ours: the flag and quality of `Value`, the epoch and wire version of who sent it."""
+"""Ours: the flag and quality of `Value`, the epoch and wire version of its sender."""
 _source = itemgetter(Reading._fields.index("source"))
 _TIMES: Final = {"H": "HTimestamp", "S": "STimestamp", "C": "CTimestamp"}
 
 
 class CacheState:
-    """One hash per codifier, and what of it has changed since it was last written."""
+    """One hash per codifier, and the fields that changed since the last write."""
 
     def __init__(self) -> None:
         self._hashes: dict[str, Hash] = {}
         self._changed: dict[str, Hash] = {}
         self._newest: dict[str, Reading] = {}
-        self._origins: dict[str, tuple[object, ...]] = {}  # of the newest, as they were told last
+        self._origins: dict[
+            str, tuple[object, ...]
+        ] = {}  # of the newest, as they were written last
         self._fresh: set[str] = set()
         self._heard: set[str] = set()  # on the control bus, since the last writing
         self._epochs: dict[tuple[str, str], int] = {}  # by source and the field of its reset
+        self._probations: dict[str, Probation] = {}
 
     def hear_data(self, readings: Sequence[Reading]) -> None:
-        """Take note of messages of the data bus; of a run at once."""
+        """Take messages of the data bus; a block of one source at once."""
         newest = self._newest
         if isinstance(readings, Readings):
             first, last = readings[0], readings[-1]
@@ -49,7 +53,7 @@ class CacheState:
             if known is None or known.epoch != last.epoch:
                 self._hear_other(first, known)
                 newest[last.source] = last
-            elif _follows(last, known):
+            elif self._follows(last, known, first.sequence):
                 newest[last.source] = last
             self._fresh.add(last.source)
             return
@@ -63,7 +67,7 @@ class CacheState:
         self._fresh.update(map(_source, readings))
 
     def hear_control(self, message: Control) -> None:
-        """Take note of a message of the control bus; it is kept under who sent it."""
+        """Take a message of the control bus; it is kept under its sender."""
         time, number = str(message.timestamp_ms), repr(message.number)
         source, flag = message.source, message.flag
         self._heard.add(source)
@@ -85,7 +89,7 @@ class CacheState:
     def changes(self, data_lost: Losses, control_lost: Losses) -> dict[str, Hash]:
         """Return the fields that changed since the last call, by codifier.
 
-        `data_lost` and `control_lost` are asked for the losses of whoever was heard since.
+        `data_lost` and `control_lost` return the losses of the sources heard since.
         """
         for source in self._fresh:
             if (reading := self._newest.get(source)) is None:
@@ -107,16 +111,16 @@ class CacheState:
         return changed
 
     def whole(self) -> dict[str, Hash]:
-        """Return everything as `changes` told it so far, by codifier."""
+        """Return all that `changes` has returned so far, by codifier."""
         return {source: dict(fields) for source, fields in self._hashes.items()}
 
     @property
     def pending(self) -> bool:
-        """Whether `changes` may have something to tell."""
+        """Whether `changes` may return something."""
         return bool(self._fresh or self._heard or self._changed)
 
     def _hear_other(self, reading: Reading, known: Reading | None) -> None:
-        """Take note of a message that does not simply follow on."""
+        """Take a message that is not the next one of its source."""
         if reading.flag == "n":
             self._reset("DResetTime", reading)
             self._put(reading.source, {"DPacketsLost": "0"})
@@ -124,17 +128,29 @@ class CacheState:
             return
         if known is None or known.epoch != reading.epoch:
             self._announced("DResetTime", reading)
-        elif not _follows(reading, known):
-            return  # an old one, sent again
+        elif not self._follows(reading, known):
+            return  # an old one that was resent, or one too far ahead to be believed
         self._newest[reading.source] = reading
 
+    def _follows(self, reading: Reading, known: Reading, first: int | None = None) -> bool:
+        """Whether `reading` is newer than one of the same source and epoch.
+
+        By sequence, since clocks are stepped. Original programs (epoch 0) never resend a reading,
+        but restart at any sequence. `first` is the first sequence of a run that ends in `reading`.
+        """
+        ahead = offset(reading.sequence, known.sequence)
+        if reading.epoch == 0 or ahead < 0 or first not in (None, reading.sequence):
+            return reading.epoch == 0 or ahead >= 0
+        probation = self._probations.setdefault(reading.source, Probation())
+        return probation.admits(reading.sequence, ahead)
+
     def _reset(self, field: str, message: Control | Reading) -> None:
-        """Note since when the losses of a source are counted."""
+        """Note the start of the counting of a source's losses."""
         self._epochs[message.source, field] = message.epoch
         self._put(message.source, {field: str(message.timestamp_ms)})
 
     def _announced(self, field: str, message: Control | Reading) -> None:
-        """Make up for an announcement that was not heard: the epoch tells a restart."""
+        """Replace an announcement that was not heard: a new epoch shows a restart."""
         if self._epochs.get((message.source, field)) != message.epoch:
             self._reset(field, message)
 
@@ -148,16 +164,6 @@ class CacheState:
         different = {key: value for key, value in fields.items() if known.get(key) != value}
         known.update(different)
         self._changed.setdefault(source, {}).update(different)
-
-
-def _follows(reading: Reading, known: Reading) -> bool:
-    """Whether `reading` is newer than one of the same source and epoch.
-
-    By sequence, since clocks are stepped. Original programs (epoch 0) never send a reading again,
-    but start anew at any sequence.
-    """
-    ahead = (reading.sequence - known.sequence) % SEQUENCE_LIMIT
-    return reading.epoch == 0 or ahead < SEQUENCE_LIMIT // 2
 
 
 def _text(reading: Reading) -> str:

@@ -1,8 +1,8 @@
-"""Hashes and changes into Redis: the only module that writes there.
+"""Writes hashes and changes to Redis; no other module writes there.
 
-It also tells when Redis no longer holds what was written: it was flushed (our marker key is gone),
-or it is another server or an older dump behind a connection that renewed itself silently (the
-connection no longer bears our name).
+It also detects that Redis no longer holds what was written: a flush (our marker key is gone), or
+another server or an older dump behind a connection that was renewed silently (the connection no
+longer has our name).
 """
 
 import asyncio
@@ -127,7 +127,7 @@ class CacheWriter:
                 raise StoreError(f"Redis refuses: {each}") from each
         refused = results[-1] if hashes else []
         for key, why in refused:
-            # somebody else's key under the name of a codifier: theirs to mend, not ours to drop
+            # A key of another program under the name of a codifier is not ours to delete.
             if not why.startswith("WRONGTYPE"):
                 raise StoreError(f"Redis refuses {key}: {why}")
         return results, [f"{key}: {why}" for key, why in refused]

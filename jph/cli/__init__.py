@@ -1,1 +1,1 @@
-"""The commands of control.py: speaking to nodes over the control bus, and running them."""
+"""The commands of control.py: commanding nodes over the control bus, and running them."""

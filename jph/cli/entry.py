@@ -39,6 +39,7 @@ def plain(arguments: Sequence[str]) -> Plain | None:
 
 def main() -> None:
     """Run control.py."""
+    _open_missing_descriptors()
     asked = plain(sys.argv[1:])
     if asked is None:
         from jph.cli.main import main as command
@@ -46,6 +47,18 @@ def main() -> None:
         command()
     else:
         sys.exit(_run(asked))
+
+
+def _open_missing_descriptors() -> None:
+    """Open what is closed of the first three file descriptors on the null device.
+
+    Otherwise a socket or a file could get the number of standard output.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _run(asked: Plain) -> int:

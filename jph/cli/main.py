@@ -1,13 +1,16 @@
-"""The command group: global options, commands imported on demand, errors as one line."""
+"""Command group of control.py: global options, commands on demand, errors as one line."""
 
+import contextlib
 import importlib
 import os
 import sys
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, NoReturn
 
 import click
 
-from jph.cli.config_path import default_config
+from jph.cli.config_path import default_config, default_state
+from jph.cli.terminal import streams
 from jph.cli.terminal.context import App
 from jph.errors import JphError
 from jph.util.secrets import scrub
@@ -40,23 +43,26 @@ COMMANDS: Final = {
     "record": "jph.cli.commands.record:record",
     "config": "jph.cli.commands.config:config",
 }
-"""Where each command is. `run` starts on a small machine too: only the one asked for is loaded."""
+"""Module and name of each command. Only the one asked for is loaded: machines may be small."""
 
-_HELP: Final = """Speak to the nodes of a house over its control bus, and run them.
+DAEMONS: Final = frozenset({"run", "up"})
+"""Commands that need no standard output."""
+
+_HELP: Final = """Run the nodes of a house, and command them over its control bus.
 
 \b
   control.py ping TI            is the meter node there, and how fast?
-  control.py ping @@            who is there at all?
+  control.py ping @@            which nodes are there at all?
   control.py status             every codifier: alive, late, last value
-  control.py watch --either I1  what I1 says and is told, as it passes
-  control.py order 21 eco       tell a heater, a room, a phase or all what to do
+  control.py watch --either I1  messages from and to I1 as they arrive
+  control.py order 21 eco       give an order to a heater, a room, a phase or all
   control.py why 21             why heater 21 is on or off
   control.py config check       every mistake in the configuration
   control.py up                 run everything that belongs on this machine
 
-A codifier is two characters, of a node or of one of its elements; @@ is everybody. Exit status:
+A codifier is two characters, of a node or of one of its elements; @@ is every node. Exit status:
 0 done, 1 no answer or failed, 2 a mistake in the command or the configuration, 3 (run) a newer
-instance has taken the codifier.
+instance has the codifier.
 """
 
 
@@ -64,7 +70,7 @@ class CommandTable(click.Group):
     """The commands of `COMMANDS`. A JphError becomes one line and an exit status of its own."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order they are worth learning."""
+        """Return the names, the most useful ones first."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -80,13 +86,27 @@ class CommandTable(click.Group):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
         """Run the command; anything that is not a JphError is a bug and keeps its traceback."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            streams.flush()
+            return result
         except JphError as error:
-            click.echo(f"control.py: {scrub(str(error))}", err=True)
-            ctx.exit(error.exit_status)
-        except BrokenPipeError:  # `watch | head` has seen enough: an end as good as Ctrl-C
-            _forget_output()
+            _fail(ctx, error)
+        except BrokenPipeError:  # the reader of `watch | head` has gone: an end like Ctrl-C
+            streams.forget()
             ctx.exit(0)
+        except OSError as error:
+            wrong = streams.as_output_error(error)
+            if wrong is None:
+                raise
+            streams.forget()
+            _fail(ctx, wrong)
+
+
+def _fail(ctx: click.Context, error: JphError) -> NoReturn:
+    """Print an error on one line and end with its status."""
+    with contextlib.suppress(OSError):
+        click.echo(f"control.py: {scrub(str(error))}", err=True)
+    ctx.exit(error.exit_status)
 
 
 def _keep_lines(command: click.Command) -> None:
@@ -98,13 +118,6 @@ def _keep_lines(command: click.Command) -> None:
     command.help = command.help and command.help.replace("\\b\n", "\b\n")
     for below in getattr(command, "commands", {}).values():
         _keep_lines(below)
-
-
-def _forget_output() -> None:
-    """Let what is still buffered for a reader who has gone be written nowhere, without a word."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 @click.command(
@@ -123,7 +136,7 @@ def _forget_output() -> None:
     "--code",
     envvar="JPH_SENSOR",
     metavar="CODE",
-    help="Speak as this codifier (JPH_SENSOR).  "
+    help="Send with this codifier (JPH_SENSOR).  "
     "[default: the config's first ControlProgram, or CC]",
 )
 @click.option(
@@ -132,15 +145,28 @@ def _forget_output() -> None:
     type=click.FloatRange(0, 1000, min_open=True),
     default=1.0,
     metavar="FACTOR",
-    help="Wait so many times longer for answers, where machines are slow (JPH_PATIENCE).",
+    help="Wait this many times longer for answers, on slow machines (JPH_PATIENCE).",
 )
-@click.version_option(__version__, prog_name="control.py")
+@click.version_option(__version__)
 @click.pass_context
 def cli(ctx: click.Context, url: str, code: str | None, patience: float) -> None:
     """Keep the global options for the command that follows."""
+    if ctx.invoked_subcommand not in DAEMONS:
+        streams.check_output()
+        if not os.environ.get("JPH_STATE") and (state := default_state(url)) is not None:
+            os.environ["JPH_STATE"] = str(state)
     ctx.obj = App(url=url, code=code, patience=patience)
 
 
 def main() -> None:
     """Run control.py."""
-    cli(prog_name="control.py")
+    streams.prepare()
+    cli(prog_name=program_name())
+
+
+def program_name() -> str:
+    """Return the name of the command: `jph` where it is installed, else `control.py`.
+
+    Shells ask for completion by this name.
+    """
+    return "jph" if Path(sys.argv[0]).stem == "jph" else "control.py"

@@ -8,10 +8,16 @@ from jph.util.freshness import Signs, State, judge_element, judge_node
 from jph.wire.codec import Control, Flag, Reading
 
 CONSOLE_TYPE: Final = "ControlProgram"
+MAX_CLOCK_MS: Final = 5000.0
+"""A node whose clock is off by more is named."""
 
 
 class CodifierState(NamedTuple):
-    """State of one codifier: `age_s` of its reading by our clock, losses in messages."""
+    """State of one codifier: `age_s` of its reading by our clock, losses in messages.
+
+    `clock_ms` is the offset of the node's clock, positive when it is ahead of ours. `cached` is
+    whether the reading comes from the cache and not from the bus.
+    """
 
     sensor: Sensor
     node: str
@@ -21,6 +27,8 @@ class CodifierState(NamedTuple):
     reading: Reading | None
     age_s: float | None
     round_trip_ms: float | None
+    clock_ms: float | None
+    cached: bool
     data_lost: int
     control_lost: int
 
@@ -28,7 +36,10 @@ class CodifierState(NamedTuple):
 class _Known:
     """What arrived from one codifier."""
 
-    __slots__ = ("active", "control_s", "reading", "reading_s", "round_trip_ms")
+    __slots__ = (
+        *("active", "control_s", "reading", "reading_s", "round_trip_ms", "clock_ms"),
+        *("cached", "cached_s"),
+    )
 
     def __init__(self) -> None:
         self.active: bool | None = None
@@ -36,6 +47,15 @@ class _Known:
         self.reading: Reading | None = None
         self.reading_s: float | None = None
         self.round_trip_ms: float | None = None
+        self.clock_ms: float | None = None
+        self.cached: Reading | None = None
+        self.cached_s: float | None = None
+
+    def newest(self) -> tuple[Reading | None, float | None]:
+        """Return the last reading and its time, from the bus if there was one."""
+        if self.reading is not None:
+            return self.reading, self.reading_s
+        return self.cached, self.cached_s
 
 
 class Survey:
@@ -45,12 +65,20 @@ class Survey:
         self._network = network
         self._console = console
         self._started_s = started_s
-        self._pinged: tuple[float, float] | None = None
+        self._pinged: tuple[float, float, float] | None = None
         self._known = {sensor.codifier: _Known() for sensor in network.sensors}
 
-    def pinged(self, number: float, now_s: float) -> None:
+    def pinged(self, number: float, now_s: float, wall_ms: float) -> None:
         """Remember the number of the ping to every node, to time the answers."""
-        self._pinged = (number, now_s)
+        self._pinged = (number, now_s, wall_ms)
+
+    def remember(self, readings: Iterable[Reading], now_s: float, wall_ms: float) -> None:
+        """Take last readings from the cache; a reading from the future has no known age."""
+        for reading in readings:
+            known = self._known.get(reading.source)
+            age_s = (wall_ms - reading.timestamp_ms) / 1000
+            if known is not None and age_s > -MAX_CLOCK_MS / 1000:
+                known.cached, known.cached_s = reading, now_s - max(0.0, age_s)
 
     def hear_control(self, message: Control, now_s: float) -> None:
         """Take a control message."""
@@ -61,6 +89,9 @@ class Survey:
         known.active = message.active
         if message.flag == Flag.TIME and self._pinged and message.number == self._pinged[0]:
             known.round_trip_ms = (now_s - self._pinged[1]) * 1000
+            # A timestamp is cut to whole ms: half a ms is missing on average.
+            sent_ms = self._pinged[2]
+            known.clock_ms = message.timestamp_ms + 0.5 - (sent_ms + known.round_trip_ms / 2)
 
     def hear_data(self, readings: Iterable[Reading], now_s: float) -> None:
         """Take readings."""
@@ -72,7 +103,7 @@ class Survey:
     def complete(self) -> bool:
         """Return whether every active codifier has sent its value or, without one, answered."""
         return all(
-            self._known[s.codifier].reading is not None
+            self._known[s.codifier].newest()[0] is not None
             if s.parent or s.symbol
             else self._known[s.codifier].control_s is not None
             for s in self._network.sensors
@@ -99,7 +130,8 @@ class Survey:
         control_lost: Mapping[str, int],
     ) -> CodifierState:
         known = self._known[sensor.codifier]
-        age_s = None if known.reading_s is None else now_s - known.reading_s
+        reading, reading_s = known.newest()
+        age_s = None if reading_s is None else now_s - reading_s
         state = self._node_state(node, now_s)
         if sensor.parent is not None:
             listened_s = now_s - self._started_s
@@ -109,19 +141,21 @@ class Survey:
             node=node.codifier,
             state=state,
             active=self._known[node.codifier].active,
-            late=self._late(sensor, known, now_s),
-            reading=known.reading,
+            late=self._late(sensor, reading_s, now_s),
+            reading=reading,
             age_s=None if age_s is None else round(age_s, 3),
             round_trip_ms=known.round_trip_ms,
+            clock_ms=known.clock_ms,
+            cached=reading is not None and known.reading is None,
             data_lost=data_lost.get(sensor.codifier, 0),
             control_lost=control_lost.get(sensor.codifier, 0),
         )
 
-    def _late(self, sensor: Sensor, known: _Known, now_s: float) -> bool:
+    def _late(self, sensor: Sensor, reading_s: float | None, now_s: float) -> bool:
         """Return whether a codifier that sends readings has sent none for longer than it may."""
-        if known.reading_s is None and sensor.parent is None:
+        if reading_s is None and sensor.parent is None:
             return False  # a node need not send readings of its own
-        since_s = self._started_s if known.reading_s is None else known.reading_s
+        since_s = self._started_s if reading_s is None else reading_s
         return 0 < sensor.timeout_warning < now_s - since_s
 
     def _node_state(self, node: Sensor, now_s: float) -> State:

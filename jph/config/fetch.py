@@ -80,7 +80,8 @@ class _Transfer:
         import urllib.request
 
         try:
-            with urllib.request.urlopen(self._url, timeout=self._deadline_s) as response:
+            # The thread outlives its deadline at most once more.
+            with urllib.request.urlopen(self._url, timeout=2 * self._deadline_s) as response:
                 self._expected = response.length
                 while not self._given_up.is_set() and (part := response.read1(65_536)):
                     self._content += part

@@ -3,10 +3,8 @@
 After a power cut the server of the configuration may start later than its nodes, or not at all.
 """
 
-import hashlib
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -32,6 +30,8 @@ class Fetched(NamedTuple):
 
 def copy_path(url: str) -> Path:
     """Return the file of the last good copy of a URL's document."""
+    import hashlib  # loads the whole of OpenSSL
+
     digest = hashlib.sha256(url.encode()).hexdigest()[:16]
     return state_dir() / "config" / f"{digest}.json"
 
@@ -104,12 +104,12 @@ def _copy(url: str, error: FetchError) -> Fetched | None:
         document, kept_s = path.read_bytes(), path.stat().st_mtime
     except OSError:
         return None
-    kept = datetime.fromtimestamp(kept_s, UTC)
+    kept = time.strftime("%Y-%m-%d %H:%M", time.gmtime(kept_s))
     reason = str(error.__cause__ or error)
     return Fetched(
         document,
         f"the server of the config {SecretUrl(url)} does not answer ({reason}): "
-        f"using its last good copy, kept at {kept:%Y-%m-%d %H:%M} UTC",
+        f"using its last good copy, kept at {kept} UTC",
     )
 
 

@@ -10,14 +10,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
+from jph.config import logging_table
 from jph.config.document import read
 from jph.config.fetch import fetch
 from jph.config.names import with_plain_names
 from jph.config.redis_address import check_redis, normal_url
+from jph.config.settings import described
 from jph.config.validation import read_struct
 from jph.errors import ConfigError, Problem
 from jph.util.secrets import SecretUrl
@@ -38,6 +40,10 @@ ORIGINAL_TYPES: Final = frozenset(
 )
 """Kinds that run as programs of the original on a mixed network; jph has no code for them."""
 PROXY: Final = "Proxy"
+_ORIGINAL_CHANNELS: Final = frozenset({"Control-Channel", "Data-Channel"})
+_ORIGINAL_KEYS: Final = frozenset({"Multicast", "Sensors", "Logging"})
+"""Keys of a document that the original reads."""
+_OUR_SENSOR_KEYS: Final = frozenset({"Ring", "Journal"})
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -47,8 +53,8 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 class Endpoint(_Entry, frozen=True):
     """One multicast group and port."""
 
-    address: str
-    port: int
+    address: Annotated[str, described("Multicast group")]
+    port: Annotated[int, described("UDP port")]
 
 
 class Multicast(_Entry, frozen=True):
@@ -59,13 +65,24 @@ class Multicast(_Entry, frozen=True):
     if there is one.
     """
 
-    control: Endpoint = msgspec.field(name="Control-Channel")
-    data: Endpoint = msgspec.field(name="Data-Channel")
-    log: Endpoint | None = msgspec.field(default=None, name="Log-Channel")
-    interfaces: dict[str, str | list[str]] = {}
-    ttl: int = msgspec.field(default=1, name="TTL")
-    mtu: int = msgspec.field(default=1500, name="MTU")
-    dialect: Dialect = Dialect.JPH
+    control: Annotated[Endpoint, described("The control bus")] = msgspec.field(
+        name="Control-Channel"
+    )
+    data: Annotated[Endpoint, described("The data bus")] = msgspec.field(name="Data-Channel")
+    log: Annotated[
+        Endpoint | None, described("The channel to which programs send their log lines")
+    ] = msgspec.field(default=None, name="Log-Channel")
+    interfaces: Annotated[
+        dict[str, str | list[str]],
+        described("Host name, or *, to the interfaces on which it joins"),
+    ] = {}
+    ttl: Annotated[int, described("Range of the datagrams", "hops")] = msgspec.field(
+        default=1, name="TTL"
+    )
+    mtu: Annotated[int, described("Largest IP packet", "B")] = msgspec.field(
+        default=1500, name="MTU"
+    )
+    dialect: Annotated[Dialect, described("Version of the messages on the buses")] = Dialect.JPH
 
     def interfaces_of(self, host: str) -> list[str]:
         """Return the interfaces `host` joins on; an empty list leaves the choice to the routes."""
@@ -76,7 +93,9 @@ class Multicast(_Entry, frozen=True):
 class Redis(_Entry, frozen=True):
     """Address of Redis: `redis://host:port/0`, `rediss://…` with TLS, or `unix:///path`."""
 
-    url: SecretUrl = msgspec.field(name="URL")
+    url: Annotated[SecretUrl, described("Address: redis://host:port/0 or unix:///path")] = (
+        msgspec.field(name="URL")
+    )
 
     def __post_init__(self) -> None:
         check_redis(self.url)
@@ -85,18 +104,22 @@ class Redis(_Entry, frozen=True):
 class Sql(_Entry, frozen=True):
     """Address of PostgreSQL; `password` is the path of a file that holds the password."""
 
-    database: str
-    user: str
-    password: str = ""
-    host: str = "127.0.0.1"
-    port: int = 5432
+    database: Annotated[str, described("Name of the database")]
+    user: Annotated[str, described("Role that the programs log in as")]
+    password: Annotated[str, described("Path of a file that holds the password")] = ""
+    host: Annotated[str, described("Host of the server")] = "127.0.0.1"
+    port: Annotated[int, described("TCP port of the server")] = 5432
 
 
 class RingSettings(_Entry, frozen=True):
     """Size of the resend buffer in memory; the smaller of the two limits counts."""
 
-    minutes: float = 15.0
-    megabytes: float = 4.0
+    minutes: Annotated[
+        float, described("Age up to which sent messages are kept in memory", "min")
+    ] = 15.0
+    megabytes: Annotated[
+        float, described("Size of what is kept in memory; the smaller of both counts", "MB")
+    ] = 4.0
 
     def __post_init__(self) -> None:
         if not (0 <= self.minutes <= 1e6 and 0 <= self.megabytes <= 1e6):
@@ -110,9 +133,13 @@ class JournalSettings(_Entry, frozen=True):
     that much of it.
     """
 
-    hours: float = 48.0
-    megabytes: float = 64.0
-    flush_seconds: float = 5.0
+    hours: Annotated[float, described("Time of sending that is kept on disk", "h")] = 48.0
+    megabytes: Annotated[
+        float, described("Size of what is kept on disk; the smaller of both counts", "MB")
+    ] = 64.0
+    flush_seconds: Annotated[
+        float, described("Interval of writing; a power cut loses this much", "s")
+    ] = 5.0
 
     def __post_init__(self) -> None:
         if not (0 < self.hours <= 1e6 and 0 < self.megabytes <= 1e6):
@@ -122,22 +149,40 @@ class JournalSettings(_Entry, frozen=True):
 
 
 class Sensor(_Entry, frozen=True):
-    """One codifier: a node, or (`type` Proxy) an element of a node. Intervals are in seconds."""
+    """One codifier: a node, or (`type` Proxy) an element of a node. Intervals are in seconds.
 
-    codifier: str
-    type: str
-    short_name: str = ""
-    name: str = ""
-    symbol: str = ""
-    keep_alive_interval: float = 60.0
-    sensor_interval: float = 60.0
-    timeout_warning: float = 60.0
-    active: bool = True
-    data_type: str = "float"
-    control: str = ""
-    sensor: dict[str, Any] = {}
-    ring: RingSettings = RingSettings()
-    journal: bool | JournalSettings = False
+    The timestamps of a codifier with `own_time` may be far from now: they are not the time of
+    sending.
+    """
+
+    codifier: Annotated[str, described("Two characters of 0-9 and A-Z")]
+    type: Annotated[str, described("Kind of node, or Proxy for an element")]
+    short_name: Annotated[str, described("Short name for narrow places")] = ""
+    name: Annotated[str, described("Name")] = ""
+    symbol: Annotated[str, described("Unit of the value")] = ""
+    keep_alive_interval: Annotated[float, described("Interval of the keep-alive", "s")] = 60.0
+    sensor_interval: Annotated[float, described("Interval of the node's readings", "s")] = 60.0
+    timeout_warning: Annotated[
+        float, described("Age from which a reading is late; 0: only changes are sent", "s")
+    ] = 60.0
+    active: Annotated[bool, described("A node that is not active starts halted")] = True
+    data_type: Annotated[str, described("Type of the value: float, integer, bool, text, json")] = (
+        "float"
+    )
+    control: Annotated[str, described('"enabled" where the value can be set')] = ""
+    own_time: Annotated[
+        bool, described("Timestamps may be far from now: they are not the time of sending")
+    ] = False
+    sensor: Annotated[
+        dict[str, Any], described("Settings of the kind; of an element, Codifier is its node")
+    ] = {}
+    ring: Annotated[RingSettings, described("What the node keeps in memory to send it again")] = (
+        RingSettings()
+    )
+    journal: Annotated[
+        bool | JournalSettings,
+        described("What the node keeps on disk to send it again; true for the defaults"),
+    ] = False
 
     @property
     def parent(self) -> str | None:
@@ -148,16 +193,25 @@ class Sensor(_Entry, frozen=True):
 class Network(_Entry, frozen=True):
     """The whole configuration."""
 
-    multicast: Multicast
-    sensors: list[Sensor]
-    logging: dict[str, Any] = {}
-    redis: Redis | None = None
-    sql: Sql | None = msgspec.field(default=None, name="SQL")
-    hosts: dict[str, list[str]] = {}
-    security: dict[str, Any] = {}
-    tariffs: list[dict[str, Any]] = []
-    rooms: list[dict[str, Any]] = []
-    translations: dict[str, dict[str, str]] = {}
+    multicast: Annotated[Multicast, described("The buses")]
+    sensors: Annotated[list[Sensor], described("Nodes and elements")]
+    logging: Annotated[dict[str, Any], described("Logging configuration of all programs")] = {}
+    redis: Annotated[Redis | None, described("Where Redis is; without it the embedded server")] = (
+        None
+    )
+    sql: Annotated[Sql | None, described("Where PostgreSQL is; without it the embedded server")] = (
+        msgspec.field(default=None, name="SQL")
+    )
+    hosts: Annotated[
+        dict[str, list[str]], described("Host name to the codifiers of the nodes that run there")
+    ] = {}
+    security: Annotated[dict[str, Any], described("Settings of the original programs")] = {}
+    tariffs: Annotated[list[dict[str, Any]], described("Prices of electricity")] = []
+    rooms: Annotated[list[dict[str, Any]], described("Rooms: names and settings")] = []
+    translations: Annotated[
+        dict[str, dict[str, str]], described("Language to names and their translations")
+    ] = {}
+    drill: Annotated[bool, described("Whether `drill` may inject faults")] = False
 
     def sensor(self, codifier: str) -> Sensor:
         """Return the entry of `codifier`.
@@ -229,16 +283,40 @@ def parse(
     """
     raw, problems = read(document, name)
     if isinstance(raw, dict):
+        if written_for_original(raw):
+            original = {"Dialect": Dialect.MULTI_SENSOR.value}
+            raw = {**raw, "Multicast": raw["Multicast"] | original}
         raw = with_plain_names(raw)
     network = read_struct(Network, raw, "", problems)
     if isinstance(raw, dict):
         problems += _meaning(raw)
         problems += check(raw)
+        problems += logging_table.problems(raw.get("Logging"), _log_folder())
     problems = list(dict.fromkeys(problems))
     if problems or network is None:
         count = f"{len(problems)} mistake{'s' * (len(problems) > 1)}"
         raise ConfigError(f"{name} has {count}:", problems)
-    return network
+    table = logging_table.applied(network.logging, _log_folder())
+    return msgspec.structs.replace(network, logging=table)
+
+
+def _log_folder() -> str:
+    return str(state_dir() / "log")
+
+
+def written_for_original(raw: dict[str, Any]) -> bool:
+    """Whether a document without `Dialect` has nothing that the original does not know.
+
+    Original programs end at the data flags `d` and `q`, so such a network is `multi-sensor`.
+    """
+    multicast = raw.get("Multicast")
+    if not isinstance(multicast, dict) or set(multicast) - _ORIGINAL_CHANNELS:
+        return False
+    if {key for key in raw if not key.startswith("_")} - _ORIGINAL_KEYS:
+        return False
+    listed = raw.get("Sensors")
+    sensors = [s for s in listed if isinstance(s, dict)] if isinstance(listed, list) else []
+    return not any(_OUR_SENSOR_KEYS & s.keys() for s in sensors)
 
 
 def _meaning(raw: dict[str, Any]) -> Iterator[Problem]:

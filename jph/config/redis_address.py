@@ -2,7 +2,6 @@
 
 import re
 from typing import Final
-from urllib.parse import parse_qsl, quote, unquote
 
 from jph.util.secrets import SecretUrl
 
@@ -69,6 +68,8 @@ def _split(secret: SecretUrl) -> tuple[str, str, str]:
 
 def _database(rest: str) -> int | None:
     """Return the number of the database in `/0`, `?db=0` or nothing; None if it is no number."""
+    from urllib.parse import parse_qsl
+
     path, _, query = rest.partition("?")
     text = dict(parse_qsl(query)).get("db", path.strip("/") or "0")
     return int(text) if text.isascii() and text.isdigit() else None
@@ -78,5 +79,7 @@ def _encoded(login: str) -> str:
     """Return a login with every special character encoded; what is encoded already stays."""
     if not login:
         return ""
+    from urllib.parse import quote, unquote
+
     user, _, password = login.partition(":")
     return f"{quote(unquote(user), safe='')}:{quote(unquote(password), safe='')}@"

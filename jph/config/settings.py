@@ -12,7 +12,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     """Base of a kind's own settings (`Sensor` in its entry): keys are the names in PascalCase."""
 
 
-def key(text: str, unit: str = "", **limits: Any) -> msgspec.Meta:  # noqa: ANN401
+def described(text: str, unit: str = "", **limits: Any) -> msgspec.Meta:  # noqa: ANN401
     """Return the description of a config key, for `Annotated`; `limits` are those of msgspec.
 
     `text` says what the key does, `unit` is the unit of its value, empty where there is none.

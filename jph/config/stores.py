@@ -1,10 +1,11 @@
-"""Where Redis and PostgreSQL are: what the config names, else the embedded servers' own sockets.
+"""Addresses of Redis and PostgreSQL: those of the config, else the embedded servers' sockets.
 
-Clients and the servers' keeper share this file, so that neither has to be told by the other.
+Clients and the supervisor of the servers share this module.
 """
 
 import hashlib
 import os
+import stat
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -23,14 +24,36 @@ def socket_directory(state: Path | None = None) -> Path:
     """Return the directory of the embedded servers' Unix sockets.
 
     It lies in the state directory, unless the sockets' paths would then be longer than the kernel
-    takes: a private directory under /tmp stands in, named after the user and the state.
+    takes: then it is a private directory, named after the user and the state, in the runtime
+    directory of the system, else in /tmp. One that is there already stays in use, so that servers
+    and clients agree.
     """
     state = (state or state_dir()).absolute()
     directory = state / "run"
     if len(os.fsencode(postgres_socket(directory))) <= MAX_SOCKET_PATH:
         return directory
     digest = hashlib.sha256(os.fsencode(state)).hexdigest()[:16]
-    return Path(f"/tmp/jph-{os.getuid()}-{digest}")
+    name = f"jph-{os.getuid()}-{digest}"
+    places = [place / name for place in _runtime_directories()]
+    return next(filter(_is_ours, places), places[0])
+
+
+def _runtime_directories() -> list[Path]:
+    """Return the places for sockets, the best first; only /tmp is always there."""
+    own = Path("/run") if os.getuid() == 0 else Path(f"/run/user/{os.getuid()}")
+    return [*filter(_writable, [own]), Path("/tmp")]
+
+
+def _writable(path: Path) -> bool:
+    return path.is_dir() and os.access(path, os.W_OK | os.X_OK)
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
 
 
 def redis_socket(directory: Path) -> Path:
@@ -65,7 +88,7 @@ def postgres_dsn(network: Network, sql: Sql | None = None) -> str:
 
 
 def read_password(path: str) -> str:
-    """Return what the file of a password holds.
+    """Return the password in a file.
 
     Raises:
         StoreError: it cannot be read.

@@ -1,4 +1,4 @@
-"""How long a pool's pump runs, and when: from the temperature of its water. Pure.
+"""Running time of a pool's pump, from the temperature of its water. Pure.
 
 The rule of thumb of the trade: hours a day = temperature in °C / 2. With its usual refinements:
 
@@ -24,11 +24,11 @@ DAY_H: Final = 24.0
 _HOUR_MS: Final = 3_600_000
 _MOST_RUNS: Final = 48
 _JOINED_MS: Final = 90_000
-"""Runs with less between them are one: a restart of the program is no pause of the pump."""
+"""Runs with a shorter pause are one run: a restart of the program is no pause of the pump."""
 
 
 class Reason(StrEnum):
-    """What the planned hours follow from."""
+    """The reason for the planned hours."""
 
     TEMPERATURE = "temperature"
     WINTER = "winter"
@@ -62,14 +62,14 @@ class FiltrationRule(NamedTuple):
 
 
 class PumpRun(NamedTuple):
-    """The pump ran, or is to run, between two moments."""
+    """A time in which the pump ran or will run."""
 
     start_ms: int
     end_ms: int
 
 
 class FiltrationPlan(NamedTuple):
-    """What is planned at a moment: `run` now or not, and `ahead`, the rest of today."""
+    """The plan at a moment: `run` now or not, and `ahead`, the rest of today."""
 
     hours: float
     why: Reason
@@ -78,7 +78,7 @@ class FiltrationPlan(NamedTuple):
 
 
 class FiltrationMemory(NamedTuple):
-    """What a day leaves behind: all that has to survive a restart."""
+    """The state of a day: all that must survive a restart."""
 
     day: str = ""
     warmest_c: float | None = None
@@ -91,7 +91,7 @@ class Filtration:
     """Follows a pool through its days.
 
     Attributes:
-        memory: what there is to keep.
+        memory: the state to store.
     """
 
     def __init__(self, rule: FiltrationRule, zone: ZoneInfo, memory: FiltrationMemory) -> None:
@@ -123,7 +123,7 @@ class Filtration:
         )
 
     def plan(self, now_ms: int) -> FiltrationPlan:
-        """Return what is planned; the pump makes up for what it missed while the day lasts."""
+        """Return the plan; the pump catches up on missed hours until the day ends."""
         self._turn(now_ms)
         day = self._day_of(now_ms)
         start_ms, end_ms = day_bounds(day, self._zone)
@@ -163,7 +163,9 @@ class Filtration:
             return
         follows = memory.day == (today - timedelta(days=1)).isoformat()
         before = memory.warmest_c if follows else None
-        if follows and before is None:  # nobody measured yesterday: what counted then counts on
+        if (
+            follows and before is None
+        ):  # not measured yesterday: the temperature before it counts on
             before = memory.before_c
         self.memory = FiltrationMemory(day=today.isoformat(), before_c=before)
 

@@ -1,7 +1,7 @@
 """Open an I2C bus: the kernel's, or one that is served on a Unix socket.
 
 Both have the methods of `smbus2.SMBus` named by `I2CBus`, and raise `OSError` when a chip does
-not answer (`EREMOTEIO`, 121, is what Linux says for a missing acknowledge).
+not answer (`EREMOTEIO`, 121, is Linux's error for a missing acknowledge).
 
 The socket carries one request and one answer at a time:
 
@@ -30,7 +30,7 @@ ANSWER_LIMIT_S: Final = 1.0
 
 
 class I2CBus(Protocol):
-    """What jph needs of an I2C bus; a part of `smbus2.SMBus`."""
+    """The part of `smbus2.SMBus` that jph uses."""
 
     def read_byte_data(self, i2c_addr: int, register: int) -> int:
         """Return one register."""

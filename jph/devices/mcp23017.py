@@ -35,7 +35,7 @@ _TRANSIENT: Final = frozenset(
 
 
 class ReadBack(NamedTuple):
-    """What a chip says of itself, each as (port A, port B); `pins` are the levels at its legs."""
+    """The state of a chip, each as (port A, port B); `pins` are the levels at its legs."""
 
     directions: Ports
     latches: Ports
@@ -62,7 +62,7 @@ class Mcp23017:
         self._address = address
         self._name = f"MCP23017 at 0x{address:02x} of I2C bus {bus_name}"
         self.latches: Ports | None = None
-        """What was last written with success; None: unknown."""
+        """The latches of the last successful write; None: not known."""
 
     def initialise(self, latches: Ports) -> None:
         """Make all pins outputs that carry `latches` from the first moment.

@@ -1,4 +1,4 @@
-"""The gateway as a node: on the control bus it asks and hears, on HTTP it shows and obeys."""
+"""The gateway as a node: control bus on one side, HTTP on the other."""
 
 import asyncio
 import contextlib
@@ -13,6 +13,7 @@ from jph.client.client import Client
 from jph.client.limits import Limits
 from jph.client.replies import GroupReplies
 from jph.config.model import expand
+from jph.config.settings import described
 from jph.config.stores import redis_url
 from jph.errors import ConfigError, JphError
 from jph.gateway.accounts import users
@@ -46,23 +47,28 @@ _SIGNS_OF_LIFE: Final = frozenset({Flag.ALIVE, Flag.NEW, Flag.TIME})
 class GatewaySettings(Settings, frozen=True, kw_only=True):
     """Where to listen, and by which names (`Hosts`) a reverse proxy or a browser may call us.
 
-    `public`: "read" lets everybody look without a login; who commands always logs in.
+    `public`: "read" lets any client read without a login; commands always need one.
     `certificate` and `key` are files for TLS. `proxies` are the reverse proxies (addresses or
     networks) that are believed about whom they ask for.
     `sql` is the original's key for its Flask program; the page does not need it.
     """
 
-    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
-    address: str = "127.0.0.1"
-    hosts: tuple[str, ...] = ()
-    public: Literal["", "read"] = ""
-    certificate: str = ""
-    key: str = ""
-    proxies: tuple[str, ...] = ()
-    prefix: str = ""
-    socket: str = ""
-    group: str = ""
-    sql: dict[str, Any] = msgspec.field(default_factory=dict, name="SQL")
+    port: Annotated[int, described("TCP port of the page", ge=0, le=65535)] = 8080
+    address: Annotated[str, described("Address on which the page listens")] = "127.0.0.1"
+    hosts: Annotated[tuple[str, ...], described("Names under which the page may be opened")] = ()
+    public: Annotated[Literal["", "read"], described('"read" shows the page without a login')] = ""
+    certificate: Annotated[str, described("Path of the TLS certificate")] = ""
+    key: Annotated[str, described("Path of the TLS key")] = ""
+    proxies: Annotated[
+        tuple[str, ...],
+        described("Addresses or networks of reverse proxies whose headers are trusted"),
+    ] = ()
+    prefix: Annotated[str, described("Path below which a reverse proxy serves the page")] = ""
+    socket: Annotated[str, described("Path of a Unix socket for a reverse proxy")] = ""
+    group: Annotated[str, described("Group that may connect to Socket")] = ""
+    sql: Annotated[dict[str, Any], described("Key of the original's program; not used")] = (
+        msgspec.field(default_factory=dict, name="SQL")
+    )
 
 
 class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
@@ -130,7 +136,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         self._follow(self._hub.board)
         self.spawn(self._judge(self._hub), "judge")
         self.spawn(self._holes.run(), "holes")
-        self.spawn(self._tell_first(self._accounts), "accounts")
+        self.spawn(self._check_first(self._accounts), "accounts")
         self._served = wanted
         self.log.info("ready: %s", self.url)
         if not (tls or wanted.proxies or wanted.socket or wanted.address in _LOOPBACK):
@@ -150,15 +156,13 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         if self._accounts is not None:
             self._accounts.close()
 
-    async def _tell_first(self, accounts: Accounts) -> None:
-        """Say how people get in if nobody can yet."""
+    async def _check_first(self, accounts: Accounts) -> None:
+        """Log how to make the first account if there is none."""
         try:
             if not await accounts.run(users.any_admin):
-                self.log.warning(
-                    "nobody can log in yet: `control.py user add NAME` makes the first admin"
-                )
+                self.log.warning("no account yet: `control.py user add NAME` makes the first admin")
         except AccountsError as error:
-            self.log.error("nobody can log in: %s", error)
+            self.log.error("logins fail: %s", error)
 
     def _access(self) -> "Access":
         """Return who reaches the gateway, by the settings of now.
@@ -293,7 +297,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
                 heard |= hub.board.refresh(now_s)
             else:
                 hub.board.settle(now_s)
-            if heard:  # whoever asked meanwhile may have had it settled already
+            if heard:  # a request may have settled it already
                 hub.wake()
             await asyncio.sleep(MERGE_S)
 

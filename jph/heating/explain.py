@@ -1,6 +1,6 @@
 """Explains in sentences what a heater and its phase do, and why. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from typing import Final
 
@@ -46,7 +46,7 @@ def explain_phase(phase: PhaseFacts, say: Say = english) -> str:
     """Return the sentence about a phase now."""
     number = phase.phase
     if not phase.shedder:
-        return say("Nobody watches phase {phase}.", phase=number)
+        return say("No shedder watches phase {phase}.", phase=number)
     if phase.current_a is None:
         if phase.last_a is None or phase.age_s is None:
             return say("What phase {phase} draws now is not known.", phase=number)
@@ -87,7 +87,7 @@ def why_shed(
     facts = _with_names(facts, names or {})
     shedder, cause = facts.phase.shedder or say("the shedder"), facts.cause
     if cause is None:
-        text = "Why, and until when, is not known: {shedder} does not tell."
+        text = "Why, and until when, is not known: {shedder} does not report it."
         return [say(text, shedder=shedder)]
     since = ""
     if cause.since_ms is not None:
@@ -110,7 +110,7 @@ def _headline(facts: HeaterFacts, say: Say) -> str:
     label = facts.label
     if facts.order is None:
         state = say(", and it is shed") if facts.shed else ""
-        text = "{label}: its order is not known, {card} says nothing"
+        text = "{label}: its order is not known, {card} sends nothing"
         return say(text, label=label, card=facts.card) + f"{state}."
     ordered = say("{label}: ordered {order}", label=label, order=order_name(facts.order, say))
     if facts.shed is None:
@@ -122,6 +122,9 @@ def _headline(facts: HeaterFacts, say: Say) -> str:
     return ordered + say(", and not shed.")
 
 
+SOON_S: Final = 30.0
+"""Below this the beginning of the range of returns is now."""
+
 _AT_MOST: Final = ", but shed: it gets {order} at most."
 
 
@@ -132,11 +135,11 @@ def _ordered(
         return ""
     if not facts.by and facts.at_ms is None:
         if facts.told:
-            return say("Nobody has ordered anything since it was set up.")
-        text = "Who gave the order, and when, is not known: {card} does not tell."
+            return say("No order was given since it was set up.")
+        text = "Who gave the order, and when, is not known: {card} does not report it."
         return say(text, card=facts.card)
     name = names.get(facts.by, "")
-    who = (f"{facts.by} ({name})" if name else facts.by) or say("somebody unknown")
+    who = (f"{facts.by} ({name})" if name else facts.by) or say("an unknown program")
     if facts.at_ms is None:
         return say("The order is from {who}; when it came is not known.", who=who)
     ago = _ago(facts.at_ms, now_ms, say)
@@ -161,9 +164,11 @@ def _ends(facts: HeaterFacts, say: Say, when: When) -> str:
 
 
 def _because(phase: int, cause: Cause, say: Say) -> str:
+    if cause.turn_of:
+        return say("; it waits for the turn of {rooms}", rooms=", ".join(cause.turn_of))
     reason = say(cause.reason) if cause.reason else ""
     if cause.current_a is None:
-        return f": {reason}" if reason else say("; it does not tell why")
+        return f": {reason}" if reason else say("; it does not report why")
     limit = (
         "" if cause.limit_a is None else say(", its limit {limit} A", limit=f"{cause.limit_a:g}")
     )
@@ -172,9 +177,34 @@ def _because(phase: int, cause: Cause, say: Say) -> str:
 
 
 def _back(cause: Cause, say: Say) -> str:
-    if cause.restore_s is None or cause.restore_s < 0:
-        return say("It comes back when there is room; nobody can tell when yet.")
-    return say("It is expected back in about {time}.", time=span(cause.restore_s, say))
+    early_s, late_s = cause.restore_s, cause.restore_by_s
+    if early_s is None or early_s < 0:
+        return say("It comes back when there is room; when is not known yet.")
+    if late_s is None or late_s < early_s:
+        return say("It is expected back in about {time}.", time=span(early_s, say))
+    if early_s < SOON_S:
+        return say("It is expected back within {time}.", time=span(late_s, say))
+    times = {"early": span(early_s, say), "late": span(late_s, say)}
+    return say("It is expected back in {early} to {late}.", **times)
+
+
+def explain_sheds(phase: PhaseFacts, heaters: Iterable[HeaterFacts], say: Say = english) -> str:
+    """Return the one sentence about all heaters of a phase that are shed, empty if none is.
+
+    `heaters` are those of the phase, or of all phases.
+    """
+    if phase.shed is None:
+        return say("What is shed on phase {phase} is not known.", phase=phase.phase)
+    shed = [h for h in heaters if h.phase.phase == phase.phase and h.codifier in phase.shed]
+    if not shed:
+        return ""
+    rooms = ", ".join(dict.fromkeys(h.room or h.codifier for h in shed))
+    named = {"phase": phase.phase, "count": len(shed), "rooms": rooms}
+    lates = [h.cause.restore_by_s for h in shed if h.cause and h.cause.restore_by_s is not None]
+    if not lates:
+        return say("Phase {phase} holds back {count} heaters: {rooms}.", **named)
+    text = "Phase {phase} holds back {count} heaters: {rooms}; all are expected back within {time}."
+    return say(text, **named, time=span(max(lates), say))
 
 
 def _watts(facts: HeaterFacts, say: Say) -> str:
@@ -202,14 +232,14 @@ def _fallback(facts: HeaterFacts, say: Say) -> str:
 
 
 def _carried(facts: HeaterFacts, say: Say) -> str:
-    """Say where the wire differs from what it should carry."""
+    """Return the sentence about a wire that differs from what it should carry."""
     applied, verified, card = facts.applied, facts.verified, facts.card
     if applied is None:
         return ""
     if facts.order is not None and applied not in _expected(facts.order, facts):
         text = "{card} carries {order} on its wire, though it is shed."
         if not facts.shed:
-            text = "{card} carries {order} on its wire, though nobody tells of a shed."
+            text = "{card} carries {order} on its wire, though no shed is reported."
         return say(text, card=card, order=order_name(applied, say))
     if verified is not None and verified != applied:
         text = "{card} set {order} but reads back {read}: chip or wire is at fault."

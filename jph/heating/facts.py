@@ -26,7 +26,8 @@ class Cause(NamedTuple):
     """Why a heater is shed: since when (ms since 1970), and the current and limit then (A).
 
     `watts` is the power the shedder has learned.  `restore_s` is the time to the expected return,
-    `restore_by_s` the end of the range in which most returns fall.
+    `restore_by_s` the end of the range in which most returns fall.  `turn_of` are the rooms (or
+    heaters without a room) that heat in its place.
     """
 
     since_ms: float | None
@@ -36,6 +37,7 @@ class Cause(NamedTuple):
     watts: float | None
     restore_s: float | None
     restore_by_s: float | None = None
+    turn_of: tuple[str, ...] = ()
 
 
 class PhaseFacts(NamedTuple):
@@ -175,7 +177,7 @@ class Evidence:
         phase = self.phase(heater.phase, now_s)
         wire = self._wires.get(codifier, {})
         story = self._stories.get(heater.phase, {})
-        cause = _cause(story, codifier)
+        cause = self._cause(story, codifier)
         learned = _number(_part(story, "watts"), codifier)
         stage = _text(self._leases.get(actuator.card, {}), str(heater.phase))
         return HeaterFacts(
@@ -198,6 +200,24 @@ class Evidence:
             phase,
             _number(wire, "until_ms"),
             _order(_number(wire, "then")),
+        )
+
+    def _cause(self, story: Mapping[str, Any], codifier: str) -> Cause | None:
+        sent = _part(story, "shed").get(codifier)
+        if not isinstance(sent, dict):
+            return None
+        listed = sent.get("turn_of")
+        codes = [c for c in listed if isinstance(c, str)] if isinstance(listed, list) else []
+        loads = [self.wiring.heaters[c] for c in codes if c in self.wiring.heaters]
+        return Cause(
+            _number(sent, "since_ms"),
+            _number(sent, "current"),
+            _number(sent, "limit"),
+            _text(sent, "reason"),
+            _number(sent, "watts"),
+            _number(sent, "restore_s"),
+            _number(sent, "restore_by_s"),
+            tuple(dict.fromkeys(load.room or str(load) for load in loads)),
         )
 
     def _measured(self, codifier: str) -> float | None:
@@ -240,21 +260,6 @@ def _held(phase: PhaseFacts, codifier: str, wire: Mapping[str, Any]) -> bool | N
         return codifier in phase.shed
     told = wire.get("shed")
     return told if isinstance(told, bool) else None
-
-
-def _cause(story: Mapping[str, Any], codifier: str) -> Cause | None:
-    told = _part(story, "shed").get(codifier)
-    if not isinstance(told, dict):
-        return None
-    return Cause(
-        _number(told, "since_ms"),
-        _number(told, "current"),
-        _number(told, "limit"),
-        _text(told, "reason"),
-        _number(told, "watts"),
-        _number(told, "restore_s"),
-        _number(told, "restore_by_s"),
-    )
 
 
 def _object(value: Value) -> dict[str, Any]:

@@ -6,7 +6,12 @@ that epoch's lease ends. A shedder repeats its masks, which tells how long its l
 successor waits for two repetitions that do not come, and for `hold_s` at the most.
 """
 
+import reprlib
+from collections.abc import Mapping
 from typing import Final
+
+from jph.config.house.loads import mask_of
+from jph.wire.codec import Reading
 
 REPETITIONS: Final = 2.5
 SHORTEST_S: Final = 2.0
@@ -41,3 +46,46 @@ class MaskSource:
     def lease_s(self) -> float:
         """How long after its last mask the epoch is followed, s."""
         return min(self._hold_s, max(SHORTEST_S, REPETITIONS * self._interval_s))
+
+
+class MaskInputs:
+    """The elements that a card listens to: shed masks and, where configured, meter currents.
+
+    Attributes:
+        meters: phase of each meter current, by its element.
+    """
+
+    def __init__(
+        self,
+        shed: Mapping[str, str],
+        meter: Mapping[str, str],
+        hold_s: float,
+        before: "MaskInputs | None" = None,
+    ) -> None:
+        self.meters = {code: int(phase) for phase, code in meter.items() if phase in shed}
+        self._phases = {code: int(phase) for phase, code in shed.items()}
+        known: Mapping[str, MaskSource] = before._sources if before else {}
+        self._sources: dict[str, MaskSource] = {
+            code: known.get(code) or MaskSource(hold_s) for code in self._phases
+        }
+
+    def __contains__(self, codifier: str) -> bool:
+        """Whether an element is a shed mask."""
+        return codifier in self._phases
+
+    def take(self, reading: Reading, now_s: float) -> tuple[int, int] | str:
+        """Return the phase and the mask of a reading that counts, or the reason why it does not."""
+        code, mask = reading.source, mask_of(reading.number)
+        if mask is None:
+            return f"{code} is no mask: {reprlib.repr(reading.value)}"
+        source = self._sources[code]
+        if not source.follows(reading.epoch, now_s):
+            return (
+                f"{code}: a second program (epoch {reading.epoch}) sends this shed mask; it is "
+                f"ignored while epoch {source.epoch} repeats it. Are there two shedders?"
+            )
+        return self._phases[code], mask
+
+    def measured(self, phase: int) -> bool:
+        """Whether the card listens to the meter of a phase itself."""
+        return phase in self.meters.values()

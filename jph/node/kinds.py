@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
-from jph.config import last_good, references
+from jph.config import last_good
 from jph.config import model as config
 from jph.config.document import read
 from jph.config.fetch import fetch
@@ -181,6 +181,8 @@ def _problems(
         for node_type in sorted(used):
             yield from find(node_type).check_network(network)
         if references_too:
+            from jph.config import references  # a node does not need them
+
             yield from references.mistakes(network)
 
 

@@ -1,4 +1,4 @@
-"""Nodes as a program: several in one process, ended cleanly by a signal."""
+"""Runs nodes as a program: several in one process, ended cleanly by a signal."""
 
 import asyncio
 import logging
@@ -17,6 +17,7 @@ from jph.node.node import Node
 from jph.util import logs
 from jph.util.backoff import Backoff
 from jph.util.secrets import scrub
+from jph.util.statedir import claim, private_files
 
 DEFAULT_CONFIG = "static/config.json"
 
@@ -42,6 +43,8 @@ def run(
     url = url or default_url()
     if not codifiers:
         raise ConfigError("which node? name its codifier, or set JPH_SENSOR")
+    private_files()
+    claim(config.state_dir())
     for kind in own:
         kinds.add(kind)
     fetched = last_good.fetch_at_start(url, _warn)
@@ -49,18 +52,13 @@ def run(
     if not fetched.copy_of:
         last_good.try_to_keep(url, fetched.document, _warn)
     refused = logs.configure(network.logging)
-    if os.environ.get("JPH_SILENT") != "1":
+    if os.environ.get("JPH_SILENT", "").upper() not in ("1", "TRUE"):
         send_log(network.multicast, network.logging)
     nodes = [kinds.make(codifier, network, url) for codifier in codifiers]
     for reason in refused:
         nodes[0].log.warning("%s", reason)
     if fetched.copy_of:
         nodes[0].log.warning("%s", fetched.copy_of)
-    state = config.state_dir()
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise JphError(f"the state directory {state} cannot be used: {error}") from error
     asyncio.run(run_nodes(nodes, url if fetched.copy_of else None, fetched.document))
 
 

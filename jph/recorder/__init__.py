@@ -1,1 +1,1 @@
-"""The flight recorder: what it keeps, in which form, what makes it write. Pure, but for `store`."""
+"""The flight recorder: frames, events, overruns and files. Pure, except `recording_files`."""

@@ -1,4 +1,4 @@
-r"""The recording's form on disk: checksummed frames, one behind another, that outlive damage.
+r"""Encodes and decodes recordings: a row of checksummed frames.
 
 A file is `jphREC1\n` and then frames, little-endian, each
 
@@ -7,8 +7,8 @@ A file is `jphREC1\n` and then frames, little-endian, each
     │F5│6A│kind│  length  │  crc32   │ body …
     └──┴──┴────┴──────────┴──────────┴────────
 
-with the CRC over kind, length and body. A reader that meets damage looks for the next frame whose
-CRC is right, so that one bad sector costs what lay on it. Kinds:
+with the CRC over kind, length and body. A reader that meets damage continues at the next good
+frame, so one bad sector costs the frames on it. Kinds:
 
     C D   a datagram of the control, the data bus: arrival µs u64, port u16, length of the address
           u8, address (4 or 16 bytes), then the datagram as it travels
@@ -38,7 +38,7 @@ _EVENT_MARK: Final = _MARK + b"E"
 
 
 class RecordedDatagram(NamedTuple):
-    """A datagram of the bus `control` or `data`, when it arrived (µs since 1970) and from whom."""
+    """A datagram of the bus `control` or `data`, its arrival (µs since 1970) and its sender."""
 
     bus: str
     arrival_us: int
@@ -47,12 +47,12 @@ class RecordedDatagram(NamedTuple):
     datagram: bytes
 
     def message(self) -> Control | Reading:
-        """Return what the datagram says; `DecodeError` if it is of a later wire version."""
+        """Decode the datagram; `DecodeError` if it is of a later wire version."""
         return (decode_control if self.bus == "control" else decode_data)(self.datagram)
 
 
 class RecordedEvent(NamedTuple):
-    """Why a recording was written: `kind` is `shed`, `alarm` or `loss`."""
+    """The reason for a recording: `kind` is `shed`, `alarm` or `loss`."""
 
     kind: str
     arrival_us: int
@@ -89,7 +89,7 @@ def pack_event(event: RecordedEvent) -> bytes:
 
 
 def unpack(recording: bytes) -> Iterator[RecordEntry]:
-    """Yield what a file holds, good frames and damage, in their order. Raises nothing."""
+    """Yield the good frames and the damage of a file, in their order. Raises nothing."""
     good = len(MAGIC) if recording.startswith(MAGIC) else 0
     for start, end, entry in find_blocks(recording, _MARK, _read_frame, good):
         if start > good:
@@ -101,7 +101,7 @@ def unpack(recording: bytes) -> Iterator[RecordEntry]:
 
 
 def find_events(recording: bytes) -> Iterator[RecordedEvent]:
-    """Yield the events alone, quickly: without looking at what lies between them."""
+    """Yield the events only, without decoding the frames between them."""
     for found in find_blocks(recording, _EVENT_MARK, _read_frame, recording.find(_EVENT_MARK)):
         if isinstance(found.block, RecordedEvent):
             yield found.block
@@ -133,8 +133,10 @@ def _read_body(kind: bytes, body: bytes, offset: int) -> RecordEntry | None:
         return RecordEnd(offset)
     if kind == b"E":
         try:
-            told = json.loads(body)
-            return RecordedEvent(str(told["kind"]), int(told["arrival_us"]), str(told["text"]))
+            fields = json.loads(body)
+            return RecordedEvent(
+                str(fields["kind"]), int(fields["arrival_us"]), str(fields["text"])
+            )
         except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
             return None
     if kind not in b"CD" or len(body) < _ARRIVAL.size:

@@ -1,7 +1,7 @@
-"""Every time a phase was over its limit, and what was done about it. Pure.
+"""Follows the overruns of each phase and the heaters shed in them. Pure.
 
-Durations and ampere-seconds are counted by a clock that nobody steps; a current counts until the
-next one comes, but not for longer than `SILENCE_S`.
+A monotonic clock counts durations and ampere-seconds. A current counts until the next one comes,
+but not for longer than `SILENCE_S`.
 """
 
 import json
@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 SILENCE_S: Final = 15.0
-"""Without a current for so long nobody knows whether the overrun goes on: it is closed."""
+"""An overrun without a current for this long is closed: whether it goes on is not known."""
 
 
 class Overrun(NamedTuple):
     """One overrun: wall times in ms, amperes, A·s above the limit, and the heaters shed in it.
 
-    `ended` says how: `under the limit`, `meter silent` or `recorder stopped`.
+    `ended` is one of `under the limit`, `meter silent` or `recorder stopped`.
     """
 
     start_ms: int
@@ -30,7 +30,7 @@ class Overrun(NamedTuple):
 
 
 class _Open:
-    """An overrun that goes on."""
+    """An overrun that is not over."""
 
     def __init__(self, phase: int, current_a: float, limit_a: float, s: float, ms: int) -> None:
         self.phase, self.limit_a = phase, limit_a
@@ -41,7 +41,7 @@ class _Open:
         self.shed: dict[str, None] = {}  # an ordered set
 
     def hold(self, now_s: float, now_ms: int) -> None:
-        """Count the last current up to now."""
+        """Count the last current until now."""
         held_s = min(now_s - self.last_s, SILENCE_S)
         self.ampere_seconds += max(0.0, self.current_a - self.limit_a) * held_s
         self.last_s, self.last_ms = now_s, now_ms
@@ -88,7 +88,7 @@ class Overruns:
             self._open[phase].shed.update(dict.fromkeys(heaters))
 
     def silent(self, now_s: float) -> list[Overrun]:
-        """Close and return the overruns of which nothing was heard for too long."""
+        """Close and return the overruns whose phase had no current for too long."""
         quiet = [p for p, known in self._open.items() if now_s - known.last_s > SILENCE_S]
         return [self._open.pop(phase).close("meter silent") for phase in quiet]
 
@@ -107,7 +107,7 @@ def to_line(overrun: Overrun) -> str:
 
 
 def from_lines(text: str) -> Iterator[Overrun | None]:
-    """Yield the overruns of a log; None for a line that is none, as one cut by a power cut."""
+    """Yield the overruns of a log; None for a damaged line."""
     for line in text.splitlines():
         try:
             yield _read(json.loads(line))
@@ -115,15 +115,15 @@ def from_lines(text: str) -> Iterator[Overrun | None]:
             yield None
 
 
-def _read(told: Any) -> Overrun:  # noqa: ANN401
+def _read(fields: Any) -> Overrun:  # noqa: ANN401
     return Overrun(
-        int(told["start_ms"]),
-        int(told["end_ms"]),
-        float(told["seconds"]),
-        int(told["phase"]),
-        float(told["peak_a"]),
-        float(told["limit_a"]),
-        float(told["ampere_seconds"]),
-        tuple(str(code) for code in told["shed"]),
-        str(told["ended"]),
+        int(fields["start_ms"]),
+        int(fields["end_ms"]),
+        float(fields["seconds"]),
+        int(fields["phase"]),
+        float(fields["peak_a"]),
+        float(fields["limit_a"]),
+        float(fields["ampere_seconds"]),
+        tuple(str(code) for code in fields["shed"]),
+        str(fields["ended"]),
     )

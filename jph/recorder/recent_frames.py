@@ -18,7 +18,7 @@ class RecentFrames:
     """Keeps what was appended in the last `seconds`, and never more than `max_bytes`.
 
     Frames are kept as they go to the disk: one frame is never parted between chunks, and handing
-    the ring out copies no more than its last chunk.
+    all of them out copies no more than the last chunk.
 
     Attributes:
         end: bytes ever appended, which is the position behind the last one.
@@ -36,7 +36,7 @@ class RecentFrames:
         self._opened_s = self._newest_s = 0.0
 
     def append(self, frame: bytes, now_s: float) -> None:
-        """Keep `frame`, which came at `now_s` (monotonic); the oldest make room."""
+        """Keep `frame`, which arrived at `now_s` (monotonic); the oldest frames are dropped."""
         if self._open and (
             len(self._open) + len(frame) > self._chunk_bytes
             or now_s - self._opened_s > self._seconds / 16

@@ -1,7 +1,7 @@
-"""What is worth a recording: a shed, a trip alarm, a node that fell silent. Pure.
+"""Detects the events that start a recording: a shed, a trip alarm, a node that fell silent. Pure.
 
-Times are monotonic seconds. What is so when the lookout begins is no news, and what goes on is
-told once until it is over.
+Times are monotonic seconds. The state at the start is no event, and a state that lasts is one
+event until it ends.
 """
 
 from collections.abc import Iterator
@@ -13,20 +13,20 @@ from jph.heating.facts import Evidence, quantity
 from jph.wire.codec import Control, Reading
 
 KEEP_ALIVES: Final = 3
-"""A node is lost when it has given no sign for so many of its keep-alive intervals."""
+"""A node is lost when it has given no sign for this many keep-alive intervals."""
 _NAMED: Final = 8
-"""Of elements that fell silent together, so many are named."""
+"""Number of elements that are named when many fall silent together."""
 
 
 class Trigger(NamedTuple):
-    """What happened: `kind` is `shed`, `alarm` or `loss`."""
+    """An event: `kind` is `shed`, `alarm` or `loss`."""
 
     kind: str
     text: str
 
 
 class _Signs:
-    """When a node and its elements were heard last."""
+    """Times at which a node and its elements were heard last."""
 
     def __init__(self, node: Sensor, elements: tuple[Sensor, ...]) -> None:
         self.node = node
@@ -34,10 +34,10 @@ class _Signs:
         self.sign_s: float | None = None
         self.reading_s: dict[str, float] = {}
         self.halted = False
-        self.told = False
+        self.reported = False
 
     def overdue(self, now_s: float) -> list[str]:
-        """Return the codifiers that should have spoken: the node alone if all of it is silent."""
+        """Return the overdue codifiers: the node alone if all of it is silent."""
         limit_s = KEEP_ALIVES * self.node.keep_alive_interval
         if self.sign_s is not None and now_s - self.sign_s > limit_s:
             return [self.node.codifier]
@@ -73,7 +73,7 @@ class EventDetector:
             signs.halted = not message.active
 
     def hear_data(self, reading: Reading, now_s: float) -> Trigger | None:
-        """Take a reading, no announcement; return what it means, if it means something."""
+        """Take a reading, no announcement; return the event that it is, if any."""
         source = reading.source
         if signs := self._of.get(source):
             signs.sign_s = now_s
@@ -95,12 +95,12 @@ class EventDetector:
         return phase, tuple(ceilings(heaters, mask & ~known))
 
     def look(self, now_s: float) -> Iterator[Trigger]:
-        """Yield the nodes that have fallen silent since the last look."""
+        """Yield an event for each node that fell silent since the last call."""
         for signs in self._signs:
             overdue = signs.overdue(now_s)
-            if overdue and not signs.told:
+            if overdue and not signs.reported:
                 yield Trigger("loss", _loss(signs, overdue, now_s))
-            signs.told = bool(overdue)
+            signs.reported = bool(overdue)
 
     def _gained(self, source: str, reading: Reading, now_s: float) -> Trigger | None:
         phase, heaters = self.gained(source, reading)

@@ -1,18 +1,17 @@
-"""What a program sent, on disk: so that hours can be sent again, and what it sent before a restart.
+"""The resend log: sent datagrams on disk, for requests that reach back hours or over a restart.
 
-A directory of segments that are only ever appended to. A segment is a row of blocks, one for each
-flush, and a block is understood alone:
+A segment (`jph.util.segments`) is a row of blocks, one for each flush:
 
     magic "jphB", u32 crc32 of what follows, u32 size of what follows,
-    f64 age of the journal in s, u16 runs,
+    f64 age of the log in s, u16 runs,
     runs × (codifier, flag of the first, u32 epoch, u32 first sequence, u32 count, u32 bytes),
     the datagrams of each run, as they were sent
 
-The age counts the time in which the journal was written to, so that a stepped clock forgets
-nothing. Each segment begins with the announcements of the sources that write to it: what an epoch
-began with is known for as long as anything of it. A block that is cut or damaged is skipped, and a
-start writes to a segment of its own. Two instances may share the directory for a while, when one
-makes way for the other: each takes a new number, and looks again at what it did not write itself.
+The age counts the time in which the log was written, so that a stepped clock removes nothing. Each
+segment begins with the announcements of its sources, so the first sequence of an epoch is known as
+long as anything of the epoch is. Each start writes to a segment of its own. Two instances may share
+the folder for a while, when one replaces the other: each takes a new number, and reads again what
+the other one writes.
 """
 
 import contextlib
@@ -26,7 +25,7 @@ import msgspec
 
 from jph.errors import StoreError
 from jph.retransmit.gaps import IntervalSet
-from jph.retransmit.messages import Life
+from jph.retransmit.messages import EpochSpan
 from jph.util.segments import SegmentFile, SegmentFolder, find_blocks
 from jph.wire.codec import HEADER_SIZE, SEQUENCE_LIMIT
 
@@ -37,14 +36,14 @@ _RUN = struct.Struct("<2scIIII")
 _LENGTH_AT: Final = 24  # of the payload, in a datagram
 _LENGTH = struct.Struct("<I")
 _SEGMENTS: Final = 64
-"""A segment holds this part of the journal's bytes."""
+"""A segment holds this part of the log's bytes."""
 _MOST_SEGMENTS: Final = 4096
-"""A program that is started again and again must not fill the directory with small ones."""
+"""A program that starts again and again must not fill the folder with small segments."""
 _HALF: Final = SEQUENCE_LIMIT // 2
 
 
 class DatagramRun(NamedTuple):
-    """Contiguous datagrams of one start of one source, one after the other."""
+    """Consecutive datagrams of one epoch of one source, joined."""
 
     codifier: str
     epoch: int
@@ -54,7 +53,7 @@ class DatagramRun(NamedTuple):
 
 
 class _Segment(msgspec.Struct):
-    """One file: what it holds of each (codifier, epoch), and the journal's age at its end."""
+    """One file: what it holds of each (codifier, epoch), and the log's age at its end."""
 
     path: Path
     size: int = 0
@@ -73,10 +72,10 @@ class _Segment(msgspec.Struct):
 
 
 class ResendLog:
-    """The ring of one node on disk.
+    """The resend buffer of one node, on disk.
 
     Attributes:
-        damaged: bytes that could not be read when the journal was opened.
+        damaged: damaged bytes found when the log was opened.
     """
 
     def __init__(self, directory: Path, max_bytes: int, max_age_s: float) -> None:
@@ -92,7 +91,7 @@ class ResendLog:
         self._read: tuple[object, dict[int, bytes]] = (None, {})
 
     def open(self) -> None:
-        """Read what is there.
+        """Read the segments on disk.
 
         Raises:
             StoreError: the directory cannot be used.
@@ -101,13 +100,13 @@ class ResendLog:
             self._directory.mkdir(parents=True, exist_ok=True)
             self._look()
         except OSError as error:
-            raise StoreError(f"the journal {self._directory} cannot be read: {error}") from error
+            raise StoreError(f"the resend log {self._directory} cannot be read: {error}") from error
         self.damaged = sum(segment.damaged for segment in self._segments)
         self._forget()
 
     def refresh(self) -> None:
-        """Take note of what another instance has written or dropped meanwhile."""
-        with contextlib.suppress(OSError):  # then what is known has to do
+        """Read what another instance has written or removed meanwhile."""
+        with contextlib.suppress(OSError):  # then the known state remains
             self._look()
 
     def write(
@@ -119,7 +118,7 @@ class ResendLog:
         the last call.
 
         Raises:
-            StoreError: the disk takes nothing; what was to be written is in no segment then.
+            StoreError: the disk takes nothing; nothing of `runs` is in the log then.
         """
         if not runs:
             return
@@ -133,7 +132,9 @@ class ResendLog:
             self._append(self._file, self._written, runs)
         except OSError as error:
             self._end_segment()
-            raise StoreError(f"the journal {self._directory} cannot be written: {error}") from error
+            raise StoreError(
+                f"the resend log {self._directory} cannot be written: {error}"
+            ) from error
         if self._written.size * _SEGMENTS >= self._max_bytes:
             self._end_segment()
         self._forget()
@@ -142,7 +143,7 @@ class ResendLog:
         """End the segment that is written to."""
         self._end_segment()
 
-    def lives(self, without: int) -> list[Life]:
+    def lives(self, without: int) -> list[EpochSpan]:
         """Return all starts of all sources but the epoch `without`, newest first of each source."""
         found: dict[tuple[str, int], tuple[int, int]] = {}
         for segment in self._segments:
@@ -152,21 +153,21 @@ class ResendLog:
                 ends = [(end - first + _HALF) % SEQUENCE_LIMIT - _HALF for _, end in held]
                 found[key] = (first, max([*ends, known[1] if known else 0]))
         lives = [
-            Life(codifier, epoch, first, (first + length) % SEQUENCE_LIMIT)
+            EpochSpan(codifier, epoch, first, (first + length) % SEQUENCE_LIMIT)
             for (codifier, epoch), (first, length) in reversed(found.items())
             if epoch != without
         ]
         return sorted(lives, key=lambda life: life.codifier)
 
     def began(self, codifier: str, epoch: int) -> int | None:
-        """Return the first sequence of a start of a source, or None if it is not known."""
+        """Return the first sequence of an epoch of a source, or None if it is not known."""
         for segment in self._segments:
             if (first := segment.began.get((codifier, epoch))) is not None:
                 return first
         return None
 
     def held(self, codifier: str, epoch: int, first: int) -> IntervalSet:
-        """Return what is kept of a start of a source, as distances from sequence `first`."""
+        """Return what is kept of an epoch of a source, as distances from sequence `first`."""
         found = IntervalSet()
         for segment in list(self._segments):
             for start, end in segment.held.get((codifier, epoch), ()):
@@ -192,13 +193,13 @@ class ResendLog:
         return found
 
     def _datagrams(self, segment: _Segment, codifier: str, epoch: int) -> dict[int, bytes]:
-        """Return what a segment holds of a start of a source; the last is remembered.
+        """Return the datagrams of an epoch of a source in a segment; the last result is kept.
 
-        Whoever asks for many small ranges asks for neighbours.
+        Requests for many small ranges ask for neighbours.
         """
         key = (segment.path, segment.size, codifier, epoch)
         if self._read[0] != key:
-            with contextlib.suppress(OSError):  # forgotten while we look: then it is gone
+            with contextlib.suppress(OSError):  # removed meanwhile: then it is lost
                 runs = _runs(segment.path.read_bytes(), codifier, epoch)
                 self._read = (
                     key,
@@ -243,7 +244,7 @@ class ResendLog:
             segment.note(run.codifier, run.epoch, run.first, run.length, chr(run.joined[16]))
 
     def _forget(self) -> None:
-        """Drop the oldest segments while there is too much, or what they hold is too old."""
+        """Remove the oldest segments while the log is too large, or they are too old."""
         size = sum(segment.size for segment in self._segments)
         while (
             len(self._segments) > 1
@@ -276,7 +277,7 @@ def _scan(path: Path) -> _Segment:
 def _announcing(
     runs: Sequence[DatagramRun], announcements: Mapping[str, bytes]
 ) -> Iterator[DatagramRun]:
-    """Make runs of the announcements that are not written anyway."""
+    """Yield runs of the announcements that `runs` does not contain."""
     epoch = runs[0].epoch
     written = {(run.codifier, run.first) for run in runs}
     for codifier, datagram in announcements.items():
@@ -319,7 +320,7 @@ def _table(data: bytes, start: int) -> Iterator[tuple[str, str, int, int, int, i
 
 
 def _runs(data: bytes, codifier: str, epoch: int) -> Iterator[DatagramRun]:
-    """Yield the runs of one start of one source in a segment."""
+    """Yield the runs of one epoch of one source in a segment."""
     for start, _, _ in find_blocks(data, _MAGIC, _read_block):
         for code, _, run_epoch, first, count, where, size in _table(data, start):
             if (code, run_epoch) == (codifier, epoch):
@@ -327,7 +328,7 @@ def _runs(data: bytes, codifier: str, epoch: int) -> Iterator[DatagramRun]:
 
 
 def _datagrams(joined: bytes) -> Iterator[bytes]:
-    """Take datagrams apart; each says the length of its payload."""
+    """Split joined datagrams; each has the length of its payload in its header."""
     start = 0
     while start < len(joined):
         end = start + HEADER_SIZE + _LENGTH.unpack_from(joined, start + _LENGTH_AT)[0]

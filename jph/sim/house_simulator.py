@@ -15,6 +15,7 @@ from typing import Annotated, Final
 import msgspec
 
 from jph.config.model import expand
+from jph.config.settings import described
 from jph.node.node import Node, Settings
 from jph.sim.blueprint import blueprint
 from jph.sim.live import LiveHouse
@@ -28,9 +29,9 @@ ZONE: Final = "Europe/Paris"
 class RoomSettings(Settings, frozen=True, kw_only=True):
     """A room of the wiring table: the element of its temperature, and its floor area in m²."""
 
-    codifier: str
-    name: str
-    area: Annotated[float, msgspec.Meta(gt=0)]
+    codifier: Annotated[str, described("Element that carries the room's temperature")]
+    name: Annotated[str, described("Room of the wiring table")]
+    area: Annotated[float, described("Floor area", "m²", gt=0)]
 
 
 class HouseSimulatorSettings(Settings, frozen=True, kw_only=True):
@@ -41,17 +42,27 @@ class HouseSimulatorSettings(Settings, frozen=True, kw_only=True):
     days before the first start that are simulated and stored in an empty history.
     """
 
-    meter: str = "$JPH_STATE/house/meter"
-    i2c: str = msgspec.field(default="$JPH_STATE/house/i2c.sock", name="I2C")
-    state: str = "$JPH_STATE/house/state.json"
-    outdoor: str = "TO"
-    setpoint: str = "SP"
-    rooms: tuple[RoomSettings, ...] = ()
-    subscribed: Annotated[int, msgspec.Meta(ge=10, le=60)] = 30
-    seed: int = 0
-    thermal_speed: Annotated[float, msgspec.Meta(ge=1, le=100)] = 1.0
-    silent: tuple[int, ...] = ()
-    past: Annotated[int, msgspec.Meta(ge=0, le=400)] = 0
+    meter: Annotated[str, described("Path of the simulated serial port")] = "$JPH_STATE/house/meter"
+    i2c: Annotated[str, described("Path of the simulated I2C bus")] = msgspec.field(
+        default="$JPH_STATE/house/i2c.sock", name="I2C"
+    )
+    state: Annotated[str, described("Path of the file that keeps the house")] = (
+        "$JPH_STATE/house/state.json"
+    )
+    outdoor: Annotated[str, described("Element that carries the outdoor temperature")] = "TO"
+    setpoint: Annotated[str, described("Element with the comfort setpoint")] = "SP"
+    rooms: Annotated[tuple[RoomSettings, ...], described("Rooms with a thermometer")] = ()
+    subscribed: Annotated[int, described("Contract's current of each phase", "A", ge=10, le=60)] = (
+        30
+    )
+    seed: Annotated[int, described("Seed of weather and people")] = 0
+    thermal_speed: Annotated[
+        float, described("Factor by which rooms warm up and cool down faster", ge=1, le=100)
+    ] = 1.0
+    silent: Annotated[tuple[int, ...], described("I2C addresses of chips that do not answer")] = ()
+    past: Annotated[
+        int, described("Days before the first start that are simulated", "days", ge=0, le=400)
+    ] = 0
 
 
 class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSettings):

@@ -1,7 +1,7 @@
-"""Modules that load when they are first used: for what libraries import and a node seldom needs.
+"""Postpones the import of modules that libraries import and that a node seldom uses.
 
-asyncio imports TLS whether anybody speaks it or not, a megabyte of memory in every node and the
-time to load OpenSSL at every start; logging.handlers imports pickle for records sent by TCP.
+asyncio imports TLS even in programs that never use it: a megabyte of memory in every node and the
+time to load OpenSSL at every start. logging.handlers imports pickle for records sent by TCP.
 Call `postpone` before asyncio is imported.
 """
 
@@ -15,20 +15,20 @@ SELDOM_USED: Final = ("ssl", "asyncio.sslproto", "pickle")
 
 
 def postpone(names: Iterable[str]) -> None:
-    """Have these modules loaded at the first use of what is in them, not when imported.
+    """Load these modules when one of their attributes is first used, not when they are imported.
 
-    Unlike importlib's LazyLoader this lets a module be imported a second time without loading it.
+    Unlike with importlib's LazyLoader, a second import does not load the module.
     """
     for name in names:
         if name not in sys.modules:
-            sys.modules[name] = _Later(name)
+            sys.modules[name] = _PostponedModule(name)
 
 
-class _Later(ModuleType):
-    """Stands for a module, and becomes as good as it when something is looked up in it."""
+class _PostponedModule(ModuleType):
+    """Replaces a module until an attribute is looked up; then it loads the module."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        if name.startswith("__"):  # the import system looks; nobody uses anything
+        if name.startswith("__"):  # the import system looks, without using the module
             raise AttributeError(name)
         if sys.modules.get(self.__name__) is self:
             del sys.modules[self.__name__]

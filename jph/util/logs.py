@@ -1,4 +1,4 @@
-"""Logging from the config's `Logging` table, and saying a thing once, not a thousand times."""
+"""Sets logging up from the config's `Logging` table; limits how often a line is logged."""
 
 import logging
 import logging.config
@@ -7,23 +7,33 @@ from pathlib import Path
 from typing import Any, Final
 
 from jph.util.secrets import scrub
+from jph.util.token_bucket import TokenBucket
 
 CONSOLE_FORMAT: Final = "%(asctime)s %(codifier)s %(levelname)s %(message)s"
 _ONCE_A_MINUTE_S: Final = 60.0
+_OVERALL_BURST: Final = 60
+_OVERALL_PER_S: Final = 0.5
 
 
 class Throttle:
-    """Allows each key once in an interval; bounded, and forgets the oldest key first."""
+    """Allows one log line per key and interval, and a limited number of lines over all keys.
+
+    The overall limit stops a sender that gives each message another key. The table of keys is
+    bounded; the oldest key goes first.
+    """
 
     def __init__(self, interval_s: float = _ONCE_A_MINUTE_S, max_keys: int = 1024) -> None:
         self._interval_s = interval_s
         self._max_keys = max_keys
         self._last: dict[object, float] = {}
+        self._all = TokenBucket(_OVERALL_PER_S, _OVERALL_BURST)
 
     def allow(self, key: object, now_s: float) -> bool:
-        """Whether `key` may be told at `now_s` (any clock that only goes forward, seconds)."""
+        """Whether a line of `key` may be logged at `now_s` (monotonic seconds)."""
         last = self._last.get(key)
         if last is not None and now_s - last < self._interval_s:
+            return False
+        if not self._all.take(now_s):
             return False
         self._last.pop(key, None)
         while len(self._last) >= self._max_keys:

@@ -1,7 +1,6 @@
 """Secrets: texts that no message, log line or traceback shows."""
 
 from typing import Final
-from urllib.parse import quote, unquote
 
 HIDDEN: Final = "…"
 _SHORTEST: Final = 3
@@ -74,6 +73,10 @@ def _span(url: str) -> tuple[int, int]:
 
 def remember(secret: str) -> None:
     """Let `scrub` remove this text, and its forms in a URL, from now on."""
+    if not secret:
+        return
+    from urllib.parse import quote, unquote  # most configurations hold no secret
+
     for form in (secret, quote(secret, safe=""), quote(secret), unquote(secret)):
         if len(form) >= _SHORTEST:
             _known.add(form)

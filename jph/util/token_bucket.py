@@ -1,37 +1,37 @@
-"""So many at once, and so many a second: what keeps asking, logging and listening bounded. Pure."""
+"""A token bucket: limits how often something happens. Pure."""
 
 import math
 
 
 class TokenBucket:
-    """`at_once` may be spent in a moment, `a_second` more come back each second.
+    """Holds `burst` tokens and gains `rate_per_s` tokens a second, up to `burst`.
 
-    Times are those of a clock that only goes forward, in seconds.
+    Times are seconds of a monotonic clock.
     """
 
-    __slots__ = ("_each_s", "_room_s", "_whole_s")
+    __slots__ = ("_burst_s", "_full_s", "_token_s")
 
-    def __init__(self, a_second: float, at_once: float) -> None:
-        self._each_s = 1.0 / a_second
-        self._room_s = (at_once - 1.0) / a_second
-        self._whole_s = -math.inf  # when everything will be there again
+    def __init__(self, rate_per_s: float, burst: float) -> None:
+        self._token_s = 1.0 / rate_per_s
+        self._burst_s = (burst - 1.0) / rate_per_s
+        self._full_s = -math.inf  # when the bucket is full again
 
     def take(self, now_s: float) -> bool:
-        """Spend one, if it is there."""
+        """Take a token, if there is one."""
         if self.free_s > now_s:
             return False
         self.spend(now_s)
         return True
 
     def spend(self, now_s: float) -> None:
-        """Spend one, be it there or not."""
-        self._whole_s = max(self._whole_s, now_s) + self._each_s
+        """Take a token; without one, the next token is late by one more."""
+        self._full_s = max(self._full_s, now_s) + self._token_s
 
     def give_back(self) -> None:
-        """Take back what one was spent for."""
-        self._whole_s -= self._each_s
+        """Put a token back."""
+        self._full_s -= self._token_s
 
     @property
     def free_s(self) -> float:
-        """From when on there is one to spend."""
-        return self._whole_s - self._room_s
+        """The time from which on there is a token."""
+        return self._full_s - self._burst_s

@@ -1,4 +1,4 @@
-"""Unix sockets below paths longer than the kernel takes in an address."""
+"""Names for Unix sockets whose path is longer than the kernel takes in an address."""
 
 import contextlib
 import os

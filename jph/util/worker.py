@@ -1,4 +1,4 @@
-"""One thread for calls that block, so that the loop never does."""
+"""One thread for calls that block, so that the event loop never blocks."""
 
 import asyncio
 import contextlib
@@ -12,15 +12,15 @@ T = TypeVar("T")
 
 
 class Worker:
-    """Runs calls one after the other, in the order they were given.
+    """Runs calls one after the other, in their order.
 
-    The thread is a daemon: a server that does not answer cannot keep the program from ending, as an
-    executor of the standard library would.
+    The thread is a daemon: a server that does not answer cannot keep the program from ending, as
+    it could with an executor of the standard library.
     """
 
     def __init__(self, name: str) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        threading.Thread(target=self._live, name=name, daemon=True).start()
+        threading.Thread(target=self._run_jobs, name=name, daemon=True).start()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function` in the thread; a cancelled caller does not stop it."""
@@ -34,21 +34,21 @@ class Worker:
                 answer: Callable[[], None] = _unless_done(future, future.set_exception, error)
             else:
                 answer = _unless_done(future, future.set_result, result)
-            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop has ended and no caller waits
                 loop.call_soon_threadsafe(answer)
 
         self._jobs.put(job)
         return await future
 
     def post(self, function: Callable[[], None]) -> None:
-        """Call `function`, which must not fail, in its turn; nobody waits for it."""
+        """Call `function`, which must not fail, in its turn; the caller does not wait for it."""
         self._jobs.put(function)
 
     def stop(self) -> None:
-        """End the thread after what it was given."""
+        """End the thread after the calls that wait."""
         self._jobs.put(None)
 
-    def _live(self) -> None:
+    def _run_jobs(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()
 

@@ -186,7 +186,7 @@ class Listener(Node):
     ("refuse", "accept"),
     [
         (FULL, "DROP TRIGGER full_disk ON reading"),
-        ("REVOKE INSERT ON reading FROM limited", "GRANT INSERT ON reading TO limited"),
+        ("REVOKE INSERT ON reading FROM {}", "GRANT INSERT ON reading TO {}"),
     ],
     ids=["disk full", "INSERT revoked"],
 )
@@ -198,9 +198,10 @@ async def test_readings_are_spooled_while_postgresql_refuses_them(
     accept: str,
 ) -> None:
     """Connecting works all the time; only a write that succeeds ends the trouble."""
-    execute(sql, "DROP ROLE IF EXISTS limited")
-    execute(sql, "CREATE ROLE limited LOGIN; GRANT ALL ON SCHEMA public TO limited")
-    home = network(COLLECTOR, SOURCE, {**SOURCE, "Codifier": "LI"}, SQL={**sql, "User": "limited"})
+    limited, database = f"limited_{sql['Database']}", sql["Database"]
+    execute(sql, f"CREATE ROLE {limited}; GRANT ALL ON SCHEMA public TO {limited}")
+    execute(sql, f"ALTER ROLE {sql['User']} IN DATABASE {database} SET role = '{limited}'")
+    home = network(COLLECTOR, SOURCE, {**SOURCE, "Codifier": "LI"}, SQL=sql)
     collector, source = JphPostgreSQL("Q1", home), Source("TI", home)
     listener = Listener("LI", home)
     opened: list[float] = []
@@ -214,7 +215,7 @@ async def test_readings_are_spooled_while_postgresql_refuses_them(
             connect_again(*arguments)
 
         monkeypatch.setattr(collector.keeper._store, "open", count)
-        execute(sql, refuse)
+        execute(sql, refuse.format(limited))
         before_ms = listener.seen[-1].timestamp_ms if listener.seen else 0
         source.send(1)
         await until(lambda: collector.keeper.spooled)
@@ -226,11 +227,13 @@ async def test_readings_are_spooled_while_postgresql_refuses_them(
         await until(lambda: len(opened) >= 4)
         assert opened[3] - opened[0] > 2, "each attempt waits twice as long"
         assert stored(sql) == ["0"]
-        execute(sql, accept)
+        execute(sql, accept.format(limited))
         await stores(sql, ["0", "1", "2"])
         await until(lambda: listener.seen[-1].quality == Quality.GOOD)
         assert collector.keeper.not_stored_since_ms is None
-    execute(sql, "DROP OWNED BY limited; DROP ROLE limited")
+    execute(sql, f"SET ROLE NONE; DROP OWNED BY {limited} CASCADE")
+    execute(sql, f"SET ROLE NONE; ALTER ROLE {sql['User']} IN DATABASE {database} RESET role")
+    execute(sql, f"DROP ROLE {limited}")
 
 
 async def test_what_was_spooled_survives_the_collector(
@@ -291,8 +294,56 @@ async def test_a_reload_loses_nothing(
         await stores(sql, [str(number) for number in range(30)])
 
 
-async def test_holes_are_stored_as_gaps(network: MakeNetwork, sql: dict[str, Any]) -> None:
+async def test_codifiers_that_are_not_in_the_config_are_not_stored(
+    network: MakeNetwork, sql: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     async with house(network(COLLECTOR, SOURCE, SQL=sql)) as (collector, source):
+        source.send(7, codifier="ZZ")
+        source.send(1)
+        await stores(sql, ["1"])
+        await until(lambda: collector.unknown)
+        collector.on_gaps([Gap("ZZ", 5, 7, 3, Cause.OVERFLOW, 0, 0)])
+        source.send(2)
+        await stores(sql, ["1", "2"])
+    assert "ZZ is not in the config" in caplog.text
+    with contextlib.closing(connect(sql)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT FROM source WHERE codifier = 'ZZ' UNION ALL SELECT FROM gap")
+        assert cursor.rowcount == 0
+
+
+async def test_a_live_reading_is_of_now(
+    network: MakeNetwork,
+    sql: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A reading of another time is stored with a mark, and counts nowhere."""
+    own = {**SOURCE, "Codifier": "OT", "OwnTime": True}
+    day_ms = 86_400_000
+    async with house(network(COLLECTOR, SOURCE, own, SQL=sql)) as (collector, source):
+        now = now_ms()
+        assert not collector.requested
+        old = Reading(1, 5, now - 3 * day_ms, "i", "OT", "@@", 1, Quality.GOOD, 6)
+        assert collector._of_now([old, old._replace(source="TI")]) == [
+            old,
+            old._replace(source="TI", quality=Quality.IMPLAUSIBLE),
+        ]
+        monkeypatch.setattr(JphPostgreSQL, "requested", True)
+        assert collector._of_now([old._replace(source="TI")])[0].quality == Quality.GOOD
+        monkeypatch.undo()
+        for number, away_ms in enumerate((0, -day_ms + 60_000, -2 * day_ms, 30_000, 3_600_000)):
+            source.send(number, timestamp_ms=now + away_ms)
+        source.send(5, codifier="OT", timestamp_ms=now - 400 * day_ms)
+        await stores(sql, ["0", "1", "2", "3", "4"])
+        with contextlib.closing(connect(sql)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT value_integer, quality FROM reading WHERE codifier <> 'Q1'")
+            assert sorted(cursor.fetchall()) == [(0, 0), (1, 0), (2, 2), (3, 0), (4, 2), (5, 0)]
+    assert "TI sends times that are" in caplog.text
+
+
+async def test_gaps_are_recorded(network: MakeNetwork, sql: dict[str, Any]) -> None:
+    other = {**SOURCE, "Codifier": "HO"}
+    async with house(network(COLLECTOR, SOURCE, other, SQL=sql)) as (collector, source):
         source.send(0)
         await stores(sql, ["0"])
         collector.on_gaps([Gap("HO", 5, 7, 3, Cause.OVERFLOW, 0, 0)])

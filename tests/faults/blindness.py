@@ -10,6 +10,8 @@ fault killed, and the logs must be small. Without `--minutes` each fault happens
 import argparse
 import contextlib
 import itertools
+import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -20,11 +22,11 @@ from typing import NamedTuple
 
 import psycopg2
 
-from tests.faults.broken_house import BrokenHouse, broken_house
+from tests.faults.broken_house import INTERFACE, BrokenHouse, broken_house, own_interface
 from tests.faults.claims import CLAIMS, Claims
 from tests.faults.surfaces import SURFACES, Watcher, first_match, watching, without_digits
 from tests.house.conftest import eventually
-from tests.support import LIMIT_S
+from tests.support import LIMIT_S, ip
 
 SAID_WITHIN_S = 10.0
 FALSE_FOR_S = 5.0
@@ -98,6 +100,13 @@ def _refuse_inserts(house: BrokenHouse) -> None:
     )
 
 
+def _kill_without_config(house: BrokenHouse) -> None:
+    house.server.stop()
+    before = house.house.pid("SH")
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: house.house.pid("SH") != before, 2 * LIMIT_S)
+
+
 FAULTS = {
     "meter line dead": paused(lambda house: house.relay.copying),
     "meter halted": halted("TI"),
@@ -130,9 +139,28 @@ FAULTS = {
 }
 
 
+INTERFACE_DOWN = "interface down"
+ROUNDS = {
+    **FAULTS,
+    INTERFACE_DOWN: Fault(
+        lambda _house: ip("link", "set", INTERFACE, "down"),
+        lambda _house: restore_interface(),
+    ),
+    "config server down": Fault(_kill_without_config, lambda house: house.server.start()),
+}
+"""All faults of an hour; those without claims must only be recovered from."""
+KILLED = {"SH"}
+
+
+def restore_interface() -> None:
+    """Bring the interface up again, with the route that the kernel dropped."""
+    ip("link", "set", INTERFACE, "up")
+    ip("route", "replace", "224.0.0.0/4", "dev", INTERFACE)
+
+
 def measure(house: BrokenHouse, watcher: Watcher, name: str) -> dict[str, Cell]:
     """Break and mend one part; return what each concerned surface said."""
-    fault, claims = FAULTS[name], CLAIMS[name]
+    fault, claims = ROUNDS[name], CLAIMS.get(name)
     healthy = _healthy(watcher)
     started_s = time.monotonic()
     fault.break_it(house)
@@ -146,7 +174,7 @@ def measure(house: BrokenHouse, watcher: Watcher, name: str) -> dict[str, Cell]:
         return {
             surface: _cell(watcher, claims, surface, started_s, healthy)
             for surface in SURFACES
-            if surface in claims.false
+            if claims is not None and surface in claims.false
         }
 
 
@@ -215,6 +243,7 @@ def measure_all(
             results[name] = worse(results.get(name, found), found)
             eventually(lambda: recovered(house), 3 * LIMIT_S)
             sys.stdout.write(line_of(name, found) + "\n")
+            sys.stdout.writelines(wrong(name, found))
             sys.stdout.flush()
             time.sleep(max(0.0, started_s + step_s - time.monotonic()))
     return results
@@ -235,6 +264,13 @@ def line_of(name: str, cells: dict[str, Cell]) -> str:
         return f"{said}, false" if cell.false else said
 
     return f"| {name} | " + " | ".join(text(cells.get(surface)) for surface in SURFACES) + " |"
+
+
+def wrong(name: str, cells: dict[str, Cell]) -> Iterator[str]:
+    """Yield a line for each cell that is not good, with the lines found."""
+    for surface, cell in cells.items():
+        if not cell.good:
+            yield f"  {name}, {surface}: said {cell.said!r}, false {cell.false!r}\n"
 
 
 def table(results: Results) -> str:
@@ -269,11 +305,15 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=float, default=0.0)
     parser.add_argument("--step", type=float, default=0.0, help="s from fault to fault")
-    parser.add_argument("--fault", action="append", choices=list(FAULTS))
+    parser.add_argument("--fault", action="append", choices=list(ROUNDS))
     parser.add_argument("--table", type=Path)
     options = parser.parse_args()
-    names = options.fault or list(FAULTS)
-    with tempfile.TemporaryDirectory(prefix="jph-faults-") as directory:
+    alone = os.geteuid() == 0 and shutil.which("ip") is not None
+    names = options.fault or [name for name in ROUNDS if alone or name != INTERFACE_DOWN]
+    with (
+        own_interface() if alone else contextlib.nullcontext(),
+        tempfile.TemporaryDirectory(prefix="jph-faults-") as directory,
+    ):
         Path(directory).chmod(0o755)
         with broken_house(Path(directory)) as house:
             eventually(lambda: recovered(house), 3 * LIMIT_S)
@@ -287,10 +327,6 @@ def main() -> None:
                 f"Logs: {log_bytes(house) / 1000:.0f} kB."
             )
     sys.stdout.write(text + "\n")
-    for name, row in results.items():
-        for surface, cell in row.items():
-            if not cell.good:
-                sys.stdout.write(f"{name}, {surface}: said {cell.said!r}, false {cell.false!r}\n")
     if options.table:
         options.table.write_text(text + "\n", encoding="utf-8")
 

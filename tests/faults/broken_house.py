@@ -15,6 +15,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +28,14 @@ from jph.config import stores
 from jph.sim.meter.port import MeterPort
 from jph.wire.codec import Quality, Reading, encode_data
 from tests.faults.surfaces import HouseAddress
-from tests.house.conftest import House, descendants, eventually
-from tests.support import LIMIT_S, REPOSITORY, tcp_port, udp_port
+from tests.house.conftest import House, descendants, eventually, without_past
+from tests.support import LIMIT_S, REPOSITORY, ip, network_namespace, tcp_port, udp_port
 
 NODES = ("HO", "TI", "P1", "P2", "P3", "SH", "R1", "Q1", "Q2", "CF", "C1", "FR", "SP")
 STORES = ("redis-server", "postgres")
 FORGED_A = 9876
+INTERFACE, PEER = "jph0", "jph1"
+INTERFACE_ADDRESS = "10.78.0.1"
 CLOCK = """
 import os, sys, time
 _folder = os.environ.get("JPH_TEST_CLOCK")
@@ -75,6 +79,34 @@ class Repeating:
                     self._call()
 
 
+class ConfigServer:
+    """Serves a folder on a port of the loopback interface, unless it is stopped."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self._folder, self._port = folder, port
+        self.url = f"http://127.0.0.1:{port}/config.json"
+        self._server: ThreadingHTTPServer | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Serve."""
+        handler = partial(_SilentHandler, directory=str(self._folder))
+        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        """Close the port."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+
+class _SilentHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
 class MeterRelay:
     """Copies the line of the simulated meter to a second port, until it is paused."""
 
@@ -113,9 +145,11 @@ class BrokenHouse:
         log: everything that the house printed.
     """
 
-    def __init__(self, directory: Path, path: Path, port: int, relay: MeterRelay) -> None:
+    def __init__(
+        self, directory: Path, path: Path, port: int, relay: MeterRelay, server: ConfigServer
+    ) -> None:
         self.directory, self.config, self.port = directory, path, port
-        self.relay = relay
+        self.relay, self.server = relay, server
         self.log = directory / "log.text"
         self.thermometer = directory / "thermometer"
         self.clocks = directory / "clocks"
@@ -142,7 +176,7 @@ class BrokenHouse:
     def _start(self) -> "subprocess.Popen[str]":
         with self.log.open("w") as log:
             process = subprocess.Popen(
-                [sys.executable, "control.py", "--config", str(self.config), "up"],
+                [sys.executable, "control.py", "--config", self.server.url, "up"],
                 cwd=REPOSITORY,
                 env=self.environment,
                 stdout=log,
@@ -212,8 +246,8 @@ class BrokenHouse:
         endpoint = self.network.multicast.data
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
             out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 0)
-            loopback = socket.inet_aton("127.0.0.1")
-            out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, loopback)
+            here = socket.inet_aton(INTERFACE_ADDRESS if in_namespace() else "127.0.0.1")
+            out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, here)
             out.sendto(encode_data(reading), (endpoint.address, endpoint.port))
 
     @contextlib.contextmanager
@@ -229,10 +263,30 @@ class BrokenHouse:
                 os.environ["JPH_STATE"] = before
 
 
+def in_namespace() -> bool:
+    """Return whether the buses have an interface of their own that may go down."""
+    return (Path("/proc/thread-self/net/dev").read_text()).find(f"{INTERFACE}:") >= 0
+
+
+@contextlib.contextmanager
+def own_interface() -> Iterator[None]:
+    """Put this thread into a network whose buses have an interface of their own."""
+    with network_namespace():
+        ip("link", "add", INTERFACE, "type", "veth", "peer", "name", PEER)
+        ip("link", "set", PEER, "up")
+        ip("addr", "add", f"{INTERFACE_ADDRESS}/24", "dev", INTERFACE)
+        ip("link", "set", INTERFACE, "multicast", "on", "up")
+        ip("route", "add", "224.0.0.0/4", "dev", INTERFACE)
+        yield
+
+
 @contextlib.contextmanager
 def broken_house(directory: Path) -> Iterator[BrokenHouse]:
     """Run a demonstration house with its own ports in a directory."""
     document = json.loads((REPOSITORY / "static" / "config.json").read_text(encoding="utf-8"))
+    without_past(document)
+    if in_namespace():
+        document["Multicast"]["Interfaces"] = {"*": INTERFACE}
     port = directory / "relay"
     for sensor in document["Sensors"]:
         if sensor["Codifier"] == "TI":
@@ -247,6 +301,8 @@ def broken_house(directory: Path) -> Iterator[BrokenHouse]:
         path.write_text(json.dumps(document), encoding="utf-8")
         relay = MeterRelay(directory / "state" / "house" / "meter", port)
         held.callback(relay.close)
-        house = BrokenHouse(directory, path, page, relay)
+        server = ConfigServer(directory, held.enter_context(tcp_port()))
+        held.callback(server.stop)
+        house = BrokenHouse(directory, path, page, relay, server)
         held.callback(house.close)
         yield house

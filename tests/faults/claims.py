@@ -117,8 +117,8 @@ _no_shedder = {
     "status": alive("SH"),
     "why": "no trip is near",
 }
-_cache = {"House": ALL_ALIVE, "/healthz": f"{OK}|^redis = True"}
-_history = {"House": ALL_ALIVE, "/healthz": OK}
+_cache = {"House": ALL_ALIVE, "/healthz": OK, "/metrics": "", "status": ""}
+_history = {"House": ALL_ALIVE, "/healthz": OK, "/metrics": "", "status": ""}
 
 CLAIMS = {
     "meter line dead": Claims(METER, TROUBLE, _meter_metrics, _blind_meter),
@@ -146,25 +146,25 @@ CLAIMS = {
         CACHE,
         TROUBLE,
         sample("R1|cache|redis") + r"|jph_cache_up 0\.0",
-        {**_cache, "/metrics": r"jph_cache_up 1\.0", "status": ""},
+        _cache,
     ),
     "Redis frozen": Claims(
         CACHE,
         TROUBLE,
         sample("R1|cache|redis") + r"|jph_cache_up 0\.0",
-        {**_cache, "/metrics": r"jph_cache_up 1\.0", "status": ""},
+        {**_cache, "/metrics": r"jph_cache_up 1\.0"},
     ),
     "PostgreSQL refuses": Claims(
         HISTORY,
         TROUBLE,
         sample("Q1|history|postgres") + r"|jph_history_up 0\.0",
-        {**_history, "/metrics": r"jph_history_up 1\.0", "status": ""},
+        _history,
     ),
     "PostgreSQL frozen": Claims(
         HISTORY,
         TROUBLE,
         sample("Q1|history|postgres") + r"|jph_history_up 0\.0",
-        {**_history, "/metrics": r"jph_history_up 1\.0", "status": ""},
+        {**_history, "/metrics": r"jph_history_up 1\.0"},
     ),
     "thermometer gone": Claims(
         THERMOMETER,
@@ -176,7 +176,7 @@ CLAIMS = {
         CACHE,
         TROUBLE,
         sample("R1|cache|redis") + rf"|jph_cache_up 0\.0|{node_down('R1')}",
-        {**_cache, "/metrics": r"jph_cache_up 1\.0", "status": alive("R1")},
+        {**_cache, "status": alive("R1")},
     ),
     "current forged": Claims(
         METER,
@@ -184,10 +184,10 @@ CLAIMS = {
         r"contradict|second program|more than|not believed",
         sample("I1|TI|meter", "plausible"),
         {
-            "House": r"987[0-9] ?A|current = 98\d\d",
+            "House": r"987[0-9] ?A(?!.*plausible)|current = 98\d\d",
             "/metrics": r'jph_value\{code="I1"[^}]*\} 98\d\d',
             "status": r"^ *I1 .* 98\d\d(?!.*implausible)",
-            "why": r"98\d\d A",
+            "why": r"98\d\d A(?!.*plausible)",
         },
     ),
     "clock ahead": Claims(

@@ -1,4 +1,4 @@
-"""What the tests of the pilot card share: a quick card, a whole house, and what they can see."""
+"""Shared parts of the pilot card's tests: a quick card, a whole house, and its state."""
 
 import asyncio
 import json
@@ -25,8 +25,8 @@ class PilotCard(pilotcard.PilotCard):
         began = self.turns
         await until(lambda: self.turns > began + 1)
 
-    def _tell_state(self, now_s: float) -> None:
-        super()._tell_state(now_s)
+    def _send_state(self, now_s: float) -> None:
+        super()._send_state(now_s)
         self.turns += 1
 
 

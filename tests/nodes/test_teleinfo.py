@@ -211,6 +211,34 @@ async def test_a_missing_device_is_waited_for_and_told_once(
     assert told("the meter is heard at") == 1
 
 
+async def test_a_pause_of_the_line_does_not_end_it(network: MakeNetwork, meter: Pty) -> None:
+    house = House(network, meter.path, FIELDS)
+    async with house.live():
+        await house.plugged()
+        for count in range(1, 6):
+            await meter.write(frame(HISTORIQUE_THREE))
+            await until(lambda count=count: house.node.reader.frames == count)
+            # The timer has read an empty port, and the loop watches it again.
+            await until(lambda: house.node.link._next_read is None)
+    assert house.node.line.opened == 1
+
+
+async def test_what_is_no_meter_is_never_heard(
+    network: MakeNetwork, meter: Pty, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    house = House(network, meter.path, FIELDS)
+    async with house.live():
+        await house.plugged()
+        noise = b"\x02\x03\x02 1.2.3\r\n[    2.345678] watchdog timer\r\n\x03" * 40
+        await meter.write(noise)
+        await until(lambda: house.node.reader.bytes == len(noise))
+        await meter.write(frame(SHORT))
+        await until(lambda: house.ear.heard("I3"))
+    assert not any("is heard" in record.getMessage() for record in caplog.records)
+    assert house.node.reader.frames == 1
+
+
 async def test_an_adapter_that_goes_away_is_read_again_when_it_is_back(
     network: MakeNetwork, meter: Pty, tmp_path: Path
 ) -> None:

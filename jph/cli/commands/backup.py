@@ -1,7 +1,7 @@
 """`backup` and `restore`: history and accounts in one file.
 
-It is a zip, nothing in it compressed by it: the history as PostgreSQL's own program writes it, and
-the file of the accounts.
+The file is a zip without compression of its own: the history as `pg_dump` writes it, and the file
+of the accounts.
 """
 
 import asyncio
@@ -18,14 +18,16 @@ from zipfile import BadZipFile, ZipFile, is_zipfile
 import click
 
 from collector.db.connecting import connect, query
-from collector.db.location import dsn_of, sql_of
+from collector.db.location import sql_of
 from collector.db.sql_roles import HIDE_PASSWORDS
 from collector.ingest.restoring import RECORD, REMEMBER
 from jph.cli.supervise.pgprograms import find_programs, pour, run, target
 from jph.cli.supervise.servers import PostgresServer
 from jph.cli.terminal.context import App
+from jph.cli.terminal.database import history_dsn
+from jph.config.model import state_dir
 from jph.errors import StoreError
-from jph.gateway.accounts.database import accounts_path, copy_accounts, open_accounts
+from jph.gateway.accounts.database import accounts_path, admins_in, copy_accounts, open_accounts
 from jph.util import durable
 
 _HISTORY: Final = "history.dump"
@@ -36,10 +38,14 @@ _OTHERS: Final = """
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'jph %'
     ORDER BY 1
 """
+_TABLES: Final = """
+    SELECT name FROM unnest(ARRAY['reading', 'packed']) AS name
+    WHERE to_regclass(name) IS NOT NULL
+"""
 _ENDING_S: Final = 3.0
 _LOOK_S: Final = 0.1
 _NOBODYS: Final = ("--no-owner", "--no-privileges")
-"""A file knows no roles: they may have other names, or none, where it is restored."""
+"""A file names no roles: the machine that restores it may have others."""
 # The rights of the roles come with the tables (`sql database` sees to that); one goes too far.
 _RIGHTS: Final = f"SET search_path = public;{HIDE_PASSWORDS}"
 # What is there goes in the transaction that brings back what was: tables of a later version too.
@@ -82,6 +88,7 @@ def backup(app: App, file: Path, force: bool) -> None:
     accounts = accounts_path()
     part = file.with_name(f".{file.name}.part")
     with _served(app) as dsn:
+        _require_readings(dsn)
         try:
             with _private(part) as opened, ZipFile(opened, "w") as archive:
                 if accounts.exists():
@@ -104,11 +111,15 @@ def backup(app: App, file: Path, force: bool) -> None:
 def restore(app: App, file: Path, yes: bool) -> None:
     """Put back what `backup` wrote into FILE, in place of what is there; asks first.
 
-    All of the history or, if anything fails, nothing; then the accounts, if FILE has them. Whatever
-    uses the history must be ended before. Everybody has to log in again.
+    All of the history or, if anything fails, nothing; then the accounts, if FILE has them. Programs
+    that use the history must be ended before. Every user has to log in again. Restore only archives
+    that you trust: their SQL runs with the rights of the config's user.
     """
-    with _opened(file) as (archive, accounts), _served(app) as dsn:
+    with _opened(file) as (archive, accounts), _served(app, create=True) as dsn:
         what = "history and accounts" if accounts else "history"
+        if accounts:
+            names = ", ".join(admins_in(accounts)) or "none"
+            click.echo(f"{file} brings these admins: {names}", err=True)
         if not yes:
             click.confirm(f"Replace what is there by the {what} of {file}?", abort=True)
         if others := _others(dsn, _ENDING_S * app.patience):
@@ -131,6 +142,17 @@ def _others(dsn: str, limit_s: float) -> list[str]:
                 break
             time.sleep(_LOOK_S)
     return others
+
+
+def _require_readings(dsn: str) -> None:
+    """Make sure that there is something to back up.
+
+    Raises:
+        StoreError: the history has no reading.
+    """
+    tables = [name for (name,) in _ask(dsn, _TABLES)]
+    if not any(_ask(dsn, f"SELECT 'one' FROM {name} LIMIT 1") for name in tables):
+        raise StoreError("the history is empty: there is nothing to back up")
 
 
 def _dump(dsn: str, into: IO[bytes]) -> None:
@@ -200,13 +222,15 @@ def _ask(dsn: str, statement: str) -> list[tuple[str]]:
 
 
 @contextmanager
-def _served(app: App) -> Iterator[str]:
+def _served(app: App, *, create: bool = False) -> Iterator[str]:
     """Give the history's dsn; an embedded server that does not run, runs for the block.
 
+    With `create` it may be a new one.
+
     Raises:
-        StoreError: PostgreSQL is away.
+        StoreError: PostgreSQL is away, or the history is on another machine.
     """
-    dsn = dsn_of(app.network)
+    dsn = history_dsn(app)
     try:
         connect(dsn, "backup").close()
     except StoreError:
@@ -216,6 +240,8 @@ def _served(app: App) -> Iterator[str]:
         yield dsn
         return
     server = PostgresServer()
+    if not create and not server.data.exists():
+        raise StoreError(f"there is no history in {state_dir()} (JPH_STATE names another state)")
     with asyncio.Runner() as runner:
         runner.run(_start(server))
         try:

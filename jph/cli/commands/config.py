@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 
 import click
+import msgspec
 
 from jph.cli.terminal.context import App, json_option
-from jph.cli.terminal.output import echo_json
+from jph.cli.terminal.output import echo_json, table
 from jph.config import references
 from jph.config.fetch import fetch
 from jph.config.model import Network
 from jph.config.redis_address import MOST_DATABASES, database_of
+from jph.config.settings import keys_of
 from jph.errors import ConfigError, Problem
 from jph.node import kinds
 from jph.util.secrets import scrub
@@ -52,6 +54,24 @@ def check(app: App, as_json: bool) -> None:
 
 def _as_json(problems: list[Problem]) -> list[dict[str, str]]:
     return [{"path": problem.path, "message": scrub(problem.message)} for problem in problems]
+
+
+@config.command("keys")
+@click.argument("kind", default="", metavar="[TYPE]")
+@json_option
+def keys(kind: str, as_json: bool) -> None:
+    """List the keys of the config, or of a kind's settings (`Sensor`): unit, default, meaning."""
+    struct: type[msgspec.Struct] = kinds.find(kind).settings_type if kind else Network
+    found = list(keys_of(struct))
+    if as_json:
+        echo_json([each._asdict() for each in found])
+        return
+    cells = [
+        (each.path, "required" if each.default is None else each.default, each.unit, each.text)
+        for each in found
+    ]
+    for line in table(("key", "default", "unit", "meaning"), cells):
+        click.echo(line)
 
 
 def oddities(network: Network) -> list[Problem]:

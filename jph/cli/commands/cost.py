@@ -1,4 +1,4 @@
-"""`cost`: what the energy of a day, a week, a month or a year cost."""
+"""`cost`: the bill of a day, a week, a month or a year."""
 
 import json
 import re
@@ -10,19 +10,20 @@ from typing import Any, Final
 import click
 
 from collector.db.connecting import connect, transaction
-from collector.db.location import dsn_of
-from collector.energy import money, tariff
+from collector.energy import money
 from collector.energy.account import Account, Span, choose_meter, make_account
-from collector.energy.cost import Bill, Wh, month_of
-from collector.energy.meters import indexes
-from collector.energy.tariff import PERIODS, Tariff
+from collector.energy.cost import IN_NO_INDEX, INJECTED, Bill, Wh, month_of
+from collector.energy.meters import has_periods, read_tariffs
+from collector.energy.tariff import Tariff
 from collector.statistics.local_days import ONE_DAY
 from jph.cli.terminal.context import App, json_option
+from jph.cli.terminal.database import history_dsn
 from jph.cli.terminal.output import echo_json, table
 from jph.config.model import Network
 from jph.errors import ConfigError
 
 _HEAD: Final = ("", "kWh")
+_DAYS_BACK: Final = {"today": 0, "yesterday": 1}
 _WORDS: Final = {
     "BASE": "all hours",
     "HC": "off-peak",
@@ -35,11 +36,12 @@ _WORDS: Final = {
     "HPJW": "white, peak",
     "HCJR": "red, off-peak",
     "HPJR": "red, peak",
+    INJECTED: "fed in",
 }
 
 
 @click.command()
-@click.option("--day", metavar="2026-10-05", help="One local day.")
+@click.option("--day", metavar="2026-10-05", help="One local day; also today, yesterday.")
 @click.option("--week", metavar="2026-W41", help="One week, Monday to Sunday.")
 @click.option("--month", metavar="2026-10", help="One month.  [default: the running one]")
 @click.option("--year", metavar="2026", help="One year: the sum of its months.")
@@ -66,8 +68,8 @@ def cost(
 ) -> None:
     """Show what electricity cost, by tariff period, to the cent.
 
-    Each line is computed exactly for each calendar month and rounded once, half a cent up. What the
-    running month will cost is told as if it went on as it began.
+    Each line is computed exactly for each calendar month and rounded once, half a cent up. The
+    forecast of the running month continues the mean so far.
     """
     network = app.network
     days = money.local_days(network)
@@ -76,13 +78,13 @@ def cost(
     span = parse_span({key: text for key, text in chosen.items() if text}, now.date())
     tariffs = _tariffs(network, path)
     code, of_meter = choose_meter(network, tariffs, meter)
-    connection = connect(dsn_of(app.network), "cost")
+    connection = connect(history_dsn(app), "cost")
     try:
         if rebuild:
             with transaction(connection) as cursor:
                 money.rebuild(cursor, network, round(now.timestamp() * 1000))
         with transaction(connection) as cursor:
-            total = not any(i.period in PERIODS for i in indexes(network) if i.meter == code)
+            total = not has_periods(network, code)
             read = money.read_energy(cursor, code, span.first, span.after, total=total)
     finally:
         connection.close()
@@ -103,6 +105,8 @@ def parse_span(chosen: dict[str, str], today: date) -> Span:
     if len(chosen) > 1:
         raise click.UsageError("give one of --day, --week, --month and --year")
     kind, text = next(iter(chosen.items()), ("month", f"{today:%Y-%m}"))
+    if kind == "day" and text in _DAYS_BACK:
+        text = (today - timedelta(days=_DAYS_BACK[text])).isoformat()
     shape, start = {
         "day": (r"\d{4}-\d\d-\d\d", "{}"),
         "week": (r"\d{4}-W\d\d", "{}-1"),
@@ -127,8 +131,8 @@ def parse_span(chosen: dict[str, str], today: date) -> Span:
 def show(account: Account) -> list[str]:
     """Lay a bill out as lines."""
     span, drawn = account.span, account.drawn
-    last = account.bill.after - ONE_DAY
-    lines = [f"{span.name}, meter {account.meter}: {span.first} to {last}", ""]
+    first, last = account.bill.first, account.bill.after - ONE_DAY
+    lines = [f"{span.name}, meter {account.meter}: {first} to {last}", ""]
     if drawn.since is None:
         hint = "it is counted every 10 minutes, --rebuild counts now"
         return [*lines, f"nothing is known of the energy in this time ({hint})"]
@@ -150,12 +154,14 @@ def as_document(account: Account) -> dict[str, Any]:
                 "tariff": line.tariff,
                 "what": line.what,
                 "wh": None if line.wh is None else round(line.wh),
-                "amount": _money(line.cents),
+                "amount": None if line.cents is None else _money(line.cents),
             }
             for line in billed.lines
         ],
         "wh": round(billed.wh),
         "amount": _money(billed.cents),
+        "subscription": _money(billed.subscription_cents),
+        "injected_wh": sum(drawn.injected.values()),
         "estimated_wh": drawn.estimated,
         "unpriced_wh": {period: round(wh) for period, wh in billed.unpriced.items()},
         "known_from": drawn.since,
@@ -174,7 +180,7 @@ def _tariffs(network: Network, path: Path | None) -> tuple[Tariff, ...]:
     if not isinstance(raw, list) or not raw:
         hint = "examples are in static/tariffs, --tariffs FILE tries one"
         raise ConfigError(f"no Tariffs: what does a kWh cost? ({hint})")
-    return tariff.read(raw)
+    return read_tariffs(network, raw)
 
 
 def _rows(billed: Bill) -> Iterator[tuple[str, str, str]]:
@@ -182,21 +188,29 @@ def _rows(billed: Bill) -> Iterator[tuple[str, str, str]]:
     for line in billed.lines:
         if line.tariff != shown:
             shown = line.tariff
-            yield (shown, "", "")
+            yield (shown or "without a tariff", "", "")
         kwh = "" if line.wh is None else _kwh(line.wh)
-        yield (f"  {_WORDS.get(line.what, line.what)}", kwh, _money(line.cents))
+        amount = "not priced" if line.cents is None else _money(line.cents)
+        yield (f"  {_WORDS.get(line.what, line.what)}", kwh, amount)
 
 
 def _notes(account: Account) -> Iterator[str]:
     drawn, expected = account.drawn, account.expected
     if expected is not None:
-        told = f"{_money(expected.cents)} {account.currency}, {_kwh(expected.wh)} kWh"
-        yield f"if it goes on so, {account.span.name} comes to {told}"
+        forecast = f"{_money(expected.cents)} {account.currency}, {_kwh(expected.wh)} kWh"
+        yield f"if it goes on so, {account.span.name} comes to {forecast}"
+    if subscription := account.bill.subscription_cents:
+        yield f"the subscription is {_money(subscription)} {account.currency} of it, before taxes"
     if drawn.since is not None and drawn.until is not None:
         yield f"known from {drawn.since:%Y-%m-%d %H:%M} to {drawn.until:%Y-%m-%d %H:%M}"
     if drawn.estimated:
-        yield f"{_kwh(drawn.estimated)} kWh of it were drawn while no reading came for over an hour"
+        yield f"{_kwh(drawn.estimated)} kWh of it are estimated: no plausible reading came"
+    if account.bill.first > account.span.first:
+        yield f"the bill starts at the first reading, on {account.bill.first}"
     for period, wh in account.bill.unpriced.items():
+        if period == IN_NO_INDEX:
+            yield f"{round(wh) / 1000:.1f} kWh are in no index but that of all periods"
+            continue
         yield f"not priced: {_kwh(wh)} kWh {_WORDS.get(period, period)} (no tariff has a price)"
 
 

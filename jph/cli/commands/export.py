@@ -1,4 +1,4 @@
-"""`export`: the history into a file that other programs read."""
+"""`export`: writes the history into a file for other programs."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from collector.db.connecting import connect, transaction
-from collector.db.location import dsn_of, zone_of
+from collector.db.location import zone_of
 from collector.history.export import Progress, write_csv, write_sqlite
 from collector.history.query import Range
 from collector.history.stored import from_first_reading
 from collector.statistics.touched import all_codifiers
 from jph.cli.terminal.context import App, codifier
-from jph.cli.terminal.database import parse_moment
+from jph.cli.terminal.database import history_dsn, parse_moment
 from jph.errors import StoreError
 from jph.util import durable
 
@@ -28,8 +28,10 @@ _SQLITE: Final = frozenset({".sqlite", ".sqlite3", ".db"})
 
 @click.command()
 @click.argument("codes", nargs=-1, type=codifier, metavar="[CODE]...")
-@click.option("--from", "start", default="1970-01-01", metavar="7d|DATE", help="[default: all]")
-@click.option("--to", "end", default="now", metavar="7d|DATE", show_default=True)
+@click.option(
+    "--from", "start", default="1970-01-01", metavar="yesterday|7d|DATE", help="[default: all]"
+)
+@click.option("--to", "end", default="now", metavar="yesterday|7d|DATE", show_default=True)
 @click.option(
     "-o",
     "--output",
@@ -38,9 +40,20 @@ _SQLITE: Final = frozenset({".sqlite", ".sqlite3", ".db"})
     help="FILE.csv, FILE.sqlite, or - for CSV to standard output.",
 )
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.option(
+    "--decimal-comma",
+    is_flag=True,
+    help="In CSV numbers with a comma, fields separated by semicolons.",
+)
 @click.pass_obj
 def export(
-    app: App, codes: tuple[str, ...], start: str, end: str, output: Path, force: bool
+    app: App,
+    codes: tuple[str, ...],
+    start: str,
+    end: str,
+    output: Path,
+    force: bool,
+    decimal_comma: bool,
 ) -> None:
     r"""Write the readings of these codifiers, or of all, exactly as they were sent.
 
@@ -58,21 +71,26 @@ def export(
     now = datetime.now(zone)
     moments = [parse_moment(text, now, zone) for text in (start, end)]
     start_ms, end_ms = (round(moment.timestamp() * 1000) for moment in moments)
-    with closing(connect(dsn_of(app.network), "export", read_only=True)) as connection:
+    with closing(connect(history_dsn(app), "export", read_only=True)) as connection:
         with transaction(connection) as cursor:
             asked = [Range(code, start_ms, end_ms) for code in codes or all_codifiers(cursor)]
             wanted = [from_first_reading(cursor, each) for each in asked]
         with _bar(wanted) as progress:
-            count = _write(connection, wanted, output, progress)
+            count = _write(connection, wanted, output, progress, decimal_comma=decimal_comma)
     click.echo(f"{count} readings of {len(wanted)} codifiers", err=True)
 
 
 def _write(
-    connection: "connection", wanted: Sequence[Range], output: Path, progress: Progress
+    connection: "connection",
+    wanted: Sequence[Range],
+    output: Path,
+    progress: Progress,
+    *,
+    decimal_comma: bool,
 ) -> int:
     """Write a file under another name until it is whole."""
     if str(output) == "-":
-        return write_csv(connection, wanted, sys.stdout, progress)
+        return write_csv(connection, wanted, sys.stdout, progress, decimal_comma=decimal_comma)
     part = output.with_name(f".{output.name}.part")
     try:
         part.unlink(missing_ok=True)
@@ -80,7 +98,7 @@ def _write(
             count = write_sqlite(connection, wanted, part, progress)
         else:
             with part.open("w", encoding="utf-8", newline="") as file:
-                count = write_csv(connection, wanted, file, progress)
+                count = write_csv(connection, wanted, file, progress, decimal_comma=decimal_comma)
         durable.put_in_place(part, output)
     except OSError as error:
         raise StoreError(f"cannot write {output}: {error}") from error

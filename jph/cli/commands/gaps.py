@@ -1,42 +1,23 @@
-"""`gaps`: what the history lacks, and why."""
+"""`gaps`: readings that the history does not have, and the causes."""
 
-import re
-from datetime import datetime, timedelta
+from datetime import datetime, tzinfo
 from typing import Final
 
 import click
 
-from collector.db.location import dsn_of
+from collector.db.location import zone_of
 from collector.history.gaps import Gaps, RecordedGap, read_gaps
 from jph.cli.terminal.context import App, codifier, json_option
+from jph.cli.terminal.database import history_dsn, parse_moment
 from jph.cli.terminal.output import echo_json, table
 
 _HEAD: Final = ("code", "from", "to", "messages", "cause")
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def parse_since(text: str, now: datetime) -> datetime:
-    """Return the moment that `text` means: `90m`, `2h`, `7d` ago, or a local date and time.
-
-    Raises:
-        click.BadParameter: it is neither, or further back than there are dates.
-    """
-    if match := re.fullmatch(r"(\d{1,6})([smhd])", text):
-        try:
-            return now - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
-        except OverflowError:
-            raise click.BadParameter(f"{text!r} is before the year 1") from None
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone() if moment.tzinfo is None else moment
-    except (ValueError, OverflowError):
-        raise click.BadParameter(f"{text!r} is neither 2h, 7d … nor a date") from None
 
 
 @click.command()
 @click.argument("code", required=False, type=codifier)
 @click.option(
-    "--since", metavar="2h|7d|DATE", help="Only gaps that reach beyond this.  [default: all]"
+    "--since", metavar="today|2h|7d|DATE", help="Only gaps that reach beyond this.  [default: all]"
 )
 @json_option
 @click.pass_obj
@@ -49,21 +30,22 @@ def gaps(app: App, code: str | None, since: str | None, as_json: bool) -> None:
     """
     if code is not None:
         app.network.sensor(code)
-    after = parse_since(since, datetime.now().astimezone()) if since else None
-    found = read_gaps(dsn_of(app.network), code, after)
+    zone = zone_of(app.network)
+    after = parse_moment(since, datetime.now(zone), zone) if since else None
+    found = read_gaps(history_dsn(app), code, after)
     if as_json:
         asked = {"asked": found.asked, "gaps": [gap._asdict() for gap in found.recorded]}
         echo_json(asked)
     else:
-        for line in show(found):
+        for line in show(found, zone):
             click.echo(line)
 
 
-def show(found: Gaps) -> list[str]:
+def show(found: Gaps, zone: tzinfo | None = None) -> list[str]:
     """Lay gaps out as lines."""
     lines = []
     if found.recorded:
-        cells = [_cells(gap) for gap in found.recorded]
+        cells = [_cells(gap, zone) for gap in found.recorded]
         lines += [*table(_HEAD, cells, right="messages"), ""]
     lost = sum(gap.messages or 0 for gap in found.recorded)
     many = len(found.recorded)
@@ -74,12 +56,12 @@ def show(found: Gaps) -> list[str]:
     return lines
 
 
-def _cells(gap: RecordedGap) -> tuple[str, ...]:
+def _cells(gap: RecordedGap, zone: tzinfo | None) -> tuple[str, ...]:
     count = "?" if gap.messages is None else str(gap.messages)
-    return gap.codifier, _moment(gap.from_time), _moment(gap.to_time), count, gap.cause
+    return gap.codifier, _moment(gap.from_time, zone), _moment(gap.to_time, zone), count, gap.cause
 
 
-def _moment(moment: datetime | None) -> str:
+def _moment(moment: datetime | None, zone: tzinfo | None) -> str:
     if moment is None:
         return "?"
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}"
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}"

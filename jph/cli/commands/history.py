@@ -1,9 +1,8 @@
-"""`history`: what was, as a table, a picture or for programs to read."""
+"""`history`: stored values as a table, a picture, CSV or JSON."""
 
 import csv
 import io
 import shutil
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -11,6 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from collector.db.location import zone_of
+from collector.history.export import with_comma
 from collector.history.query import DEFAULT_MOST, Level, Point, PointSeries, Range, read_history
 from collector.history.stored import read_changes
 from collector.statistics.buckets import to_datetime
@@ -25,8 +25,8 @@ _TEXT: Final = frozenset({"text", "string"})
 
 @click.command()
 @click.argument("code", type=codifier)
-@click.option("--from", "start", default="24h", metavar="2h|7d|DATE", show_default=True)
-@click.option("--to", "end", default="now", metavar="2h|7d|DATE", show_default=True)
+@click.option("--from", "start", default="24h", metavar="today|30min|2h|7d|DATE", show_default=True)
+@click.option("--to", "end", default="now", metavar="today|30min|2h|7d|DATE", show_default=True)
 @click.option(
     "--every",
     type=click.Choice([level.value for level in Level]),
@@ -40,6 +40,11 @@ _TEXT: Final = frozenset({"text", "string"})
     help="Without --every: at most as many lines.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated, times in UTC.")
+@click.option(
+    "--decimal-comma",
+    is_flag=True,
+    help="With --csv: numbers with a comma, fields separated by semicolons.",
+)
 @click.option("--plot", "as_plot", is_flag=True, help="A picture.")
 @json_option
 @click.pass_obj
@@ -51,6 +56,7 @@ def history(
     every: str | None,
     most: int,
     as_csv: bool,
+    decimal_comma: bool,
     as_plot: bool,
     as_json: bool,
 ) -> None:
@@ -73,14 +79,16 @@ def history(
     with reading(app, "history") as connection:
         if sensor.data_type in _TEXT:
             changes = read_changes(connection, wanted, most)
-            _echo_changes(changes, as_csv=as_csv, as_json=as_json, zone=zone)
+            _echo_changes(
+                changes, as_csv=as_csv, as_json=as_json, zone=zone, decimal_comma=decimal_comma
+            )
             return
         level = None if every is None else Level(every)
         found = read_history(connection, wanted, most, level, zone)
     if as_json:
         echo_json({"every": found.level, "points": [point._asdict() for point in found.points]})
     elif as_csv:
-        _echo_csv(Point._fields, found.points)
+        _echo_csv(Point._fields, found.points, decimal_comma=decimal_comma)
     elif not found.points:
         click.echo(f"{code} has no readings there", err=True)
     elif as_plot:
@@ -116,27 +124,35 @@ def _moment(ms: int, zone: ZoneInfo) -> str:
 
 
 def _echo_changes(
-    changes: list[tuple[int, str]], *, as_csv: bool, as_json: bool, zone: ZoneInfo
+    changes: list[tuple[int, str]],
+    *,
+    as_csv: bool,
+    as_json: bool,
+    zone: ZoneInfo,
+    decimal_comma: bool,
 ) -> None:
     if as_json:
         echo_json([{"timestamp_ms": ms, "value": text} for ms, text in changes])
     elif as_csv:
-        _echo_csv(("timestamp_ms", "value"), changes)
+        _echo_csv(("timestamp_ms", "value"), changes, decimal_comma=decimal_comma)
     else:
         rows = [(_moment(ms, zone), show_value(text)) for ms, text in changes]
         click.echo("\n".join(table(("since", "value"), rows)))
 
 
-def _echo_csv(head: tuple[str, ...], rows: "list[Point] | list[tuple[int, str]]") -> None:
-    for line in _csv_lines(head, rows):
-        click.echo(line)
-
-
-def _csv_lines(head: tuple[str, ...], rows: "list[Point] | list[tuple[int, str]]") -> Iterator[str]:
-    """Yield lines; times in ISO 8601, ms, UTC."""
-    yield ",".join(("time", *head[1:]))
+def _echo_csv(
+    head: tuple[str, ...],
+    rows: "list[Point] | list[tuple[int, str]]",
+    *,
+    decimal_comma: bool,
+) -> None:
+    """Print CSV; times in ISO 8601, ms, UTC."""
+    delimiter = ";" if decimal_comma else ","
+    click.echo(delimiter.join(("time", *head[1:])))
     for row in rows:
         line = io.StringIO()
         moment = to_datetime(row[0] * 1000).isoformat(timespec="milliseconds")
-        csv.writer(line, lineterminator="").writerow((moment.replace("+00:00", "Z"), *row[1:]))
-        yield line.getvalue()
+        cells: tuple[object, ...] = (moment.replace("+00:00", "Z"), *row[1:])
+        writer = csv.writer(line, lineterminator="", delimiter=delimiter)
+        writer.writerow(with_comma(cells) if decimal_comma else cells)
+        click.echo(line.getvalue())

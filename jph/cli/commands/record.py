@@ -1,4 +1,4 @@
-"""`record`: what the flight recorder kept."""
+"""`record`: shows the recordings of the flight recorder."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ import click
 from jph.cli.commands.watch import Filter, Printer, filter_options
 from jph.cli.terminal.context import App, json_option
 from jph.cli.terminal.output import echo_json, show_clock, table
+from jph.cli.terminal.place import require_here_if_known
 from jph.config.model import state_dir
 from jph.errors import DecodeError, StoreError
 from jph.heating.sentences import span
@@ -25,13 +26,14 @@ from jph.recorder.frames import (
 )
 from jph.recorder.overruns import Overrun, from_lines
 from jph.wire.codec import Control, Reading
+from nodes.recorder import Recorder
 
 _DEFAULT_COUNT: Final = 30
 
 
 @click.group()
 def record() -> None:
-    """Read what the flight recorder kept: recordings of both buses, and the overruns.
+    """Read the recordings of both buses by the flight recorder, and the overruns.
 
     It reads the files of this machine's state directory (`JPH_STATE`), which needs no bus.
     """
@@ -49,6 +51,7 @@ def list_recordings(as_json: bool) -> None:
         head = ("file", "first event", "MB", "events", "")
         click.echo("\n".join(table(head, cells, right="MB events")))
     else:
+        require_here_if_known(Recorder.types, "the recorder")
         click.echo(f"nothing is recorded in {_directory()}", err=True)
 
 
@@ -76,7 +79,7 @@ def show(
       control.py record show FILE --flag I --json
 
     FILE is a path, a name or a number of `record list`. What is damaged or cut is left out and
-    told on stderr; exit status 1 then.
+    reported on stderr; exit status 1 then.
     """
     path = _find(file)
     wanted = Filter(frozenset(source), frozenset(to), frozenset(either), frozenset(flag))
@@ -199,7 +202,9 @@ class _Replay:
             return
         self._printer.show_day_once(event.arrival_us // 1000)
         kind, text = _harmless(event.kind), _harmless(event.text)
-        click.echo(f"{show_clock(event.arrival_us // 1000)} ━━━ {kind}: {text} ━━━")
+        click.echo(
+            f"{show_clock(event.arrival_us // 1000, self._printer.zone)} ━━━ {kind}: {text} ━━━"
+        )
 
 
 def _show_heard_json(heard: RecordedDatagram, message: Control | Reading) -> None:
@@ -244,7 +249,7 @@ def _directory() -> Path:
 
 
 def _find(file: str | None) -> Path:
-    """Return the recording meant by a path, a name or a number, by default the newest."""
+    """Return the recording of a path, a name or a number, by default the newest."""
     directory = _directory()
     if file is not None and Path(file).is_file():
         return Path(file)
@@ -257,8 +262,9 @@ def _find(file: str | None) -> Path:
         for path in known:
             if recording_files.number(path) == int(file):
                 return path
+    require_here_if_known(Recorder.types, "the recorder")
     what = "nothing is recorded" if file is None else f"there is no recording {file!r}"
-    raise StoreError(f"{what} in {directory} (JPH_STATE says where; `record list` lists)")
+    raise StoreError(f"{what} in {directory} (JPH_STATE names another state; `record list` lists)")
 
 
 def _read(path: Path) -> bytes:

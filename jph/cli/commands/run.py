@@ -1,4 +1,4 @@
-"""`run`: nodes in this process."""
+"""`run`: runs nodes in this process."""
 
 import click
 
@@ -14,7 +14,7 @@ from jph.node import program
 def run(app: App, codes: tuple[str, ...], with_parent: bool) -> None:
     """Run these nodes in this process until SIGTERM or Ctrl-C; without CODE the one of --code.
 
-    Exit status 3: a newer instance has taken the codifier.
+    Exit status 3: a newer instance has the codifier.
     """
     for code in codes:
         if codes.count(code) > 1:

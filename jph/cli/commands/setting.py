@@ -4,7 +4,7 @@ import math
 
 import click
 
-from jph.cli.terminal.context import App, codifier, json_option, run_async
+from jph.cli.terminal.context import App, codifier, complete_codifier, json_option, run_async
 from jph.cli.terminal.output import echo_json, show_quality, show_value
 from jph.client import setting
 from jph.client.setting import SettingResult
@@ -14,7 +14,7 @@ from jph.wire.codec import Flag, Reading
 
 
 @click.command("set", context_settings={"ignore_unknown_options": True})
-@click.argument("code", type=codifier)
+@click.argument("code", type=codifier, shell_complete=complete_codifier)
 @click.argument("number", type=float)
 @json_option
 @click.pass_obj
@@ -32,7 +32,7 @@ def set_value(app: App, code: str, number: float, as_json: bool) -> None:
 
 
 @click.command("step", context_settings={"ignore_unknown_options": True})
-@click.argument("code", type=codifier)
+@click.argument("code", type=codifier, shell_complete=complete_codifier)
 @click.argument("number", type=float)
 @json_option
 @click.pass_obj

@@ -1,4 +1,4 @@
-"""`sql`: what the history needs of PostgreSQL, printed for psql or applied."""
+"""`sql`: database, roles, tables and views of the history, printed for psql or applied."""
 
 import os
 import sys
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from collector.db.connecting import connect, query, transaction
-from collector.db.location import dsn_of, sql_of, zone_of
+from collector.db.location import sql_of, zone_of
 from collector.db.schema import TARGETS, migrate, schema_statements, target_statements
-from collector.db.sql_roles import add_web_user, create_database, grant_all
+from collector.db.sql_roles import create_database, grant_all
 from collector.db.tables import LATE_LOCK, WIDTHS
 from collector.db.views import sync_views, views_of
 from collector.energy.meters import phases
@@ -21,6 +21,7 @@ from collector.statistics.calculator import Calculator
 from collector.statistics.touched import all_codifiers
 from collector.statistics.touched import rebuild as touch_again
 from jph.cli.terminal.context import App, codifier
+from jph.cli.terminal.database import history_dsn
 from jph.config.model import Sql
 from jph.config.stores import DATABASE, read_password
 
@@ -41,14 +42,14 @@ apply_option = click.option(
     "--apply", "applied", is_flag=True, help="Do it, instead of printing SQL for psql."
 )
 only_argument = click.argument("codes", nargs=-1, type=codifier, metavar="[CODE]...")
-all_option = click.option("--all", "everybody", is_flag=True, help="Every codifier.")
+all_option = click.option("--all", "every", is_flag=True, help="Every codifier.")
 
 
 @click.group()
 def sql() -> None:
-    """Prepare and mend the history's database.
+    """Prepare and repair the database of the history.
 
-    `database`, `tables`, `views` and `user` print SQL for psql, or do it with --apply. The programs
+    `database`, `tables` and `views` print SQL for psql, or do it with --apply. The programs
     make and update their tables by themselves; what they cannot do is make database and roles.
     """
 
@@ -65,7 +66,7 @@ def database(app: App, drop: bool, admin: str | None, applied: bool) -> None:
       control.py sql database | sudo -u postgres psql
       control.py sql database --apply --admin "host=/run/postgresql dbname=postgres user=postgres"
 
-    To let somebody look: CREATE ROLE ann LOGIN PASSWORD '…'; GRANT jph_reader TO ann. The password
+    To let a person read: CREATE ROLE ann LOGIN PASSWORD '…'; GRANT jph_reader TO ann. The password
     of the config's user is that of its file, printed as SCRAM-SHA-256 only.
     """
     wanted = sql_of(app.network) or Sql(database=DATABASE, user=DATABASE, host="")
@@ -77,8 +78,8 @@ def database(app: App, drop: bool, admin: str | None, applied: bool) -> None:
         return
     if drop:
         click.confirm(f"Drop the database {wanted.database} and all that is in it?", abort=True)
-    _run_each(admin or f"{dsn_of(app.network)} dbname=postgres", make)
-    _run_each(f"{admin} dbname={wanted.database}" if admin else dsn_of(app.network), rights)
+    _run_each(admin or f"{history_dsn(app)} dbname=postgres", make)
+    _run_each(f"{admin} dbname={wanted.database}" if admin else history_dsn(app), rights)
 
 
 @sql.command()
@@ -95,10 +96,10 @@ def tables(app: App, place: str | None, applied: bool) -> None:
     if not applied:
         _print([*schema_statements(), *(target_statements(place) if place else ())])
         return
-    with closing(connect(dsn_of(app.network), "sql")) as connection:
+    with closing(connect(history_dsn(app), "sql")) as connection:
         migrate(connection)
     if place:
-        _run_each(dsn_of(app.network), target_statements(place))
+        _run_each(history_dsn(app), target_statements(place))
 
 
 @sql.command()
@@ -114,7 +115,7 @@ def views(app: App, only: str | None, applied: bool) -> None:
             for view in views_of(sensor):
                 click.echo(view.statements)
         return
-    with closing(connect(dsn_of(network), "sql")) as connection:
+    with closing(connect(history_dsn(app), "sql")) as connection:
         for problem in sync_views(connection, chosen, only=only):
             click.echo(f"warning: {problem}", err=True)
 
@@ -123,10 +124,10 @@ def views(app: App, only: str | None, applied: bool) -> None:
 @only_argument
 @all_option
 @click.pass_obj
-def rebuild(app: App, codes: tuple[str, ...], everybody: bool) -> None:
+def rebuild(app: App, codes: tuple[str, ...], every: bool) -> None:
     """Compute the statistics of codifiers again from their readings, as far as those are kept."""
-    chosen = _chosen(app, codes, everybody)
-    calculator = Calculator(dsn_of(app.network), "sql", zone_of(app.network))
+    chosen = _chosen(app, codes, every)
+    calculator = Calculator(history_dsn(app), "sql", zone_of(app.network))
     with closing(calculator):
         calculator.advance(to_us(datetime.now(UTC)))
         with transaction(calculator.connection) as cursor:
@@ -154,58 +155,36 @@ def rebuild(app: App, codes: tuple[str, ...], everybody: bool) -> None:
 @all_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def truncate(app: App, codes: tuple[str, ...], everybody: bool, yes: bool) -> None:
+def truncate(app: App, codes: tuple[str, ...], every: bool, yes: bool) -> None:
     """Remove the readings, statistics and energy of codifiers for ever; asks first."""
-    chosen = _chosen(app, codes, everybody)
-    whose = "every codifier" if everybody else ", ".join(chosen)
+    chosen = _chosen(app, codes, every)
+    whose = "every codifier" if every else ", ".join(chosen)
     if not yes:
         click.confirm(f"Remove every reading and statistic of {whose}?", abort=True)
     with _changing(app) as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LATE_LOCK,))
         for table in _OF_CODIFIERS:
-            if everybody:
+            if every:
                 cursor.execute(f"TRUNCATE {table}")
             else:
                 cursor.execute(f"DELETE FROM {table} WHERE codifier = ANY(%s)", (chosen,))
-        told = [each.phase for each in phases(app.network) if {*each.codifiers} & {*chosen}]
-        if everybody:
+        removed = [each.phase for each in phases(app.network) if {*each.codifiers} & {*chosen}]
+        if every:
             cursor.execute("TRUNCATE phase_hour")
         else:
-            cursor.execute("DELETE FROM phase_hour WHERE phase = ANY(%s::smallint[])", (told,))
+            cursor.execute("DELETE FROM phase_hour WHERE phase = ANY(%s::smallint[])", (removed,))
     click.echo(f"removed what there was of {whose}")
 
 
-@sql.command()
-@click.argument("name")
-@click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True)
-@apply_option
-@click.pass_obj
-def user(app: App, name: str, password: str, applied: bool) -> None:
-    """Let NAME log in to the original's page, or change the password; a hash is kept of it.
-
-    The original's web program reads its users from this table. The gateway keeps its own
-    accounts, which are there without PostgreSQL too: see `control.py user`.
-    """
-    if not name.strip() or not password:
-        raise click.UsageError("a user has a name and a password")
-    statement = add_web_user(name, password, os.urandom(_SALT_BYTES))
-    if not applied:
-        _print([statement])
-        return
-    with _changing(app) as cursor:
-        cursor.execute(statement)
-    click.echo(f"{name} may log in")
-
-
-def _chosen(app: App, codes: Sequence[str], everybody: bool) -> list[str]:
+def _chosen(app: App, codes: Sequence[str], every: bool) -> list[str]:
     """Return the codifiers that are meant; with --all those that ever sent something.
 
     Raises:
         click.UsageError: none or both were named.
     """
-    if bool(codes) == everybody:
+    if bool(codes) == every:
         raise click.UsageError("name codifiers, or --all of them")
-    if not everybody:
+    if not every:
         return [app.network.sensor(code).codifier for code in codes]
     with _changing(app) as cursor:
         return all_codifiers(cursor)
@@ -214,7 +193,7 @@ def _chosen(app: App, codes: Sequence[str], everybody: bool) -> list[str]:
 @contextmanager
 def _changing(app: App) -> "Iterator[cursor]":
     """Give a cursor on the history, one transaction."""
-    with closing(connect(dsn_of(app.network), "sql")) as opened, transaction(opened) as cursor:
+    with closing(connect(history_dsn(app), "sql")) as opened, transaction(opened) as cursor:
         yield cursor
 
 

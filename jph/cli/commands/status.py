@@ -1,6 +1,7 @@
 """`status`: state and last value of every codifier, from the messages on the bus."""
 
 import asyncio
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -9,8 +10,21 @@ from typing import Any, Final
 import click
 
 from jph.cli.terminal.context import App, json_option, run_async
-from jph.cli.terminal.output import echo_json, paint, show_quality, show_value, table
-from jph.client.survey import CONSOLE_TYPE, CodifierState, Survey
+from jph.cli.terminal.output import (
+    echo_json,
+    paint,
+    show_duration,
+    show_quality,
+    show_value,
+    table,
+    terminal_width,
+)
+from jph.client.last_values import read_last_values
+from jph.client.survey import CONSOLE_TYPE, MAX_CLOCK_MS, CodifierState, Survey
+from jph.config.house.house import House
+from jph.config.house.loads import mask_of
+from jph.config.house.orders import Order
+from jph.config.stores import redis_url
 from jph.node.outbox import ping_number
 from jph.util.freshness import State
 from jph.wire.codec import EVERY_NODE, Flag, Quality, Reading
@@ -20,6 +34,7 @@ _HEAD: Final = ("code", "name", "state", "value", "quality", "age", "lost d/c", 
 _LOOK_S: Final = 0.1
 _MARGIN_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 6.0
+_WITH_CACHE_S: Final = 1.0
 
 
 @click.command()
@@ -29,46 +44,66 @@ _LONGEST_WAIT_S: Final = 6.0
     type=float,
     metavar="SECONDS",
     help="How long to listen at most; it ends earlier when all have sent something.  "
-    "[default: the longest SensorInterval, but at most 6 s]",
+    "[default: the longest SensorInterval, at most 6 s; 1 s if the cache has the last values]",
 )
+@click.option("--all", "everything", is_flag=True, help="Show wires, pins and JSON states too.")
 @json_option
 @click.pass_obj
-def status(app: App, wait_s: float | None, as_json: bool) -> None:
-    """Show every codifier: alive, active, late, last value, losses. Needs the bus only.
+def status(app: App, wait_s: float | None, everything: bool, as_json: bool) -> None:
+    """Show every codifier: alive, active, late, last value, losses.
 
-    With --wait longer than an element's TimeoutWarning, an element without a reading is late.
-    Exit status 1 if no node is there at all.
+    It needs the bus only; where Redis answers, last values are there at once. With --wait longer
+    than an element's TimeoutWarning, an element without a reading is late. A node whose clock is
+    off by more than 5 s is named. Exit status 1 if no node is there at all.
     """
-    if wait_s is None:
-        intervals = [s.sensor_interval for s in app.network.nodes() if s.type != CONSOLE_TYPE]
-        wait_s = min(max(intervals, default=0.0) + _MARGIN_S, _LONGEST_WAIT_S)
     rows = run_async(_survey(app, wait_s))
     if as_json:
         echo_json([_as_json(row) for row in rows])
     else:
-        _show(rows)
-    raise SystemExit(1 if all(row.state is State.SILENT for row in rows) else 0)
+        house = House(app.network)
+        hidden = frozenset() if everything else _details(house)
+        _show([row for row in rows if row.sensor.codifier not in hidden], house)
+    nodes = [row for row in rows if row.sensor.parent is None]
+    raise SystemExit(1 if all(row.state is State.SILENT for row in nodes) else 0)
 
 
-async def _survey(app: App, wait_s: float) -> list[CodifierState]:
+async def _survey(app: App, wait_s: float | None) -> list[CodifierState]:
     started_s = time.monotonic()
     survey = Survey(app.network, app.console.codifier, started_s)
-
-    def take(readings: Sequence[Reading]) -> None:
-        survey.hear_data(readings, time.monotonic())
-
-    async with app.session(data=True) as session, session.client.replies.listening(take):
+    codes = [sensor.codifier for sensor in app.network.sensors]
+    async with app.session(data=True) as session:
         console, client = session
+
+        def take(readings: Sequence[Reading]) -> None:
+            survey.hear_data(readings, time.monotonic())
+
         client.listeners.append(lambda message: survey.hear_control(message, time.monotonic()))
-        number = ping_number()
-        survey.pinged(number, time.monotonic())
-        client.send(Flag.PING, EVERY_NODE, number)
-        while (listened_s := time.monotonic() - started_s) < wait_s and not survey.complete():
-            _progress(f"listening {listened_s:.0f} of {wait_s:g} s")
-            await asyncio.sleep(min(_LOOK_S, wait_s - listened_s))
+        async with client.replies.listening(take):
+            number = ping_number()
+            survey.pinged(number, time.monotonic(), time.time() * 1000)
+            client.send(Flag.PING, EVERY_NODE, number)
+            last = await asyncio.to_thread(read_last_values, redis_url(app.network), codes)
+            survey.remember((last or {}).values(), time.monotonic(), time.time() * 1000)
+            if wait_s is None:
+                wait_s = _WITH_CACHE_S * app.patience if last else _longest_interval(app)
+            while (listened_s := time.monotonic() - started_s) < wait_s and not survey.complete():
+                _progress(f"listening {listened_s:.0f} of {wait_s:g} s")
+                await asyncio.sleep(min(_LOOK_S, wait_s - listened_s))
         _progress("")
         lost = _lost(console.data_sequences), _lost(console.control_sequences)
         return survey.rows(time.monotonic(), *lost)
+
+
+def _longest_interval(app: App) -> float:
+    intervals = [s.sensor_interval for s in app.network.nodes() if s.type != CONSOLE_TYPE]
+    return min(max(intervals, default=0.0) + _MARGIN_S, _LONGEST_WAIT_S)
+
+
+def _details(house: House) -> frozenset[str]:
+    """Return the elements that repeat a heater's order: wires, pins, states of cards."""
+    wires = [load.actuator for load in house.wiring.heaters.values()]
+    pins = {code for wire in wires for code in (wire.applied, wire.verified)}
+    return frozenset(pins | house.states.keys())
 
 
 def _lost(sequences: SequenceTable) -> dict[str, int]:
@@ -97,31 +132,57 @@ def _as_json(row: CodifierState) -> dict[str, Any]:
         "timestamp_ms": reading.timestamp_ms if reading else None,
         "age_s": row.age_s,
         "round_trip_ms": row.round_trip_ms,
+        "clock_offset_ms": row.clock_ms,
+        "cached": row.cached,
         "data_lost": row.data_lost,
         "control_lost": row.control_lost,
     }
 
 
-def _show(rows: list[CodifierState]) -> None:
-    head, *lines = table(_HEAD, [_cells(row) for row in rows], right="value age ms")
+def _show(rows: list[CodifierState], house: House) -> None:
+    cells = [_cells(row, house) for row in rows]
+    head, *lines = table(_HEAD, cells, right="value age ms", width=terminal_width())
     click.echo(head)
     for row, line in zip(rows, lines, strict=True):
         click.echo(paint(line, "stale" if _quality(row) == "stale" else row.state))
+    for row in rows:
+        if row.clock_ms is not None and abs(row.clock_ms) > MAX_CLOCK_MS:
+            where = "ahead of" if row.clock_ms > 0 else "behind"
+            name = row.sensor.name or row.sensor.type
+            length = show_duration(abs(row.clock_ms) / 1000)
+            click.echo(f"{row.sensor.codifier} ({name}): its clock is {length} {where} ours")
 
 
-def _cells(row: CodifierState) -> tuple[str, ...]:
-    sensor, reading = row.sensor, row.reading
+def _cells(row: CodifierState, house: House) -> tuple[str, ...]:
+    sensor = row.sensor
     lost = row.data_lost or row.control_lost
     return (
         sensor.codifier if sensor.codifier == row.node else f"  {sensor.codifier}",
         sensor.name or sensor.short_name,
         row.state,
-        show_value(reading.value if reading else None, sensor.symbol),
+        _value(row, house),
         _quality(row),
-        "" if row.age_s is None else f"{row.age_s:.1f} s",
+        "" if row.age_s is None else show_duration(row.age_s),
         f"{row.data_lost}/{row.control_lost}" if lost else "",
         "" if row.round_trip_ms is None else f"{row.round_trip_ms:.1f}",
     )
+
+
+def _value(row: CodifierState, house: House) -> str:
+    """Return the value in words: an order, the heaters of a mask, or a number with its unit."""
+    sensor, reading = row.sensor, row.reading
+    if reading is None:
+        return show_value(None)
+    number = reading.number
+    orders = {*house.wiring.heaters, *(_details(house) - house.states.keys())}
+    if number is not None and sensor.codifier in orders:
+        with contextlib.suppress(ValueError):
+            return Order.of(number).word
+    phase = next((p for p in house.phases if p.mask == sensor.codifier), None)
+    mask = mask_of(number) if phase is not None else None
+    if phase is not None and mask is not None:
+        return " ".join(house.wiring.held(phase.number, mask)) or "none shed"
+    return show_value(reading.value, sensor.symbol)
 
 
 def _quality(row: CodifierState) -> str:

@@ -1,4 +1,4 @@
-"""`teleinfo`: a meter as it speaks, and captures explained; without a node and without a bus."""
+"""`teleinfo`: shows the groups of a meter live, and explains captures; needs no bus."""
 
 import asyncio
 import logging
@@ -85,7 +85,7 @@ async def _live(
     try:
         async with asyncio.timeout(seconds):
             await line.serve(give_up=True)
-    except (TimeoutError, asyncio.CancelledError):  # Ctrl-C is how it is meant to end
+    except (TimeoutError, asyncio.CancelledError):  # Ctrl-C is the normal end
         screen.finish(line, time.monotonic())
 
 

@@ -1,4 +1,4 @@
-"""`user`: who may log in to the gateway, and tokens for programs."""
+"""`user`: accounts of the gateway, and tokens for programs."""
 
 import sqlite3
 import sys
@@ -8,8 +8,11 @@ from datetime import datetime
 
 import click
 
+from jph.cli.config_path import state_is_new
 from jph.cli.terminal.context import json_option
 from jph.cli.terminal.output import echo_json, table
+from jph.cli.terminal.place import require_here_if_known
+from jph.config.references import PAGE_TYPES
 from jph.gateway.accounts import passwords, sessions, tokens, users
 from jph.gateway.accounts.database import accounts_path, open_accounts
 from jph.gateway.accounts.roles import GIVEN, Role
@@ -30,8 +33,8 @@ def user() -> None:
       control.py user add bob --role operator
       control.py user token ann --name grafana --role viewer --days 365
 
-    A viewer reads, an operator commands, an admin keeps accounts too. A password is asked for twice
-    and never stands on the command line.
+    A viewer reads, an operator commands, an admin keeps accounts too. The command asks for a
+    password twice; it is never on the command line.
     """
 
 
@@ -72,7 +75,7 @@ def list_users(as_json: bool) -> None:
         echo_json([dict(zip(head, row, strict=True)) for row in rows])
         return
     if not rows:
-        click.echo("nobody can log in yet: control.py user add NAME makes the first admin")
+        click.echo("no account yet: control.py user add NAME makes the first admin")
     for line in table(head, [[str(cell) for cell in row] for row in rows], "sessions tokens"):
         click.echo(line)
 
@@ -81,7 +84,7 @@ def list_users(as_json: bool) -> None:
 @click.argument("name")
 @_stdin_option
 def passwd(name: str, password_stdin: bool) -> None:
-    """Change a password; whoever is logged in with the old one, and every token, is out."""
+    """Change a password; this ends every session and token of the account."""
     with _accounts() as accounts:
         account = _found(accounts, name)
         users.set_password(accounts, account.id, passwords.hash_of(_password(password_stdin)))
@@ -113,7 +116,7 @@ def remove(name: str) -> None:
 @click.argument("name")
 @click.option("--name", "label", required=True, help="What it is for.")
 @click.option("--role", type=_ROLES, default=Role.VIEWER.word, show_default=True)
-@click.option("--days", type=float, help="How long it lasts; without, until it is removed.")
+@click.option("--days", type=float, help="Days until it expires; without, until it is removed.")
 def token(name: str, label: str, role: str, days: float | None) -> None:
     """Make a token and print it; it is shown only now.
 
@@ -127,6 +130,13 @@ def token(name: str, label: str, role: str, days: float | None) -> None:
 
 @contextmanager
 def _accounts() -> "Iterator[sqlite3.Connection]":
+    require_here_if_known(PAGE_TYPES, "the page")
+    if (state := state_is_new()) is not None:
+        click.echo(
+            f"warning: {state} is new: a page that runs with another state directory does not see "
+            "these accounts (JPH_STATE names it)",
+            err=True,
+        )
     with closing(open_accounts(accounts_path())) as accounts:
         yield accounts
 

@@ -9,6 +9,7 @@ import click
 
 from jph.cli.terminal.context import App, codifier_or_all, json_option, run_async
 from jph.cli.terminal.output import echo_json, show_clock, show_day, show_quality, show_value
+from jph.cli.terminal.zone import local_zone
 from jph.config.model import Network
 from jph.node.outbox import now_ms
 from jph.wire.codec import Control, Reading
@@ -116,7 +117,7 @@ async def _watch(
             return
         try:
             show(message, now_ms())
-        except OSError as error:  # the reader of our output has gone; a node's hook must not raise
+        except Exception as error:  # a hook of a node must not raise
             end.set_exception(error)
             return
         shown += 1
@@ -149,10 +150,11 @@ class Printer:
         self._symbols = {sensor.codifier: sensor.symbol for sensor in network.sensors}
         self._names = {s.codifier: s.short_name or s.name for s in network.sensors}
         self._day = ""
+        self.zone = local_zone(network)
 
     def show_day_once(self, now_ms: int) -> None:
         """Print the day and the name of its local time, if it differs from the last one printed."""
-        if (day := show_day(now_ms)) != self._day:
+        if (day := show_day(now_ms, self.zone)) != self._day:
             self._day = day
             click.echo(day)
 
@@ -162,8 +164,8 @@ class Printer:
         The day precedes it if it differs from that of `arrival_ms`.
         """
         self.show_day_once(arrival_ms)
-        day = show_day(message.timestamp_ms)
-        clock = show_clock(message.timestamp_ms)
+        day = show_day(message.timestamp_ms, self.zone)
+        clock = show_clock(message.timestamp_ms, self.zone)
         if isinstance(message, Control):
             content = f"{message.number:.10g}{'' if message.active else '  (halted)'}"
         else:

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Sequence
+from datetime import tzinfo
 from typing import Any, Final
 
 import click
 
 from jph.cli.terminal.context import App, json_option, run_async
 from jph.cli.terminal.output import echo_json
+from jph.cli.terminal.zone import local_zone
 from jph.client.evidence import gather
 from jph.config.house.loads import Load
 from jph.config.model import Network
@@ -58,7 +60,7 @@ def why(app: App, what: tuple[str, ...], wait_s: float | None, as_json: bool) ->
 
 
 def choose(evidence: Evidence, what: str) -> list[Load]:
-    """Return the heaters meant by a codifier, a room, a phase, or (nothing) all.
+    """Return the heaters of a codifier, a room, a phase, or (nothing) all.
 
     Raises:
         ConfigError: there is nothing of that name; names what there is.
@@ -112,7 +114,9 @@ def _show(network: Network, evidence: Evidence, chosen: list[Load], asked: bool)
     names, now, one = _names(network), now_ms(), len(chosen) == 1 and asked
     for heater in chosen:
         facts = evidence.heater(heater.codifier, time.monotonic())
-        click.echo("\n  ".join(explain(facts, now, names, with_phase=one)))
+        click.echo(
+            "\n  ".join(explain(facts, now, names, with_phase=one, zone=local_zone(network)))
+        )
         if not one:
             click.echo()
     if one:
@@ -132,7 +136,9 @@ def _show_json(network: Network, evidence: Evidence, chosen: list[Load], asked: 
     phases = {h.phase for h in chosen} if asked else set(evidence.wiring.phases)
     echo_json(
         {
-            "heaters": [_as_json(evidence, h.codifier, now, names) for h in chosen],
+            "heaters": [
+                _as_json(evidence, h.codifier, now, names, local_zone(network)) for h in chosen
+            ],
             "phases": [
                 evidence.phase(number, time.monotonic())._asdict() for number in sorted(phases)
             ],
@@ -141,12 +147,12 @@ def _show_json(network: Network, evidence: Evidence, chosen: list[Load], asked: 
 
 
 def _as_json(
-    evidence: Evidence, codifier: str, now: float, names: dict[str, str]
+    evidence: Evidence, codifier: str, now: float, names: dict[str, str], zone: tzinfo | None
 ) -> dict[str, Any]:
     facts = evidence.heater(codifier, time.monotonic())
     return {
         **facts._asdict(),
         "cause": facts.cause._asdict() if facts.cause else None,
         "phase": facts.phase.phase,
-        "sentences": explain(facts, now, names),
+        "sentences": explain(facts, now, names, zone=zone),
     }

@@ -1,4 +1,4 @@
-"""Ending when the one who started us ends, however it ended.
+"""Ends this process when its parent ends, for whatever reason.
 
 A part holds the reading end of a pipe as its standard input; the supervisor holds the writing end
 and never writes. However the supervisor dies, the kernel closes its end and the part reads the
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 GRACE_S: Final = 3.0
-"""How long an orderly end may take before it is a hard one."""
+"""Time for an orderly end, before SIGKILL."""
 _POLL_S: Final = 0.5
 _SIGNALS_OF_A_TERMINAL: Final = (signal.SIGINT, signal.SIGHUP)
 
@@ -48,7 +48,7 @@ async def follow_parent(stop: Callable[[], None]) -> None:
     parent = os.getppid()
     caught = _caught(parent)
     while os.getppid() == parent and not caught - _caught(parent):  # noqa: ASYNC110
-        await asyncio.sleep(_POLL_S)  # nothing would tell of it
+        await asyncio.sleep(_POLL_S)  # no event reports it
     stop()
 
 

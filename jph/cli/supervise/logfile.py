@@ -1,4 +1,4 @@
-"""The log of one part: a file that turns over before it fills the disk, and its last lines."""
+"""Log file of one part: rotates before it fills the disk, and keeps the last lines in memory."""
 
 import contextlib
 from pathlib import Path
@@ -41,7 +41,7 @@ class LogFile:
             if self._file is not None:
                 self._file.write(chunk)
         except OSError:
-            return  # nowhere left to say it; the tail is still told at a death
+            return  # the last lines in memory are still shown when the part ends
 
     def tail(self) -> list[str]:
         """Return the last lines of this life, and begin a new one."""

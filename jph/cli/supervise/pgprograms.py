@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs (pg_dump, pg_restore, psql): found, and run against the history."""
+"""Finds PostgreSQL's programs (pg_dump, pg_restore, psql) and runs them on the history."""
 
 import contextlib
 import os
@@ -57,12 +57,12 @@ def find_programs(server: int) -> Path:
 def version(directory: Path) -> int:
     """Return the major version of the programs in a directory, 0 if they do not run."""
     try:
-        told = subprocess.run(
+        output = subprocess.run(
             [directory / "pg_dump", "--version"], capture_output=True, text=True, timeout=10
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return 0
-    match = _VERSION.search(told)
+    match = _VERSION.search(output)
     return int(match[1]) if match else 0
 
 
@@ -104,7 +104,7 @@ def pour(
             feeding.start()
             assert giving.stdout is not None
             assert taking.stdin is not None
-            with contextlib.suppress(BrokenPipeError):  # `sink` has failed, and says why
+            with contextlib.suppress(BrokenPipeError):  # `sink` has failed and reports it
                 taking.stdin.write(f"BEGIN;\n{before}\n".encode())
                 shutil.copyfileobj(giving.stdout, taking.stdin)
                 if giving.wait() == 0:
@@ -132,15 +132,15 @@ def _started(command: Sequence[str | Path], target: Target, **streams: Any) -> P
 
 
 def _check(process: Process, words: IO[bytes]) -> None:
-    """Raise what a program said, if it failed."""
+    """Raise the error message of a program, if it failed."""
     if process.returncode:
         words.seek(0)
         lines = words.read().decode(errors="replace").split("\n")
-        told = [line for line in lines if "error:" in line.lower()] or [
+        errors = [line for line in lines if "error:" in line.lower()] or [
             line for line in lines if line
         ]
         assert isinstance(process.args, list)
-        raise StoreError(f"{Path(process.args[0]).name} failed: {''.join(told[:1])}")
+        raise StoreError(f"{Path(process.args[0]).name} failed: {''.join(errors[:1])}")
 
 
 def _places() -> Iterator[Path]:

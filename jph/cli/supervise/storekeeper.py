@@ -1,4 +1,4 @@
-"""Keeping an embedded server alive: started, told of, started again when it dies."""
+"""Keeps an embedded server running: starts it, reports it, and restarts it when it ends."""
 
 import asyncio
 import time
@@ -10,11 +10,11 @@ from jph.errors import StoreError
 
 
 class Server(Protocol):
-    """What the keeper needs of `jph.cli.supervise.servers`."""
+    """The part of a server that the keeper uses."""
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The name of the server."""
 
     async def start(self) -> None:
         """Start the process."""

@@ -1,4 +1,4 @@
-"""`up`: everything that belongs on this machine, kept alive until it is told to end."""
+"""`up`: runs everything that belongs on this machine until a signal ends it."""
 
 import asyncio
 import contextlib
@@ -25,16 +25,17 @@ from jph.config.model import Network, Sensor, state_dir
 from jph.errors import DuplicateInstance, JphError
 from jph.node import kinds
 from jph.util.secrets import scrub
+from jph.util.statedir import private_files
 from jph.wire.codec import Flag
 
 SETTLE_LIMIT_S: Final = 30.0
-"""After so long it is said which parts are missing, and that the rest is ready."""
+"""After this time the missing parts are named, and the rest is reported as ready."""
 END_LIMIT_S: Final = 4.5
-"""Parts and stores together; what is then left is killed."""
+"""Time for parts and stores to end; the rest is killed."""
 ASK_LIMIT_S: Final = 0.75
-"""How long those who live already may take to answer; ours alone, it is the price of each start."""
+"""Time for nodes that already run to answer; each start waits for it."""
 LEAVE_LIMIT_S: Final = 3.0
-"""How long the parts of a house that was just killed may take to end."""
+"""Time for the parts of a house that was just killed to end."""
 _ENDINGS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _LOOK_S: Final = 0.1
 
@@ -50,18 +51,18 @@ _LOOK_S: Final = 0.1
     "--take-over",
     "takes_over",
     is_flag=True,
-    help="Run even if another house runs on these groups: its parts then make way.",
+    help="Run even if another house runs on these groups: its parts then end.",
 )
 @click.pass_obj
 def up(app: App, follows: bool, takes_over: bool) -> None:
     """Run everything that belongs on this machine, a process each, until SIGTERM or Ctrl-C.
 
-    `Hosts` in the config says what belongs here; without it, every codifier does whose Type is one
-    of jph's kinds. Redis and PostgreSQL are started too where the config names none. A part that
-    dies is started again; logs are under var/log (JPH_STATE), the page is on JPH_PORT, 8080 if it
+    `Hosts` in the config places the nodes; without it, every codifier with a Type of jph's kinds
+    runs here. Redis and PostgreSQL are started too where the config names none. A part that
+    fails is started again; logs are under var/log (JPH_STATE), the page is on JPH_PORT, 8080 if it
     is not set.
 
-    Exit status 1 if its codifiers live on these multicast groups already.
+    Exit status 1 if its codifiers already run on these multicast groups.
     """
     network = app.network = _network(app.url)
     types = frozenset(filter(kinds.is_known, {node.type for node in network.nodes()}))
@@ -70,6 +71,7 @@ def up(app: App, follows: bool, takes_over: bool) -> None:
     if not parts:
         raise JphError("nothing in the config is for this machine to run")
     state = state_dir()
+    private_files()
     with state_lock(state):
         gateway = plan.gateway_of(parts)
         port = _claim_port(gateway) if gateway else None
@@ -96,7 +98,7 @@ def _network(url: str) -> Network:
 
 
 class House:
-    """The parts and stores of one `up`, from the first start to the last end."""
+    """The parts and stores of one `up`."""
 
     def __init__(
         self,
@@ -118,9 +120,11 @@ class House:
         self._end = asyncio.Event()
 
     async def run(self, follows_parent: bool, takes_over: bool) -> int:
-        """Live until a signal, or until newer instances have every part; return the status."""
+        """Run until a signal, or until newer instances have every part; return the status."""
         loop = asyncio.get_running_loop()
         for ending in _ENDINGS:
+            if ending is signal.SIGHUP and signal.getsignal(ending) is signal.SIG_IGN:
+                continue  # nohup: the house goes on without a terminal
             loop.add_signal_handler(ending, self._end.set)
         watching = [asyncio.create_task(self._live(takes_over), name="house")]
         if follows_parent:
@@ -138,10 +142,10 @@ class House:
         return DuplicateInstance.exit_status if self._supervisor.deserted else 0
 
     async def _live(self, takes_over: bool) -> None:
-        """Start all, tell when all is ready, and go on while there is a part to keep.
+        """Start all parts, report when they are ready, and go on while there is a part to run.
 
         Raises:
-            JphError: another house lives here, and it is not to be taken over.
+            JphError: another house runs here, and `--take-over` is not given.
         """
         async with self._app.session() as session:
             if not takes_over:
@@ -159,10 +163,10 @@ class House:
             while not self._supervisor.deserted:
                 self._supervisor.changed.clear()
                 await self._supervisor.changed.wait()
-            tell("newer instances have taken every part: nothing is left to do here")
+            tell("newer instances have every part: nothing is left to run here")
 
     async def _settle(self) -> None:
-        """Wait for parts, stores and page; what is not there in time is named."""
+        """Wait for parts, stores and page; name those that are not ready in time."""
         try:
             async with asyncio.timeout(SETTLE_LIMIT_S * self._app.patience):
                 for store in self._stores:
@@ -184,7 +188,7 @@ class House:
         host = f"[{address}]" if ":" in address else address
         scheme = "https" if self._gateway.sensor.get("Certificate") else "http"
         tell(f"ready: {scheme}://{host}:{self._port}")
-        if nobody_commands():
+        if no_admin_yet():
             tell("to command from there, make the first admin: control.py user add NAME")
 
     async def _stop(self) -> None:
@@ -204,7 +208,7 @@ async def refuse_another(
     """Make sure that no node on the bus has one of `codes`; wait for nodes that are ending.
 
     Raises:
-        JphError: some live on.
+        JphError: some still run.
     """
     until_s = time.monotonic() + limit_s
     while True:
@@ -215,15 +219,15 @@ async def refuse_another(
         if time.monotonic() > until_s:
             break
         await asyncio.sleep(_LOOK_S)
-    live = "lives" if len(living) == 1 else "live"
+    run = "runs" if len(living) == 1 else "run"
     raise JphError(
-        f"{' '.join(sorted(living))} {live} already: another house runs on these groups; "
+        f"{' '.join(sorted(living))} {run} already: another house runs on these groups; "
         "change Multicast's ports in the config, or use --take-over"
     )
 
 
 def can_run(part: Sensor) -> bool:
-    """Whether what its kind needs is installed; if not, it is said, and the house goes without."""
+    """Return whether the libraries of a part's kind are installed; report it if they are not."""
     check_installed = getattr(kinds.find(part.type), "check_installed", None)
     try:
         if check_installed is not None:
@@ -246,7 +250,7 @@ def _claim_port(gateway: Sensor) -> int:
 
 
 def _environment(app: App, state: Path, port: int | None) -> dict[str, str]:
-    """Return what the parts are to know: the same config, state and port, wherever they run."""
+    """Return the environment of the parts: the same config, state and port."""
     is_url = "://" in app.url or app.url.startswith("file:")
     url = app.url if is_url else str(Path(app.url).absolute())
     environment = {**os.environ, "JPH_CONFIG": url, "JPH_STATE": str(state)}
@@ -257,20 +261,20 @@ def _environment(app: App, state: Path, port: int | None) -> dict[str, str]:
     return environment
 
 
-def nobody_commands() -> bool:
-    """Whether nobody can log in to the page yet."""
+def no_admin_yet() -> bool:
+    """Return whether the page has no admin yet."""
     from jph.gateway.accounts.database import accounts_path, open_accounts
     from jph.gateway.accounts.users import any_admin
 
     try:
         with contextlib.closing(open_accounts(accounts_path())) as accounts:
             return not any_admin(accounts)
-    except JphError:  # the gateway tells of it
+    except JphError:  # the gateway reports it
         return False
 
 
 async def _listens(address: str, port: int) -> bool:
-    """Whether the page's port takes connections; its node may speak before its server does."""
+    """Return whether the page's port accepts connections; its node is ready earlier."""
     try:
         _, writer = await asyncio.open_connection(address, port)
     except OSError:

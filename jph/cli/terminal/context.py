@@ -10,7 +10,9 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
+from jph.cli.config_path import default_config
 from jph.client.client import Client
 from jph.client.limits import Limits
 from jph.client.replies import Replies
@@ -128,7 +130,28 @@ def codifier(text: str) -> str:
     return text.upper()
 
 
-codifier_argument = click.argument("code", type=codifier_or_all)
+def complete_codifier(
+    ctx: click.Context, _: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the codifiers of the configuration that begin with `incomplete`, for a shell."""
+    app = ctx.find_object(App) or App(url=_option(ctx, "url"))
+    try:
+        sensors = app.network.sensors
+    except ConfigError:
+        return []
+    return [
+        CompletionItem(sensor.codifier, help=sensor.name or sensor.type)
+        for sensor in sensors
+        if sensor.codifier.startswith(incomplete.upper())
+    ]
+
+
+def _option(ctx: click.Context, name: str) -> str:
+    """Return a global option while a shell completes: no command has run then."""
+    return str(ctx.find_root().params.get(name) or default_config())
+
+
+codifier_argument = click.argument("code", type=codifier_or_all, shell_complete=complete_codifier)
 json_option = click.option("--json", "as_json", is_flag=True, help="For programs to read.")
 
 

@@ -1,4 +1,4 @@
-"""The history for commands: where it is, in whose days, how to connect."""
+"""Connections to the history for commands, and the moments that their options name."""
 
 import re
 from contextlib import AbstractContextManager, closing
@@ -10,25 +10,40 @@ import click
 
 from collector.db.connecting import connect
 from collector.db.location import dsn_of, sql_of
+from collector.jphpostgresql import JphPostgreSQL
 from jph.cli.terminal.context import App
+from jph.cli.terminal.place import require_here
 from jph.errors import StoreError
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+_DAYS_BACK: Final = {"today": 0, "yesterday": 1}
+_UNITS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+def history_dsn(app: App) -> str:
+    """Return the connection string of the history.
+
+    Raises:
+        StoreError: its embedded server is on another machine, or a password cannot be read.
+    """
+    if sql_of(app.network) is None:
+        require_here(app.network, JphPostgreSQL.types, "the history")
+    return dsn_of(app.network)
 
 
 def reading(app: App, name: str) -> "AbstractContextManager[connection]":
-    """Give a connection that reads, for the length of a block.
+    """Open a read-only connection for a block.
 
     Raises:
         StoreError: PostgreSQL is away; says what to do.
     """
+    dsn = history_dsn(app)
     try:
-        opened = connect(dsn_of(app.network), name, read_only=True)
+        opened = connect(dsn, name, read_only=True)
     except StoreError as error:
-        if sql_of(app.network) is None:  # ours, which runs with the house
+        if sql_of(app.network) is None:  # the embedded server, which runs with the house
             hint = "the house's own PostgreSQL does not answer; control.py up runs it"
             raise StoreError(f"{hint} ({error})") from error
         raise
@@ -37,17 +52,26 @@ def reading(app: App, name: str) -> "AbstractContextManager[connection]":
 
 
 def parse_moment(text: str, now: datetime, zone: ZoneInfo) -> datetime:
-    """Return the moment `text` means: `now`, `90m`, `2h`, `7d` ago, a date or a date and time.
+    """Return the moment that `text` means.
+
+    That is `now`, `today` and `yesterday` (their local midnight), `30min`, `90m`, `2h`, `7d` ago, a
+    date, or a date and time.
 
     Raises:
-        click.BadParameter: it is none of them.
+        click.BadParameter: it is none of them, or before the year 1.
     """
     if text == "now":
         return now
-    if match := re.fullmatch(r"(\d{1,6})([smhdw])", text):
-        return now - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    if text in _DAYS_BACK:
+        day = now.astimezone(zone).date() - timedelta(days=_DAYS_BACK[text])
+        return datetime(day.year, day.month, day.day, tzinfo=zone)
     try:
+        if match := re.fullmatch(r"(\d{1,6})(min|[smhdw])", text):
+            return now - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
         moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
+    except OverflowError:
+        raise click.BadParameter(f"{text!r} is before the year 1") from None
     except ValueError:
-        raise click.BadParameter(f"{text!r} is neither 2h, 7d … nor a date") from None
-    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
+        hint = "today, yesterday, 30min, 2h, 7d … or a date as 2026-10-05"
+        raise click.BadParameter(f"{text!r} is none of {hint}") from None

@@ -1,4 +1,4 @@
-"""What `teleinfo --device` shows: on a terminal a table in its place, else what changes."""
+"""Output of `teleinfo --device`: a table that is updated in place on a terminal, else changes."""
 
 import shutil
 import sys

@@ -1,4 +1,4 @@
-"""A history as a picture of characters. Pure."""
+"""A plot of a history in characters. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from jph.config.house.orders import WIRES, Order
-from jph.config.settings import Settings, key
+from jph.config.settings import Settings, described
 
 FIRST_ADDRESS: Final = 0x20
 """I2C address of an MCP23017 whose address pins are all low."""
@@ -18,22 +18,24 @@ LAST: Final = "last"
 class WireSettings(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
     """One line of a card's wiring table."""
 
-    codifier: Annotated[str, key("Element that carries the heater's order")]
-    wire: Annotated[int, key("Wire of the card, 1 to 8")]
-    phase: Annotated[int, key("Phase of the heater: 1, 2 or 3")]
-    room: Annotated[str, key("Room of the heater")] = ""
-    name: Annotated[str, key("Name of the heater within its room")] = ""
-    watts: Annotated[float | None, key("Rated power of the heater, if known", "W")] = None
-    priority: Annotated[int, key("Importance: a higher one is shed later")] = 1
+    codifier: Annotated[str, described("Element that carries the heater's order")]
+    wire: Annotated[int, described("Wire of the card, 1 to 8")]
+    phase: Annotated[int, described("Phase of the heater: 1, 2 or 3")]
+    room: Annotated[str, described("Room of the heater")] = ""
+    name: Annotated[str, described("Name of the heater within its room")] = ""
+    watts: Annotated[float | None, described("Rated power of the heater, if known", "W")] = None
+    priority: Annotated[int, described("Importance: a higher one is shed later")] = 1
     solid_state: Annotated[
-        bool, key("The wire may switch often, so it takes comfort-1 and comfort-2")
+        bool, described("The wire may switch often, so it takes comfort-1 and comfort-2")
     ] = False
-    power_on: Annotated[str, key("Order after a power cut, or last")] = LAST
+    power_on: Annotated[str, described("Order after a power cut, or last")] = LAST
     active_low: Annotated[
-        bool | None, key("The board pulls at 0 instead of 1; without it, as the card says")
+        bool | None, described("The board pulls at 0 instead of 1; without it, as the card says")
     ] = None
-    applied: Annotated[str, key("Element that carries the order on the wire")] = ""
-    verified: Annotated[str, key("Element that carries the order read back from the chip")] = ""
+    applied: Annotated[str, described("Element that carries the order on the wire")] = ""
+    verified: Annotated[
+        str, described("Element that carries the order read back from the chip")
+    ] = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.wire <= WIRES:
@@ -53,30 +55,40 @@ class WireSettings(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
 class PilotCardSettings(Settings, frozen=True):
     """The chip of a card, its wires and its fallback (`jph.heating.leases`)."""
 
-    bus: Annotated[int | str, key("I2C bus: a number, or unix: and the path of a simulated one")]
-    address: Annotated[int, key("I2C address of the chip, 32 to 39")] = FIRST_ADDRESS
-    wires: Annotated[tuple[WireSettings, ...], key("The heaters on the card's wires")] = ()
-    shed: Annotated[dict[str, str], key("Phase to the element of its shed mask")] = msgspec.field(
-        default_factory=dict
+    bus: Annotated[
+        int | str, described("I2C bus: a number, or unix: and the path of a simulated one")
+    ]
+    address: Annotated[int, described("I2C address of the chip, 32 to 39")] = FIRST_ADDRESS
+    wires: Annotated[tuple[WireSettings, ...], described("The heaters on the card's wires")] = ()
+    shed: Annotated[dict[str, str], described("Phase to the element of its shed mask")] = (
+        msgspec.field(default_factory=dict)
     )
     meter: Annotated[
-        dict[str, str], key("Phase to the element of its current; shows that the meter is read")
+        dict[str, str],
+        described("Phase to the element of its current; shows that the meter is read"),
     ] = msgspec.field(default_factory=dict)
-    state: Annotated[str, key("Element that carries the state of all wires as JSON")] = ""
-    active_low: Annotated[bool, key("The board pulls at 0 instead of 1, on all its wires")] = False
-    hold: Annotated[float, key("Time for which the last mask counts when none comes", "s")] = 60.0
+    state: Annotated[str, described("Element that carries the state of all wires as JSON")] = ""
+    active_low: Annotated[
+        bool, described("The board pulls at 0 instead of 1, on all its wires")
+    ] = False
+    hold: Annotated[
+        float, described("Time for which the last mask counts when none comes", "s")
+    ] = 60.0
     meter_hold: Annotated[
-        float, key("Time for which masks count when the meter is silent", "s")
+        float, described("Time for which masks count when the meter is silent", "s")
     ] = 120.0
     share: Annotated[
-        float, key("Part of the phase's rated power that may heat without masks, 0 to 1")
+        float, described("Part of the phase's rated power that may heat without masks, 0 to 1")
     ] = 0.5
-    share_for: Annotated[float, key("Duration of the share before Then follows", "s")] = 1800.0
+    share_for: Annotated[float, described("Duration of the share before Then follows", "s")] = (
+        1800.0
+    )
     then: Annotated[
-        Literal["frost", "orders"], key("What follows the share: frost protection, or all orders")
+        Literal["frost", "orders"],
+        described("What follows the share: frost protection, or all orders"),
     ] = "frost"
     release_interval: Annotated[
-        float, key("Time between two heaters that the fallback releases", "s")
+        float, described("Time between two heaters that the fallback releases", "s")
     ] = 5.0
 
     def __post_init__(self) -> None:

@@ -4,33 +4,35 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from jph.config.settings import Settings, key
+from jph.config.settings import Settings, described
 
 
 class MeterElementSettings(Settings, frozen=True):
     """One element of the meter."""
 
-    codifier: Annotated[str, key("Codifier under which the value is sent")]
-    field: Annotated[str, key("Label of the meter, or canonical field such as CURRENT_1")]
+    codifier: Annotated[str, described("Codifier under which the value is sent")]
+    field: Annotated[str, described("Label of the meter, or canonical field such as CURRENT_1")]
 
 
 class TeleinfoSettings(Settings, frozen=True):
     """The meter's device, and which of its labels are sent under which codifiers."""
 
     device: Annotated[
-        str, key("Path of the serial port, best below /dev/serial/by-id, or any pyserial URL")
+        str, described("Path of the serial port, best below /dev/serial/by-id, or any pyserial URL")
     ]
     mode: Annotated[
-        Literal["auto", "historique", "standard"], key("Mode of the meter; auto tries both")
+        Literal["auto", "historique", "standard"], described("Mode of the meter; auto tries both")
     ] = "auto"
-    proxy: Annotated[list[MeterElementSettings], key("Elements of the meter")] = msgspec.field(
-        default_factory=list
+    proxy: Annotated[list[MeterElementSettings], described("Elements of the meter")] = (
+        msgspec.field(default_factory=list)
     )
     warning_expiry: Annotated[
-        float, key("Time after which an overrun warning that is not renewed goes back to 0", "s")
+        float,
+        described("Time after which an overrun warning that is not renewed goes back to 0", "s"),
     ] = 15.0
     silence: Annotated[
-        float, key("Time without a group after which the port of the meter is opened again", "s")
+        float,
+        described("Time without a group after which the port of the meter is opened again", "s"),
     ] = 10.0
 
     def __post_init__(self) -> None:

@@ -4,8 +4,8 @@ import math
 from typing import Final
 
 MOST_LIMITS: Final = 5.0
-"""A breaker of type C opens within 0.1 s at 5 to 10 times its rating (EN 60898-1 table 7).  A meter
-sends a current each second, so it cannot send one that is much above 5 times the limit."""
+"""A breaker of type C may open at once from 5 times its rating, and must within 0.1 s at 10 times
+(EN 60898-1 table 7): the currents that a meter sends are below."""
 
 ALWAYS_A: Final = 100.0
 """A current up to this is plausible whatever the limit is: a declared limit may be a small one."""

@@ -5,7 +5,7 @@ from typing import Annotated, Final, NamedTuple
 
 from jph.config.house.loads import Load
 from jph.config.model import Network
-from jph.config.settings import Settings, key
+from jph.config.settings import Settings, described
 from jph.config.validation import read_struct
 from jph.errors import Problem
 
@@ -16,18 +16,26 @@ _HIGHEST_C: Final = 30.0
 class RoomSettings(Settings, frozen=True):
     """One entry of the top-level list `Rooms`."""
 
-    codifier: Annotated[str, key("element of the Schedule node that carries the room's wish")]
-    name: Annotated[str | dict[str, str], key("name, or names by language (en, fr)")]
-    thermometers: Annotated[tuple[str, ...], key("thermometers; the median counts")] = ()
-    windows: Annotated[tuple[str, ...], key("codifiers that are 1 while a window is open")] = ()
-    presence: Annotated[tuple[str, ...], key("codifiers that are 1 while a person is at home")] = ()
-    motion: Annotated[tuple[str, ...], key("codifiers of its motion sensors")] = ()
-    heaters: Annotated[tuple[str, ...], key("codifiers of further heaters")] = ()
-    rank: Annotated[int, key("importance among rooms; higher is warmed first")] = 0
-    minimum: Annotated[float, key("lowest wish", "°C", ge=_LOWEST_C, le=_HIGHEST_C)] = _LOWEST_C
-    maximum: Annotated[float, key("highest wish", "°C", ge=_LOWEST_C, le=_HIGHEST_C)] = _HIGHEST_C
-    frost: Annotated[float, key("frost floor", "°C", ge=3.0, le=15.0)] = 7.0
-    default: Annotated[float | str, key("wish without any other, °C or an order")] = "comfort"
+    codifier: Annotated[str, described("element of the Schedule node that carries the room's wish")]
+    name: Annotated[str | dict[str, str], described("name, or names by language (en, fr)")]
+    thermometers: Annotated[tuple[str, ...], described("thermometers; the median counts")] = ()
+    windows: Annotated[
+        tuple[str, ...], described("codifiers that are 1 while a window is open")
+    ] = ()
+    presence: Annotated[
+        tuple[str, ...], described("codifiers that are 1 while a person is at home")
+    ] = ()
+    motion: Annotated[tuple[str, ...], described("codifiers of its motion sensors")] = ()
+    heaters: Annotated[tuple[str, ...], described("codifiers of further heaters")] = ()
+    rank: Annotated[int, described("importance among rooms; higher is warmed first")] = 0
+    minimum: Annotated[float, described("lowest wish", "°C", ge=_LOWEST_C, le=_HIGHEST_C)] = (
+        _LOWEST_C
+    )
+    maximum: Annotated[float, described("highest wish", "°C", ge=_LOWEST_C, le=_HIGHEST_C)] = (
+        _HIGHEST_C
+    )
+    frost: Annotated[float, described("frost floor", "°C", ge=3.0, le=15.0)] = 7.0
+    default: Annotated[float | str, described("wish without any other, °C or an order")] = "comfort"
 
     def __post_init__(self) -> None:
         if self.minimum > self.maximum:

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from jph.config.settings import Settings, key
+from jph.config.settings import Settings, described
 
 BREAKER_CURVE: Final = ((1.13, 3600.0), (1.45, 60.0), (2.0, 10.0), (2.55, 1.0), (5.0, 0.02))
 """(current over rating, s): the shortest times EN 60898-1 allows a breaker of type C, about."""
@@ -13,13 +13,19 @@ BREAKER_CURVE: Final = ((1.13, 3600.0), (1.45, 60.0), (2.0, 10.0), (2.55, 1.0), 
 class PhaseSettings(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
     """One phase: the codifiers of its mask, its current and what else is known of it."""
 
-    phase: Annotated[int, key("Number of the phase: 1, 2 or 3")]
-    codifier: Annotated[str, key("Element of this shedder that carries the phase's shed mask")]
-    current: Annotated[str, key("Element that carries the phase's current")]
-    limit: Annotated[float | None, key("Limit, beside that of Subscribed", "A")] = None
-    warning: Annotated[str, key("Element that carries the meter's overrun warning")] = ""
-    explain: Annotated[str, key("Element of this shedder that carries its reasons as JSON")] = ""
-    peak: Annotated[str, key("Element that carries the meter's highest power of its day, VA")] = ""
+    phase: Annotated[int, described("Number of the phase: 1, 2 or 3")]
+    codifier: Annotated[
+        str, described("Element of this shedder that carries the phase's shed mask")
+    ]
+    current: Annotated[str, described("Element that carries the phase's current")]
+    limit: Annotated[float | None, described("Limit, beside that of Subscribed", "A")] = None
+    warning: Annotated[str, described("Element that carries the meter's overrun warning")] = ""
+    explain: Annotated[
+        str, described("Element of this shedder that carries its reasons as JSON")
+    ] = ""
+    peak: Annotated[
+        str, described("Element that carries the meter's highest power of its day, VA")
+    ] = ""
 
     def __post_init__(self) -> None:
         if self.phase not in (1, 2, 3):
@@ -31,46 +37,54 @@ class PhaseSettings(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
 class SheddingSettings(Settings, frozen=True):
     """The phases to protect and the numbers of the policy."""
 
-    phases: Annotated[tuple[PhaseSettings, ...], key("The phases to protect")]
+    phases: Annotated[tuple[PhaseSettings, ...], described("The phases to protect")]
     subscribed: Annotated[
-        str, key("Element that carries the contract's current; the smaller of it and Limit counts")
+        str,
+        described(
+            "Element that carries the contract's current; the smaller of it and Limit counts"
+        ),
     ] = ""
-    status: Annotated[str, key("Element that carries the meter's status word (STGE)")] = ""
-    rank: Annotated[int, key("Of several shedders the one of lowest rank decides")] = 1
-    shadow: Annotated[bool, key("Decide and log, but send no mask")] = False
-    margin: Annotated[float, key("Part of the limit that is kept free", "A")] = 0.6
-    settle: Annotated[float, key("Time until the meter shows a switched heater", "s")] = 2.6
-    minimum_off: Annotated[float, key("Shortest time for which a heater is shed", "s")] = 120.0
+    status: Annotated[str, described("Element that carries the meter's status word (STGE)")] = ""
+    rank: Annotated[int, described("Of several shedders the one of lowest rank decides")] = 1
+    shadow: Annotated[bool, described("Decide and log, but send no mask")] = False
+    margin: Annotated[float, described("Part of the limit that is kept free", "A")] = 0.6
+    settle: Annotated[float, described("Time until the meter shows a switched heater", "s")] = 2.6
+    minimum_off: Annotated[float, described("Shortest time for which a heater is shed", "s")] = (
+        120.0
+    )
     minimum_on: Annotated[
-        float, key("Time after a return in which a heater is shed only if nothing else helps", "s")
+        float,
+        described("Time after a return in which a heater is shed only if nothing else helps", "s"),
     ] = 60.0
     maximum_off: Annotated[
-        float, key("Time after which a heater that is still shed counts as overdue", "s")
+        float, described("Time after which a heater that is still shed counts as overdue", "s")
     ] = 3600.0
-    silence: Annotated[float, key("Time without a current that makes the meter silent", "s")] = 3.9
+    silence: Annotated[
+        float, described("Time without a current that makes the meter silent", "s")
+    ] = 3.9
     surprise: Annotated[
-        float, key("Current that may be switched on unseen while the meter is silent", "A")
+        float, described("Current that may be switched on unseen while the meter is silent", "A")
     ] = 12.0
     blind_after: Annotated[
-        float, key("Silence after which only BlindShare of the limit stays on", "s")
+        float, described("Silence after which only BlindShare of the limit stays on", "s")
     ] = 300.0
     blind_share: Annotated[
-        float, key("Part of the limit that heaters may use while the meter is silent, 0 to 1")
+        float, described("Part of the limit that heaters may use while the meter is silent, 0 to 1")
     ] = 0.5
     assumed_watts: Annotated[
-        float, key("Power of a heater that is neither declared nor learned", "W")
+        float, described("Power of a heater that is neither declared nor learned", "W")
     ] = 1150.0
-    voltage: Annotated[float, key("Voltage between phase and neutral", "V")] = 230.0
-    breaker: Annotated[float | None, key("Rated current of the main breaker", "A")] = None
+    voltage: Annotated[float, described("Voltage between phase and neutral", "V")] = 230.0
+    breaker: Annotated[float | None, described("Rated current of the main breaker", "A")] = None
     breaker_curve: Annotated[
         tuple[tuple[float, float], ...],
-        key("Trip times of the main breaker as [multiple of its rating, seconds]"),
+        described("Trip times of the main breaker as [multiple of its rating, seconds]"),
     ] = BREAKER_CURVE
     priority_worth: Annotated[
-        float, key("Heat shortage that one step of Priority outweighs", "s")
+        float, described("Heat shortage that one step of Priority outweighs", "s")
     ] = 200.0
     eco_first: Annotated[
-        bool, key("A heater whose turn ends goes to eco first where its room is not cold")
+        bool, described("A heater whose turn ends goes to eco first where its room is not cold")
     ] = False
 
     def __post_init__(self) -> None:

@@ -119,7 +119,7 @@ class Origin(NamedTuple):
 
 
 def origin(address: str, this_year: int | None = None) -> Origin | None:
-    """Return what a whole address says; None for one that was shortened or made anonymous.
+    """Return the origin in a whole address; None for one that was shortened or made anonymous.
 
     A year after `this_year` is no year of manufacture.
     """

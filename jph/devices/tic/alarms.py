@@ -1,4 +1,4 @@
-"""Warnings that end by themselves: no meter says that an overrun is over, it stops to say it is."""
+"""Warnings that expire: a meter does not send the end of an overrun. Pure."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType

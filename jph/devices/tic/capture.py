@@ -1,4 +1,4 @@
-"""A whole capture, judged: what it is, what it says last, and what is wrong with it."""
+"""Reads a whole capture: its mode, the last value of each label, and its refused lines."""
 
 from typing import Final, NamedTuple
 
@@ -20,7 +20,7 @@ BITS: Final = 10
 
 
 class Last(NamedTuple):
-    """The last group of a label and how often the label was said."""
+    """The last group of a label and how often the label came."""
 
     group: Group
     times: int
@@ -29,7 +29,7 @@ class Last(NamedTuple):
 class Capture:
     """Read a capture piece by piece; bounded by ``LABELS_KEPT`` and ``REFUSED_KEPT``.
 
-    A capture has no time but that of its bytes: the line's speed tells how long they took.
+    A capture has no time but that of its bytes: the line's speed gives their duration.
     """
 
     def __init__(self, mode: Mode | None = None) -> None:

@@ -27,7 +27,7 @@ class Confirmed(Generic[T]):
         self._seen = 0
 
     def see(self, read: T) -> bool:
-        """Take what a frame says; return whether the value changed."""
+        """Take the value of a frame; return whether the value changed."""
         if read == self.value:
             self.pending, self._seen = None, 0
             return False

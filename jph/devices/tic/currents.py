@@ -16,7 +16,7 @@ POWERS: Mapping[str, int] = {f"SINSTS{phase}": phase for phase in PHASES} | {"SI
 """Labels of drawn apparent power, VA, and their phase; 0 is the sum of all phases."""
 
 _VOLTS = 200
-"""A phase has at least so many volts; used to tell a drawn current from a fed-in one."""
+"""A phase has at least this voltage: the limit between a drawn and a fed-in current."""
 
 
 class PhaseCurrent(NamedTuple):
@@ -51,7 +51,7 @@ class FrameCurrents:
         self._powers[POWERS[label]] = va
 
     def feeding(self, feeding: bool) -> None:
-        """Take what the meter says of the whole house: STGE bit 9, or SINSTI above 0."""
+        """Take the direction of the whole house: STGE bit 9, or SINSTI above 0."""
         self._feeding = feeding
 
     def waits(self, phase: int) -> bool:

@@ -115,9 +115,9 @@ def describe(group: Group) -> str:
     meaning = MEANINGS.get(group.label)
     if meaning is None:
         return "no label we know"
-    said = _said(group, meaning.unit)
+    value = _value_text(group, meaning.unit)
     when = f", {show_horodate(group.horodate)}" if group.horodate and group.value else ""
-    return f"{meaning.what}: {said}{when}" if said else f"{meaning.what}{when}"
+    return f"{meaning.what}: {value}{when}" if value else f"{meaning.what}{when}"
 
 
 def show_horodate(horodate: str) -> str:
@@ -130,7 +130,7 @@ def show_horodate(horodate: str) -> str:
     return f"20{year}-{month}-{day} {hour}:{minute}:{second} {season}".rstrip()
 
 
-def _said(group: Group, unit: str) -> str:
+def _value_text(group: Group, unit: str) -> str:
     value = group.value
     if unit:
         return f"{group.reading} {unit}"
@@ -171,7 +171,7 @@ def show_line(raw: bytes) -> str:
 
 
 def why(raw: bytes, cause: Cause) -> str:
-    """Return why a line was refused, as exactly as its bytes tell."""
+    """Return the reason for the refusal of a line, as exactly as its bytes show."""
     line = raw.replace(b"\0", b"").translate(MASK)
     match cause:
         case Cause.PARITY:
@@ -183,7 +183,7 @@ def why(raw: bytes, cause: Cause) -> str:
             return _why_form(line)
         case Cause.LABEL:
             label = show_line(re.split(b"[ \t]", line, maxsplit=1)[0])
-            return f"no norm has the label {label!r}: not believed unless it is said again"
+            return f"no norm has the label {label!r}: not believed unless it is repeated"
         case Cause.VALUE:
             return _why_value(line)
         case Cause.MODE:

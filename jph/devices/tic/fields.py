@@ -1,7 +1,7 @@
-"""Names that outlive the supplier's change from historique to standard mode.
+"""Names of quantities that are the same in historique and standard mode. Pure.
 
-A label is the meter's word of the day; a canonical field is the quantity. Both modes lead to the
-same fields, so a history kept by field goes on when the mode changes.
+A label is the meter's own name; a canonical field names the quantity. Both modes lead to the same
+fields, so a history kept by field continues when the supplier changes the mode.
 """
 
 import re
@@ -95,7 +95,7 @@ _NO_NAME = re.compile(r"[^A-Z0-9]+")
 _BLANKS = re.compile(r"[ .]+")
 
 ORIGIN = ("METER_MAKER", "METER_YEAR", "METER_TYPE")
-"""Fields that a whole meter address tells."""
+"""Fields that follow from a whole meter address."""
 
 STATISTICS = frozenset({"QUALITY", "MODE", "FRAMES", "GROUPS", "ERRORS", "CAUSES"})
 """Fields about the reception itself, beside ``ERRORS_`` and a cause."""
@@ -150,7 +150,7 @@ def named_index(period_name: str) -> str:
 
 
 def tomorrow(demain: str) -> str:
-    """Return ``DEMAIN`` in the words of standard mode; empty while it is not known."""
+    """Return ``DEMAIN`` in the names of standard mode; empty while it is not known."""
     return next((day for day in DAYS[1:] if day.startswith(demain)), "")
 
 

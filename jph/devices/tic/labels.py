@@ -1,4 +1,4 @@
-"""What each label of the téléinformation client link may carry.
+"""Rules for the value of each label of the téléinformation client link.
 
 Sources: Enedis-NOI-CPT_02E (historique mode) and Enedis-NOI-CPT_54E (standard mode). Bit 6 of a
 character is invisible to the checksum, so the character set and length of a value are its second
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Mode(StrEnum):
-    """The two ways a French meter speaks."""
+    """The two modes of a French meter."""
 
     HISTORIQUE = "historique"
     STANDARD = "standard"
@@ -22,7 +22,7 @@ BAUD_RATES = {Mode.HISTORIQUE: 1200, Mode.STANDARD: 9600}
 
 
 class LabelRule(NamedTuple):
-    """How the value of one label must look, and whether it is a number and is dated."""
+    """The form of one label's value, and whether it is a number and is dated."""
 
     pattern: re.Pattern[str]
     numeric: bool = True

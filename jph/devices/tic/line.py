@@ -11,7 +11,7 @@ LONGEST = 160
 
 
 class Cause(StrEnum):
-    """Why a line was refused."""
+    """The reason for the refusal of a line."""
 
     PARITY = "parity"
     FORM = "form"
@@ -46,7 +46,7 @@ class Group(NamedTuple):
 
     @property
     def reading(self) -> int | str:
-        """The value as a number where the norm says so, else the meter's own text.
+        """The value as a number where the norm has a number, else the meter's own text.
 
         ``DATE`` has no value but its horodate, which is then the reading.
         """
@@ -79,7 +79,7 @@ def checksum(covered: bytes) -> int:
 def decode(line: bytes) -> Group | Cause:
     """Read one line of seven-bit characters, without its LF and CR.
 
-    The separator tells the mode: TAB is standard, space historique. A checksum may itself be a
+    The separator gives the mode: TAB is standard, space historique. A checksum may itself be a
     space, so nothing is ever stripped.
     """
     standard = b"\t" in line

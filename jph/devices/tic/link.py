@@ -27,11 +27,12 @@ TICK_S = 0.5
 QUIET_S = 2.0
 """Frames follow each other within 34 ms: after this long a line under way has ended."""
 
-GATHER_S = 0.02
-"""Pause between two reads while bytes flow: a port may deliver them one by one."""
+GATHERED_BITS = 96
+"""Bits that pass between two reads while bytes flow: a port may deliver them one by one."""
+SHORTEST_GATHER_S = 0.02
 
 HEARD_GROUPS = 3
-"""Good groups after a trouble before the meter counts as heard: noise may look like one."""
+"""Good groups after a fault before the meter counts as heard: noise may look like one."""
 
 FIRST_RETRY_S = 0.2
 LAST_RETRY_S = 5.0
@@ -52,6 +53,7 @@ class SerialLink:
         self._take = take
         self._port: Serial | None = None
         self._fd: int | None = None
+        self._gather_s = SHORTEST_GATHER_S
         self._next_read: asyncio.TimerHandle | None = None
         self._thread: threading.Thread | None = None
         self._lost = asyncio.Event()
@@ -73,6 +75,7 @@ class SerialLink:
         except (OSError, ValueError, ImportError) as error:
             raise DeviceError(f"cannot open the meter's port {self.url}: {_why(error)}") from error
         self._port, self._reason = port, ""
+        self._gather_s = max(SHORTEST_GATHER_S, GATHERED_BITS / baud_rate)
         self._lost.clear()
         self._fd = _descriptor(port)
         loop = asyncio.get_running_loop()
@@ -100,6 +103,7 @@ class SerialLink:
             return
         try:
             self._port.baudrate = baud_rate
+            self._gather_s = max(SHORTEST_GATHER_S, GATHERED_BITS / baud_rate)
         except (OSError, ValueError) as error:
             self._fail(str(error))
 
@@ -119,9 +123,9 @@ class SerialLink:
         if self._fd is None:
             return
         asyncio.get_running_loop().remove_reader(self._fd)
-        self._read()
+        self._read(readable=True)
 
-    def _read(self) -> None:
+    def _read(self, *, readable: bool = False) -> None:
         if self._fd is None:
             return
         loop = asyncio.get_running_loop()
@@ -129,16 +133,18 @@ class SerialLink:
             # Not pyserial's read, which asks first whether there is anything.
             data = os.read(self._fd, CHUNK)
         except BlockingIOError:
-            self._next_read = None
-            loop.add_reader(self._fd, self._readable)
-            return
+            data, readable = b"", False
         except OSError as error:
             self._fail(str(error))
             return
-        if not data:
+        if not data and readable:
             self._fail("the line has ended")
             return
-        self._next_read = loop.call_later(GATHER_S, self._read)
+        if not data:  # a serial port without bytes reads as empty
+            self._next_read = None
+            loop.add_reader(self._fd, self._readable)
+            return
+        self._next_read = loop.call_later(self._gather_s, self._read)
         self._take(data)
 
     def _stop_reading(self) -> None:
@@ -169,10 +175,10 @@ class SerialLink:
 
 
 class MeterLine:
-    """Keep a meter's line open, for ever: find its speed, open it anew when lost or silent.
+    """Keeps a meter's line open: finds its speed, opens it again when it is lost or silent.
 
-    ``take`` is given what the reader found, ``tick`` every half second whether the meter is silent.
-    Each trouble is logged once, until the meter is heard again.
+    ``take`` gets the reader's events; ``tick`` gets every half second whether the meter is silent.
+    Each fault is logged once, until the meter is heard again.
     """
 
     def __init__(
@@ -200,7 +206,7 @@ class MeterLine:
         self._frames_before = 0  # read when this speed was set
 
     async def serve(self, *, give_up: bool = False) -> None:
-        """Keep the port open, for ever.
+        """Keep the port open.
 
         Raises:
             DeviceError: ``give_up``, and the port cannot be opened the first time.
@@ -225,7 +231,7 @@ class MeterLine:
             await asyncio.sleep(backoff.next_s())
 
     async def _watch(self) -> str:
-        """Return why the port must be opened anew."""
+        """Return the reason why the port must be opened again."""
         reader = self.reader
         watch = LineWatch(self._silence_s, time.monotonic(), reader.bytes, reader.groups)
         self._frames_before = reader.frames
@@ -241,7 +247,7 @@ class MeterLine:
             if verdict is Verdict.HUNT:
                 self._hunt()
             elif verdict is not Verdict.WAIT:
-                return f"opening the meter's port anew: {verdict.value}"
+                return f"opening the meter's port again: {verdict.value}"
         return f"the meter's port is lost: {reason}"
 
     def _hunt(self) -> None:
@@ -253,7 +259,7 @@ class MeterLine:
             self.link.set_baud_rate(self.baud_rate)
 
     def _take(self, data: bytes) -> None:
-        """Read what the port gave: this is the way of every current, keep it short."""
+        """Read the port's bytes. Every current takes this path, so it is short."""
         self._handle(self.reader.feed(data))
 
     def _handle(self, events: list[ReaderEvent]) -> None:
@@ -265,7 +271,7 @@ class MeterLine:
             self._log.info("the meter is heard at %d baud", self.baud_rate)
 
     def _complain(self, kind: str, text: str) -> None:
-        """Log a trouble once, until the meter is heard again."""
+        """Log a fault once, until the meter is heard again."""
         if not self._complaints:
             self._groups_at_complaint = self.reader.groups
         if kind not in self._complaints:
@@ -279,14 +285,14 @@ def _open_port(url: str, baud_rate: int) -> "Serial":
     # Exclusive: two programs on one port steal each other's bytes.
     options: dict[str, Any] = {"baudrate": baud_rate, "timeout": 0, "exclusive": True}
     port = serial.serial_for_url(url, **options)
-    # FTDI adapters hold bytes back for 16 ms unless told otherwise; other ports refuse the call.
+    # FTDI adapters delay bytes by 16 ms without this call; other ports refuse it.
     with contextlib.suppress(AttributeError, NotImplementedError, OSError, ValueError):
         port.set_low_latency_mode(True)
     return port
 
 
 def _why(error: Exception) -> str:
-    """Return why a port cannot be opened, in words that lead on."""
+    """Return the reason why a port cannot be opened, with a hint where there is one."""
     if "exclusively lock" in str(error):
         return "another program reads it (a Teleinfo node does)"
     return str(error)

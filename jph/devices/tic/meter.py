@@ -165,7 +165,7 @@ class Meter:
             facts.append(Fact(f"{label}.horodate", group.horodate))
 
     def _doubtful(self, group: Group, facts: list[Fact]) -> bool:
-        """Take what tells of the meter itself; return whether it is not confirmed yet."""
+        """Take a fact of the meter itself; return whether it is not confirmed yet."""
         label, text = group.label, group.value
         if label in _ADDRESSES:
             return self._take_address(text, facts)
@@ -192,7 +192,7 @@ class Meter:
         return self._address.pending is not None
 
     def _meaning(self, label: str, text: str) -> list[Fact]:
-        """Return what a label says beside its own value."""
+        """Return the facts of a label beside its own value."""
         match label:
             case "OPTARIF" | "NGTF":
                 return [Fact("TARIFF", self.tariff or "")]
@@ -214,23 +214,23 @@ class Meter:
 
     def _status(self, stge: str, now_s: float, facts: list[Fact]) -> None:
         """Take the status register; its warnings last for a while only."""
-        told = status_facts(stge)
-        self._currents.feeding(told["INJECTING"] == 1)
+        status = status_facts(stge)
+        self._currents.feeding(status["INJECTING"] == 1)
         if not self._settling and self._address.pending is None:
             self._send(self._currents.release(), now_s, facts)
-        warned = {name for name in ALARMS if told[name]}
+        warned = {name for name in ALARMS if status[name]}
         if "OVERLOAD" in warned:
             warned |= {OVERLOADS[phase] for phase in self._overloaded()}
         for key in warned:
             self._alarms.warn(key, now_s)
         calm = self._alarms.end((ALARMS | set(OVERLOADS.values())) - warned)
-        facts += [Fact(*item) for item in told.items()]
+        facts += [Fact(*item) for item in status.items()]
         facts += [
             Fact(f"WARNING_{phase}", self._drawn[phase])
             for phase, key in OVERLOADS.items()
             if key in warned
         ]
-        facts += _zeros(name for name in calm if name not in told)
+        facts += _zeros(name for name in calm if name not in status)
 
     def _overloaded(self) -> list[int]:
         """Return the phases that the one overrun bit of standard mode is about.
@@ -248,7 +248,7 @@ class Meter:
         wh, label = group.reading, group.label
         if not isinstance(wh, int) or len(group.value) != 9:
             return []
-        # What is injected has a contract of its own, which the meter does not tell.
+        # Injected energy has a contract of its own, which the meter does not send.
         limit_va = LARGEST_VA if label.startswith(("EAI", "ERQ")) else self._contract_va()
         plausible = self._guard.plausible(label, wh, now_s, limit_va)
         facts = [Fact(name, wh, plausible) for name in self._index_names(label)]
@@ -326,8 +326,8 @@ def _origin(address: str, this_year: int | None) -> list[Fact]:
     whence = origin(address, this_year)
     if whence is None:
         return []
-    told: tuple[Value, ...] = (whence.maker, whence.year, whence.type)
-    return [Fact(name, value) for name, value in zip(ORIGIN, told, strict=True) if value]
+    values: tuple[Value, ...] = (whence.maker, whence.year, whence.type)
+    return [Fact(name, value) for name, value in zip(ORIGIN, values, strict=True) if value]
 
 
 def _same(group: Group) -> list[Fact]:

@@ -1,4 +1,4 @@
-"""Energy indexes only rise, and no faster than the largest contract allows."""
+"""Judges energy indexes: they only rise, and no faster than the contract allows. Pure."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ LARGEST_VA = 36_000
 """The largest contract of meters with this link, and the limit while the contract is not known."""
 
 EXCESS = 1.5
-"""By how much a contract may be exceeded before a breaker opens, with some room."""
+"""Factor by which a contract may be exceeded before a breaker opens, with a margin."""
 
 SLACK_WH = 100.0
 """What the pace of frames, or a capture played fast, may add."""
@@ -50,7 +50,7 @@ class IndexGuard:
         return False
 
     def forget(self) -> None:
-        """Start anew: another meter is at the other end."""
+        """Forget all indexes: the meter was exchanged."""
         self._believed.clear()
         self._refused.clear()
 

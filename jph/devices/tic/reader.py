@@ -1,9 +1,9 @@
-"""The stream of a meter cut into groups: bounded, resynchronising, without input or output.
+"""Cuts the stream of a meter into groups: bounded, resynchronising. Pure.
 
 A frame is ``STX (LF group CR)* ETX``, and ``EOT`` where the meter breaks off. Real sources lose
 any of these: terminals turn CR into LF, pasted text keeps only line ends, captures start in the
 middle. So any control character among them ends a line, and a line is judged by itself. A group
-leaves as soon as its line ends, for the sake of whoever sheds load; the end of its frame follows
+leaves as soon as its line ends, because load shedding waits for it; the end of its frame follows
 as an event of its own.
 """
 
@@ -52,7 +52,7 @@ ReaderEvent = Group | FrameEnd
 
 
 class JudgedLine(NamedTuple):
-    """One line as it came, bit 7 included, where it began in the stream, and what it was taken for.
+    """One line with bit 7, its place in the stream, and the group or the cause of refusal.
 
     Of a line that is too long only the beginning is kept.
     """
@@ -69,8 +69,8 @@ class FrameReader:
     """Cut bytes into groups; keep no more than one line and the labels of one frame.
 
     Bytes are as an 8N1 port gives them. Even parity, in bit 7, is checked here and then masked:
-    a serial driver told 7E1 would silently drop or alter what is wrong. Sources that already
-    stripped bit 7 are recognised and read without it. ``trace`` is told each line.
+    a serial driver in mode 7E1 would silently drop or alter what is wrong. Sources that already
+    stripped bit 7 are recognised and read without it. ``trace`` gets each line.
     """
 
     def __init__(self, mode: Mode | None = None, trace: Trace | None = None) -> None:
@@ -132,7 +132,7 @@ class FrameReader:
         byte = raw & 0x7F
         if byte == EOT:
             if self._line:
-                self._tell(Cause.ABORTED, events)
+                self._count(Cause.ABORTED, events)
         else:
             self._end_line(bytes((raw,)), events)
         self._line.clear()
@@ -145,14 +145,14 @@ class FrameReader:
     def _end_line(self, delimiter: bytes, events: list[ReaderEvent]) -> None:
         raw = bytes(self._line).replace(b"\0", b"")
         if self._overflow:
-            self._tell(Cause.OVERFLOW, events)
+            self._count(Cause.OVERFLOW, events)
         elif raw.translate(MASK).strip():
-            self._tell(self._judge(raw, delimiter), events)
+            self._count(self._judge(raw, delimiter), events)
         self._line.clear()
         self._overflow = False
 
-    def _tell(self, outcome: Group | Cause, events: list[ReaderEvent]) -> None:
-        """Count and hand on what the line under way was taken for."""
+    def _count(self, outcome: Group | Cause, events: list[ReaderEvent]) -> None:
+        """Count and hand on the outcome of the current line."""
         if isinstance(outcome, Cause):
             self.errors[outcome] += 1
         else:

@@ -20,11 +20,11 @@ class Bits(NamedTuple):
     first: int = 0
 
     def number(self, register: int) -> int:
-        """Return what these bits of ``register`` count."""
+        """Return the number in these bits of ``register``."""
         return (register >> self.shift & self.mask) + self.first
 
     def word(self, register: int) -> str:
-        """Return what they mean; empty for nothing special."""
+        """Return their meaning; empty for the ordinary state."""
         number = self.number(register) - self.first
         return self.words[number] if number < len(self.words) else ""
 
@@ -66,7 +66,7 @@ STATUS: Final[Mapping[str, Bits]] = MappingProxyType(
 """Named parts of ``STGE``; bits 5 and 18 are not used, 24 to 27 are Tempo's two colours."""
 
 ALARMS: Final = frozenset({"OVERVOLTAGE", "OVERLOAD"})
-"""Parts that warn of something going on now: they are not believed for ever."""
+"""Parts that warn of a present state: they expire."""
 
 TODAY: Final = Bits(24, 3, DAYS)
 TOMORROW: Final = Bits(26, 3, DAYS)
@@ -76,14 +76,14 @@ RELAYS: Final = tuple(f"RELAY_{number}" for number in range(1, 9))
 
 
 def status_facts(stge: str) -> dict[str, int | str]:
-    """Return what the eight hexadecimal digits of ``STGE`` say, by field."""
+    """Return the values of the eight hexadecimal digits of ``STGE``, by field."""
     register = int(stge, 16)
     facts: dict[str, int | str] = {name: part.number(register) for name, part in STATUS.items()}
     return facts | {"TEMPO_TODAY": TODAY.word(register), "TEMPO_TOMORROW": TOMORROW.word(register)}
 
 
 def status_words(stge: str) -> list[str]:
-    """Return what ``STGE`` says in words, what is of no note left out."""
+    """Return the notable parts of ``STGE`` in words."""
     register = int(stge, 16)
     words = [part.word(register) for part in STATUS.values()]
     for when, part in (("today", TODAY), ("tomorrow", TOMORROW)):

@@ -1,4 +1,4 @@
-"""Whether a line still makes sense: decided from counts and time, by frames and not by the port."""
+"""Judges a serial line from counts and time: wait, try another speed, or open it again. Pure."""
 
 from enum import Enum
 
@@ -6,19 +6,19 @@ HUNT_S = 4.0
 """Two frames of the slowest meter: bytes without one good group mean the wrong speed."""
 
 FAITH_S = 20.0
-"""How long bytes may make no sense at a speed at which frames were read before."""
+"""Longest time of bytes without a good group at a speed at which frames were read before."""
 
-DEAF_S = 60.0
-"""A port without a single byte is opened anew this often."""
+NO_BYTES_S = 60.0
+"""A port without a byte is opened again after this time."""
 
 
 class Verdict(Enum):
-    """What to do about the line."""
+    """The judgement of a line; its value is the reason for the log."""
 
-    WAIT = "all is well, or too early to tell"
+    WAIT = "the line is good, or it is too early to judge"
     HUNT = "bytes make no sense at this speed"
-    SILENT = "nothing understood from the meter any more"
-    DEAF = "not a byte from the meter"
+    SILENT = "no good group from the meter any more"
+    NO_BYTES = "no byte from the meter"
 
 
 class LineWatch:
@@ -41,8 +41,8 @@ class LineWatch:
             self._received, self._byte_at = received, now_s
         if groups > self._groups:
             self._groups, self._group_at, self._heard = groups, now_s, True
-        if now_s - self._byte_at > DEAF_S:
-            return Verdict.DEAF
+        if now_s - self._byte_at > NO_BYTES_S:
+            return Verdict.NO_BYTES
         if self._heard:
             return Verdict.SILENT if self.is_silent(now_s) else Verdict.WAIT
         if now_s - self._hunting_since <= self.patience_s:
@@ -52,7 +52,7 @@ class LineWatch:
         return Verdict.WAIT if sensible else Verdict.HUNT
 
     def is_silent(self, now_s: float) -> bool:
-        """Whether nothing was understood for the stated silence."""
+        """Whether no good group came for the configured silence."""
         return now_s - self._group_at > self.silence_s
 
     def pauses(self, now_s: float, pause_s: float) -> bool:

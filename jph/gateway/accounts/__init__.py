@@ -1,1 +1,1 @@
-"""Who may do what: accounts, roles, sessions, tokens, and the doors they open."""
+"""Accounts, roles, sessions, tokens and the audit."""

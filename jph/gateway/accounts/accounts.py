@@ -1,4 +1,4 @@
-"""The accounts as the gateway uses them: every call to the file runs in one thread of its own."""
+"""Access to the accounts' file; every call runs in one thread."""
 
 import logging
 import sqlite3
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Accounts:
-    """The file of the accounts, and what looks at passwords.
+    """The accounts' file and the check of passwords.
 
     Attributes:
         passwords: hashes and compares them.
@@ -62,7 +62,7 @@ class Accounts:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> None:
-        """Call such a function in its turn; nobody waits for it, a failure is told to `failed`."""
+        """Call such a function in its turn without waiting; a failure goes to `failed`."""
 
         def job() -> None:
             try:
@@ -73,7 +73,7 @@ class Accounts:
         self._worker.post(job)
 
     def failed(self, error: JphError) -> None:
-        """Say once a minute that something could not be kept."""
+        """Log once a minute that something could not be stored."""
         if self._throttle.allow(type(error), time.monotonic()):
             self._log.error("%s", error)
 
@@ -90,7 +90,7 @@ class Accounts:
         **kwargs: P.kwargs,
     ) -> T:
         if self._opened is not None and self._which != _which(self._path):
-            self._close()  # it has been replaced: who was taken out of it is not let in
+            self._close()  # the file was replaced: accounts removed from it must not log in
         if self._opened is None:
             self._opened = open_accounts(self._path)
             self._which = _which(self._path)
@@ -108,7 +108,7 @@ class Accounts:
 
 
 def _which(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another that has taken its place."""
+    """Return an identity of a file that changes when another file replaces it."""
     try:
         found = path.stat()
     except OSError:

@@ -10,7 +10,7 @@ from jph.config.model import state_dir
 from jph.errors import JphError
 
 _WAIT_S: Final = 5.0
-"""How long a writing waits for another program's (`control.py user`)."""
+"""How long a write waits for that of another program (`control.py user`)."""
 _VERSION: Final = 1
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS users (
@@ -74,7 +74,7 @@ def accounts_path() -> Path:
 
 
 def note(accounts: sqlite3.Connection, statement: str, *values: object) -> None:
-    """Write what may as well be lost, without waiting: a full disk keeps nobody out."""
+    """Write something of little value without waiting: a full disk must not prevent logins."""
     accounts.execute("PRAGMA busy_timeout = 0")
     try:
         accounts.execute(statement, values)
@@ -85,12 +85,12 @@ def note(accounts: sqlite3.Connection, statement: str, *values: object) -> None:
 
 
 def copy_accounts(source: Path, target: Path) -> None:
-    """Put the accounts of one file in place of those of another, while both are in use.
+    """Replace the accounts of one file by those of another, while both are in use.
 
-    Sessions stay behind: whoever has logged out since is not let in by a copy.
+    Sessions are not copied: a session that was ended since must not become valid again.
 
     Raises:
-        AccountsError: one of them cannot be had; the target is as it was then.
+        AccountsError: one of them cannot be used; the target is unchanged then.
     """
     with closing(open_accounts(source)) as one, closing(open_accounts(target)) as other:
         try:
@@ -101,14 +101,29 @@ def copy_accounts(source: Path, target: Path) -> None:
             raise AccountsError(message) from error
 
 
+def admins_in(path: Path) -> list[str]:
+    """Return the names of the admins in a file of accounts.
+
+    Raises:
+        AccountsError: the file cannot be read.
+    """
+    from jph.gateway.accounts.roles import Role  # which imports much
+
+    with closing(open_accounts(path)) as accounts:
+        found = accounts.execute(
+            "SELECT name FROM users WHERE role = ? ORDER BY name", (int(Role.ADMIN),)
+        )
+        return [str(name) for (name,) in found]
+
+
 def open_accounts(path: Path) -> sqlite3.Connection:
     """Open the accounts at `path`, made first if there are none. For one thread.
 
     Raises:
-        AccountsError: they cannot be had.
+        AccountsError: they cannot be used.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # SQLite gives its other files (-wal, -shm) the mode of the first.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         path.chmod(0o600)

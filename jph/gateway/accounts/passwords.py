@@ -54,7 +54,7 @@ def matches(kept: str | None, password: str) -> bool:
     from argon2.exceptions import Argon2Error, InvalidHashError
 
     try:
-        right = _hasher().verify(kept or _nobodys(), password[:LONGEST])
+        right = _hasher().verify(kept or _hash_of_no_account(), password[:LONGEST])
     except (Argon2Error, InvalidHashError):
         return False
     return right and kept is not None
@@ -104,6 +104,6 @@ def _hasher() -> "PasswordHasher":
 
 
 @cache
-def _nobodys() -> str:
+def _hash_of_no_account() -> str:
     """A hash that a password is compared with when there is no such user."""
-    return _hasher().hash("nobody has this password")
+    return _hasher().hash("no account has this password")

@@ -1,4 +1,4 @@
-"""Roles, who is asking, and the guard that handlers put before themselves."""
+"""Roles, users, and the checks that handlers put before themselves (Litestar's guards)."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ PASSWORD_AGAIN: Final = "enter your password again"
 
 
 class Role(IntEnum):
-    """What somebody may do; each role may do what those before it may.
+    """Rights of a user; each role includes the rights of those before it.
 
     A viewer reads, an operator commands nodes and heaters, an admin keeps the accounts too.
     """
@@ -36,7 +36,7 @@ class Role(IntEnum):
         """Return the role of a word.
 
         Raises:
-            JphError: there is no such role, or nobody may be given it.
+            JphError: there is no such role, or no account can have it.
         """
         for role in GIVEN:
             if role.word == word:
@@ -49,7 +49,7 @@ GIVEN: Final = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
 
 
 class User(NamedTuple):
-    """Who is asking; `id` is 0 and `name` empty for who is not logged in.
+    """The user of a request; `id` is 0 and `name` empty without a login.
 
     `role` is what this request may do: a token may be given less than its user has.
     """
@@ -60,19 +60,19 @@ class User(NamedTuple):
 
     @property
     def known(self) -> bool:
-        """Whether this is somebody with an account."""
+        """Whether this user has an account."""
         return self.id != 0
 
 
 NOBODY: Final = User()
 PUBLIC: Final = User(role=Role.VIEWER)
-"""Everybody, where the settings say `"Public": "read"`."""
+"""A client without a login, where the settings say `"Public": "read"`."""
 
 
 def needs(role: Role) -> "Callable[[ASGIConnection[Any, Any, Any, Any], Any], None]":
     """Return a guard for handlers: `guards=[needs(Role.OPERATOR)]`.
 
-    It answers 401 to who could log in to have the role, 403 to who has logged in without it.
+    It answers 401 without a login, and 403 if the user does not have the role.
     """
 
     def guard(connection: "ASGIConnection[Any, Any, Any, Any]", _: object) -> None:

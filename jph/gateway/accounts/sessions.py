@@ -1,7 +1,7 @@
-"""Logins that last. Every function blocks: call it from a thread.
+"""Sessions of logged-in users. Every function blocks: call it from a thread.
 
-A session is 256 random bits in a cookie; what is kept of it is a hash, so that who reads the file
-is not logged in.
+A session is 256 random bits in a cookie. The file holds a hash only, so that a reader of the file
+cannot log in with it.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from jph.gateway.accounts.roles import Role, User
 
 _DAY_MS: Final = 86_400_000
 IDLE_MS: Final = 30 * _DAY_MS
-"""A session that nobody used for so long has ended."""
+"""A session that was not used for so long has ended."""
 LONGEST_MS: Final = 180 * _DAY_MS
 _SEEN_EVERY_MS: Final = 60_000
 _LONGEST_AGENT: Final = 200
@@ -37,7 +37,7 @@ class Session(NamedTuple):
 def begin(
     accounts: sqlite3.Connection, user: User, address: str, agent: str, now_ms: int
 ) -> tuple[str, Session]:
-    """Return a new session and its secret, which is kept nowhere."""
+    """Return a new session and its secret, which is not stored."""
     secret = secrets.token_urlsafe(32)
     agent = agent[:_LONGEST_AGENT]
     row = (hashed(secret), user.id, now_ms, now_ms, address, agent)

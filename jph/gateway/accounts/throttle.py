@@ -1,4 +1,4 @@
-"""How long who guesses passwords has to wait: longer each time, in tables that do not grow. Pure.
+"""Limits of the rate of logins, by address and by account, in bounded tables. Pure.
 
 Time comes in as monotonic seconds.
 """
@@ -16,7 +16,7 @@ FORGET_S: Final = 3600.0
 
 
 class Limits(NamedTuple):
-    """So many failures are free; from then on each doubles the wait, up to the longest."""
+    """Number of free failures; each further one doubles the wait, up to the longest."""
 
     free: int
     first_s: float
@@ -26,7 +26,7 @@ class Limits(NamedTuple):
 OF_ADDRESS: Final = Limits(free=10, first_s=1.0, longest_s=900.0)
 """A household behind one address may mistype more often than one person."""
 OF_NAME: Final = Limits(free=4, first_s=1.0, longest_s=60.0)
-"""Short at its longest: nobody should be able to keep somebody else out."""
+"""Short: a person who guesses must not lock out the owner of the account."""
 
 
 class _Failures:
@@ -70,27 +70,27 @@ class LoginThrottle:
     def enter(self, address: str, name: str, now_s: float) -> float:
         """Return 0 if an attempt may be made now, else the seconds to wait.
 
-        An attempt counts as failed until it is said to have been `right`, so that many at a time
-        are no way around. Where somebody got in last they have one attempt without waiting for
-        what others do with their name from elsewhere.
+        An attempt counts as failed until `right` is called, so that parallel attempts count too.
+        The address of a user's last login has one attempt that does not wait for failures of the
+        same account from elsewhere.
         """
-        place, who = place_of(address), _who(name)
+        place, account = place_of(address), _account_of(name)
         wait_s = self._addresses.wait_s(place, now_s)
-        if (place, who) not in self._known:
-            wait_s = max(wait_s, self._names.wait_s(who, now_s))
+        if (place, account) not in self._known:
+            wait_s = max(wait_s, self._names.wait_s(account, now_s))
         if wait_s <= 0:
-            self._known.pop((place, who), None)
+            self._known.pop((place, account), None)
             self._addresses.note(place, now_s)
-            self._names.note(who, now_s)
+            self._names.note(account, now_s)
         return wait_s
 
     def right(self, address: str, name: str) -> None:
-        """Forget the failures of who has shown the password."""
-        place, who = place_of(address), _who(name)
+        """Forget the failures after the right password."""
+        place, account = place_of(address), _account_of(name)
         self._addresses.forget(place)
-        self._names.forget(who)
-        self._known[place, who] = None
-        self._known.move_to_end((place, who))
+        self._names.forget(account)
+        self._known[place, account] = None
+        self._known.move_to_end((place, account))
         if len(self._known) > MOST_KEYS:
             self._known.popitem(last=False)
 
@@ -98,13 +98,13 @@ class LoginThrottle:
         return len(self._addresses) + len(self._names)
 
 
-def _who(name: str) -> str:
-    """Return what is one for all spellings of a name that find the same account."""
+def _account_of(name: str) -> str:
+    """Return one key for all spellings of a name that find the same account."""
     return normalized(name).casefold()
 
 
 def place_of(address: str) -> str:
-    """Return what counts as one place: an IPv4 address, or an IPv6 network of 64 bits."""
+    """Return the place of an address: an IPv4 address, or an IPv6 network of 64 bits."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

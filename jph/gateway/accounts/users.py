@@ -103,7 +103,7 @@ def set_role(accounts: sqlite3.Connection, user_id: int, role: Role) -> None:
     """Give a user another role.
 
     Raises:
-        UserError: nobody would be admin any more.
+        UserError: no admin would be left.
     """
     accounts.execute("BEGIN IMMEDIATE")
     with accounts:
@@ -115,7 +115,7 @@ def remove(accounts: sqlite3.Connection, user_id: int) -> None:
     """Remove a user with sessions, tokens and graphs.
 
     Raises:
-        UserError: nobody would be admin any more.
+        UserError: no admin would be left.
     """
     accounts.execute("BEGIN IMMEDIATE")
     with accounts:
@@ -124,14 +124,14 @@ def remove(accounts: sqlite3.Connection, user_id: int) -> None:
 
 
 def any_admin(accounts: sqlite3.Connection) -> bool:
-    """Whether somebody can log in as admin."""
+    """Whether there is an admin."""
     found = accounts.execute("SELECT 1 FROM users WHERE role = ?", (int(Role.ADMIN),)).fetchone()
     return found is not None
 
 
 def _keep_an_admin(accounts: sqlite3.Connection) -> None:
     if not any_admin(accounts):
-        raise UserError("somebody has to be admin: this is the last one")
+        raise UserError("there must be an admin: this is the last one")
 
 
 def _account(row: sqlite3.Row) -> Account:

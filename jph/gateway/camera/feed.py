@@ -1,4 +1,4 @@
-"""One camera for all who watch: its newest picture, fetched only while somebody looks."""
+"""The newest picture of one camera, fetched only while a client watches."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from jph.gateway.camera.settings import CameraSettings
 from jph.util.logs import Throttle
 
 WATCHED_S: Final = 8.0
-"""So long after somebody asked the camera is kept at it."""
+"""How long after a request the camera is still asked for pictures."""
 RETRY_S: Final = 2.0
 MOST_WAITING: Final = 16
 """So many browsers may wait for the next picture of a camera."""
@@ -79,7 +79,7 @@ class Feed:
 
     @property
     def watched(self) -> bool:
-        """Whether somebody looks."""
+        """Whether a client watches."""
         return time.monotonic() < self._until_s
 
     def _watch(self) -> None:
@@ -91,8 +91,8 @@ class Feed:
             self._thread.start()
 
     def _live(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Fetch while somebody looks; in the thread."""
-        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody looks any more
+        """Fetch while a client watches; in the thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
             while self.watched:
                 began_s = time.monotonic()
                 try:
@@ -110,7 +110,7 @@ class Feed:
         return read_password(self.settings.password) if self.settings.password else ""
 
     def _rest(self, began_s: float, interval_s: float) -> None:
-        """Wait until an interval is over, or nobody looks any more."""
+        """Wait until an interval is over or no client watches."""
         while self.watched and (left := began_s + interval_s - time.monotonic()) > 0:
             time.sleep(min(left, 0.5))
 

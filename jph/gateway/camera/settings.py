@@ -1,12 +1,12 @@
-"""What the config says of a camera. Pure."""
+"""Settings of a camera in the config. Pure."""
 
-from typing import Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from jph.config.model import Network, Sensor
-from jph.config.settings import Settings
+from jph.config.settings import Settings, described
 from jph.config.validation import read_struct
 from jph.errors import JphError
 
@@ -33,12 +33,14 @@ class CameraSettings(Settings, frozen=True, kw_only=True):
     `public`: whether those who may look without an account see it too.
     """
 
-    url: str = msgspec.field(name="URL")
-    mode: Literal["mjpeg", "snapshot"] = "mjpeg"
-    interval: float = 1.0
-    user: str = ""
-    password: str = ""
-    public: bool = False
+    url: Annotated[str, described("Address of the pictures")] = msgspec.field(name="URL")
+    mode: Annotated[
+        Literal["mjpeg", "snapshot"], described("mjpeg for a stream, snapshot for single pictures")
+    ] = "mjpeg"
+    interval: Annotated[float, described("Time between two snapshots", "s")] = 1.0
+    user: Annotated[str, described("User name at the camera")] = ""
+    password: Annotated[str, described("Path of a file that holds the password")] = ""
+    public: Annotated[bool, described("Show it also to readers without a login")] = False
 
     def __post_init__(self) -> None:
         self.target("")

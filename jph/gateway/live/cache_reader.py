@@ -1,8 +1,8 @@
-"""The gateway's one way to Redis: a reader that outlives it.
+"""Reads codifiers from Redis and keeps reading when Redis comes back after an outage.
 
-The cache publishes what it has written; what it does not tell (or another cache, that tells
-nothing) is found by looking at everything once a second. Both end in one pipeline of HGETALL, so
-that a change that is told late never undoes a newer one.
+The cache publishes what it has written. A full read once a second finds what was not published,
+or written by another cache. Both use one script that reads hashes whole, so that a late
+notification never replaces a newer value by an older one.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _READ: Final = """
 local found = {}
 for _, key in ipairs(ARGV) do
     local words = redis.pcall('HGETALL', key)
-    if not words.err and #words > 0 then  -- a key of somebody else's is none of ours
+    if not words.err and #words > 0 then  -- a key of another program has another type
         local fields = {}
         for i = 1, #words, 2 do fields[words[i]] = words[i + 1] end
         found[key] = fields

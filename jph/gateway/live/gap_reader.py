@@ -1,4 +1,4 @@
-"""Reads the table of holes for the page: seldom, in a thread, and only while somebody looks."""
+"""Reads the table of gaps for the page: every 30 s at most, while a client watches."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What the history lacks, as the page and the API tell it. Pure."""
+"""Gaps of the history, ready for the page and the API. Pure."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -93,7 +93,7 @@ def records_of(gaps: Gaps, network: Network, codifier: str | None) -> list[dict[
 
 
 def span(gap: RecordedGap) -> str:
-    """Return from when to when, in local time to the second; `?` for an end nobody knows."""
+    """Return from when to when, in local time to the second; `?` for an end that is not known."""
     if gap.from_time is None and gap.to_time is None:
         return f"noticed {_local(gap.noticed)}"
     start, end = (_local(gap.from_time), _local(gap.to_time))

@@ -45,7 +45,7 @@ class Logbook:
     """Keeps the newest lines, and lets many wait for more.
 
     Attributes:
-        epoch: a new one for each book, so that nobody takes its counts for those of another.
+        epoch: a new one for each book, so that a client does not mix up the ids of two.
         missed: lines that were lost on the way, or that their program held back.
         surplus: lines that came faster than the book takes them.
         refused: datagrams that were no lines.
@@ -109,7 +109,7 @@ class Logbook:
                     await asyncio.sleep(MERGE_S)
 
     def close(self) -> None:
-        """Let everybody who waits go."""
+        """End all waiting."""
         self._closed = True
         self._wake()
 

@@ -1,4 +1,4 @@
-"""What the gateway takes in beside the board: log lines, traffic, cameras."""
+"""Inputs of the gateway beside the board: log lines, traffic, cameras."""
 
 import asyncio
 import logging

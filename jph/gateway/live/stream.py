@@ -1,7 +1,7 @@
-"""Server-sent events: every browser gets the changes it has not seen, at its own pace.
+"""Server-sent events: each client gets the changes it has not seen, at its own pace.
 
-A client has no queue, only the version it has seen; what happened meanwhile is merged into the
-next event, so a slow one costs no memory and slows nobody. One that takes nothing is dropped.
+A client has no queue, only the version it has seen. Changes are merged into the next event, so a
+slow client costs no memory and does not delay others. A client that takes nothing is dropped.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from jph.gateway.live.board import Board
 from jph.gateway.view.unknown import unknown_of
 
 MERGE_S: Final = 0.04
-"""A page is at most so far behind; nobody notices less than 0.1 s, and 100 browsers cost little."""
+"""Longest delay of a page: under 0.1 s, which people do not notice, so 100 browsers cost little."""
 KEEP_ALIVE_S: Final = 15.0
 STALL_S: Final = 10.0
 MOST_CLIENTS: Final = 200
@@ -118,7 +118,7 @@ class Hub:
     def _has_room(self, place: str) -> bool:
         """Whether one more may watch; where most watch, the oldest makes room for who is elsewhere.
 
-        So one address keeps out nobody, and many people behind one are not kept out for that.
+        One address cannot lock out others, and many users behind one address are not locked out.
         """
         if self.clients < MOST_CLIENTS:
             return True

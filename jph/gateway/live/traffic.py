@@ -1,7 +1,7 @@
-"""Who talks on the two buses, and how much: counted only while somebody looks.
+"""Message rates on the two buses by source, counted only while a client asks for them.
 
-At most about `MOST_A_SECOND` messages a second are looked at in the long run: after a busy window
-the groups are left for so long as it takes to come down to that, and the last rates stand.
+About `MOST_A_SECOND` messages a second are counted on average: after a busy window the groups are
+left until the average is below that, and the last rates stay.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from jph.net.channel import Address
 from jph.net.group_listener import GroupListener
 
 LOOKED_AT_S: Final = 12.0
-"""So long after somebody asked it is counted on."""
+"""How long after a request counting goes on."""
 WINDOW_S: Final = 1.0
 MOST_A_SECOND: Final = 5000
 _LONGEST_REST_S: Final = 10.0
@@ -66,7 +66,7 @@ class Tally:
 
 
 class Traffic:
-    """The rates of both buses, for as long as somebody asks for them."""
+    """The rates of both buses, while a client asks for them."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.control, self.data = Tally(), Tally()
@@ -82,7 +82,7 @@ class Traffic:
         return Rates(dict(self.control.rates), dict(self.data.rates), self._counting)
 
     async def listen(self, multicast: Multicast) -> None:
-        """Count while somebody looks, until cancelled."""
+        """Count while a client asks, until cancelled."""
         while True:
             self._asked.clear()
             if self._clock() >= self._until_s:
@@ -93,7 +93,7 @@ class Traffic:
                 await asyncio.sleep(rest_s)
 
     async def _count(self, multicast: Multicast) -> float:
-        """Count while it is cheap; return for how long to leave the buses alone then."""
+        """Count while it is cheap; return how long to leave the buses after it."""
         ears = (
             GroupListener(multicast.control, multicast, self.control.receive),
             GroupListener(multicast.data, multicast, self.data.receive),

@@ -1,4 +1,4 @@
-"""What is under `/static`: read once, compressed once, and kept by browsers for ever.
+"""Files under `/static`: read once, compressed once, cached by browsers for ever.
 
 Pages name a file under a path with a hash of all files in it, so that a browser asks only once
 for each edition; scripts import each other by relative paths and so stay in the same edition.

@@ -1,4 +1,4 @@
-"""The connections of the web server: so many and no more, and none that dawdles with its head."""
+"""Limits connections and the time to read a request header and body."""
 
 import asyncio
 import logging
@@ -14,20 +14,18 @@ from jph.gateway.platform.forwarded import UNIX
 from jph.util.logs import Throttle
 
 HEAD_LIMIT_S: Final = 10.0
-"""How long a client may take from connecting, or from the first byte of a further request, until
-the head of its request is whole."""
+"""How long a request header may take, from connecting or from the first byte of a further one."""
 BODY_LIMIT_S: Final = 20.0
-"""How long the body of a request may take from its head on: who dawdles there holds a place too,
-and is not seen to be idle."""
+"""How long the body of a request may take after its header: a slow body occupies a connection."""
 MOST_CONNECTIONS: Final = 256
 """Far below the 1024 files that a process may usually have open."""
 _NO_FILES: Final = "socket.accept() out of system resource"  # asyncio's words
 
 
 class Connection(H11Protocol):
-    """One client. Beyond the limit, who has been asking for nothing for longest has to go.
+    """One client. Beyond the limit, the connection that is idle for longest is closed.
 
-    If all are being answered it is one of the address that has most.
+    If none is idle, one of the address with the most connections is closed.
     """
 
     _waits_since_s: float = 0.0
@@ -41,7 +39,7 @@ class Connection(H11Protocol):
             self.client = (UNIX, 0)
         self._wait_for_head()
         if len(self.connections) > MOST_CONNECTIONS:
-            self._make_room()
+            self._evict()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a client."""
@@ -69,7 +67,7 @@ class Connection(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     @property
-    def _may_go(self) -> bool:
+    def _is_evictable(self) -> bool:
         """Whether nothing whole has been asked that is not answered yet."""
         return not self.busy or self._body is not None
 
@@ -93,12 +91,12 @@ class Connection(H11Protocol):
             self._body.cancel()
             self._body = None
 
-    def _make_room(self) -> None:
-        idle = [c for c in self.connections if isinstance(c, Connection) and c._may_go]
+    def _evict(self) -> None:
+        idle = [c for c in self.connections if isinstance(c, Connection) and c._is_evictable]
         oldest = min(idle, key=lambda c: c._waits_since_s)  # at least we ourselves are idle
         if oldest is self:
             oldest = self._of_the_greediest()
-        self.connections.discard(oldest)  # it is told only in the next turn of the loop
+        self.connections.discard(oldest)  # `connection_lost` comes in the next turn of the loop
         oldest.transport.abort()
         self.logger.warning("more than %d connections: one dropped", MOST_CONNECTIONS)
 
@@ -107,19 +105,19 @@ class Connection(H11Protocol):
         return place_of(self.client[0]) if self.client else ""
 
     def _of_the_greediest(self) -> "Connection":
-        """Return the oldest connection of the address that has most, ourselves if we are of it."""
-        everybody = [c for c in self.connections if isinstance(c, Connection)]
-        many = Counter(c._place for c in everybody)
+        """Return the oldest connection of the address with the most, or this one if it is of it."""
+        every = [c for c in self.connections if isinstance(c, Connection)]
+        many = Counter(c._place for c in every)
         (place, most), *_ = many.most_common(1)
         if most <= many[self._place] + 1:
             return self
-        return min((c for c in everybody if c._place == place), key=lambda c: c._waits_since_s)
+        return min((c for c in every if c._place == place), key=lambda c: c._waits_since_s)
 
 
 class ServerLog(logging.Filter):
-    """Lets the web server say each thing once a minute, in the name of its node.
+    """Throttles the log of the web server to one line a minute for each message.
 
-    What it says depends on anybody who can reach the port.
+    Any client that reaches the port can cause such lines.
     """
 
     def __init__(self, log: logging.LoggerAdapter[logging.Logger]) -> None:
@@ -146,7 +144,7 @@ class ServerLog(logging.Filter):
         return self._throttle.allow((record.msg, repr(error)), time.monotonic())
 
     def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Tell of files that have run out in a line; asyncio does in thousands of tracebacks."""
+        """Log exhausted file descriptors in one line instead of thousands of tracebacks."""
         if context.get("message") != _NO_FILES:
             loop.default_exception_handler(context)
         elif self._throttle.allow(_NO_FILES, time.monotonic()):

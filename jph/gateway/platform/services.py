@@ -25,10 +25,10 @@ class Services:
     """Everything that a page or an API may need.
 
     Attributes:
-        hub: what is shown (`hub.board`) and who is told when it changes.
+        hub: the board and the streams of its changes.
         client: sends commands to nodes and collects their answers.
         holes: reads what the history lacks.
-        history: asks PostgreSQL, without keeping anybody waiting.
+        history: reads PostgreSQL without blocking.
         senses: log lines, traffic on the buses, cameras.
         log: the gateway's.
         network: returns the current configuration; a reload changes it.

@@ -1,4 +1,4 @@
-"""In whose time of day sentences are told: that of the browser, which says its time zone."""
+"""Time zone of the browser, for times of day in sentences."""
 
 import re
 from typing import Annotated, Final

@@ -1,5 +1,5 @@
 // The board of the house as the stream tells it: rows go into the elements that carry their
-// codifier (data-code), and to whoever asks. Text goes in as text, never as markup.
+// codifier (data-code), and to listeners. Text goes in as text, never as markup.
 import { at, mark, put, write } from "./dom.js";
 import { decimal, span } from "./figures.js";
 import { follow } from "./live.js";
@@ -37,7 +37,7 @@ export function place(root = document) {
   }
 }
 
-// Follows the stream; `changed(codifiers, board)` is told whose rows say something new, after all
+// Follows the stream; `changed(codifiers, board)` gets the codifiers with news, after all
 // that came has been painted. A row that only shows that its codifier lives says nothing new.
 /** @param {(codifiers: string[], board: BoardEvent) => void} changed */
 export function watch(changed = () => {}) {
@@ -87,7 +87,7 @@ function take(code, row) {
   return !same;
 }
 
-// Ages grow without being told; every other text changes only when it is new.
+// Ages grow by themselves; every other text changes only when it is new.
 function tick() {
   for (const [code, elements] of places) {
     for (const element of elements) {

@@ -3,8 +3,8 @@
 
 const LEAST_MS = 2000; // the Date header has whole seconds, and an answer takes a while
 
-const told = Number(document.documentElement.dataset.now);
-let offset = told ? told - Date.now() : 0; // ms to add to the browser's clock
+const server = Number(document.documentElement.dataset.now);
+let offset = server ? server - Date.now() : 0; // ms to add to the browser's clock
 
 // The time now, ms since 1970.
 export function now() {

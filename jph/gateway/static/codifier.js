@@ -50,7 +50,7 @@ function paint(row) {
   put(at("aloud"), row.state === "alive" ? "" : `${code}: ${t(row.state)}`);
   put(at("quality"), row.quality ? t(row.quality) : "");
   at("losses").hidden = !row.losses;
-  put(at("losses"), row.losses ? t("{count} messages lost on the way to the cache", { count: figure(row.losses) }) : "");
+  put(at("losses"), !row.losses ? "" : row.losses === 1 ? t("1 message lost on the way to the cache") : t("{count} messages lost on the way to the cache", { count: figure(row.losses) }));
   const before = born;
   born = row.age === undefined ? undefined : performance.now() - 1000 * row.age;
   if (born !== undefined && (before === undefined || born > before + 50)) heard(row);
@@ -134,7 +134,7 @@ async function gaps() {
   )));
 }
 
-// A codifier without numbers has its changes told instead of a graph.
+// A codifier without numbers has a list of changes instead of a graph.
 function changes() {
   const curve = graph.data.curves.get(code);
   if (!curve) return;

@@ -55,9 +55,9 @@ export function arrived() {
 // Says something for some seconds in the corner of the page.
 /** @param {string} text @param {string} [mood] */
 export function toast(text, mood) {
-  const told = make("p.toast", { dataset: mood ? { mood } : {} }, text);
-  at("toasts").append(told);
-  setTimeout(() => told.remove(), mood === "bad" ? 9000 : 5000);
+  const note = make("p.toast", { dataset: mood ? { mood } : {} }, text);
+  at("toasts").append(note);
+  setTimeout(() => note.remove(), mood === "bad" ? 9000 : 5000);
 }
 
 // Asks before something that matters; the promise is true if the person says so.

@@ -40,7 +40,7 @@ export function quantity(number, symbol) {
   return [figure(number), unit];
 }
 
-// Energy is told in kWh with as many digits as matter.
+// Energy is shown in kWh with as many digits as matter.
 export function kWh(wh) {
   const kilo = wh / 1000;
   return figure(kilo, Math.abs(kilo) < 10 ? 2 : Math.abs(kilo) < 1000 ? 1 : 0);

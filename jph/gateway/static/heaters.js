@@ -10,7 +10,7 @@ import { t } from "./words.js";
 const SOON_MS = 300;
 const EVERY_MS = 15_000; // sentences tell times, and what rows do not
 const DAY_S = 86_400;
-let known = new Map(); // codifier -> what /api/heaters told last
+let known = new Map(); // codifier -> last answer of /api/heaters
 let target = ""; // whom the dialog is about
 let timer = 0;
 const masks = new Set(JSON.parse(at("masks").textContent)); // elements that shed
@@ -143,7 +143,12 @@ async function give() {
         make("li.said", { dataset: { mood: each.followed ? "good" : "bad" } }, `${each.codifier} ${nameOf(each)}: ${each.text}`),
       ),
     );
-    if (given.done) toast(t("{count} heaters: {order}", { count: given.heaters.length, order: ORDERS[given.order] }));
+    if (given.done) {
+      const order = ORDERS[given.order];
+      const count = given.heaters.length;
+      toast(count === 1 ? t("1 heater: {order}", { order }) : t("{count} heaters: {order}", { count, order }), "good");
+      at("give").close();
+    }
   } catch (error) {
     answers([error.message], "bad");
   }

@@ -14,13 +14,13 @@ const watched = JSON.parse(at("watched").textContent); // node -> [name, timeout
 const masks = new Set(JSON.parse(at("masks").textContent)); // elements that shed
 const BAD = ["dead", "silent", "late", "halted"];
 const TROUBLE = {
-  dead: (told) => t("{name} is dead: no sign of life for {time}, expected every {limit} s", told),
-  late: (told) => t("{name} is late: no sign of life for {time}, expected every {limit} s", told),
-  silent: (told) => t("{name} has never been heard", told),
-  halted: (told) => t("{name} is halted: it sends no values", told),
+  dead: (facts) => t("{name} is dead: no sign of life for {time}, expected every {limit} s", facts),
+  late: (facts) => t("{name} is late: no sign of life for {time}, expected every {limit} s", facts),
+  silent: (facts) => t("{name} has never been heard", facts),
+  halted: (facts) => t("{name} is halted: it sends no values", facts),
 };
 
-let house = null; // what /api/house told last
+let house = null; // what /api/house facts last
 let timer = 0;
 let asking = false;
 
@@ -160,8 +160,8 @@ function troubles() {
   }
   for (const item of list.children) {
     const [name, limit] = watched[item.dataset.of];
-    const told = { name: `${name} (${item.dataset.of})`, time: span(age(item.dataset.of) ?? 0), limit };
-    put(item.firstChild, TROUBLE[rows.get(item.dataset.of).state](told));
+    const facts = { name: `${name} (${item.dataset.of})`, time: span(age(item.dataset.of) ?? 0), limit };
+    put(item.firstChild, TROUBLE[rows.get(item.dataset.of).state](facts));
     item.firstChild.title = STATES[rows.get(item.dataset.of).state];
   }
 }

@@ -110,7 +110,7 @@ function drawn(line) {
   const head = day === shownDay ? [] : [make("li.day", {}, (shownDay = day))];
   const [first, ...rest] = line.text.split("\n");
   const said = make("span.said-text", {}, first);
-  if (rest.length) said.append(make("details", {}, make("summary", {}, t("{count} more lines", { count: rest.length })), make("pre", {}, rest.join("\n"))));
+  if (rest.length) said.append(make("details", {}, make("summary", {}, rest.length === 1 ? t("1 more line") : t("{count} more lines", { count: rest.length })), make("pre", {}, rest.join("\n"))));
   return [
     ...head,
     make("li", { dataset: { level: line.level, id: line.id } },

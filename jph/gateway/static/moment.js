@@ -1,6 +1,6 @@
-// A moment as people write it where the browser is.
+// Local date and time of a moment, in the format of every page (24 hours).
 
-const format = new Intl.DateTimeFormat(document.documentElement.lang, {
+const format = new Intl.DateTimeFormat(document.documentElement.lang === "fr" ? "fr" : "en-GB", {
   dateStyle: "medium",
   timeStyle: "short",
 });

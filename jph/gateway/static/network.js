@@ -31,7 +31,7 @@ document.addEventListener("click", (event) => {
   if (shown) choose(shown);
   else if (sorts) sortBy(sorts);
   else if (opens) open(opens.dataset);
-  else if (all) everybody(all.dataset.all);
+  else if (all) commandAll(all.dataset.all);
 });
 
 function choose(button) {
@@ -117,7 +117,7 @@ function facts() {
   const row = rows.get(about);
   if (!row) return;
   const seconds = age(about);
-  const told = [
+  const result = [
     [t("State"), STATES[row.state]],
     [t("Last sign of life"), seconds === undefined ? t("never") : t("{time} ago", { time: span(seconds) })],
     [t("Round trip"), trip(row) && `${trip(row)} ms`],
@@ -125,8 +125,8 @@ function facts() {
     [t("Host"), row.host ?? ""],
   ].filter(([, text]) => text);
   const list = at("facts");
-  if (list.children.length !== told.length) list.replaceChildren(...told.map(() => make("div", {}, make("dt"), make("dd"))));
-  told.forEach(([name, text], index) => {
+  if (list.children.length !== result.length) list.replaceChildren(...result.map(() => make("div", {}, make("dt"), make("dd"))));
+  result.forEach(([name, text], index) => {
     put(list.children[index].firstChild, name);
     put(list.children[index].lastChild, text);
   });
@@ -154,14 +154,14 @@ async function answered(question, isGood) {
   const mine = turn;
   write(at("answer"), t("waiting for its answer…"));
   /** @type {[string, string]} */
-  let told;
+  let result;
   try {
     const answer = await question();
-    told = [answer.text, isGood(answer) ? "good" : "bad"];
+    result = [answer.text, isGood(answer) ? "good" : "bad"];
   } catch (error) {
-    told = [error.message, "bad"];
+    result = [error.message, "bad"];
   }
-  if (mine === turn) write(at("answer"), ...told);
+  if (mine === turn) write(at("answer"), ...result);
 }
 
 function send(number) {
@@ -224,28 +224,28 @@ function number(code, row, how) {
   return make("div.number", {}, value, how.kind === "slider" ? shown : make("span.muted", {}, unit), make("div.row", {}, ...buttons, set));
 }
 
-async function everybody(command) {
+async function commandAll(command) {
   if (command !== "ping") {
     const question = t("{verb} all nodes?", { verb: VERBS[command] });
     const explain = explained(command, halts.all);
     const yes = await confirm(question, { explain, yes: VERBS[command], no: t("Cancel"), danger: command === "halt" });
     if (!yes) return;
   }
-  put(at("everybody-title"), t("{verb}: all nodes", { verb: VERBS[command] }));
-  write(at("everybody-said"), t("waiting for their answers…"));
-  at("everybody-answers").replaceChildren();
-  at("everybody").showModal();
+  put(at("every-node-title"), t("{verb}: all nodes", { verb: VERBS[command] }));
+  write(at("every-node-said"), t("waiting for their answers…"));
+  at("every-node-answers").replaceChildren();
+  at("every-node").showModal();
   try {
     const answers = await ask("POST", `/api/network/${command}`);
     const good = answers.filter((each) => each.answered).length;
     const text = t("{good} of {all} nodes answered", { good, all: answers.length });
-    write(at("everybody-said"), text, good === answers.length ? "good" : "bad");
+    write(at("every-node-said"), text, good === answers.length ? "good" : "bad");
     answers.sort((one, other) => Number(one.answered) - Number(other.answered));
-    at("everybody-answers").replaceChildren(
+    at("every-node-answers").replaceChildren(
       ...answers.map((each) => make("li.said", { dataset: { mood: each.answered ? "good" : "bad" } }, each.text)),
     );
   } catch (error) {
-    write(at("everybody-said"), error.message, "bad");
+    write(at("every-node-said"), error.message, "bad");
   }
 }
 

@@ -94,8 +94,8 @@ function next({ mode, running, ahead }) {
 function timeline({ day, runs, ahead }, room) {
   const width = Math.max(260, room);
   const x = (ms) => ((Math.min(Math.max(ms, day.start), day.end) - day.start) / (day.end - day.start)) * width;
-  const told = runs.map((run) => `${clock(run.start)} – ${clock(run.end)}`).join(", ");
-  const picture = svg("svg", { viewBox: `0 0 ${width} 58`, width, height: 58, role: "img", "aria-label": told ? t("Has run: {times}", { times: told }) : t("Has not run yet today") });
+  const list = runs.map((run) => `${clock(run.start)} – ${clock(run.end)}`).join(", ");
+  const picture = svg("svg", { viewBox: `0 0 ${width} 58`, width, height: 58, role: "img", "aria-label": list ? t("Has run: {times}", { times: list }) : t("Has not run yet today") });
   picture.append(svg("rect", { class: "day", x: 0, y: 8, width, height: 26, rx: 7 }));
   if (ahead) picture.append(svg("rect", { class: "ahead", x: x(ahead.start), y: 8, width: Math.max(2, x(ahead.end) - x(ahead.start)), height: 26, rx: 5 }));
   for (const run of runs) picture.append(svg("rect", { class: "ran", x: x(run.start), y: 8, width: Math.max(2, x(run.end) - x(run.start)), height: 26, rx: 5 }));

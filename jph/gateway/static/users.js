@@ -1,4 +1,4 @@
-// Everybody's accounts, and who commanded what.
+// All accounts and the audit.
 import { ask } from "./ask.js";
 import { arrived, at, confirm, make, toast } from "./dom.js";
 import { moment } from "./moment.js";
@@ -35,7 +35,7 @@ function row(user) {
         "div.row",
         {},
         make("button.small", { type: "button", onclick: () => openChange(user) }, t("Password")),
-        make("button.small", { type: "button", onclick: () => logOut(user) }, t("Log out")),
+        make("button.small", { type: "button", onclick: () => logOut(user) }, t("End sessions")),
         make("button.small", { type: "button", onclick: () => remove(user) }, t("Remove")),
       ),
     ),

@@ -155,7 +155,7 @@ def _tokens(services: Services) -> list[Any]:
 
 
 def session_info(session: Session, asking: Session | None) -> SessionInfo:
-    """Return what is told of a session."""
+    """Return a session as the API shows it."""
     return SessionInfo(
         session.id,
         session.created_ms,

@@ -21,7 +21,7 @@ WAIT_S: Final = 10.0
 
 
 class Camera(msgspec.Struct, frozen=True):
-    """A camera; `trouble` says why there is no picture, "" if there is, or nobody has looked."""
+    """A camera; `trouble` says why there is no picture, "" while there is no reason."""
 
     code: str
     name: str

@@ -22,10 +22,15 @@ from jph.gateway.subjects.graphs import codifiers_of, orders_in
 from jph.gateway.subjects.history import asked
 from jph.gateway.subjects.sensors import known
 from jph.gateway.view import panels
-from jph.gateway.view.settings import entry_of
+from jph.gateway.view.settings import settings_of
+from jph.node.node import now_ms
 from jph.wire.codec import Quality
 
 MOST: Final = 200
+_AHEAD_MS: Final = 60_000
+"""A message further in the future than this is not one of the last messages."""
+_MOST_AHEAD: Final = 100
+"""Messages of the future that are skipped."""
 _QUALITIES: Final = {quality.value: quality.name.lower() for quality in Quality}
 
 T = TypeVar("T")
@@ -70,9 +75,15 @@ def _api(services: Services) -> list[Any]:
     async def messages(
         request: WebRequest, codifier: FromPath[str], last: Last = 50
     ) -> list[Message]:
-        """Return the last messages that are stored, newest first."""
+        """Return the last messages that are stored, newest first.
+
+        Messages of the future, from a clock that is ahead, are left out.
+        """
         code = known(services, codifier)
-        found = await _asked(services, request, partial(latest_readings, codifier=code, most=last))
+        question = partial(latest_readings, codifier=code, most=last + _MOST_AHEAD)
+        end_ms = now_ms() + _AHEAD_MS
+        found = await _asked(services, request, question)
+        found = [each for each in found if each.timestamp_ms <= end_ms][:last]
         return [
             Message(*each[:4], "" if each.quality == 0 else _QUALITIES.get(each.quality, "?"))
             for each in found
@@ -126,7 +137,7 @@ def _page(services: Services) -> list[Any]:
             row=board.row(code),
             value=value,
             unit=unit,
-            settings=entry_of(sensor),
+            settings=settings_of(sensor),
             related=list(_related(board, sensor)),
             facts=facts,
             kept=keeps_history(board.network),

@@ -61,9 +61,9 @@ class Member(msgspec.Struct, frozen=True):
 
 
 class Picture(msgspec.Struct, frozen=True):
-    """The whole network; `strangers` sends a second what nobody in the config sends.
+    """The whole network; `strangers` are messages a second from sources that are not in the config.
 
-    `counting` is whether rates are known yet: they are counted only while somebody asks.
+    `counting` is whether rates are known yet: they are counted only while a client asks.
     """
 
     unknown: list[Unknown]

@@ -121,7 +121,7 @@ def _flag(word: str) -> str:
     return _WORDS[word]
 
 
-def _member(services: Services, line: panels.Line) -> Member:
+def _member(services: Services, line: panels.TableRow) -> Member:
     board, row = services.hub.board, line.row
     sensor = board.network.sensor(line.codifier)
     return Member(

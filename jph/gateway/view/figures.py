@@ -26,7 +26,7 @@ colour of the day."""
 _COLOURS: Final = {"JB": "blue day", "JW": "white day", "JR": "red day"}
 _MISSING: Final = "–"
 _TOO_LONG: Final = 1e15
-"""From here on a double does not hold each whole number; nobody reads so many digits."""
+"""From here on a double does not hold each whole number; people do not read so many digits."""
 _DIGITS: Final = re.compile(f"[{_MINUS}-]?[0-9{_SPACE}]+(\\.[0-9]+)?(e[-+]?[0-9]+)?")
 
 

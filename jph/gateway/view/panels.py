@@ -1,4 +1,4 @@
-"""What the templates are filled with. Pure."""
+"""Panels of the pages: phases, rooms, heaters, table rows. Pure."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +14,7 @@ from jph.util.freshness import State
 _NUMBERS: Final = re.compile(r"\d+")
 
 
-class Line(NamedTuple):
+class TableRow(NamedTuple):
     """One codifier of the table; `flags` are the commands it takes."""
 
     codifier: str
@@ -28,7 +28,7 @@ class Line(NamedTuple):
 
 
 class Watched(NamedTuple):
-    """A node as sentences name it, and after how many seconds its silence is told."""
+    """A node's name in sentences and its `TimeoutWarning` in s."""
 
     name: str
     timeout: float
@@ -66,12 +66,12 @@ class Tile(NamedTuple):
     chips: list[Chip]
 
 
-def lines_of(board: Board) -> list[Line]:
+def lines_of(board: Board) -> list[TableRow]:
     """Return every codifier, each node followed by its elements."""
-    lines: list[Line] = []
+    lines: list[TableRow] = []
     for node in board.network.nodes():
-        lines.append(_line(board, node))
-        lines += [_line(board, element) for element in board.network.elements(node.codifier)]
+        lines.append(_table_row(board, node))
+        lines += [_table_row(board, element) for element in board.network.elements(node.codifier)]
     return lines
 
 
@@ -131,19 +131,19 @@ def _row(board: Board, codifier: str | None) -> Row | None:
     return board.row(codifier) if codifier and codifier in board else None
 
 
-def _line(board: Board, sensor: Sensor) -> Line:
+def _table_row(board: Board, sensor: Sensor) -> TableRow:
     name = sensor.name or sensor.short_name or sensor.type
     speaks = sensor.parent is not None or announces(sensor)
     flags, row = flags_of(sensor), board.row(sensor.codifier)
-    return Line(
+    return TableRow(
         sensor.codifier, name, label(sensor), sensor.type, sensor.parent, speaks, flags, row
     )
 
 
-def troubles_of(board: Board) -> list[Line]:
+def troubles_of(board: Board) -> list[TableRow]:
     """Return the nodes that are late, dead, silent or halted, by their codifiers."""
     states = {State.LATE, State.DEAD, State.SILENT, State.HALTED}
-    nodes = (_line(board, board.network.sensor(code)) for code in sorted(watched_of(board)))
+    nodes = (_table_row(board, board.network.sensor(code)) for code in sorted(watched_of(board)))
     return [line for line in nodes if line.row.state in states]
 
 

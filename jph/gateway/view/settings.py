@@ -1,7 +1,7 @@
-"""A codifier's entry in the configuration, as a page may show it. Pure.
+"""Settings of a codifier in the config, as a page may show them. Pure.
 
-Passwords, keys and the places of files stay out: what looks like one, by its name or by itself,
-is told as being there and no more.
+Passwords, keys, addresses and file paths are replaced by dots, by the name of the key or by the
+value itself.
 """
 
 import re
@@ -21,14 +21,14 @@ _SOMEWHERE: Final = re.compile(
 _PLACE: Final = re.compile(r"[/\\]|://|@|^~|\$")
 
 
-class Line(NamedTuple):
+class Setting(NamedTuple):
     """One setting: its name with those of what it lies in, and its value as text."""
 
     name: str
     value: str
 
 
-def entry_of(sensor: Sensor) -> list[Line]:
+def settings_of(sensor: Sensor) -> list[Setting]:
     """Return what the configuration says of a codifier, line by line."""
     own = {
         "Codifier": sensor.codifier,
@@ -43,22 +43,24 @@ def entry_of(sensor: Sensor) -> list[Line]:
         "SensorInterval": f"{sensor.sensor_interval:g} s",
         "TimeoutWarning": f"{sensor.timeout_warning:g} s",
     }
-    lines = [Line(name, _text(value)) for name, value in own.items() if value != ""]
+    lines = [Setting(name, _text(value)) for name, value in own.items() if value != ""]
     return (lines + list(_lines("Sensor", sensor.sensor)))[:MOST_LINES]
 
 
-def _lines(name: str, value: object) -> Iterator[Line]:
+def _lines(name: str, value: object) -> Iterator[Setting]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             whole = f"{name}.{key}"
-            yield from [Line(whole, HIDDEN)] if _hidden(str(key), inner) else _lines(whole, inner)
+            yield from (
+                [Setting(whole, HIDDEN)] if _hidden(str(key), inner) else _lines(whole, inner)
+            )
     elif isinstance(value, list) and any(isinstance(each, Mapping | list) for each in value):
         for number, each in enumerate(value, start=1):
             yield from _lines(f"{name}[{number}]", each)
     elif isinstance(value, list):
-        yield Line(name, ", ".join(map(_plain, value))[:_LONGEST])
+        yield Setting(name, ", ".join(map(_plain, value))[:_LONGEST])
     else:
-        yield Line(name, _plain(value))
+        yield Setting(name, _plain(value))
 
 
 def _hidden(key: str, value: object) -> bool:

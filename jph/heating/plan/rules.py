@@ -6,64 +6,50 @@ expressions.
 
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
+from jph.config.settings import described
 from jph.heating.plan.calendar import ONE_DAY
 
 
 class When(msgspec.Struct, frozen=True, rename="pascal", forbid_unknown_fields=True):
-    """The conditions of a rule; all that are given must hold.
+    """The conditions of a rule; all that are given must hold."""
 
-    Attributes:
-        holiday: a public holiday.
-        eve: the day before a public holiday.
-        school: a day of school holidays.
-        from_: the first date, ISO; `until` is the last one, included.
-        days: days of the week, "1" Monday to "7" Sunday.
-        away: an absence is running.
-        presence: people are at home.
-        tempo: the colour of the Tempo day: blue, white or red; `tomorrow` that of the next one.
-        period: the tariff period, such as HP or HC.
-        surplus: solar power is being fed in.
-        after: from this time of day on, or `sunrise` or `sunset`; `before` ends.
-        codifier: codifier → the number it must have.
-    """
-
-    holiday: bool | None = None
-    eve: bool | None = None
-    school: bool | None = None
-    from_: datetime.date | None = msgspec.field(name="From", default=None)
-    until: datetime.date | None = None
-    days: tuple[str, ...] | None = None
-    away: bool | None = None
-    presence: bool | None = None
-    tempo: str | None = None
-    tomorrow: str | None = None
-    period: str | None = None
-    surplus: bool | None = None
-    after: str | None = None
-    before: str | None = None
-    codifier: dict[str, float] | None = None
+    holiday: Annotated[bool | None, described("a public holiday")] = None
+    eve: Annotated[bool | None, described("the day before a public holiday")] = None
+    school: Annotated[bool | None, described("a day of school holidays")] = None
+    from_: Annotated[datetime.date | None, described("the first date, ISO")] = msgspec.field(
+        name="From", default=None
+    )
+    until: Annotated[datetime.date | None, described("the last date, included")] = None
+    days: Annotated[tuple[str, ...] | None, described("days of the week, 1 is Monday")] = None
+    away: Annotated[bool | None, described("an absence is running")] = None
+    presence: Annotated[bool | None, described("people are at home")] = None
+    tempo: Annotated[str | None, described("colour of the Tempo day: blue, white or red")] = None
+    tomorrow: Annotated[str | None, described("colour of the next Tempo day")] = None
+    period: Annotated[str | None, described("tariff period, such as HP or HC")] = None
+    surplus: Annotated[bool | None, described("solar power is being fed in")] = None
+    after: Annotated[str | None, described("from this time of day on, or sunrise or sunset")] = None
+    before: Annotated[str | None, described("until this time of day, or sunrise or sunset")] = None
+    codifier: Annotated[
+        dict[str, float] | None, described("codifier to the number it must have")
+    ] = None
 
 
 class Rule(msgspec.Struct, frozen=True, rename="pascal", forbid_unknown_fields=True):
-    """Use a schedule, or cap the wishes of all rooms but some, while its conditions hold.
+    """Use a schedule, or cap the wishes of all rooms but some, while its conditions hold."""
 
-    Attributes:
-        name: what people call it.
-        when: the conditions.
-        use: the schedule that holds; "" for none.
-        at_most: the highest temperature, °C, or order.
-        except_: rooms that `at_most` leaves alone.
-    """
-
-    when: When = When()
-    name: str = ""
-    use: str | None = None
-    at_most: float | str | None = None
-    except_: tuple[str, ...] = msgspec.field(name="Except", default=())
+    when: Annotated[When, described("the conditions, all of them")] = When()
+    name: Annotated[str, described("name of the rule")] = ""
+    use: Annotated[str | None, described("the schedule that holds; empty for none")] = None
+    at_most: Annotated[float | str | None, described("highest temperature, or an order", "°C")] = (
+        None
+    )
+    except_: Annotated[tuple[str, ...], described("rooms that AtMost does not limit")] = (
+        msgspec.field(name="Except", default=())
+    )
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

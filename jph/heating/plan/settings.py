@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from jph.config.house.rooms import Room
-from jph.config.settings import Settings, key
+from jph.config.settings import Settings, described
 from jph.heating.orders import Order
 from jph.heating.plan.calendar import alternating_week, iso_week
 from jph.heating.plan.inputs import Sources
@@ -21,32 +21,44 @@ from jph.heating.plan.wish import DEGREES, Limits, Wish, degrees_of
 class TempoSettings(Settings, frozen=True):
     """Elements of the meter that carry the colour of the Tempo day."""
 
-    today: Annotated[str, key("colour of this Tempo day")] = ""
-    tomorrow: Annotated[str, key("colour of the next Tempo day")] = ""
+    today: Annotated[str, described("colour of this Tempo day")] = ""
+    tomorrow: Annotated[str, described("colour of the next Tempo day")] = ""
 
 
 class ScheduleSettings(Settings, frozen=True):
     """Settings of a Schedule node; the elements named here are its own."""
 
-    active: Annotated[str, key("element: the schedule in force")] = ""
-    next: Annotated[str, key("element: the next change, as JSON")] = ""
-    state: Annotated[str, key("element: every room with its layers, as JSON")] = ""
-    document: Annotated[str, key("element: the document, as JSON")] = ""
-    answer: Annotated[str, key("element: the answer to an edit, as JSON")] = ""
-    week_a: Annotated[str, key('a day of a week A, or "iso" for even ISO weeks')] = "2024-01-08"
-    holidays: Annotated[str, key("public holidays: FR, FR-AM (Alsace-Moselle), or empty")] = "FR"
-    school: Annotated[str, key("zone of the school holidays: A, B, C, or empty")] = ""
-    time_zone: Annotated[str, key("time zone of the plan")] = "Europe/Paris"
-    tempo: TempoSettings = TempoSettings()
-    period: Annotated[str, key("element with the tariff period")] = ""
-    surplus: Annotated[str, key("element with the power fed in")] = ""
-    presence: Annotated[tuple[str, ...], key("codifiers that are 1 while people are at home")] = ()
-    degrees: Annotated[dict[str, float], key("order → temperature it stands for", "°C")] = (
+    active: Annotated[str, described("element: the schedule in force")] = ""
+    next: Annotated[str, described("element: the next change, as JSON")] = ""
+    state: Annotated[str, described("element: every room with its layers, as JSON")] = ""
+    document: Annotated[str, described("element: the document, as JSON")] = ""
+    answer: Annotated[str, described("element: the answer to an edit, as JSON")] = ""
+    week_a: Annotated[str, described('a day of a week A, or "iso" for even ISO weeks')] = (
+        "2024-01-08"
+    )
+    holidays: Annotated[str, described("public holidays: FR, FR-AM (Alsace-Moselle), or empty")] = (
+        "FR"
+    )
+    school: Annotated[str, described("zone of the school holidays: A, B, C, or empty")] = ""
+    time_zone: Annotated[str, described("time zone of the plan")] = "Europe/Paris"
+    tempo: Annotated[TempoSettings, described("elements with the colour of the Tempo day")] = (
+        TempoSettings()
+    )
+    period: Annotated[str, described("element with the tariff period")] = ""
+    surplus: Annotated[str, described("element with the power fed in")] = ""
+    presence: Annotated[
+        tuple[str, ...], described("codifiers that are 1 while people are at home")
+    ] = ()
+    degrees: Annotated[dict[str, float], described("order → temperature it stands for", "°C")] = (
         msgspec.field(default_factory=dict)
     )
-    rules: Annotated[tuple[Rule, ...], key("rules, in order")] = ()
-    rooms_by_thermostat: Annotated[tuple[str, ...], key("rooms that a Thermostat commands")] = ()
-    warm_up: Annotated[float, key("rise of a room's temperature", "K/h", gt=0.05, le=20)] = 1.0
+    rules: Annotated[tuple[Rule, ...], described("rules, in order")] = ()
+    rooms_by_thermostat: Annotated[
+        tuple[str, ...], described("rooms that a Thermostat commands")
+    ] = ()
+    warm_up: Annotated[float, described("rise of a room's temperature", "K/h", gt=0.05, le=20)] = (
+        1.0
+    )
 
     def __post_init__(self) -> None:
         try:

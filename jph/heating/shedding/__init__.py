@@ -1,17 +1,21 @@
-"""When to shed which heaters, so that no breaker opens and nobody notices.
+"""Sheds heaters so that no breaker opens and rooms stay warm.
 
-    rules     the policy's numbers, what goes in and what comes out
-    policy    all phases together: rooms, warnings
-    phase     one phase: when to shed, when to give back, what may not be switched yet
-    planner   which heaters: worth, relief, turns, caution
-    choose    the sets behind that
-    observer  what is known of a phase
-    belief    which heaters draw, from the steps of the current
-    amperes   what each draws, learned
-    rooms     how short of heat each room is
-    surge     what the rest of the house may draw soon
-    trip      how long until something opens
-    peaks     whether the meter saw the same day
+    rules            the policy's numbers, inputs and results
+    inputs           readings of the bus, sorted for the policy
+    policy           all phases together, warnings
+    phase            one phase: shed, restore, wait
+    planner          worth, relief, turns, caution
+    knapsack         the sets behind that: branch and bound
+    observer         current, commands and steps of a phase
+    hypotheses       the hypothesis filter: heaters that draw
+    learned_current  the current of each heater
+    duty_cycle       the heat shortage of each room
+    surge            the next pulse of the rest of the house
+    trip             the time until a breaker opens
+    peaks            the meter's own peak of the day
+    memory           what survives a restart
+    reasons          the reasons as they travel
+    leadership       which of several shedders decides
 
 Everything is pure: readings and monotonic time in, masks and reasons out.
 """

@@ -1,12 +1,14 @@
-"""How short of heat each room is, in seconds of its heaters' full heating.
+"""Duty-cycle estimate: the heat shortage of each room, in seconds of its heaters' full heating.
 
-Nothing measures the rooms here, and nobody knows what they lose.  So several guesses are kept side
-by side: each a share of its heaters that the room needs, and the shortage that follows from what
-they drew.  A cold room loses less: its walls give some of their heat back, and want it again later.
+No thermometer is read here, and the losses of a room are not known.  A Bayesian grid filter keeps
+eight hypotheses side by side: each is the share of the time that the room's heaters must draw, with
+the shortage that follows from what they drew.  Each hypothesis has the walls as a second heat store
+(two-capacity model, 2R2C, as in EN ISO 52016-1): a cold room loses less.
 
-A thermostat that lets go says that its room is warm, one that asks again that it has cooled by
-its band.  A guess that says "warm" of a room whose heaters go on drawing, or "cold" of one whose
-heaters could draw and do not, is set right each time, and believed the less for it.
+A thermostat that opens shows a warm room, one that closes a room that has cooled by its band.  A
+hypothesis that contradicts what is observed is corrected and loses weight (likelihood of a normal
+error).  `python -m bench heating` tuned the constants without a source: days of simulated houses,
+the least missing comfort without a trip.
 """
 
 import math
@@ -15,96 +17,111 @@ from typing import Final
 from jph.heating.shedding.memory import LearnedRoom
 
 SHARES: Final = (0.08, 0.2, 0.32, 0.44, 0.56, 0.68, 0.8, 0.92)
+"""The grid of duty cycles: steps of 0.12, the drift between neighbours bridges them."""
+
 FIRST_WEIGHTS: Final = (0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 0.7, 0.3)
+"""Heaters are sized for the coldest day, so a duty cycle near 1 is rare; near 0 is summer."""
+
 FIRST_S: Final = 20.0
+"""At a start a room is taken to want heat soon: between warm (0) and asking (`BAND_S`)."""
+
 LEAST_WEIGHT: Final = 1e-6
+"""No hypothesis dies: the weather may bring it back within some `DRIFT_S`."""
 
 BAND_S: Final = 50.0
-"""What a thermostat's band is worth in heating, above and below its setpoint."""
+"""Half of a thermostat's band in heating time; electronic thermostats switch within some 0.3 K."""
 
 DRAWS: Final = 0.1
+"""Share of the rated current from which a room's heaters count as drawing: below is rounding."""
+
 DRAWING_S: Final = -25.0
-"""A room whose heaters still draw, more than this share of them, is hardly warmer than this."""
+"""A room whose heaters still draw is not warmer than half of its band above the setpoint."""
 
 IDLE_S: Final = 120.0
-"""How soon a heater that could draw and does not disproves that its room is cold."""
+"""Time constant with which an idle heater disproves a cold room: the meter and a thermostat need
+about a minute to show a start."""
 
 WALLS_S: Final = 1000.0
-"""How slowly the air follows the walls."""
+"""Time constant between air and walls, assumed: a quarter of an hour."""
 
 WALLS: Final = 10.0
-"""What the walls hold of heat, in that of the air."""
+"""Heat capacity of walls and furniture over that of the air, assumed."""
 
 MOST_SHORT_S: Final = 4 * 3600.0
+"""A room is not colder than one that was not heated for four hours: it nears the outdoors."""
 
 WRONG_S: Final = 80.0
-"""So much heat drawn, or not, that a guess cannot explain makes it e times less likely."""
+"""Heat that a hypothesis cannot explain and that makes it e times less likely: about a band."""
 
 MOST_WRONG: Final = 30.0
+"""Largest exponent of one step: it keeps the weights in the range of a double."""
 
 SURPRISE_S: Final = 150.0
-"""How far from the truth a good guess may be when a thermostat tells it (standard deviation)."""
+"""Standard deviation of a good hypothesis when a thermostat shows the truth: 1.5 bands."""
 
 MISTAKEN: Final = 0.1
-"""How likely such a sign was another room's."""
+"""Chance that such a step belonged to another room: the hypothesis filter is sure to 0.9."""
 
 DOUBTED_S: Final = 120.0
-"""A sign that contradicts by more than this may be another room's: it counts for half."""
+"""A sign that contradicts by more than this counts for half: it may be another room's."""
 
 DRIFT_S: Final = 10000.0
-"""How long a room goes on needing about the same: the weather changes."""
+"""Time in which a room's duty cycle moves by one step of the grid: the weather changes in hours."""
 
 EAGERNESS_S: Final = 40.0
+"""Scale of the logistic chance that a heater would draw: at a band's edge 0.78."""
 
 
-class Room:
+class RoomHeat:
     """The shortage of one room: 0 at its setpoint, negative when it is warm."""
 
-    __slots__ = ("_guesses", "share", "short_s")
+    __slots__ = ("_hypotheses", "share", "short_s")
 
     def __init__(self) -> None:
-        self._guesses = [_Guess(*pair) for pair in zip(SHARES, FIRST_WEIGHTS, strict=True)]
+        self._hypotheses = [
+            _ShareHypothesis(*pair) for pair in zip(SHARES, FIRST_WEIGHTS, strict=True)
+        ]
         self.share = self.short_s = 0.0
         self._weigh()
 
     @property
     def eagerness(self) -> float:
-        """How likely one of its heaters would draw if it was let."""
+        """The chance that one of its heaters would draw if it was on."""
         return 1 / (1 + math.exp(-max(-5.0, min(5.0, self.short_s / EAGERNESS_S))))
 
     def pass_time(self, seconds: float, drawing: float, idle: bool = False) -> None:
-        """Let time pass while this share of its heaters' current is drawn.
+        """Advance by some seconds in which this share of its heaters' current was drawn.
 
-        `idle` is a room with a heater that might draw, and does not.
+        `idle` is a room with a heater that is on and does not draw.
         """
-        for guess in self._guesses:
-            guess.pass_time(seconds, drawing, idle)
+        for each in self._hypotheses:
+            each.pass_time(seconds, drawing, idle)
         self._drift(min(1.0, seconds / DRIFT_S) / 2)
         self._weigh()
 
     def satisfied(self) -> None:
-        """A thermostat has let go: the room is as warm as it gets."""
-        self._told(-BAND_S, -BAND_S)
+        """A thermostat has opened: the room is at the warm edge of its band."""
+        self._correct(-BAND_S, -BAND_S)
 
     def asking(self) -> None:
-        """A thermostat asks again: the room has cooled by its band."""
-        self._told(BAND_S, BAND_S)
+        """A thermostat has closed: the room is at the cold edge of its band."""
+        self._correct(BAND_S, BAND_S)
 
     def warm(self) -> None:
-        """A heater that was let draws nothing."""
-        self._told(-math.inf, -0.3 * BAND_S)
+        """A heater that was restored draws nothing."""
+        self._correct(-math.inf, -0.3 * BAND_S)
 
     def not_cold(self) -> None:
         """A heater turned out to draw nothing when it was shed."""
-        self._told(-math.inf, 0.0)
+        self._correct(-math.inf, 0.0)
 
     def cold(self) -> None:
         """A heater turned out to draw."""
-        self._told(0.0, math.inf)
+        self._correct(0.0, math.inf)
 
     def memory(self) -> LearnedRoom:
         """Return the weights, shortages and walls of all hypotheses."""
-        return LearnedRoom([(g.weight, g.short_s, g.walls_s) for g in self._guesses])
+        return LearnedRoom([(g.weight, g.short_s, g.walls_s) for g in self._hypotheses])
 
     def recall(self, room: LearnedRoom) -> None:
         """Go on with the hypotheses of an earlier run; others than these are left as they are."""
@@ -113,43 +130,43 @@ class Room:
             0 <= weight <= 1 and abs(short_s) <= MOST_SHORT_S and abs(walls_s) <= MOST_SHORT_S
             for weight, short_s, walls_s in states
         )
-        if len(states) != len(self._guesses) or not plausible:
+        if len(states) != len(self._hypotheses) or not plausible:
             return
-        for guess, state in zip(self._guesses, states, strict=True):
-            guess.weight, guess.short_s, guess.walls_s = state
+        for each, state in zip(self._hypotheses, states, strict=True):
+            each.weight, each.short_s, each.walls_s = state
         self._weigh()
 
-    def _told(self, least_s: float, most_s: float) -> None:
-        for guess in self._guesses:
-            guess.correct(max(least_s, min(most_s, guess.short_s)))
+    def _correct(self, least_s: float, most_s: float) -> None:
+        for each in self._hypotheses:
+            each.correct(max(least_s, min(most_s, each.short_s)))
         self._weigh()
 
     def _drift(self, part: float) -> None:
-        """Let each guess take a part of its neighbours in: the truth moves slowly."""
-        before = [(guess.weight, guess.short_s, guess.walls_s) for guess in self._guesses]
-        for guess, lower, higher in zip(
-            self._guesses, before[:1] + before[:-1], before[1:] + before[-1:], strict=True
+        """Diffuse a part of each weight to its neighbours: the duty cycle moves slowly."""
+        before = [(each.weight, each.short_s, each.walls_s) for each in self._hypotheses]
+        for each, lower, higher in zip(
+            self._hypotheses, before[:1] + before[:-1], before[1:] + before[-1:], strict=True
         ):
-            own, low, high = guess.weight * (1 - 2 * part), lower[0] * part, higher[0] * part
-            guess.weight = own + low + high
-            short_s = own * guess.short_s + low * lower[1] + high * higher[1]
-            walls_s = own * guess.walls_s + low * lower[2] + high * higher[2]
-            guess.short_s, guess.walls_s = short_s / guess.weight, walls_s / guess.weight
+            own, low, high = each.weight * (1 - 2 * part), lower[0] * part, higher[0] * part
+            each.weight = own + low + high
+            short_s = own * each.short_s + low * lower[1] + high * higher[1]
+            walls_s = own * each.walls_s + low * lower[2] + high * higher[2]
+            each.short_s, each.walls_s = short_s / each.weight, walls_s / each.weight
 
     def _weigh(self) -> None:
-        guesses = self._guesses
-        least = LEAST_WEIGHT * sum(guess.weight for guess in guesses)
-        for guess in guesses:
-            guess.weight = max(least, guess.weight)
-        total = sum(guess.weight for guess in guesses)
-        for guess in guesses:
-            guess.weight /= total
-        self.share = sum(guess.weight * guess.share for guess in guesses)
-        self.short_s = sum(guess.weight * guess.short_s for guess in guesses)
+        hypotheses = self._hypotheses
+        least = LEAST_WEIGHT * sum(each.weight for each in hypotheses)
+        for each in hypotheses:
+            each.weight = max(least, each.weight)
+        total = sum(each.weight for each in hypotheses)
+        for each in hypotheses:
+            each.weight /= total
+        self.share = sum(each.weight * each.share for each in hypotheses)
+        self.short_s = sum(each.weight * each.short_s for each in hypotheses)
 
 
-class _Guess:
-    """One share of its heaters that a room may need, and how short of heat it would be then."""
+class _ShareHypothesis:
+    """One duty cycle that a room may need, and the shortage of heat that follows from it."""
 
     __slots__ = ("share", "short_s", "walls_s", "weight")
 
@@ -174,7 +191,7 @@ class _Guess:
         self.short_s = min(short_s - wrong_s, MOST_SHORT_S)
 
     def correct(self, short_s: float) -> None:
-        """Take what the shortage turns out to be."""
+        """Take the shortage that a thermostat has shown."""
         surprise_s = self.short_s - short_s
         if surprise_s:
             self.weight *= max(MISTAKEN, math.exp(-0.5 * (surprise_s / SURPRISE_S) ** 2))

@@ -1,80 +1,92 @@
-"""Which heaters draw now: what can be known of it from one phase's current alone.
+"""Hypothesis filter: the heaters of a phase that draw now, from the phase's current alone.
 
-The meter says one integer a phase, every second or two.  A heater whose thermostat is satisfied
-draws nothing, and only its steps in that integer tell.  So several explanations of the past are
-kept side by side, each a set of heaters that draw now (bits); what they do not explain is the rest
-of the house, which never draws less than nothing.  A step continues every explanation in all ways
-that could have caused it: what was commanded, one or two thermostats, an appliance.  Those that fit
-badly fade.  A heater that is shed or restored gives itself away.
+The meter sends one integer a phase, every second or two.  Only the steps of that integer show
+which thermostats are closed.  The filter is multiple-hypothesis tracking (Reid 1979) over a
+factorial hidden Markov model, the usual model of load disaggregation (Hart 1992, Kolter and
+Jaakkola 2012): each hypothesis is a set of heaters that draw (bits) with a weight; the rest of the
+current is the rest of the house, which is not negative.  A step continues each hypothesis in all
+ways that can have caused it: a command, one or two thermostats, an appliance.  The `MOST` likeliest
+sets are kept.  A heater that is shed or restored shows whether it drew.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from jph.heating.shedding.learned_current import Amperes
+from jph.heating.shedding.learned_current import LearnedCurrents
 
 ROUNDING_VARIANCE: Final = 0.25
-"""A step is the difference of two currents rounded to the ampere, and lines breathe a little."""
+"""A step is the difference of two currents rounded to 1 A: 2 · 1/12 A², and 0.08 A² of noise."""
 
 FLAT_A: Final = 1.0
-"""A current that differs by no more is no step."""
+"""A change up to this is no step: rounding alone makes 1 A."""
 
 MOST: Final = 24
+"""Hypotheses kept: it bounds the work of a frame."""
+
 LEAST_WEIGHT: Final = 5e-4
+"""Part of the sum below which a hypothesis is dropped: it bounds the work of a frame."""
+
 TEMPER: Final = 0.95
-"""Below 1: what was thought long ago counts less and less."""
+"""Exponent of all weights at each step, a forgetting factor: evidence halves in 14 steps."""
 
 LEAST_LIKELY: Final = 1e-5
-"""When nothing explains a step better than this, everything is forgotten."""
+"""Sum of likelihoods below which no hypothesis explains a step: the filter begins anew."""
 
 THERMOSTAT: Final = 0.5
+"""Prior of a step by one thermostat."""
+
 PAIR: Final = 0.2
+"""Prior of each of two thermostats in one frame: heaters switch a few times an hour."""
+
 PAIR_A: Final = 1.2
+"""Largest error of a pair: two roundings and a margin; it bounds the search."""
+
 APPLIANCE: Final = 0.0075
-"""How likely a step of an ampere is, beside nothing at all: per ampere for appliances."""
+"""Density of an appliance's step per ampere: 0.0075 over 30 A is a prior of 0.2."""
 
 CONTRARY: Final = 0.05
-"""How likely a thermostat moves against what its room wants."""
+"""Chance of a thermostat step against the room's estimate: the estimate is often wrong."""
 
 LASTING_A: Final = 10.0
-"""Appliances stop sooner than heaters: step by step, what leaves the rest less is likelier."""
+"""Scale of the rest of the house in the weights: appliances stop sooner than heaters."""
 
 LARGE_BASE_A: Final = 12.0
-"""It is less and less likely that the rest of the house draws more than this."""
+"""Scale of the prior of the rest of the house: an oven and a kettle are 20 A, and rare."""
 
 SURE: Final = 0.97
+"""Largest chance of a restored heater to draw: its room's estimate is not certain."""
 
 UNLIKELIER: Final = 0.005
 NEARLY_NOTHING: Final = 0.005
-"""What is not likely at the start must be possible, or it could never turn out."""
+"""Weights of unlikely sets at the start: above 0, or no evidence could raise them."""
 
 
 class Command(NamedTuple):
-    """A heater was told to go off or come back."""
+    """A heater was switched off or on."""
 
     bit: int
     on: bool
 
 
 class Step(NamedTuple):
-    """What a step was taken for: the chances that each heater drew before and draws now."""
+    """The explanation of a step: the chances that each heater drew before and draws now."""
 
     before: Sequence[float]
     after: Sequence[float]
     change_a: float
 
 
-class Belief:
-    """The explanations of one phase; heaters are numbered by their bit."""
+class HypothesisFilter:
+    """The hypotheses of one phase; heaters are numbered by their bit."""
 
-    def __init__(self, amperes: Amperes) -> None:
+    def __init__(self, amperes: LearnedCurrents) -> None:
         self.amperes = amperes
         self.count = len(amperes.of)
         self.allowed = (1 << self.count) - 1
         self.chance = [0.5] * self.count
         self.eager = [0.5] * self.count
-        """How likely each would draw if it was let: set by who knows the rooms."""
+        """Chance of each to draw if it was on; the observer sets it from the rooms."""
         self.level_a: float | None = None
         self.best = 0
         """The likeliest set of heaters that draw."""
@@ -83,16 +95,16 @@ class Belief:
 
     @property
     def base_a(self) -> float:
-        """What the rest of the house draws, by the likeliest explanation."""
+        """The current of the rest of the house, by the likeliest hypothesis."""
         return max(0.0, (self.level_a or 0.0) - self._explained_a)
 
     def reliefs(self, bits: int) -> Iterator[tuple[float, int]]:
-        """Yield (chance, heaters): what shedding a set would really switch off."""
+        """Yield (chance, heaters) that shedding a set really switches off."""
         for explanation, weight in self._weights.items():
             yield weight, explanation & bits
 
     def follow(self, current_a: float) -> bool:
-        """Take a current; False if it is a step that wants explaining."""
+        """Take a current; return False if it is a step that must be explained."""
         if self.level_a is None:
             self.amperes.guess(current_a)
             self._begin(current_a)
@@ -103,7 +115,7 @@ class Belief:
         return True
 
     def explain(self, current_a: float, commands: Sequence[Command]) -> Step:
-        """Continue every explanation over a step, of which `commands` are possible causes."""
+        """Continue every hypothesis over a step, of which `commands` are possible causes."""
         change_a = current_a - (self.level_a or 0.0)
         off = sum({1 << c.bit for c in commands if not c.on})
         on = {c.bit for c in commands if c.on} - {c.bit for c in commands if not c.on}
@@ -134,7 +146,7 @@ class Belief:
         return Step(before, self.chance, change_a)
 
     def _begin(self, current_a: float) -> None:
-        """Start anew: as many draw as the current can carry, anybody as likely as the next."""
+        """Begin anew: as many heaters draw as the current can carry, all equally likely."""
         mean_a = sum(self.amperes.of) / max(1, self.count)
         size = min(self.count, round(current_a / mean_a)) if mean_a else 0
         windows = {0: NEARLY_NOTHING}
@@ -200,7 +212,7 @@ class Belief:
         ]
 
     def _settle(self, weights: dict[int, float], current_a: float) -> None:
-        """Keep the best explanations, and what follows from them."""
+        """Keep the best hypotheses, and what follows from them."""
         total = sum(weights.values())
         best = sorted(weights.items(), key=lambda pair: -pair[1])[:MOST]
         kept = [(b, (w / total) ** TEMPER) for b, w in best if w >= LEAST_WEIGHT * total]

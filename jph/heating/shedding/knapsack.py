@@ -1,4 +1,8 @@
-"""Which heaters: the set worth most that fits, and the cheapest set that is surely enough."""
+"""Knapsack choices: the set worth most that fits, and the cheapest set that is enough. Pure.
+
+The set that fits is the 0-1 knapsack problem, solved by branch and bound with the fractional bound
+(Dantzig 1957; Martello and Toth 1990, chapter 2).
+"""
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -6,8 +10,10 @@ from math import inf
 from typing import Final, NamedTuple
 
 MOST_TRIES: Final = 600
+"""Branches looked at: it bounds the work of a plan; then the best set so far counts."""
+
 MOST_COMBINED: Final = 12
-"""Of so many heaters all combinations are looked at."""
+"""Up to this many heaters all sets of three are looked at: 298 of 12."""
 
 
 class Item(NamedTuple):
@@ -78,7 +84,7 @@ def cheapest(
 
 
 def greedily(items: Sequence[Item], need_a: float) -> Sequence[Item]:
-    """Return items, worth least an ampere first, until they make `need_a`, and none too many."""
+    """Return items, worth least an ampere first, until they reach `need_a`; none is needless."""
     chosen: list[Item] = []
     got_a = 0.0
     for item in sorted(items, key=lambda item: item.worth / max(item.amperes, 0.01)):

@@ -1,23 +1,32 @@
-"""What each heater draws, learned from the steps it makes in the meter's current."""
+"""Learned current of each heater: the median of its steps in the meter's current. Pure."""
 
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
 UNKNOWN_VARIANCE: Final = 2.5**2
+"""A², of an assumed current: heaters draw 2 to 9 A, 5 A is assumed."""
+
 DECLARED_VARIANCE: Final = 0.8**2
+"""A², of a declared power: +5 % −10 % (EN 60335-1, 10.1) and ±10 % of voltage: 0.8 A at 6 A."""
+
 LEAST_VARIANCE: Final = 0.03
+"""A², that stays after many steps: the voltage moves during the day."""
+
 LEAST_STEP_A: Final = 1.0
-"""A commanded step below this is none: the thermostat was off."""
+"""A commanded step below this shows no load: the thermostat was open."""
 
 SAME_STEP_A: Final = 1.3
+"""Steps within this of the median are the heater's: two roundings and the voltage."""
+
 LARGEST_A: Final = 16.0
 """No heater on a pilot wire draws more: its circuit has 20 A at most."""
 
 STEPS_KEPT: Final = 15
+"""Steps kept of each heater: a week of few sheds; the median bears seven wrong ones."""
 
 
-class Amperes:
+class LearnedCurrents:
     """The heaters of a phase, by bit: what they draw and how sure that is.
 
     Of the steps a heater made when it was switched alone the middle one counts, and those near it:

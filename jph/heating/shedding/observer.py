@@ -1,35 +1,42 @@
-"""What is known of one phase: its current, what draws, what was told and has not shown yet."""
+"""Observes one phase: its current, its heaters and the commands that have not shown. Pure."""
 
 from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from jph.config.house.loads import Load
-from jph.heating.shedding.duty_cycle import Room
-from jph.heating.shedding.hypotheses import Belief, Command, Step
-from jph.heating.shedding.learned_current import Amperes
+from jph.heating.shedding.duty_cycle import RoomHeat
+from jph.heating.shedding.hypotheses import Command, HypothesisFilter, Step
+from jph.heating.shedding.learned_current import LearnedCurrents
 from jph.heating.shedding.rules import NEVER, Rules
 from jph.heating.shedding.surge import Surge
 
 LIKELY: Final = 0.7
 UNLIKELY: Final = 0.3
+"""Chances from which a heater counts as drawing or not: twice as likely as the contrary."""
+
 NOTHING_TO_SEE: Final = 0.03
+"""A shed heater with a smaller chance to draw makes no step that is waited for."""
+
 UNKNOWN_STEP_A: Final = 2.0
-"""A step of a heater nothing is known of is hardly less."""
+"""Smallest step of a heater of unknown current: 460 W."""
 
 SLOWEST_S: Final = 9.0
-"""A heater that takes longer to obey than this is not waited for."""
+"""Longest time to obey: slow heaters take up to 8 s (`bench heating --slow`)."""
 
 SLOW_SIGNS: Final = 3
 SLOW_SIGNS_S: Final = 1200.0
-"""So many late steps in so short a time are those of slow heaters; fewer may be chance."""
+"""This many late steps in this time are those of slow heaters; fewer may be chance."""
 
 PACE_READINGS: Final = 5
+"""Readings after which the meter's pace is known."""
+
 PACES_OF_SILENCE: Final = 2.1
+"""Silence in intervals of the meter: one lost frame is 2."""
 
 
 class Shown(NamedTuple):
-    """A heater that was switched alone did or did not draw; `step_a` is what the phase showed."""
+    """A heater that was switched alone: whether it drew, and the step of its phase."""
 
     bit: int
     drew: bool
@@ -37,21 +44,21 @@ class Shown(NamedTuple):
 
 
 class Observer:
-    """Readings and commands of a phase in; `belief`, `surge` and the rooms' shortages kept."""
+    """Readings and commands of a phase in; `hypotheses`, `surge` and the rooms' shortages kept."""
 
-    def __init__(self, heaters: Sequence[Load], rooms: Sequence[Room], rules: Rules) -> None:
+    def __init__(self, heaters: Sequence[Load], rooms: Sequence[RoomHeat], rules: Rules) -> None:
         declared = [None if h.watts is None else h.watts / rules.volts for h in heaters]
-        self.amperes = Amperes(declared, rules.assumed_a)
-        self.belief = Belief(self.amperes)
+        self.amperes = LearnedCurrents(declared, rules.assumed_a)
+        self.hypotheses = HypothesisFilter(self.amperes)
         self.surge = Surge(rules.minimum_off_s)
         self.rooms = rooms
         self.settle_s = rules.settle_s
-        """How long a command takes to show; grows when heaters turn out to be slower."""
+        """Time for a command to show; it grows when heaters are slower."""
         self.current_a: float | None = None
         self.heard_s: float | None = None
         self.settled = False
         self.shown: list[Shown] = []
-        """News for who compares phases; to be taken and cleared."""
+        """Heaters switched alone since the policy compared the phases last."""
         self._pending: list[Command] = []
         self._told_s = NEVER
         self._slow: deque[tuple[float, float]] = deque(maxlen=SLOW_SIGNS)
@@ -61,7 +68,7 @@ class Observer:
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing that was told is still to show."""
+        """Whether every command has shown."""
         return self.settled and not self._pending
 
     def tell(self, now_s: float, command: Command) -> None:
@@ -70,8 +77,8 @@ class Observer:
         self._told_s = now_s
 
     def forget(self) -> None:
-        """Start anew after a long silence: what drew then may be different now."""
-        self.belief.level_a = self.current_a = None
+        """Begin anew after a long silence: other heaters may draw now."""
+        self.hypotheses.level_a = self.current_a = None
         self._pending.clear()
 
     def silent_s(self, now_s: float) -> float:
@@ -90,36 +97,36 @@ class Observer:
             self._gap_s += (1.0 if self._heard == 1 else 0.05) * (gap_s - self._gap_s)
         self._heard += 1
         self.heard_s, self.current_a = now_s, current_a
-        flat = self.belief.follow(current_a)
+        flat = self.hypotheses.follow(current_a)
         ripe = not self._pending or self._ripe(now_s, current_a)
         if ripe and (self._pending or not flat):
             self._explain(now_s, current_a)
             flat = True
         self.settled = flat
         if flat and not self._pending:
-            self.surge.take(now_s, self.belief.base_a)
+            self.surge.take(now_s, self.hypotheses.base_a)
 
     def _ripe(self, now_s: float, current_a: float) -> bool:
-        """Return whether what was told must have shown by now, or already has."""
+        """Return whether the commands must have shown by now, or already have."""
         waited_s = now_s - self._told_s
         if waited_s >= self.settle_s:
             return True
         expected_a, visible = 0.0, False
         for bit, on in self._pending:
-            chance, step_a = self.belief.chance[bit], self.amperes.of[bit]
+            chance, step_a = self.hypotheses.chance[bit], self.amperes.of[bit]
             visible = visible or on or chance > NOTHING_TO_SEE
             if on or chance > 0.5:
                 expected_a += step_a if on else -step_a
         if not visible:
             return True
-        missing_a = abs(current_a - (self.belief.level_a or 0.0) - expected_a)
+        missing_a = abs(current_a - (self.hypotheses.level_a or 0.0) - expected_a)
         return waited_s > 1.0 and abs(expected_a) > 1.9 and missing_a <= 1.0
 
     def _explain(self, now_s: float, current_a: float) -> None:
         commands, self._pending = self._pending, []
-        prior = self.belief.chance
-        self.belief.eager = [room.eagerness for room in self.rooms]
-        step = self.belief.explain(current_a, commands)
+        prior = self.hypotheses.chance
+        self.hypotheses.eager = [room.eagerness for room in self.rooms]
+        step = self.hypotheses.explain(current_a, commands)
         self._learn_amperes(step, commands)
         told = {command.bit for command in commands}
         for bit, room in enumerate(self.rooms):
@@ -145,7 +152,7 @@ class Observer:
             self.amperes.share(moved, -step.change_a)
 
     def _learn_warmth(self, command: Command, step: Step, prior: float) -> None:
-        """Take what a switched heater gives away about its room."""
+        """Take what a switched heater shows about its room."""
         room = self.rooms[command.bit]
         drawn = step.after[command.bit] if command.on else step.before[command.bit]
         if drawn > LIKELY:
@@ -159,7 +166,7 @@ class Observer:
                 self._late.append((self._told_s, command))
 
     def _learn_slowness(self, now_s: float, change_a: float) -> None:
-        """See a step that comes when it was given up as that of a slow heater."""
+        """Take a step that comes after the settling time as that of a slow heater."""
         for told_s, (bit, on) in self._late:
             took_s, step_a = now_s - told_s, change_a if on else -change_a
             off_a = abs(step_a - self.amperes.of[bit])

@@ -1,8 +1,8 @@
-"""The day's highest power of a phase, held against what the meter says it was (SMAXSN1–3).
+"""Compares the day's highest power of a phase with the meter's own (SMAXSN1–3). Pure.
 
 The meter does not say over how long it takes that power.  But it lies between the highest current
 shown, which is of a moment, and the highest that the trip model's filter has let through, which is
-of minutes: what lies outside says that currents were missed, or that the model is wrong.
+of minutes: a value outside shows that currents were missed, or that the model is wrong.
 """
 
 from typing import Final

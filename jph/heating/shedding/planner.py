@@ -1,4 +1,4 @@
-"""What each heater is worth now, and the sets that follow: to relieve, to rotate, to be safe."""
+"""Values heaters, and chooses the sets to relieve, to rotate and to be safe. Pure."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,32 +12,44 @@ from jph.heating.shedding.rules import Rules
 
 LEAST_WEIGHT: Final = 0.2
 MOST_WEIGHT: Final = 4.0
+"""Range of a heater's weight: no room is heated only for its priority, none is never heated."""
+
 OVERDUE_WEIGHT: Final = 8.0
+"""Weight of an overdue heater: above every other."""
+
 LEAST_DRAWING: Final = 0.05
+"""Chance to draw that a heater keeps, so that equal ones are told apart by size."""
 
 CURIOSITY: Final = 0.5
-"""A heater that was never switched alone is switched first: only then its current is known."""
+"""Factor of a heater that was never switched alone: it goes first, so its current is learned."""
 
 YOUNG_WORTH: Final = 30.0
-"""A heater within its minimum on time is shed only where nothing else is enough."""
+"""Worth added within the minimum on time: more than all other terms, so it goes last."""
 
 SURELY: Final = 0.93
+"""Chance of enough relief that is asked for; what is missing follows a frame later, in time."""
+
 UNPROVEN: Final = 0.7
-"""What a heater that nothing is known of is counted for when it must bring relief."""
+"""Part of an unknown heater's assumed current that counts as relief: 5 ± 2.5 A (one standard
+deviation) is at least 3.5 A in 73 % of the cases."""
 
 MAY_DRAW: Final = 0.1
+"""Chance to draw below which shedding a heater brings no relief."""
 
 NEED_S: Final = 300.0
-"""A room is to be warm in about this time; what would heat it sooner is not needed."""
+"""Time in which a room shall be warm; heaters that would be faster are not needed."""
 
 LEAST_PART: Final = 0.1
+"""Part of its worth that a needless heater of a room keeps."""
 
 WARM_S: Final = -20.0
 AMPLE_A: Final = 4.0
+"""Headroom that must stay when the heater of a room warmer than `WARM_S` returns: another heater's
+current."""
 
 
 class Planner:
-    """Decides sets of heaters (bits) for one phase; keeps nothing but what it is given."""
+    """Chooses sets of heaters (bits) of one phase; it has no state of its own."""
 
     def __init__(self, heaters: Sequence[Load], observer: Observer, rules: Rules) -> None:
         self._heaters = heaters
@@ -49,11 +61,11 @@ class Planner:
         self._shared = [bits for bits in rooms.values() if len(bits) > 1]
 
     def worths(self, shed: int, overdue: int = 0) -> list[float]:
-        """Return what it is worth that each heater may draw: its amperes, weighted.
+        """Return the worth of each heater being on: its amperes, weighted.
 
         A room that is shorter of heat than the others weighs more, and so does a higher priority.
-        A heater that would not draw is worth next to nothing, unless it is `overdue`: what is
-        believed of a room may be wrong, and only a heater that is let can tell.
+        A heater that would not draw is worth next to nothing, unless it is `overdue`: the estimate
+        of a room may be wrong, and only a heater that is on can show it.
         """
         rules, amperes = self._rules, self._seen.amperes.of
         rooms = self._seen.rooms
@@ -68,7 +80,7 @@ class Planner:
                 wanted = min(1.0, max(0.0, short_s / rules.want_s))
                 weight = OVERDUE_WEIGHT if overdue >> bit & 1 else weight
             else:
-                wanted = max(LEAST_DRAWING, self._seen.belief.chance[bit])
+                wanted = max(LEAST_DRAWING, self._seen.hypotheses.chance[bit])
             worths.append(amperes[bit] * weight * wanted)
         for bits in self._shared:
             self._diminish(worths, bits, shed)
@@ -80,11 +92,11 @@ class Planner:
         ]
 
     def _diminish(self, worths: list[float], bits: Sequence[int], shed: int) -> None:
-        """Count heaters of one room beyond what it needs for little: they would come and go.
+        """Lower the worth of heaters beyond what their room needs: they would come and go.
 
         Each of them would be reserved its current, and stand idle half of the time.
         """
-        amperes, chance = self._seen.amperes.of, self._seen.belief.chance
+        amperes, chance = self._seen.amperes.of, self._seen.hypotheses.chance
         room = self._seen.rooms[bits[0]]
         share = room.share + max(0.0, room.short_s + BAND_S) / NEED_S
         needed_a = share * sum(amperes[bit] for bit in bits)
@@ -94,7 +106,7 @@ class Planner:
 
     def relief(self, free: int, young: int, need_a: float, shed: int) -> int:
         """Return the heaters among `free` to shed for `need_a`, at least cost; maybe too few."""
-        belief, amperes = self._seen.belief, self._seen.amperes
+        hypotheses, amperes = self._seen.hypotheses, self._seen.amperes
         worths = self.worths(shed)
         items = [
             Item(
@@ -103,25 +115,25 @@ class Planner:
                 worths[bit] + 0.5 + YOUNG_WORTH * (young >> bit & 1),
             )
             for bit in _bits(free)
-            if belief.chance[bit] > MAY_DRAW
+            if hypotheses.chance[bit] > MAY_DRAW
         ]
         chosen = cheapest(items, self._enough(need_a))
         if chosen is None:
             likely = [
-                item._replace(amperes=item.amperes * belief.chance[item.bit]) for item in items
+                item._replace(amperes=item.amperes * hypotheses.chance[item.bit]) for item in items
             ]
             chosen = greedily(likely, need_a)
         return sum(1 << item.bit for item in chosen)
 
     def _enough(self, need_a: float) -> Callable[[int], bool]:
-        belief, amperes = self._seen.belief, self._seen.amperes
+        hypotheses, amperes = self._seen.hypotheses, self._seen.amperes
         proven = [a * (1.0 if amperes.known(bit) else UNPROVEN) for bit, a in enumerate(amperes.of)]
 
         def enough(bits: int) -> bool:
             if amperes.load(bits) < need_a:
                 return False
             chance = 0.0
-            for weight, gone in belief.reliefs(bits):
+            for weight, gone in hypotheses.reliefs(bits):
                 if sum(proven[bit] for bit in _bits(gone)) >= need_a:
                     chance += weight
             return chance >= SURELY
@@ -133,7 +145,7 @@ class Planner:
 
         Those that draw nothing now may all come back, but hardly at once: of many, a part is kept.
         """
-        amperes, best = self._seen.amperes.of, self._seen.belief.best
+        amperes, best = self._seen.amperes.of, self._seen.hypotheses.best
         idle = [bit for bit in _bits(on) if not best >> bit & 1]
         total_a = sum(amperes[bit] for bit in idle)
         part = 1.0
@@ -170,7 +182,7 @@ class Planner:
         return max(fits, key=lambda bit: (worths[bit], -bit), default=None)
 
     def caution(self, on: int, limit_a: float, expected_a: float) -> int:
-        """Return the heaters to shed because nobody can see what happens next.
+        """Return the heaters to shed while the meter is silent.
 
         Every heater that is on may come back by itself, and people may switch something on.
         """

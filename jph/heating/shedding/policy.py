@@ -1,4 +1,4 @@
-"""The decision for all phases, and what they learn from each other."""
+"""Decides for all phases, and compares them to find heaters on a wrong phase. Pure."""
 
 import math
 from collections import Counter
@@ -7,21 +7,26 @@ from typing import Final
 
 from jph.config.house.loads import Load, Wiring
 from jph.config.house.plausible import plausible_current, plausible_limit
-from jph.heating.shedding.duty_cycle import Room
+from jph.heating.shedding.duty_cycle import RoomHeat
 from jph.heating.shedding.memory import HELD_S, PEAKS_S, LearnedHeater, Memory
 from jph.heating.shedding.memory import ROOMS_S as ROOM_MEMORY_S
-from jph.heating.shedding.phase import Phase
+from jph.heating.shedding.phase import PhaseDecision
 from jph.heating.shedding.rules import NEVER, Decision, Readings, Reason, Report, Rules
 
 ROOMS_S: Final = 5.0
-"""How often the rooms' shortages are brought up to date."""
+"""Interval of updates of the rooms' estimates."""
 
 WARNINGS_S: Final = 3600.0
+"""Interval between two equal warnings."""
+
 STEP_A: Final = 2.0
+"""A step that shows a heater on a phase: no heater draws less, and rounding is 1 A."""
+
 VOTES: Final = 3
-"""So often a heater must have shown on another phase, and never on its own, to be told."""
+"""Times a heater must have shown on another phase, and never on its own, to be reported."""
 
 NEAR_LIMIT: Final = 0.8
+"""Part of the limit from which the meter's status bit may be about this phase."""
 
 
 class SheddingPolicy:
@@ -29,10 +34,10 @@ class SheddingPolicy:
 
     def __init__(self, wiring: Wiring, phases: Iterable[int], rules: Rules | None = None) -> None:
         self._rules = rules or Rules()
-        self._rooms: dict[str, Room] = {}
-        self._members: dict[str, list[tuple[Phase, int]]] = {}
-        self._phases: dict[int, Phase] = {}
-        self._places: dict[str, tuple[Phase, int]] = {}
+        self._rooms: dict[str, RoomHeat] = {}
+        self._members: dict[str, list[tuple[PhaseDecision, int]]] = {}
+        self._phases: dict[int, PhaseDecision] = {}
+        self._places: dict[str, tuple[PhaseDecision, int]] = {}
         self._trials: dict[str, tuple[bool, dict[int, float | None]]] = {}
         self._misplaced: Counter[tuple[str, int]] = Counter()
         self._warned: dict[str, float] = {}
@@ -123,10 +128,10 @@ class SheddingPolicy:
         """Return every phase as it is now."""
         return {number: phase.report(now_s) for number, phase in self._phases.items()}
 
-    def _phase(self, number: int, heaters: tuple[Load, ...]) -> Phase:
+    def _phase(self, number: int, heaters: tuple[Load, ...]) -> PhaseDecision:
         names = [heater.room or heater.codifier for heater in heaters]
-        rooms = [self._rooms.setdefault(name, Room()) for name in names]
-        phase = Phase(number, heaters, rooms, self._rules)
+        rooms = [self._rooms.setdefault(name, RoomHeat()) for name in names]
+        phase = PhaseDecision(number, heaters, rooms, self._rules)
         for bit, (name, heater) in enumerate(zip(names, heaters, strict=True)):
             self._members.setdefault(name, []).append((phase, bit))
             self._places[heater.codifier] = (phase, bit)
@@ -147,7 +152,7 @@ class SheddingPolicy:
             self._rooms[name].pass_time(seconds, drawn_a / rated_a, idle)
         return True
 
-    def _standing_in(self, phase: Phase, readings: Readings) -> float | None:
+    def _standing_in(self, phase: PhaseDecision, readings: Readings) -> float | None:
         """Return a current for a phase that the meter's status says may be over, else None."""
         last_a, limit_a = phase.seen.current_a, phase.limit_a
         if not readings.overrun or last_a is None or limit_a is None:
@@ -155,13 +160,13 @@ class SheddingPolicy:
         return limit_a + 1.0 if last_a >= NEAR_LIMIT * limit_a else None
 
     def _watch(self, reasons: list[Reason]) -> None:
-        """Remember what every phase showed when a heater was switched alone."""
+        """Keep the currents of all phases when a heater was switched alone."""
         if len(reasons) == 1:
             levels = {n: p.seen.current_a for n, p in self._phases.items()}
             self._trials[reasons[0].heater.codifier] = (reasons[0].shed, levels)
 
     def _compare(self) -> None:
-        """See whether heaters that do not show on their phase show on another."""
+        """Count heaters that do not show on their phase but on another."""
         for phase in self._phases.values():
             for shown in phase.seen.shown:
                 codifier = phase.heaters[shown.bit].codifier

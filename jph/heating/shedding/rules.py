@@ -1,4 +1,4 @@
-"""The words of the shedding policy: its numbers, what goes in, what comes out."""
+"""Types of the shedding policy: its numbers, its inputs and its results. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ def rules_of(settings: SheddingSettings) -> Rules:
 
 
 class Readings(NamedTuple):
-    """What came since the last step; any part may be missing.
+    """Readings since the last step; any part may be missing.
 
     `warnings` are the currents of the meter's overrun warnings (ADIR1–3), `overrun` is bit 7 of its
     status (STGE).  Both stand in for currents that have not come for a while, and are not needed.

@@ -1,7 +1,7 @@
-"""What the rest of the house may draw soon: what it drew lately.
+"""Peak of the rest of the house that may come again soon: its highest load lately. Pure.
 
-Ovens, hobs and washing machines pulse.  The room that a pulse leaves when it ends is not to be
-given to a heater which the next one would find in its way.
+Ovens, hobs and washing machines pulse.  The headroom that a pulsing load leaves between pulses is
+reserved for its next pulse.
 """
 
 from collections import deque
@@ -9,9 +9,11 @@ from typing import Final
 
 LEAST_RESTS: Final = 1 / 3
 MOST_RESTS: Final = 5 / 3
-"""How long a pulse is remembered, in minimum off times of a heater."""
+"""Range of the time a pulse is remembered, in minimum off times: 40 to 200 s with 120 s."""
 
 PULSE_A: Final = 1.5
+"""A rise above this is a pulse: 1 A may be rounding."""
+
 SPARE: Final = 1.4
 """The next pulse may be this much later than the last one was."""
 

@@ -1,4 +1,4 @@
-"""How long until something opens: the meter's breaker and the main one, one phase.
+"""Trip model of one phase: the time until the meter's breaker or the main one opens. Pure.
 
 Sources: Enedis-NOI-CPT_54E §7 for the Linky, which filters each second X = S/PCOUP by
 Y = 0.008·X² + 0.992·Y and opens at Y ≥ 1.3²; EN 60898-1 table 7 for the main breaker, which must
@@ -15,10 +15,11 @@ WEIGHT: Final = 0.008
 OPENS_AT: Final = 1.3**2
 
 COOLING_S: Final = 300.0
+"""Time constant with which the bimetal cools, assumed: a longer one would only shed more."""
 
 
 class TripModel:
-    """The state of both breakers, from the currents a meter tells."""
+    """The state of both breakers, from the currents of the meter."""
 
     __slots__ = (
         "_at_s",
@@ -44,7 +45,7 @@ class TripModel:
         self._warmth = 0.0
 
     def take(self, now_s: float, current_a: float, limit_a: float) -> None:
-        """Take a current; since the last one, that one is thought to have flowed."""
+        """Take a current; until now the one before it has flowed."""
         if self._at_s is not None:
             self._pass(now_s - self._at_s)
         self._at_s, self._current_a, self._limit_a = now_s, current_a, limit_a

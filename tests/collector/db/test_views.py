@@ -105,7 +105,7 @@ def test_views_of_codifiers_that_are_gone_go_and_others_change(house: House) -> 
 def test_a_table_of_the_originals_is_left_alone(house: House) -> None:
     query(house.sql, "CREATE TABLE sensor_i1 (timestamp bigint PRIMARY KEY, value float NOT NULL)")
     query(house.sql, "CREATE VIEW sensor_zz AS SELECT 1 AS mine")
-    assert sync(house, I1) == ["sensor_i1 is there already and not ours: left alone"]
+    assert sync(house, I1) == ["sensor_i1 exists already and is not ours: left alone"]
     assert names(house) == ["sensor_i1_10min", "sensor_i1_day", "sensor_i1_hour", "sensor_zz"]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.energy import tariff
-from collector.energy.cost import Bill, Wh, bill, extrapolated, month_of, round_cents
+from collector.energy.cost import Bill, Line, Wh, bill, extrapolated, month_of, round_cents
 from collector.energy.tariff import PERIODS, Tariff
 from collector.statistics.local_days import HOUR_MS, LocalDays
 from tests.support import REPOSITORY
@@ -32,7 +32,7 @@ def made(**changes: Any) -> Tariff:
     return read
 
 
-def shown(bill: Bill) -> list[tuple[str, Wh | None, int]]:
+def shown(bill: Bill) -> list[tuple[str, Wh | None, int | None]]:
     return [(line.what, line.wh, line.cents) for line in bill.lines]
 
 
@@ -152,7 +152,66 @@ def test_what_has_no_price_is_told_and_not_guessed() -> None:
     energy = {date(2026, 3, 1): {"HP": 5}, date(2026, 3, 2): {"HP": 1000, "HPJR": 7, "HN": 0}}
     found = bill([known], energy, date(2026, 3, 1), date(2026, 3, 3))
     assert found.unpriced == {"HP": 5, "HPJR": 7}
-    assert found.wh == 1000
+    assert found.wh == 1012
+    assert [line for line in found.lines if not line.tariff] == [
+        Line("", "HP", 5, None),
+        Line("", "HPJR", 7, None),
+    ]
+
+
+def test_energy_in_no_index_is_a_line_of_the_bill() -> None:
+    """The index of all periods counted more than those of the periods."""
+    first, after = date(2026, 3, 1), date(2026, 3, 3)
+    energy = {first: {"BASE": 10_000}}
+    total = {first: 10_004, date(2026, 3, 2): 432_500}
+    found = bill([made()], energy, first, after, total=total)
+    assert found.unpriced == {"in no index": 432_504}
+    assert found.wh == 442_504
+    assert found.lines[-1] == Line("", "in no index", 432_504, None)
+    assert bill([made()], energy, first, after, total={first: 10_004}).unpriced == {}
+
+
+def test_a_contract_that_changes_in_a_day_bills_both() -> None:
+    """Until 9:00 the old index counts, from 9:30 on those of the new tariff."""
+    old = made(Name="old", Until="2026-10-13")
+    new = made(Name="new", From="2026-10-14", Prices={"HC": "0.1", "HP": "0.3"})
+    day = date(2026, 10, 14)
+    energy = {date(2026, 10, 13): {"BASE": 24_000}, day: {"BASE": 9_000, "HP": 10_000, "HC": 4_500}}
+    month = bill([old, new], energy, date(2026, 10, 1), date(2026, 11, 1))
+    lines = {(line.tariff, line.what): (line.wh, line.cents) for line in month.lines}
+    assert lines["old", "BASE"] == (33_000, 480 + 180)
+    assert lines["new", "HP"] == (10_000, 300)
+    assert lines["new", "HC"] == (4_500, 45)
+    assert month.unpriced == {}
+    assert month.wh == 47_500
+    alone = bill([old, new], energy, day, date(2026, 10, 15))
+    assert {line.what for line in alone.lines if line.wh} == {"BASE", "HP", "HC"}
+
+
+def test_energy_fed_in_is_counted_and_paid() -> None:
+    day, after = date(2026, 3, 1), date(2026, 3, 2)
+    sold = bill([made(Sale="0.1269")], {day: {"BASE": 1000}}, day, after, injected={day: 2000})
+    assert sold.lines[-1] == Line("t", "INJECTED", 2000, -25)
+    assert sold.wh == 1000
+    given = bill([made()], {day: {"BASE": 1000}}, day, after, injected={day: 2000})
+    assert given.lines[-1] == Line("", "INJECTED", 2000, None)
+    assert given.cents == sold.cents + 25
+    assert given.unpriced == {}
+
+
+def test_two_taxes_of_one_name_are_two_lines() -> None:
+    day = date(2026, 3, 1)
+    taxes = [
+        {"Name": "VAT", "Percent": "5.5", "Of": ["Subscription"]},
+        {"Name": "VAT", "Percent": "20", "Of": ["Energy"]},
+    ]
+    found = bill([made(Taxes=taxes)], {day: {"BASE": 10_000}}, day, date(2026, 5, 1))
+    assert [(line.what, line.cents) for line in found.lines] == [
+        ("Subscription", 2000),
+        ("BASE", 200),
+        ("VAT", 110),
+        ("VAT", 40),
+    ]
 
 
 tariff_prices = st.fixed_dictionaries(

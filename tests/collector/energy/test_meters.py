@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from collector.energy.meters import Index, Phase, indexes, phases
+from collector.energy.meters import Index, Phase, has_periods, indexes, phases
 from jph.config.model import Network, load
 from tests.support import REPOSITORY
 
@@ -33,8 +33,28 @@ def test_labels_and_fields_are_the_same(network: MakeNetwork) -> None:
         Index("XT", "TOTAL", "TI", "AD"),
     ]
     assert indexes(network(meter(("X1", "EASF01"), ("XI", "INDEX_INJECTED")))) == [
-        Index("XI", "INJECTED", "TI", "")
+        Index("XI", "INJECTED", "TI", ""),
+        Index("X1", "EASF01", "TI", ""),
     ]
+
+
+def test_a_numbered_index_is_a_period_of_its_own_but_not_a_named_one_again(
+    network: MakeNetwork,
+) -> None:
+    def periods(*fields: tuple[str, str]) -> list[str]:
+        return [index.period for index in indexes(network(meter(*fields)))]
+
+    named = ("X1", "INDEX_HC"), ("X2", "INDEX_HP"), ("XT", "INDEX_TOTAL")
+    assert periods(*named, ("X3", "EASF03")) == ["HC", "HP", "TOTAL", "EASF03"]
+    assert periods(*named, ("X3", "EASF02")) == ["HC", "HP", "TOTAL"]
+    assert periods(*named, ("X3", "INDEX_HEURE_WEEK_END")) == [
+        "HC",
+        "HP",
+        "TOTAL",
+        "HEURE_WEEK_END",
+    ]
+    assert has_periods(network(meter(("XT", "INDEX_TOTAL"), ("X3", "EASF03"))), "TI")
+    assert not has_periods(network(meter(("XT", "INDEX_TOTAL"), ("XI", "INDEX_INJECTED"))), "TI")
 
 
 def test_one_phase_has_the_power_of_the_house(network: MakeNetwork) -> None:

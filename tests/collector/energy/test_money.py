@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,9 @@ from psycopg2.extensions import connection
 
 from collector.db.schema import create_months, migrate
 from collector.energy import money
+from collector.energy.cost import IN_NO_INDEX, bill
 from collector.energy.energy_table import Touched
+from collector.energy.meters import has_periods, read_tariffs
 from collector.history.packing import pack_day
 from collector.statistics.local_days import HOUR_MS
 from jph.config.model import Network
@@ -406,3 +409,83 @@ def test_the_zone_is_the_calculator_s(network: Callable[..., Network]) -> None:
     calculator = {"Codifier": "Q2", "Type": money.CALCULATOR, "Sensor": {"TimeZone": "Asia/Tokyo"}}
     assert str(money.local_days(network(calculator)).zone) == "Asia/Tokyo"
     assert str(money.local_days(network()).zone) == "Europe/Paris"
+
+
+OCTOBER = date(2026, 10, 1), date(2026, 11, 1)
+SWITCH_H = (13 * 24 + 9) * 2
+"""Half hours of October until the contract changes, on the 14th at 9:00."""
+
+
+def contract_change(network: Callable[..., Network], *codes: str) -> Network:
+    fields = {"X0": "INDEX_BASE", "X1": "INDEX_HC", "X2": "INDEX_HP", "XT": "INDEX_TOTAL"}
+    proxy = [{"Codifier": code, "Field": fields[code]} for code in codes]
+    meter = METER | {"Sensor": {"Device": "nowhere", "Proxy": proxy}}
+    common = {"Power": 9, "Subscription": {"9": "10"}}
+    base = common | {"Name": "old", "From": "2026-01-01", "Until": "2026-10-13"}
+    new = common | {"Name": "new", "From": "2026-10-14", "Prices": {"HC": "0.1", "HP": "0.3"}}
+    tariffs = [base | {"Prices": {"BASE": "0.2"}}, new]
+    return network(meter, *proxies("TI", *codes), Tariffs=tariffs)
+
+
+def half_hours() -> dict[str, list[tuple[int, Value]]]:
+    """500 Wh each half hour; at the change the index of all goes on as that of off-peak."""
+    start_ms = int(datetime(2026, 10, 1, tzinfo=PARIS).timestamp() * 1000)
+    wh = {"X0": 22_239_000, "X1": 0, "X2": 0}
+    found: dict[str, list[tuple[int, Value]]] = {"X0": [], "X1": [], "X2": [], "XT": []}
+    for n in range((31 * 24 + 1) * 2 + 1):
+        at_ms = start_ms + n * HOUR_MS // 2
+        hour = datetime.fromtimestamp(at_ms / 1000 - 1, PARIS).hour
+        if n <= SWITCH_H:
+            wh["X0"] += 500 if n else 0
+            found["X0"].append((at_ms, wh["X0"]))
+            found["XT"].append((at_ms, wh["X0"]))
+            continue
+        if n == SWITCH_H + 1:
+            wh["X1"] = wh["X0"]
+        else:
+            wh["X1" if hour >= 22 or hour < 6 else "X2"] += 500
+        found["X1"].append((at_ms, wh["X1"]))
+        found["X2"].append((at_ms, wh["X2"]))
+        found["XT"].append((at_ms, wh["X1"] + wh["X2"]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("codes", "rest"), [("X0 X1 X2", 0), ("X0 X1 X2 XT", 0), ("X0 XT", 423_500)]
+)
+def test_a_contract_that_changes_in_the_middle_of_a_month(
+    base: connection, network: Callable[..., Network], codes: str, rest: int
+) -> None:
+    """744.5 kWh, whatever the config knows of the new indexes."""
+    house = contract_change(network, *codes.split())
+    touched = []
+    for code, readings in half_hours().items():
+        if code in codes.split():
+            touched += store(base, code, readings)
+    update(base, house, touched)
+    with base, base.cursor() as cursor:
+        drawn = money.read_energy(cursor, "TI", *OCTOBER, total=not has_periods(house, "TI"))
+    found = bill(read_tariffs(house), drawn.energy, *OCTOBER, total=drawn.total)
+    assert found.wh == 744_500
+    assert found.unpriced == ({IN_NO_INDEX: rest} if rest else {})
+    by_line = {(line.tariff, line.what): line.wh for line in found.lines}
+    assert by_line["old", "BASE"] == 321_000
+
+
+def test_a_current_that_is_fed_in_is_no_overrun(base: connection, house: Network) -> None:
+    """24 A of 20 A without apparent power; the same current with it is one."""
+    fields = [*METER["Sensor"]["Proxy"], {"Codifier": "A1", "Field": "APPARENT_POWER_1"}]
+    sensors = [each for each in house.sensors if each.codifier != "TI"]
+    (meter,) = [each for each in house.sensors if each.codifier == "TI"]
+    meter = msgspec.structs.replace(meter, sensor={"Device": "nowhere", "Proxy": fields})
+    home = msgspec.structs.replace(house, sensors=[meter, *sensors])
+    touched = store(base, "IS", [(at(0), 20)])
+    for seconds in range(0, 7200, 10):
+        when = at(0) + seconds * 1000
+        touched += store(base, "IS", [(when, 20)])
+        touched += store(base, "I1", [(when, 24)])
+        touched += store(base, "A1", [(when, 0 if seconds < 3600 else 5520)])
+    update(base, home, touched)
+    found = rows(base, "SELECT overrun_s FROM phase_hour ORDER BY timestamp")
+    assert [round(seconds) for (seconds,) in found][:1] == [0]
+    assert sum(seconds for (seconds,) in found) > 3000

@@ -28,43 +28,90 @@ def test_a_tariff_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "path", "told"),
+    ("change", "path", "message"),
     [
-        ({"From": "1.8.2026"}, "Tariffs[Mine]", "From: expected a day"),
-        ({"From": "20260801"}, "Tariffs[Mine]", "From: expected a day"),
-        ({"Until": "2025-12-31"}, "Tariffs[Mine]", "is before From"),
-        ({"Power": 12}, "Tariffs[Mine]", "none for Power 12 (there are: 6, 9)"),
-        ({"Power": "NaN"}, "Tariffs[Mine]", "Power: expected a decimal number"),
-        ({"Prices": {}}, "Tariffs[Mine]", "at least one period"),
-        ({"Prices": {"HCJX": "1"}}, "Tariffs[Mine]", "no period 'HCJX'"),
-        ({"Prices": {"HC": "0,16"}}, "Tariffs[Mine]", "Prices.HC: expected a decimal number"),
-        ({"Prices": {"HC": "-0.1"}}, "Tariffs[Mine]", "expected 0 or more"),
-        ({"Prices": {"HC": "Infinity"}}, "Tariffs[Mine]", "expected a decimal number"),
-        ({"Taxes": [{"Name": "T", "PerKwh": 1}]}, "Tariffs[Mine].Taxes[0].PerKwh", "unknown key"),
-        ({"Taxes": [{"Name": "T"}]}, "Tariffs[Mine].Taxes[0]", "expected one of PerKWh"),
+        ({"From": "1.8.2026"}, "From", "expected a day like 2026-08-01"),
+        ({"From": "01/02/2026"}, "From", "expected a day"),
+        ({"From": "20260801"}, "From", "expected a day"),
+        ({"Until": "2025-12-31"}, "Until", "is before From"),
+        ({"Power": 12}, "Subscription", "none for Power 12 (there are: 6, 9)"),
+        ({"Power": "NaN"}, "Power", "expected a decimal number"),
+        ({"Power": "9 kVA"}, "Power", "write 9"),
+        ({"Prices": {}}, "Prices", "at least one period"),
+        ({"Prices": {"HCJX": "1"}}, "Prices", "no period 'HCJX'"),
+        ({"Prices": {"HC": "0.1", "WE": "0.1"}}, "Prices", "no period 'WE'"),
+        ({"Prices": {"hc": "0.1"}}, "Prices", "did you mean 'HC'?"),
+        ({"Prices": {"HC": "0,1927"}}, "Prices.HC", "found '0,1927': write 0.1927"),
+        ({"Prices": {"HC": "0.15 €"}}, "Prices.HC", "write 0.15"),
+        ({"Prices": {"HC": ".15"}}, "Prices.HC", "write 0.15"),
+        ({"Prices": {"HC": "1_0"}}, "Prices.HC", "digits and a point only"),
+        ({"Prices": {"HC": ""}}, "Prices.HC", "it is empty"),
+        ({"Prices": {"HC": None}}, "Prices.HC", "expected a decimal number, found None"),
+        ({"Prices": {"HC": True}}, "Prices.HC", "expected a decimal number"),
+        ({"Prices": {"HC": "19.27"}}, "Prices.HC", "is it in cents? Then write 0.1927"),
+        ({"Prices": {"HC": "-0.1"}}, "Prices.HC", "expected 0 or more"),
+        ({"Prices": {"HC": "Infinity"}}, "Prices.HC", "expected a decimal number"),
+        ({"Sale": "12.7"}, "Sale", "is it in cents?"),
+        ({"Subscription": {"9": "15,50"}}, "Subscription.9", "write 15.50"),
+        ({"Taxes": [{"Name": "T", "PerKwh": 1}]}, "Taxes[0].PerKwh", "unknown key"),
+        ({"Taxes": [{"Name": "T"}]}, "Taxes[0]", "expected one of PerKWh"),
         (
             {"Taxes": [{"Name": "T", "PerKWh": "1", "PerMonth": "1"}]},
-            "Tariffs[Mine].Taxes[0]",
+            "Taxes[0]",
             "expected one of PerKWh",
         ),
-        ({"Taxes": [{"Name": "T", "Percent": "5"}]}, "Tariffs[Mine].Taxes[0]", "Of: expected"),
+        ({"Taxes": [{"Name": "T", "Percent": "5"}]}, "Taxes[0]", "Of: expected"),
+        (
+            {"Taxes": [{"Name": "T", "Percent": "20%", "Of": ["Energy"]}]},
+            "Taxes[0].Percent",
+            "write 20",
+        ),
         (
             {"Taxes": [{"Name": "T", "Percent": "5", "Of": ["CTA"]}]},
-            "Tariffs[Mine]",
+            "Taxes[0].Of",
             "no line 'CTA' further up",
         ),
-        ({"Taxes": [{"Name": "HC", "PerKWh": "5"}]}, "Tariffs[Mine]", "name of another line"),
+        ({"Taxes": [{"Name": "HC", "PerKWh": "5"}]}, "Taxes[0]", "name of another line"),
     ],
 )
-def test_mistakes_are_told(change: dict[str, Any], path: str, told: str) -> None:
+def test_a_mistake_is_reported_with_its_path(
+    change: dict[str, Any], path: str, message: str
+) -> None:
     (problem,) = tariff.check([GOOD | change])
-    assert problem.path == path
-    assert told in problem.message
+    assert problem.path == f"Tariffs[Mine].{path}"
+    assert message in problem.message
 
 
-def test_all_mistakes_are_told_at_once() -> None:
-    found = tariff.check([GOOD | {"Power": 1}, 7, GOOD | {"Prices": 3, "Name": "Second"}])
-    assert [p.path for p in found] == ["Tariffs[Mine]", "Tariffs[1]", "Tariffs[Second].Prices"]
+def test_all_mistakes_are_reported_at_once() -> None:
+    bad = {"Power": 1, "From": "1.8.2026", "Prices": {"HC": "0,1", "HP": None, "WE": "1"}}
+    found = tariff.check([GOOD | bad, 7, GOOD | {"Prices": 3, "Name": "Second"}])
+    assert [p.path for p in found] == [
+        "Tariffs[Mine].From",
+        "Tariffs[Mine].Prices.HC",
+        "Tariffs[Mine].Prices.HP",
+        "Tariffs[Mine].Subscription",
+        "Tariffs[Mine].Prices",
+        "Tariffs[1]",
+        "Tariffs[Second].Prices",
+    ]
+
+
+def test_periods_of_the_supplier_have_their_own_names() -> None:
+    prices = {"HC": "0.15", "HP": "0.2", "EASF03": "0.12", "Heure week-end": "0.1"}
+    (mine,) = tariff.read([GOOD | {"Prices": prices}], {"HEURE_WEEK_END"})
+    assert mine.price("EASF03") == Fraction("0.12")
+    assert mine.price("HEURE_WEEK_END") == Fraction("0.1")
+    assert mine.price("EASF04") is None
+
+
+def test_a_power_may_be_a_number_and_two_taxes_may_have_one_name() -> None:
+    taxes = [
+        {"Name": "VAT", "Percent": "5.5", "Of": ["Subscription"]},
+        {"Name": "VAT", "Percent": "20", "Of": ["Energy"]},
+    ]
+    (mine,) = tariff.read([GOOD | {"Power": 9.0, "Taxes": taxes}])
+    assert mine.contract_va == 9000
+    assert [tax.rate for tax in mine.taxes] == [Fraction("5.5"), 20]
 
 
 def test_only_one_tariff_is_in_force_a_day() -> None:

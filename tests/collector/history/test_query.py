@@ -115,3 +115,22 @@ def test_text_is_told_by_its_changes(house: House) -> None:
             (4000, "HC"),
         ]
         assert read_changes(connection, wanted, 1) == found[-1:]
+
+
+@pytest.mark.parametrize("every", [None, *Level])
+def test_an_extreme_number_does_not_end_a_query(house: House, every: Level | None) -> None:
+    """Stored by an earlier version with quality good, and in its statistics."""
+    query(
+        house.sql,
+        "INSERT INTO reading (codifier, timestamp, epoch, sequence, quality, value_real) SELECT "
+        f"'I1', to_timestamp({CHANGE} / 1e6 + 5000 + n), 8, n, 0, v "
+        "FROM (VALUES (1, 1e308), (2, -1e308), (3, 'NaN'), (4, 'Infinity')) AS bad (n, v)",
+    )
+    query(
+        house.sql,
+        "UPDATE statistic_10min SET mean = 1e308, max = 1.7e308, stdev = 1e308 WHERE timestamp = "
+        "(SELECT min(timestamp) FROM statistic_10min)",
+    )
+    points = read(house, CHANGE, NOW, 20 if every is None else 1500, every).points
+    assert points
+    assert all(abs(point.mean) < 1e3 for point in points)

@@ -176,7 +176,7 @@ def test_who_is_kept_how_long(network: Callable[..., Network]) -> None:
         ({"Default": -1}, r"Default: expected 0 \(for ever\) to 36500 days, found -1"),
         ({"Types": {"Teleinfo": 1.5}}, "int"),
         ({"Codifiers": {"ZZ": 5}}, "codifier 'ZZ' is not in the config"),
-        ({"Types": {"Meter": 5}}, "nobody is of type 'Meter'; there are postgresCalcHandler"),
+        ({"Types": {"Meter": 5}}, "no node is of type 'Meter'; there are postgresCalcHandler"),
     ],
 )
 def test_mistakes_are_told(

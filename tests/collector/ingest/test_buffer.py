@@ -1,4 +1,12 @@
-from collector.ingest.buffer import BATCH_BYTES, BATCH_ROWS, Batch, Buffer, gaps_of
+from collector.ingest.buffer import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    MOST_GAPS,
+    Batch,
+    Buffer,
+    gaps_of,
+    limited,
+)
 from jph.retransmit import Cause, Gap
 from jph.wire.codec import Quality, Reading
 
@@ -70,8 +78,8 @@ def test_a_full_buffer_drops_the_oldest_and_keeps_them_as_holes() -> None:
     for n in range(4 * BATCH_ROWS):
         buffer.add([reading(n, "n" if n == 0 else "d")])
         if n % 100 == 0:
-            buffer.make_room(Cause.DISK_FULL)
-    buffer.make_room(Cause.DISK_FULL)
+            buffer.drop_oldest(Cause.DISK_FULL)
+    buffer.drop_oldest(Cause.DISK_FULL)
     assert buffer.bytes <= ROOM
     gaps, kept = list[Gap](), list[int]()
     while batch := buffer.take():
@@ -94,7 +102,7 @@ def test_long_text_makes_a_batch_full() -> None:
 def test_text_takes_room() -> None:
     buffer = Buffer(ROOM)
     buffer.add([reading(1, "s", "x" * (ROOM + 1)), reading(2)])
-    assert buffer.make_room(Cause.SPOOL_FULL) == 2
+    assert buffer.drop_oldest(Cause.SPOOL_FULL) == 2
     assert buffer.rows == 0
 
 
@@ -112,3 +120,24 @@ def test_halves_have_everything_once() -> None:
     first, second = Batch([reading(n) for n in range(5)], [gap(9, 1, Cause.GONE)]).halves()
     assert (sequences(first), sequences(second)) == ([0, 1], [2, 3, 4])
     assert (first.gaps, second.gaps) == ([], [gap(9, 1, Cause.GONE)])
+
+
+def test_the_gaps_of_a_source_are_limited() -> None:
+    """A source that leaps through its sequences makes one gap of unknown size of the oldest."""
+    many = [gap(3 * n, 2, Cause.NETWORK) for n in range(10 * MOST_GAPS)]
+    other = Gap("HO", 7, 1, 3, Cause.NETWORK, 0, 0)
+    buffer = Buffer(ROOM)
+    for each in [*many, other]:
+        buffer.add_gaps([each])
+    batch = buffer.take()
+    assert batch
+    assert len(batch.gaps) <= MOST_GAPS + 3
+    found = limited(batch.gaps)
+    assert other in found
+    assert many[-1] in found
+    oldest = min((each for each in found if each.source == "TI"), key=lambda each: each.first)
+    assert (oldest.first, oldest.count, oldest.from_ms) == (0, 0, 0)
+
+
+def test_gaps_that_follow_each_other_are_one() -> None:
+    assert limited([gap(1, 2, Cause.GONE), gap(3, 4, Cause.GONE)]) == [gap(1, 6, Cause.GONE)]

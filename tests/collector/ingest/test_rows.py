@@ -1,5 +1,6 @@
 import contextlib
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.db.schema import migrate
+from collector.db.tables import LARGEST
 from collector.ingest.rows import DAY_MS, LAST_MS, months, storable
 from collector.ingest.runs import MixedReadings, announcements
 from collector.ingest.writer import _copy
@@ -54,6 +56,7 @@ def expected(sent: Reading) -> tuple[Any, ...]:
     start = (sent.source, sent.timestamp_ms, sent.epoch, sent.sequence)
     quality, value = int(sent.quality), sent.value
     if isinstance(value, float):
+        quality = quality if abs(value) < LARGEST else int(Quality.IMPLAUSIBLE)
         return (*start, quality, value, None, None, None)
     if isinstance(value, int):
         return (*start, quality, None, value, None, None)
@@ -121,6 +124,17 @@ def test_what_is_no_number_is_kept(history: "psycopg2.extensions.connection") ->
     sent = [reading(float(word)) for word in ("nan", "inf", "-inf", "-0.0")]
     found = [row[5] for row in read_back(history, sent)]
     assert list(map(str, found)) == ["nan", "inf", "-inf", "-0.0"]
+
+
+def test_an_extreme_number_is_stored_as_implausible(
+    history: "psycopg2.extensions.connection",
+) -> None:
+    sent = [
+        reading(value) for value in (1e308, -1e308, math.nan, math.inf, LARGEST, 1e101, -5e-324)
+    ]
+    rows = read_back(history, sent)
+    assert [row[4] for row in rows] == [2, 2, 2, 2, 2, 0, 0]
+    assert [str(row[5]) for row in rows] == [str(each.value) for each in sent]
 
 
 @pytest.mark.parametrize(

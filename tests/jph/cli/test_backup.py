@@ -192,11 +192,13 @@ def test_a_restore_that_fails_changes_nothing(config: Path, house: House, tmp_pa
 
 
 def test_the_embedded_server_is_started_for_it(
-    config_file: WriteConfig, store_state: Path, tmp_path: Path
+    config: Path, config_file: WriteConfig, store_state: Path, tmp_path: Path
 ) -> None:
-    config, archive = config_file(METER), tmp_path / "house.dump"
+    archive, again = tmp_path / "house.dump", tmp_path / "again.dump"
     assert control(config, "backup", str(archive)).returncode == 0
-    assert control(config, "restore", str(archive), "--yes").returncode == 0
+    embedded = config_file(METER)
+    assert control(embedded, "restore", str(archive), "--yes").returncode == 0
+    assert control(embedded, "backup", str(again)).returncode == 0
     assert not list(store_state.rglob("postmaster.pid"))
 
 

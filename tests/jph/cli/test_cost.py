@@ -101,8 +101,25 @@ def test_a_month_that_is_over() -> None:
         "  VAT                    3.60",
         "total           15.000  21.60",
         "",
+        "the subscription is 15.50 EUR of it, before taxes",
         "known from 2026-11-01 00:00 to 2026-11-02 00:00",
     ]
+
+
+def test_a_bill_starts_at_the_first_reading() -> None:
+    """The subscription of earlier months is not due."""
+    found = account(datetime(2027, 1, 1, tzinfo=PARIS), first_day=date(2026, 11, 16))
+    assert found.bill.first == date(2026, 11, 16)
+    assert found.bill.subscription_cents == 775
+    assert "the bill starts at the first reading, on 2026-11-16" in show(found)
+    earlier = account(datetime(2027, 1, 1, tzinfo=PARIS), first_day=date(2025, 3, 1))
+    assert earlier.bill.first == date(2026, 11, 1)
+
+
+def test_energy_in_no_index_is_reported_in_words() -> None:
+    found = show(account(datetime(2027, 1, 1, tzinfo=PARIS), total={date(2026, 11, 1): 447_500}))
+    assert "432.5 kWh are in no index but that of all periods" in found
+    assert any(line.split() == ["in", "no", "index", "432.500", "not", "priced"] for line in found)
 
 
 def test_the_running_month_is_billed_so_far_and_extrapolated() -> None:
@@ -117,7 +134,7 @@ def test_the_running_month_is_billed_so_far_and_extrapolated() -> None:
 def test_what_is_not_certain_is_told() -> None:
     energy = {date(2026, 11, 1): {"HC": 10_000, "HPJR": 2_500}}
     told = show(account(datetime(2027, 1, 1, tzinfo=PARIS), energy=energy, estimated=1_234))
-    assert "1.234 kWh of it were drawn while no reading came for over an hour" in told
+    assert "1.234 kWh of it are estimated: no plausible reading came" in told
     assert "not priced: 2.500 kWh red, peak (no tariff has a price)" in told
 
 
@@ -133,6 +150,7 @@ def test_as_json() -> None:
     assert document["lines"][1] == {"tariff": "Mine", "what": "HC", "wh": 10_000, "amount": "1.50"}
     assert document["amount"] == "4.24"  # 1.03 + 1.50 + 1.00 + 0.71
     assert document["estimated_wh"] == 7
+    assert document["subscription"] == "1.03"
     assert document["expected"]["wh"] == 450_000
 
 
@@ -200,4 +218,4 @@ def test_config_check_looks_at_the_tariffs(config_file: WriteConfig) -> None:
     config = config_file(*meter(), calculator, Tariffs=[TARIFF | {"Power": 12}])
     done = control(config, "config", "check")
     assert done.returncode == 2
-    assert "Tariffs[Mine]: Subscription: none for Power 12" in done.stderr
+    assert "Tariffs[Mine].Subscription: none for Power 12" in done.stderr

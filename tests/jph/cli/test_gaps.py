@@ -3,6 +3,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from collector.history.gaps import Gaps, RecordedGap
 from collector.ingest.buffer import Batch
 from collector.ingest.writer import Store
-from jph.cli.commands.gaps import parse_since, show
+from jph.cli.commands.gaps import show
+from jph.cli.terminal.database import parse_moment
 from jph.retransmit import Cause, Gap
 from jph.wire.codec import Quality, Reading
 from tests.jph.cli.programs import control
@@ -43,9 +45,9 @@ def test_gaps_are_listed(history: dict[str, Any], config_file: WriteConfig) -> N
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
         "code  from                     to                       messages  cause\n"
-        "HO    2026-11-20 09:58:20.000  2026-11-20 09:59:10.000         2  gone\n"
-        "HO    2026-11-20 10:00:00.000  ?                               ?  source gone\n"
-        "TI    2026-11-20 12:00:00.000  2026-11-20 12:00:05.000         4  gone\n"
+        "HO    2026-11-20 10:58:20.000  2026-11-20 10:59:10.000         2  gone\n"
+        "HO    2026-11-20 11:00:00.000  ?                               ?  source gone\n"
+        "TI    2026-11-20 13:00:00.000  2026-11-20 13:00:05.000         4  gone\n"
         "\n"
         "6 messages lost in 3 gaps\n"
         "still asked for: 2 of TI\n"
@@ -82,6 +84,7 @@ def test_an_unknown_codifier_is_told(config_file: WriteConfig) -> None:
 
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+LOCAL = ZoneInfo("Europe/Paris")
 
 
 @pytest.mark.parametrize(
@@ -90,17 +93,17 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
         ("90m", NOW - timedelta(minutes=90)),
         ("7d", NOW - timedelta(days=7)),
         ("2026-11-19T10:00:00+00:00", datetime(2026, 11, 19, 10, tzinfo=UTC)),
-        ("2026-11-19", datetime(2026, 11, 19).astimezone()),
+        ("2026-11-19", datetime(2026, 11, 18, 23, tzinfo=UTC)),
     ],
 )
 def test_since_is_a_while_ago_or_a_moment(text: str, expected: datetime) -> None:
-    assert parse_since(text, NOW) == expected
+    assert parse_moment(text, NOW, LOCAL) == expected
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2", "-1h", "2h30", ""])
+@pytest.mark.parametrize("text", ["tomorrow", "2", "-1h", "2h30", ""])
 def test_since_may_be_neither(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="neither"):
-        parse_since(text, NOW)
+    with pytest.raises(click.BadParameter, match="none of"):
+        parse_moment(text, NOW, LOCAL)
 
 
 def test_since_before_all_time_is_a_mistake(config_file: WriteConfig) -> None:

@@ -146,6 +146,11 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
     [
         ("now", NOW),
         ("2w", NOW - timedelta(days=14)),
+        ("30min", NOW - timedelta(minutes=30)),
+        ("90min", NOW - timedelta(minutes=90)),
+        ("90m", NOW - timedelta(minutes=90)),
+        ("today", datetime(2026, 11, 19, 23, tzinfo=UTC)),
+        ("yesterday", datetime(2026, 11, 18, 23, tzinfo=UTC)),
         ("2026-10-25", datetime(2026, 10, 24, 22, tzinfo=UTC)),
         ("2026-10-26 08:00", datetime(2026, 10, 26, 7, tzinfo=UTC)),
         ("2026-10-26T08:00Z", datetime(2026, 10, 26, 8, tzinfo=UTC)),

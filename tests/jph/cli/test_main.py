@@ -1,6 +1,10 @@
 """The command group: what each command says of itself, and how errors leave it."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -90,3 +94,35 @@ def test_an_error_is_told_without_traceback(
 def test_a_bug_keeps_its_traceback(failing: CommandTable) -> None:
     with pytest.raises(RuntimeError, match="a bug"):
         CliRunner().invoke(failing, ["fail", "bug"], catch_exceptions=False)
+
+
+def test_a_command_elsewhere_finds_the_state_of_the_house_beside_control_py(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    (root / "var").mkdir(parents=True)
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setattr(config_path, "_ROOT", root)
+    monkeypatch.setattr(config_path, "_BESIDE", root / "static" / "config.json")
+    assert config_path.default_state(str(root / "static" / "config.json")) == root / "var"
+    assert config_path.default_state("other.json") is None
+    monkeypatch.delenv("JPH_STATE", raising=False)
+    assert config_path.state_is_new() == elsewhere / "var"
+    (elsewhere / "var").mkdir()
+    assert config_path.default_state(str(root / "static" / "config.json")) is None
+    assert config_path.state_is_new() is None
+
+
+def test_accounts_in_a_new_state_are_warned_of(tmp_path: Path, config_file: Any) -> None:
+    config = config_file({"Codifier": "SP", "Type": "Setpoint"})
+    environment = {key: value for key, value in os.environ.items() if key != "JPH_STATE"}
+    done = subprocess.run(
+        [sys.executable, str(REPOSITORY / "control.py"), "--config", str(config), "user", "list"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"warning: {tmp_path}/var is new" in done.stderr

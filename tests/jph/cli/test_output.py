@@ -48,3 +48,19 @@ def test_any_timestamp_can_be_shown() -> None:
 def test_json_is_json_whatever_the_number(capsys: pytest.CaptureFixture[str]) -> None:
     output.echo_json({"name": "é", "value": float("nan")})
     assert capsys.readouterr().out == '{"name":"é","value":null}\n'
+
+
+def test_long_cells_are_cut_to_the_width() -> None:
+    lines = output.table(["code", "name"], [["11", "x" * 50], ["12", "short"]], width=30)
+    assert [len(line) for line in lines] == [10, 30, 11]
+    assert lines[1].endswith("…")
+    assert output.fitted([4, 50, 20], [4, 4, 4], 60) == [4, 32, 20]
+    assert output.table(["code"], [["abcdefgh"]], width=5) == ["code", "abcd…"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(3.24, "3.2 s"), (600, "10 min"), (86_399, "24 h 0 min"), (86_400 * 12, "12 d")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert output.show_duration(seconds) == text

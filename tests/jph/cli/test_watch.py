@@ -1,10 +1,12 @@
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from jph.cli.commands.watch import Printer
-from jph.wire.codec import Control, Flag
+from jph.cli.terminal.zone import local_zone
+from jph.config.model import Network
+from jph.wire.codec import Control, Flag, Reading
 from tests.jph.heating.tellinghouse import telling_house
 
 NOON_MS = 1_795_172_400_000  # in Paris, on 20 November 2026
@@ -48,3 +50,15 @@ def test_the_day_and_its_time_are_told_once_and_where_they_differ(
         "12:00:00.000",
         "????-??-?? ??:??:??.???",
     ]
+
+
+def test_times_are_those_of_the_house(
+    network: Callable[..., Network], capsys: pytest.CaptureFixture[str]
+) -> None:
+    calculator = {"Codifier": "Q2", "Type": "postgresCalcHandler"}
+    for zone, clock in (("Europe/Paris", "14:00:00.000"), ("Asia/Tokyo", "21:00:00.000")):
+        made = network({**calculator, "Sensor": {"TimeZone": zone}})
+        at_ms = 1_782_907_200_000  # 2026-07-01 12:00 UTC
+        Printer(made).show(Reading(1, 1, at_ms, "d", "Q2", "@@", 1, 0, 1.0), at_ms)
+        assert clock in capsys.readouterr().out
+    assert local_zone(network({"Codifier": "SP", "Type": "Setpoint"})) is None

@@ -85,7 +85,7 @@ def test_older_programs_are_explained_too(network: Network, tmp_path: Path) -> N
         done = ask(network, tmp_path, "--wait", "3", "11")
     assert done.exit_code == 0, done.output
     assert "Phase 1 draws 28 A now, its limit is 30 A" in done.stdout
-    assert "SH does not tell" in done.stdout
+    assert "SH does not report it" in done.stdout
 
 
 def test_without_a_name_everything_shed_is_told(network: Network, tmp_path: Path) -> None:

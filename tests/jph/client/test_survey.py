@@ -96,7 +96,7 @@ def test_a_halted_node_is_halted_with_its_elements() -> None:
 
 def test_only_the_answer_to_our_ping_is_timed() -> None:
     heard = survey()
-    heard.pinged(17.25, now_s=1.0)
+    heard.pinged(17.25, now_s=1.0, wall_ms=0.0)
     heard.hear_control(control("TI", "T", 17.5), 1.5)
     assert row(heard, "TI", 2.0).round_trip_ms is None
     heard.hear_control(control("TI", "T", 17.25), 1.75)
@@ -132,3 +132,31 @@ def test_an_element_that_reports_only_changes_is_late_when_its_node_is() -> None
     heard.hear_control(control("TI", "T"), 4999.0)
     assert states(heard, 5000.0)["I1"] == State.ALIVE
     assert not row(heard, "I1", 5000.0).late
+
+
+def test_the_offset_of_a_clock_is_measured_by_the_ping() -> None:
+    heard = survey()
+    heard.pinged(17.25, now_s=1.0, wall_ms=1_000_000.0)
+    message = control("TI", "T", 17.25)._replace(timestamp_ms=1_000_000 + 86_400_000)
+    heard.hear_control(message, 1.1)
+    offset_ms = row(heard, "TI", 2.0).clock_ms
+    assert offset_ms is not None
+    assert abs(offset_ms - 86_400_000) < 51
+    assert row(heard, "I1", 2.0).clock_ms is None
+
+
+def test_last_values_from_the_cache_do_not_make_a_node_alive() -> None:
+    heard = survey()
+    heard.remember([reading("I1", 7.0)._replace(timestamp_ms=95_000)], 10.0, wall_ms=100_000.0)
+    known = row(heard, "I1", 11.0)
+    assert (known.cached, known.age_s, known.state) == (True, 6.0, State.ALIVE)
+    assert states(heard, 11.0)["TI"] == State.SILENT
+    heard.hear_data([reading("I1", 8.0)], 12.0)
+    known = row(heard, "I1", 13.0)
+    assert (known.cached, known.age_s) == (False, 1.0)
+
+
+def test_a_cached_value_from_the_future_has_no_age_and_is_left_out() -> None:
+    heard = survey()
+    heard.remember([reading("I1", 7.0)._replace(timestamp_ms=200_000)], 10.0, wall_ms=100_000.0)
+    assert row(heard, "I1", 11.0).reading is None

@@ -16,6 +16,7 @@ from jph.config.stores import (
 )
 from jph.errors import StoreError
 
+RUNTIME = {Path("/tmp"), Path("/run"), Path(f"/run/user/{os.getuid()}")}
 MakeNetwork = Callable[..., Network]
 
 
@@ -27,7 +28,7 @@ def test_a_long_state_has_its_sockets_elsewhere() -> None:
     states = [Path("/srv") / ("long" * 25) / name for name in ("a", "b")]
     first, second = map(socket_directory, states)
     assert first != second
-    assert first.parent == Path("/tmp")
+    assert first.parent in RUNTIME
     for directory in (first, second):
         assert len(os.fsencode(postgres_socket(directory))) <= 107
 
@@ -37,7 +38,7 @@ def test_the_longest_path_that_fits_is_used() -> None:
     fits, too_long = Path("/" + "x" * (room - 1)), Path("/" + "x" * room)
     assert socket_directory(fits) == fits / "run"
     assert len(os.fsencode(postgres_socket(fits / "run"))) == 107
-    assert socket_directory(too_long).parent == Path("/tmp")
+    assert socket_directory(too_long).parent in RUNTIME
 
 
 def test_redis_is_embedded_by_default(

@@ -1,18 +1,22 @@
-"""When a line is waited for, tried at another speed, or opened anew."""
+"""The judgement of a line: wait, another speed, or open again."""
 
 import pytest
 
-from jph.devices.tic.watch import DEAF_S, FAITH_S, HUNT_S, LineWatch, Verdict
+from jph.devices.tic.watch import FAITH_S, HUNT_S, NO_BYTES_S, LineWatch, Verdict
 
 SILENCE_S = 10.0
-WAIT, HUNT, SILENT, DEAF = Verdict.WAIT, Verdict.HUNT, Verdict.SILENT, Verdict.DEAF
+WAIT, HUNT, SILENT, NO_BYTES = Verdict.WAIT, Verdict.HUNT, Verdict.SILENT, Verdict.NO_BYTES
 
 # Steps of (time s, bytes so far, good groups so far) and the verdict of each.
 CASES = {
     "a good meter": [(2, 300, 20, WAIT), (4, 600, 40, WAIT), (13, 900, 60, WAIT)],
     "the wrong speed": [(2, 300, 0, WAIT), (HUNT_S + 1, 600, 0, HUNT), (6, 700, 0, WAIT)],
     "both speeds wrong": [(5, 600, 0, HUNT), (10, 900, 0, HUNT), (15, 1200, 0, HUNT)],
-    "a meter not yet plugged in": [(5, 0, 0, WAIT), (50, 0, 0, WAIT), (DEAF_S + 1, 0, 0, DEAF)],
+    "a meter not yet plugged in": [
+        (5, 0, 0, WAIT),
+        (50, 0, 0, WAIT),
+        (NO_BYTES_S + 1, 0, 0, NO_BYTES),
+    ],
     "silence after good frames": [(2, 300, 20, WAIT), (12, 300, 20, WAIT), (13, 300, 20, SILENT)],
     "garbage after good frames": [(2, 300, 20, WAIT), (12, 900, 20, WAIT), (13, 990, 20, SILENT)],
     "found at the second speed": [(5, 600, 0, HUNT), (6, 900, 9, WAIT), (15, 1200, 20, WAIT)],

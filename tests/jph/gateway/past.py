@@ -21,7 +21,7 @@ Document = dict[str, Any]
 
 
 def home(network: Callable[..., Network], sql: Document, redis_url: str) -> Network:
-    """Return the house with a collector, its history in `sql`, readable by everybody."""
+    """Return the house with a collector, its history in `sql`, readable by any client."""
     sensors = [*house({"Port": 0, "Public": "read"}), element("PA", "TI", "Power", "VA")]
     collector = node("Q1", "jphPostgreSQL")
     return network(*sensors, collector, SQL=sql, Redis={"URL": redis_url})

@@ -1,4 +1,4 @@
-"""What the gateway's tests play on: a Redis that can be stopped, and a cache that writes to it."""
+"""Helpers of the gateway's tests: a Redis that can be stopped, and a cache that writes to it."""
 
 import asyncio
 import json

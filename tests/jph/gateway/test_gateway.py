@@ -292,7 +292,7 @@ async def test_an_address_of_another_machine_is_refused(network: Callable[..., N
 async def test_it_ends_soon_with_browsers_watching(
     network: Callable[..., Network], redis: RedisProcess
 ) -> None:
-    # An address of its own: the port could be somebody else's, as soon as it is free.
+    # An address of its own: the port could be another program's, as soon as it is free.
     settings = {"Port": 0, "Public": "read", "Address": "127.0.0.3"}
     page = Gateway("CF", network(*house(settings), Redis={"URL": redis.url}))
     async with asyncio.timeout(LIMIT_S):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jph.heating.explain import explain, explain_phase, order_name, why_shed
+from jph.heating.explain import explain, explain_phase, explain_sheds, order_name, why_shed
 from jph.heating.facts import Evidence
 from jph.heating.sentences import clock, span
 from jph.wire.codec import Json, Value
@@ -99,8 +99,8 @@ def test_older_programs_tell_less_and_that_is_said() -> None:
     told = sentences(w11=2, S1=1, I1=31, IS=20)
     assert told == [
         "11 (Living room): ordered frost, but shed: it gets off.",
-        "Who gave the order, and when, is not known: P1 does not tell.",
-        "Why, and until when, is not known: SH does not tell.",
+        "Who gave the order, and when, is not known: P1 does not report it.",
+        "Why, and until when, is not known: SH does not report it.",
         "Phase 1 draws 31 A now, its limit is 20 A; how near it is to a trip is not known.",
         "What it really draws is not learned; 1150 W are declared.",
     ]
@@ -108,7 +108,7 @@ def test_older_programs_tell_less_and_that_is_said() -> None:
 
 def test_nothing_heard_is_nothing_known() -> None:
     told = sentences()
-    assert told[0] == "11 (Living room): its order is not known, P1 says nothing."
+    assert told[0] == "11 (Living room): its order is not known, P1 sends nothing."
     assert told[1] == "What phase 1 draws now is not known."
     assert evidence().heard is False
 
@@ -122,12 +122,12 @@ def test_a_card_that_tells_a_shed_counts_where_no_mask_is_heard() -> None:
     ("order", "mask", "applied", "verified", "expected"),
     [
         (0, 0, 0, 0, None),
-        (0, 0, 2, 2, "P1 carries frost on its wire, though nobody tells of a shed."),
+        (0, 0, 2, 2, "P1 carries frost on its wire, though no shed is reported."),
         (0, 1, 0, 0, "P1 carries comfort on its wire, though it is shed."),
         (0, 1, 1, 0, "P1 set off but reads back comfort: chip or wire is at fault."),
         (0, 1, 3, 3, None),  # a small shed lowers to eco
         (4, 0, 3, 3, None),  # comfort -1 switches between comfort and eco
-        (4, 0, 1, 1, "P1 carries off on its wire, though nobody tells of a shed."),
+        (4, 0, 1, 1, "P1 carries off on its wire, though no shed is reported."),
         (3, 0, None, None, None),
     ],
 )
@@ -143,9 +143,7 @@ def test_a_wire_that_differs(
 
 def test_an_order_that_nobody_gave() -> None:
     wire = {**WIRE, "by": None, "at_ms": None}
-    assert sentences(w11=0, K1=ledger(w11=wire))[1] == (
-        "Nobody has ordered anything since it was set up."
-    )
+    assert sentences(w11=0, K1=ledger(w11=wire))[1] == ("No order was given since it was set up.")
 
 
 def test_a_small_shed_lowers_to_eco() -> None:
@@ -180,20 +178,20 @@ def test_a_card_with_masks_tells_of_no_fallback() -> None:
 @pytest.mark.parametrize(
     ("cause", "expected"),
     [
-        ({}, "SH holds it off; it does not tell why."),
+        ({}, "SH holds it off; it does not report why."),
         ({"reason": "blind"}, "SH holds it off: blind."),
         ({"current": 36}, "SH holds it off: phase 1 drew 36 A."),
-        ({"since_ms": 1e300}, "SH holds it off; it does not tell why."),
+        ({"since_ms": 1e300}, "SH holds it off; it does not report why."),
     ],
 )
 def test_a_cause_with_parts_missing(cause: dict[str, Any], expected: str) -> None:
     told = sentences(w11=0, S1=1, E1=story(-1, {"11": cause}))
     assert expected in told
-    assert "It comes back when there is room; nobody can tell when yet." in told
+    assert "It comes back when there is room; when is not known yet." in told
 
 
 def test_a_phase_nobody_watches() -> None:
-    assert explain_phase(evidence().phase(3, NOW_S)) == "Nobody watches phase 3."
+    assert explain_phase(evidence().phase(3, NOW_S)) == "No shedder watches phase 3."
 
 
 def test_what_could_still_be_told() -> None:
@@ -255,3 +253,34 @@ JSON = st.recursive(
 def test_rubbish_is_never_fatal(first: Any, second: Any, value: Value) -> None:
     told = sentences(E1=json.dumps(first), K1=json.dumps(second), w11=value, S1=value, I1=value)
     assert all(sentence.endswith(".") for sentence in told)
+
+
+def test_a_heater_waits_for_the_turn_of_others() -> None:
+    cause = {**LEARNED["11"], "reason": "another's turn", "turn_of": ["12", "ZZ"]}
+    said = sentences(w11=0, S1=1, E1=story(-1, {"11": {**cause, "restore_by_s": 900}}))
+    room = evidence().wiring.heaters["12"].room or "12"
+    assert any(s.endswith(f"for 3 min; it waits for the turn of {room}.") for s in said)
+    assert "It is expected back in 2 min to 15 min." in said
+
+
+def test_a_return_that_is_near_has_no_beginning() -> None:
+    cause = {**LEARNED["11"], "restore_s": 0, "restore_by_s": 600}
+    assert "It is expected back within 10 min." in sentences(
+        w11=0, S1=1, E1=story(-1, {"11": cause})
+    )
+
+
+def test_one_sentence_for_all_sheds_of_a_phase() -> None:
+    shed = {code: {**SHED["11"], "restore_s": 0, "restore_by_s": 600} for code in ("11", "12")}
+    heard = evidence(S1=0b11, S2=0, E1=story(-1, shed))
+    heaters = [heard.heater(code, NOW_S) for code in heard.wiring.heaters]
+    text = explain_sheds(heard.phase(1, NOW_S), heaters)
+    assert text.startswith("Phase 1 holds back 2 heaters: Living room")
+    assert text.endswith("all are expected back within 10 min.")
+    assert explain_sheds(heard.phase(2, NOW_S), heaters) == ""
+
+
+def test_an_old_current_is_not_the_current_of_now() -> None:
+    heard = evidence(I1=31, S1=0, E1=story(-1))
+    text = explain_phase(heard.phase(1, NOW_S + 100))
+    assert text == "What phase 1 draws now is not known: 31 A is 2 min old."

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jph.heating.shedding.duty_cycle import BAND_S, DRAWING_S, MOST_SHORT_S, Room
-from jph.heating.shedding.hypotheses import Belief, Command
+from jph.heating.shedding.duty_cycle import BAND_S, DRAWING_S, MOST_SHORT_S, RoomHeat
+from jph.heating.shedding.hypotheses import Command, HypothesisFilter
 from jph.heating.shedding.knapsack import Item, cheapest, fill, greedily
-from jph.heating.shedding.learned_current import Amperes
+from jph.heating.shedding.learned_current import LearnedCurrents
 from jph.heating.shedding.observer import Observer
 from jph.heating.shedding.peaks import Peaks
 from jph.heating.shedding.planner import Planner
@@ -109,41 +109,41 @@ def test_the_cheapest_that_is_enough() -> None:
     assert cheapest(three, lambda _: False) is None
 
 
-def known(*amperes: float) -> Belief:
-    return Belief(Amperes(list(amperes), 5.0))
+def known(*amperes: float) -> HypothesisFilter:
+    return HypothesisFilter(LearnedCurrents(list(amperes), 5.0))
 
 
 def test_a_shed_heater_gives_itself_away() -> None:
-    belief = known(*AMPS)
-    belief.follow(17.0)
-    step = belief.explain(12.0, [Command(1, False)])
+    hypotheses = known(*AMPS)
+    hypotheses.follow(17.0)
+    step = hypotheses.explain(12.0, [Command(1, False)])
     assert step.before[1] > 0.9
-    step = belief.explain(12.0, [Command(2, False)])
+    step = hypotheses.explain(12.0, [Command(2, False)])
     assert step.before[2] < 0.6
 
 
 def test_a_thermostat_is_told_by_its_step() -> None:
-    belief = known(*AMPS)
-    belief.follow(17.0)
-    belief.explain(9.0, [])
-    assert [round(chance) for chance in belief.chance] == [1, 1, 0]
-    belief.explain(17.0, [])
-    assert [round(chance) for chance in belief.chance] == [1, 1, 1]
+    hypotheses = known(*AMPS)
+    hypotheses.follow(17.0)
+    hypotheses.explain(9.0, [])
+    assert [round(chance) for chance in hypotheses.chance] == [1, 1, 0]
+    hypotheses.explain(17.0, [])
+    assert [round(chance) for chance in hypotheses.chance] == [1, 1, 1]
 
 
 def test_a_kettle_is_no_heater() -> None:
-    belief = known(*AMPS)
-    belief.follow(17.0)
-    belief.explain(27.0, [])
-    assert min(belief.chance) > 0.9
-    assert belief.base_a == pytest.approx(11.0, abs=1.0)
+    hypotheses = known(*AMPS)
+    hypotheses.follow(17.0)
+    hypotheses.explain(27.0, [])
+    assert min(hypotheses.chance) > 0.9
+    assert hypotheses.base_a == pytest.approx(11.0, abs=1.0)
 
 
 def test_what_nothing_explains_is_forgotten() -> None:
-    belief = known(*AMPS)
-    belief.follow(17.0)
-    belief.explain(400.0, [])
-    assert belief.level_a == 400.0
+    hypotheses = known(*AMPS)
+    hypotheses.follow(17.0)
+    hypotheses.explain(400.0, [])
+    assert hypotheses.level_a == 400.0
 
 
 @given(
@@ -151,20 +151,20 @@ def test_what_nothing_explains_is_forgotten() -> None:
     count=st.integers(0, 8),
 )
 def test_any_currents_leave_chances(currents: list[tuple[int, int]], count: int) -> None:
-    belief = Belief(Amperes([None] * count, 5.0))
+    hypotheses = HypothesisFilter(LearnedCurrents([None] * count, 5.0))
     for current, switch in currents:
         bit, on = divmod(switch, 2)
         commands = [Command(bit, bool(on))] if bit < count else []
-        if commands or not belief.follow(float(current)):
-            belief.follow(float(current))
-            belief.explain(float(current), commands)
-        assert len(belief.chance) == count
-        assert all(0.0 <= chance <= 1.0 + 1e-9 for chance in belief.chance)
-        assert belief.base_a >= 0.0
+        if commands or not hypotheses.follow(float(current)):
+            hypotheses.follow(float(current))
+            hypotheses.explain(float(current), commands)
+        assert len(hypotheses.chance) == count
+        assert all(0.0 <= chance <= 1.0 + 1e-9 for chance in hypotheses.chance)
+        assert hypotheses.base_a >= 0.0
 
 
 def test_amperes_are_the_middle_of_their_steps() -> None:
-    amperes = Amperes([None, None], 5.0)
+    amperes = LearnedCurrents([None, None], 5.0)
     for step in (6, 7, 16, 6, 7, 7):  # once a kettle came in the same second
         amperes.learn(0, step)
     assert amperes.of[0] == pytest.approx(6.6, abs=0.1)
@@ -174,14 +174,14 @@ def test_amperes_are_the_middle_of_their_steps() -> None:
 
 @pytest.mark.parametrize("step", [0.0, 0.9, -4.0, 40.0])
 def test_what_is_no_step_of_a_heater(step: float) -> None:
-    amperes = Amperes([None], 5.0)
+    amperes = LearnedCurrents([None], 5.0)
     amperes.learn(0, step)
     assert amperes.of == [5.0]
     assert amperes.seen == [0]
 
 
 def test_what_is_declared_is_not_guessed_at() -> None:
-    amperes = Amperes([4.0, None], 5.0)
+    amperes = LearnedCurrents([4.0, None], 5.0)
     amperes.guess(20.0)
     assert amperes.of == [4.0, 16.0]
     amperes.share([0, 1], 12.0)
@@ -189,7 +189,7 @@ def test_what_is_declared_is_not_guessed_at() -> None:
 
 
 def test_a_room_learns_what_it_needs() -> None:
-    room = Room()
+    room = RoomHeat()
     for _ in range(60):  # heats 150 s of every 500 s between its thermostat's limits
         pass_time(room, 350.0, 0.0)
         room.asking()
@@ -200,7 +200,7 @@ def test_a_room_learns_what_it_needs() -> None:
 
 
 def test_a_room_that_always_draws_when_it_may_is_soon_known_to_be_cold() -> None:
-    room = Room()
+    room = RoomHeat()
     for _ in range(3):  # not once does a thermostat let go
         pass_time(room, 300.0, 0.0)
         room.cold()
@@ -210,13 +210,13 @@ def test_a_room_that_always_draws_when_it_may_is_soon_known_to_be_cold() -> None
     assert room.short_s > 2 * BAND_S
 
 
-def pass_time(room: Room, seconds: float, drawing: float) -> None:
+def pass_time(room: RoomHeat, seconds: float, drawing: float) -> None:
     for _ in range(round(seconds / 5)):
         room.pass_time(5.0, drawing)
 
 
 def test_a_room_is_bounded() -> None:
-    room = Room()
+    room = RoomHeat()
     room.pass_time(1e6, 0.0)
     assert room.short_s == MOST_SHORT_S
     assert room.eagerness > 0.9
@@ -227,7 +227,7 @@ def test_a_room_is_bounded() -> None:
 
 
 def test_a_heater_that_could_draw_and_does_not_disproves_the_cold() -> None:
-    room = Room()
+    room = RoomHeat()
     room.pass_time(3600.0, 0.0)
     short_s = room.short_s
     for _ in range(60):
@@ -237,7 +237,7 @@ def test_a_heater_that_could_draw_and_does_not_disproves_the_cold() -> None:
 
 
 def test_the_walls_keep_a_room_from_cooling_for_ever() -> None:
-    quick, slow = Room(), Room()
+    quick, slow = RoomHeat(), RoomHeat()
     for _ in range(3600):
         quick.pass_time(1.0, 0.25)
     for _ in range(12 * 3600):
@@ -247,7 +247,7 @@ def test_the_walls_keep_a_room_from_cooling_for_ever() -> None:
 
 
 def test_one_contrary_sign_counts_for_half() -> None:
-    room = Room()
+    room = RoomHeat()
     room.pass_time(1200.0, 0.0)
     short_s = room.short_s
     room.satisfied()
@@ -301,7 +301,7 @@ def planner(*watts: float | None) -> Planner:
         pilot_heater(f"1{bit}", "P1", bit + 1, 1, bit, f"Room {bit}", "", each, 1)
         for bit, each in enumerate(watts)
     ]
-    rooms = [Room() for _ in heaters]
+    rooms = [RoomHeat() for _ in heaters]
     for room in rooms:
         room.satisfied()
     return Planner(heaters, Observer(heaters, rooms, Rules()), Rules())

@@ -1,4 +1,4 @@
-"""Logging as a config asks, as far as the machine can; each thing told once."""
+"""Logging as the config asks, as far as the machine can; each line is limited."""
 
 import logging
 from collections.abc import Iterator
@@ -110,3 +110,9 @@ def test_a_throttle_is_bounded() -> None:
     assert all(throttle.allow(key, 0.0) for key in range(4))
     assert throttle.allow(0, 1.0)
     assert not throttle.allow(3, 1.0)
+
+
+def test_a_sender_that_changes_its_key_is_limited_over_all_keys() -> None:
+    throttle = logs.Throttle()
+    logged = sum(throttle.allow(("forged", number), number / 100) for number in range(60_000))
+    assert logged < 60 + 600 / 2 + 2

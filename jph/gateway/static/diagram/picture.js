@@ -104,9 +104,9 @@ export class Picture {
       const state = each.expected || each.state === "alive" ? each.state : "quiet";
       mark(part.group, "state", state);
       const rate = each.data + each.control;
-      let told = state === "quiet" ? t("not expected") : t(each.state);
-      if (state === "alive" && counting) told = rate ? t("{rate} messages/s", { rate: figure(rate) }) : t("{span} ago", { span: span(each.age ?? 0) });
-      if (part.rate.textContent !== told) part.rate.textContent = told;
+      let label = state === "quiet" ? t("not expected") : t(each.state);
+      if (state === "alive" && counting) label = rate ? t("{rate} messages/s", { rate: figure(rate) }) : t("{span} ago", { span: span(each.age ?? 0) });
+      if (part.rate.textContent !== label) part.rate.textContent = label;
       [each.control, each.data].forEach((value, index) => flow(part.wires[index], value));
       each.elements.forEach((element, index) => mark(part.dots[index], "state", element.state));
     }

@@ -27,7 +27,7 @@ export function ticks(most, wanted = 4) {
   return found;
 }
 
-export function bars(place, legend, told, report, unit, open) {
+export function bars(place, legend, caption, report, unit, open) {
   const asMoney = unit === "money";
   const values = report.bars.map((bar) => (asMoney ? scaled(bar.cents, 100) : scaled(bar.wh, 1000)));
   const codes = inOrder(new Set(values.flatMap((each) => Object.keys(each))));
@@ -65,22 +65,22 @@ export function bars(place, legend, told, report, unit, open) {
     picture.append(group);
     return group;
   });
-  const tell = (index) => put(told, told.dataset.at === undefined || index < 0 ? hint(report) : words(report, report.bars[index], asMoney));
-  point(picture, groups, (index) => { told.dataset.at = index; tell(index); }, (index) => open(report.bars[index]));
-  const kept = Number(told.dataset.at ?? -1);
-  if (told.dataset.of !== report.name) delete told.dataset.at;
-  told.dataset.of = report.name;
-  tell(told.dataset.at === undefined ? -1 : Math.min(kept, report.bars.length - 1));
+  const tell = (index) => put(caption, caption.dataset.at === undefined || index < 0 ? hint(report) : words(report, report.bars[index], asMoney));
+  point(picture, groups, (index) => { caption.dataset.at = index; tell(index); }, (index) => open(report.bars[index]));
+  const kept = Number(caption.dataset.at ?? -1);
+  if (caption.dataset.of !== report.name) delete caption.dataset.at;
+  caption.dataset.of = report.name;
+  tell(caption.dataset.at === undefined ? -1 : Math.min(kept, report.bars.length - 1));
   place.replaceChildren(picture);
 }
 
-function point(picture, groups, told, open) {
+function point(picture, groups, caption, open) {
   let at = -1;
   const choose = (index) => {
     groups[at]?.classList.remove("chosen");
     at = Math.max(0, Math.min(groups.length - 1, index));
     groups[at].classList.add("chosen");
-    told(at);
+    caption(at);
   };
   groups.forEach((group, index) => {
     group.addEventListener("pointerenter", () => choose(index));

@@ -39,11 +39,11 @@ function against(report, other) {
   const mine = partly ? report.so_far_wh : report.wh;
   const theirs = partly ? other.so_far_wh : other.wh;
   const whole = [`${kWh(other.wh)} kWh`, other.amount === null ? "" : money(other.amount, report.currency)].filter(Boolean).join(", ");
-  const told = t("all of it: {whole}", { whole });
-  if (!other.whole) return card(name, "–", "", t("known only in part"), told);
-  if (!theirs) return card(name, "–", "", told);
+  const total = t("all of it: {whole}", { whole });
+  if (!other.whole) return card(name, "–", "", t("known only in part"), total);
+  if (!theirs) return card(name, "–", "", total);
   const change = Math.round((100 * (mine - theirs)) / theirs);
   const value = make("span", { dataset: { change: change > 2 ? "more" : change < -2 ? "less" : "same" } }, `${change > 0 ? "+" : ""}${figure(change)}`);
   const so = partly ? t("at the same point: {energy} kWh", { energy: kWh(theirs) }) : "";
-  return card(name, value, "%", so || told, so ? told : "");
+  return card(name, value, "%", so || total, so ? total : "");
 }

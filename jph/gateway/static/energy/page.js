@@ -97,12 +97,12 @@ function draw() {
   at("now").hidden = report.running;
   put(at("chart-title"), title());
   figures(at("figures"), report);
-  bars(at("chart"), at("legend"), at("told"), report, state.unit, open);
+  bars(at("chart"), at("legend"), at("caption"), report, state.unit, open);
   table(at("numbers"), report);
   bill(report);
   phases(report);
   heaters(report);
-  peaks(at("peaks"), at("peak-told"), report);
+  peaks(at("peaks"), at("peak-caption"), report);
 }
 
 // A day of a week or month, a month of a year, opens on a click.

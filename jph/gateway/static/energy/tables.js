@@ -12,8 +12,8 @@ export function bill(report) {
   let tariff = "";
   const rows = report.lines.flatMap((line) => {
     const rows = [];
-    if (line.tariff !== tariff) rows.push(make("tr.head", {}, make("th", { colSpan: 3, scope: "rowgroup" }, (tariff = line.tariff))));
-    rows.push(make("tr", {}, make("th", { scope: "row" }, period(line.what)), make("td.right", {}, line.wh === null ? "" : kWh(line.wh)), make("td.right", {}, money(line.amount, report.currency))));
+    if (line.tariff !== tariff) rows.push(make("tr.head", {}, make("th", { colSpan: 3, scope: "rowgroup" }, (tariff = line.tariff) || t("without a tariff"))));
+    rows.push(make("tr", {}, make("th", { scope: "row" }, period(line.what)), make("td.right", {}, line.wh === null ? "" : kWh(line.wh)), make("td.right", {}, line.amount === null ? t("not priced") : money(line.amount, report.currency))));
     return rows;
   });
   if (report.amount !== null) {
@@ -23,7 +23,7 @@ export function bill(report) {
   at("lines").replaceChildren(...(rows.length ? [make("thead", {}, head), make("tbody", {}, ...rows)] : []));
   const notes = Object.entries(report.unpriced_wh).filter(([, wh]) => wh && report.priced).map(([code, wh]) =>
     t("not priced: {energy} kWh {period} (no tariff has a price)", { energy: kWh(wh), period: period(code) }));
-  if (report.estimated_wh) notes.push(t("{energy} kWh of it were drawn while no reading came for over an hour", { energy: kWh(report.estimated_wh) }));
+  if (report.estimated_wh) notes.push(t("{energy} kWh of it are estimated: no plausible reading came for a time", { energy: kWh(report.estimated_wh) }));
   at("notes").replaceChildren(...notes.map((note) => make("li", {}, note)));
 }
 
@@ -52,8 +52,8 @@ export function heaters(report) {
     const bar = svg("svg", { viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" },
       svg("rect", { class: "shed", width: (100 * each.shed_minutes) / most, height: 8 }),
       svg("rect", { class: "eco", x: (100 * each.shed_minutes) / most, width: (100 * each.eco_minutes) / most, height: 8 }));
-    const told = [each.shed_minutes >= 0.1 ? t("off {time}", { time: minutes(each.shed_minutes) }) : "", each.eco_minutes >= 0.1 ? t("eco {time}", { time: minutes(each.eco_minutes) }) : ""].filter(Boolean).join(", ");
-    return make("li", {}, make("a", { href: `${BASE}/codifier/${each.code}` }, `${each.code} ${each.name}`), make("span.muted", {}, told), bar);
+    const caption = [each.shed_minutes >= 0.1 ? t("off {time}", { time: minutes(each.shed_minutes) }) : "", each.eco_minutes >= 0.1 ? t("eco {time}", { time: minutes(each.eco_minutes) }) : ""].filter(Boolean).join(", ");
+    return make("li", {}, make("a", { href: `${BASE}/codifier/${each.code}` }, `${each.code} ${each.name}`), make("span.muted", {}, caption), bar);
   }));
 }
 
@@ -61,7 +61,7 @@ const HEIGHT = 150;
 const LEFT = 46;
 
 // A dot for each phase and day: a crowd of lines says less.
-export function peaks(place, told, report) {
+export function peaks(place, caption, report) {
   const card = at("peaks-card");
   const days = [...new Set(report.peaks.map((each) => each.day))];
   card.hidden = days.length < 2;
@@ -92,15 +92,15 @@ export function peaks(place, told, report) {
       text.textContent = barLabel(report.span === "year" ? "year" : report.span === "week" ? "week" : "month", day);
       group.append(text);
     }
-    group.addEventListener("pointerenter", () => put(told, `${barName(report.span === "year" ? "year" : "month", day)}: ${mine.map((each) => t("phase {phase} {current} A", { phase: each.phase, current: figure(each.peak_a) })).join(", ")}`));
+    group.addEventListener("pointerenter", () => put(caption, `${barName(report.span === "year" ? "year" : "month", day)}: ${mine.map((each) => t("phase {phase} {current} A", { phase: each.phase, current: figure(each.peak_a) })).join(", ")}`));
     picture.append(group);
   });
-  put(told, summary(report, most));
+  put(caption, summary(report, most));
   place.replaceChildren(picture);
 }
 
 function summary(report, most) {
   const over = report.phases.reduce((sum, each) => sum + each.overruns, 0);
   const text = t("The highest was {current} A.", { current: figure(most) });
-  return over ? `${text} ${t("{count} overruns in all.", { count: figure(over) })}` : `${text} ${t("No overrun.")}`;
+  return over ? `${text} ${over === 1 ? t("1 overrun in all.") : t("{count} overruns in all.", { count: figure(over) })}` : `${text} ${t("No overrun.")}`;
 }

@@ -49,6 +49,8 @@ export function period(code) {
     HCJR: t("red, off-peak"),
     HPJR: t("red, peak"),
     Subscription: t("Subscription"),
+    INJECTED: t("fed in"),
+    "in no index": t("in no index"),
   };
   return known[code] ?? code;
 }

@@ -13,7 +13,7 @@ export class Data {
     this.curves = new Map(); // by code
     this.changed = changed;
     this.say = say;
-    this.asked = 0; // counts questions, for whoever waits for the last
+    this.asked = 0; // counts requests; only the last one counts
     this.busy = false;
   }
 
@@ -30,7 +30,7 @@ export class Data {
     await this.neighbours(mine, wanted);
   }
 
-  // Says whether what is seen is here, and as fine as it would be told.
+  // Says whether what is seen is here, and as fine as the gateway would send it.
   has(code, { from, to, points, every, show }) {
     const curve = this.curves.get(code);
     if (!curve || curve.from > from || curve.to < Math.min(to, curve.now)) return false;
@@ -75,7 +75,7 @@ export class Data {
           if (mine !== this.asked) return;
           for (const series of answer.series) this.take(series, answer, { ...wanted, every, length, beside: true });
         } catch {
-          return; // it is told when it is needed
+          return; // reported when it is needed
         }
       }
       if (levels.size) this.changed();
@@ -109,7 +109,7 @@ export class Data {
   }
 }
 
-// Returns what somebody asks the gateway: the same for a graph and for a program.
+// Returns the address of a history, the same for a graph and for a program.
 export function address({ codes, from, to, points, every, show }) {
   const query = new URLSearchParams({
     codes: codes.join(","), from: String(Math.max(0, Math.floor(from))), to: String(Math.ceil(to)), points: String(Math.round(points)), statistic: show,

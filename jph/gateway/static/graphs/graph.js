@@ -19,7 +19,7 @@ let made = 0;
 
 export class Graph {
   // `codifiers` are what may be drawn, by code; `orders` are the words of orders, by number;
-  // `changed(state, how)` is told of every new state, `how` being "time" or "lines"; `removable`
+  // `changed(state, how)` is handlers of every new state, `how` being "time" or "lines"; `removable`
   // gives lines a button to take them away.
   constructor(root, { codifiers, orders, changed, removable = false, height = (_many) => 380 }) {
     this.root = root;
@@ -29,9 +29,9 @@ export class Graph {
     this.height = height;
     this.sync = `graph ${++made}`;
     this.plots = [];
-    const told = { changed: () => this.arrived(), say: (text) => this.trouble(text) };
-    this.data = new Data(told);
-    this.past = new Data(told);
+    const handlers = { changed: () => this.arrived(), say: (text) => this.trouble(text) };
+    this.data = new Data(handlers);
+    this.past = new Data(handlers);
     this.gestures = new Gestures({
       view: () => this.view,
       move: (from, to) => this.move(from, to),
@@ -97,6 +97,7 @@ export class Graph {
     const empty = this.state.codes.filter((code) => this.data.curves.get(code)?.t.length === 0);
     const texts = [spanText(this.view.from, this.view.to), levels.join(", ")];
     if (this.state.against) texts.push(t("dashed: {what}", { what: earlier(this.state.against) }));
+    this.panels.hidden = empty.length > 0 && empty.length === this.state.codes.length && !this.state.against;
     if (empty.length) texts.push(t("nothing stored of {codes} in this time", { codes: empty.join(", ") }));
     put(this.said, texts.filter(Boolean).join(" · "));
   }

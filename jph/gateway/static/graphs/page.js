@@ -17,7 +17,7 @@ const graph = new Graph(at("graph"), {
   codifiers, orders: facts.orders, removable: true, height,
   changed: (state, how) => {
     write(state, how === "time");
-    told(state);
+    describe(state);
   },
 });
 const close = (sheet) => () => {
@@ -42,7 +42,7 @@ function write(state, anew) {
 }
 
 // Says in the controls what is shown.
-function told(state) {
+function describe(state) {
   tellTime(state, graph.view ?? resolve(state, now()));
   at("every").value = state.every;
   at("show").value = state.show;
@@ -61,9 +61,9 @@ function name(open) {
 
 function start() {
   const state = parse(location.search);
-  told(state);
+  describe(state);
   graph.set(state);
-  told(state);
+  describe(state);
 }
 
 for (const button of document.querySelectorAll("main button[aria-controls]")) {

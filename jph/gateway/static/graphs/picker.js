@@ -39,8 +39,7 @@ export function picker(codifiers, { taken, add }) {
     if (!code) return;
     add(code);
     input.value = "";
-    if (matchMedia("(pointer: coarse)").matches) open(false);
-    else look();
+    open(false);
   }
 
   function point(place) {

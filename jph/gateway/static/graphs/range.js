@@ -29,7 +29,7 @@ export function timePicker({ graph, choose, close }) {
   at("later").addEventListener("click", () => graph.gestures.pan(1));
   at("wider").addEventListener("click", () => graph.gestures.zoom(2));
   at("closer").addEventListener("click", () => graph.gestures.zoom(1 / 2));
-  return function told(state, { from, to }) {
+  return function describe(state, { from, to }) {
     put(at("range-text"), rangeText(state, from, to));
     for (const button of quick) button.setAttribute("aria-pressed", String(button.dataset.last === state.last));
     at("from").value = forInput(from);

@@ -3,7 +3,7 @@ import { ask } from "../ask.js";
 import { BASE, at, confirm, make, put, toast } from "../dom.js";
 import { t } from "../words.js";
 
-// `query()` is the address of what is shown; `known` says whether somebody is logged in.
+// `query()` is the address of what is shown; `known` is whether a user is logged in.
 export class Saved {
   constructor({ query, known, opened }) {
     this.query = query;

@@ -78,6 +78,6 @@ export function quantityText(value, symbol) {
 
 function lostText([from, to, why, many]) {
   const when = `${hourMinute(from)} – ${hourMinute(to)}`;
-  const count = many === null ? t("readings missing") : t("{count} readings missing", { count: many });
+  const count = many === null ? t("readings missing") : many === 1 ? t("1 reading missing") : t("{count} readings missing", { count: many });
   return `${when}: ${count}, ${t(why)}`;
 }

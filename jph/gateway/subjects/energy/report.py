@@ -49,7 +49,7 @@ class Facts(NamedTuple):
 
 
 class Contract(NamedTuple):
-    """Whose energy it is, and what it costs; no tariffs: nobody has said."""
+    """A meter and its tariffs; without tariffs there are no costs."""
 
     meter: str
     tariffs: Sequence[Tariff]
@@ -123,7 +123,12 @@ def report(
         known_from=facts.drawn.since,
         known_until=facts.drawn.until,
         lines=[
-            Line(each.tariff, each.what, _whole(each.wh), money(each.cents))
+            Line(
+                each.tariff,
+                each.what,
+                _whole(each.wh),
+                None if each.cents is None else money(each.cents),
+            )
             for each in account.bill.lines
         ],
         bars=list(_bars(kind, span, facts, contract, now.date())),
@@ -219,7 +224,7 @@ def _cents(contract: Contract, drawn: Drawn, first: date, after: date) -> dict[s
     cents: dict[str, int] = {}
     for line in bill(contract.tariffs, drawn.energy, first, after).lines:
         what = line.what if line.wh is not None else REST
-        cents[what] = cents.get(what, 0) + line.cents
+        cents[what] = cents.get(what, 0) + (line.cents or 0)
     return cents
 
 

@@ -1,4 +1,4 @@
-"""What the API says of energy and costs: its structures, and so its documentation."""
+"""Structures of the energy API; the OpenAPI document is made from them."""
 
 from datetime import date, datetime
 
@@ -6,12 +6,12 @@ import msgspec
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A line of a bill: of what tariff, what for, Wh if it is energy, and decimal text."""
+    """A line of a bill: tariff, subject, Wh of energy; `amount` is null where it is not priced."""
 
     tariff: str
     what: str
     wh: int | None
-    amount: str
+    amount: str | None
 
 
 class Bar(msgspec.Struct, frozen=True):

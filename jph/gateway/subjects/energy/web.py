@@ -11,10 +11,9 @@ from litestar import Response, get
 from litestar.exceptions import HTTPException
 
 from collector.db.connecting import transaction
-from collector.energy import consumed, money, tariff
+from collector.energy import consumed, money
 from collector.energy.account import Span, choose_meter
-from collector.energy.meters import indexes
-from collector.energy.tariff import PERIODS
+from collector.energy.meters import has_periods, indexes, read_tariffs
 from jph.config.house.loads import wiring
 from jph.config.model import Network
 from jph.errors import ConfigError, StoreError
@@ -39,7 +38,7 @@ KEPT_S: Final = 20.0
 """An answer is given again for so long: the tables change every ten minutes."""
 _MOST_KEPT: Final = 64
 _FIRST_YEAR: Final = 1980
-"""No meter told its index to a computer before."""
+"""Meters had no digital output before."""
 
 Kind = Literal["day", "week", "month", "year"]
 
@@ -69,7 +68,7 @@ def _api(services: Services) -> list[Any]:
         now = datetime.now(contract.days.zone)
         day = at or now.date()
         if not _FIRST_YEAR < day.year <= now.year + 1:
-            raise HTTPException("no meter can have told of that day", status_code=404)
+            raise HTTPException("no meter has an index of that day", status_code=404)
         question = partial(read, network=network, kind=span, day=day, contract=contract, now=now)
         try:
             return await answers.of(network, (span, day), partial(services.history.ask, question))
@@ -86,7 +85,7 @@ def contract_of(network: Network) -> Contract:
         ConfigError: no meter has an index, several have and no tariff names one, or the
             tariffs have mistakes.
     """
-    tariffs = tariff.read(network.tariffs)
+    tariffs = read_tariffs(network)
     meter, of_meter = choose_meter(network, tariffs, None)
     return Contract(meter, of_meter, money.local_days(network))
 
@@ -106,7 +105,7 @@ def read(
         StoreError: PostgreSQL is away, or nothing has been counted in it.
     """
     span = span_of(kind, day)
-    total = not any(i.period in PERIODS for i in indexes(network) if i.meter == contract.meter)
+    total = not has_periods(network, contract.meter)
     with transaction(connection) as cursor:
         facts = _facts(cursor, kind, span, contract, now, total=total)
     return report(kind, span, facts, contract, _heaters(network), now)
@@ -160,7 +159,7 @@ class _Kept(NamedTuple):
 
 
 class _Answers:
-    """Answers of the last seconds: whoever asks the same meanwhile waits for the same reading."""
+    """Answers of the last seconds; requests for the same span share one query."""
 
     def __init__(self) -> None:
         self._kept: dict[object, _Kept] = {}

@@ -12,9 +12,8 @@ import msgspec
 
 from collector.db.connecting import transaction
 from collector.energy.consumed import HourOfPeriod, hours
-from collector.energy.meters import indexes
+from collector.energy.meters import has_periods, indexes
 from collector.energy.money import local_days, read_energy
-from collector.energy.tariff import PERIODS
 from collector.history.query import Range
 from collector.history.stored import read_changes
 from collector.statistics.local_days import ONE_DAY
@@ -93,7 +92,7 @@ def read_today(connection: "connection", network: Network, now: datetime) -> Tod
     if meter is None:
         return None
     day = now.astimezone(days.zone).date()
-    total = not any(i.period in PERIODS for i in indexes(network) if i.meter == meter)
+    total = not has_periods(network, meter)
     with transaction(connection) as cursor:
         drawn = read_energy(cursor, meter, day, day + ONE_DAY, total=total)
         if drawn.until is None:

@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 GLANCE_EVERY_S: Final = 60.0
 WAITS_S: Final = 1.0
-"""How long who asks waits for a reading; what was read before is told then."""
+"""How long a request waits for new facts before it gets those read last."""
 AGAIN_S: Final = 10.0
 """So soon the history is asked again when it was away."""
 
 
 class HeaterNow(msgspec.Struct, frozen=True):
-    """A heater: orders are words, null where nobody tells; `shed` null is not known.
+    """A heater: orders are words, null where no element carries them; `shed` null is not known.
 
     `until` is when the order ends (ms since 1970) and `then` what follows. `why` are the sentences
     that `control.py why` says, `reason` those about a shed alone.

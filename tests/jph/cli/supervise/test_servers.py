@@ -13,7 +13,13 @@ import psycopg2
 import pytest
 import redis
 
-from jph.cli.supervise.servers import PostgresServer, RedisServer, Server
+from jph.cli.supervise.servers import (
+    PostgresServer,
+    RedisServer,
+    Server,
+    newest_redis,
+    redis_version,
+)
 from jph.config.stores import DATABASE, redis_socket, socket_directory
 from jph.errors import StoreError
 from tests.stores_fixtures import short_directory
@@ -174,3 +180,21 @@ def test_sockets_are_not_put_where_somebody_else_could(state: Path, tmp_path: Pa
             asyncio.run(RedisServer(state).start())
     finally:
         sockets.unlink()
+
+
+def test_the_newest_redis_is_chosen(tmp_path: Path) -> None:
+    def program(name: str, version: str) -> Path:
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\necho 'Redis server v={version} sha=0 bits=64'\n")
+        path.chmod(0o755)
+        return path
+
+    wheel, system = program("wheel", "6.2.14"), program("system", "7.0.15")
+    silent = tmp_path / "silent"
+    silent.write_text("#!/bin/sh\n")
+    silent.chmod(0o755)
+    assert newest_redis([wheel, system]) == system
+    assert newest_redis([program("eight", "10.0"), system]).name == "eight"
+    assert newest_redis([wheel, silent]) == wheel
+    assert newest_redis([wheel, program("same", "6.2.14")]) == wheel
+    assert redis_version(tmp_path / "none") == ()

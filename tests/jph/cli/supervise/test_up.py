@@ -96,7 +96,7 @@ def test_another_house_on_the_same_groups_is_left_alone(
 ) -> None:
     done = control(config, "up", patience=2, JPH_STATE=str(tmp_path / "other"))
     assert done.returncode == 1
-    assert done.stderr.startswith("control.py: S1 S2 S3 live already: another house runs")
+    assert done.stderr.startswith("control.py: S1 S2 S3 run already: another house runs")
     assert "--take-over" in done.stderr
     assert len(house.children()) == 3
     assert house.process.poll() is None

@@ -53,7 +53,7 @@ class TestTokens:
         made = (await operator.post("/api/tokens", json={"name": "test"})).json()
         assert (await operator.delete(f"/api/tokens/{made['id']}")).status_code == 200
         answer = await bearer(gateway, made["secret"], "GET", "/sensor/")
-        assert answer.status_code == 401, "not even what everybody may read"
+        assert answer.status_code == 401, "not even what any client may read"
         assert answer.headers["www-authenticate"] == "Bearer"
 
     async def test_an_expired_token_opens_nothing(self, gateway: Gateway) -> None:

@@ -59,7 +59,7 @@ async def test_from_a_month_to_its_days_and_back(show: Show, sound: Sound, width
     await page.locator("#chart svg").focus()
     await page.keyboard.press("ArrowRight")
     await page.keyboard.press("ArrowRight")
-    await expect(page.locator("#told")).to_contain_text("2 March 2026")
+    await expect(page.locator("#caption")).to_contain_text("2 March 2026")
     await page.keyboard.press("Enter")
     await expect(page.locator("#when")).to_contain_text("2 March 2026")
     await expect(bars).to_have_count(24)

@@ -28,7 +28,7 @@ WIDTHS = [390, 1280]
 async def gateway(
     network: Callable[..., Network], sql: dict[str, Any], redis: RedisProcess
 ) -> AsyncIterator[Gateway]:
-    """Yield a gateway with a history of 26 hours, that everybody may read."""
+    """Yield a gateway with a history of 26 hours, that any client may read."""
     home = past.home(network, sql, redis.url)
     past.fill(sql, home)
     page = Gateway("CF", home)

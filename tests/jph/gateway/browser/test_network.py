@@ -59,7 +59,7 @@ async def test_the_late_node_is_found(show: Show, width: int) -> None:
     await page.get_by_role("button", name="All", exact=True).click()
     await page.get_by_role("searchbox").fill("card 2")
     await expect(page.locator("tbody tr:visible")).to_have_count(1)
-    await page.get_by_role("searchbox").fill("nobody like that")
+    await page.get_by_role("searchbox").fill("nothing like that")
     await expect(page.locator("#none")).to_be_visible()
 
 
@@ -121,8 +121,8 @@ async def test_a_node_that_does_not_answer_is_told(show: Show) -> None:
 async def test_all_are_asked_at_once(show: Show) -> None:
     page = await show("/network", role=Role.OPERATOR)
     await page.get_by_role("button", name="Ping all").click()
-    dialog = page.locator("#everybody")
-    await expect(dialog.locator("#everybody-said")).to_contain_text("nodes answered")
+    dialog = page.locator("#every-node")
+    await expect(dialog.locator("#every-node-said")).to_contain_text("nodes answered")
     await expect(dialog).to_contain_text("TI answered in")
     await expect(dialog).to_contain_text("P1 did not answer within 2 s")
 

@@ -128,7 +128,7 @@ async def test_the_log_as_it_comes(
     await page.locator("#code").select_option("")
 
     await page.get_by_role("button", name="Pause").click()
-    say("while nobody looks")
+    say("while no client looks")
     await expect(page.get_by_role("button", name="Go on (1 new)")).to_be_visible()
     await expect(lines).to_have_count(2)
     await page.get_by_role("button", name="Go on").click()

@@ -1,4 +1,4 @@
-"""Nothing that somebody reads or is about to touch jumps while a page loads."""
+"""Contents that a person reads or is about to touch do not jump while a page loads."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any

@@ -13,7 +13,7 @@ from tests.support import until
 
 
 class Heard:
-    """What a reader told."""
+    """Calls of a reader."""
 
     def __init__(self) -> None:
         self.values: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Each door that is to be shut, tried: who may not, what is not a command, what is forged."""
+"""Access: roles, CSRF, forged requests, each tried."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -42,7 +42,7 @@ READING = ["/", "/sensor/", "/sensor/TI", "/events", "/api/me", "/api/openapi.js
 
 @pytest.fixture
 async def closed(network: Callable[..., Network], redis: RedisProcess) -> AsyncIterator[Gateway]:
-    """Yield a gateway that lets nobody look without a login."""
+    """Yield a gateway that needs a login for everything."""
     sensors = house({"Port": 0})
     gateway = Gateway("CF", network(*sensors, Redis={"URL": redis.url}))
     async with running(gateway):

@@ -1,4 +1,4 @@
-"""What a browser loads: little, compressed, kept for ever, and never anything else."""
+"""Static files: small, compressed, cached for ever, and no other file."""
 
 import gzip
 import re

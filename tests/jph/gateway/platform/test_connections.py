@@ -1,4 +1,4 @@
-"""Clients that dawdle, crowd or break off: the page stays there for the others."""
+"""Slow, many and broken clients: the page still answers others."""
 
 import asyncio
 import contextlib

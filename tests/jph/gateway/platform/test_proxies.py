@@ -91,7 +91,7 @@ async def test_forwarded_host_and_port(headers: dict[str, str], host: str, any_p
 
 
 @pytest.mark.parametrize(
-    ("peer", "told", "setting", "path", "prefix", "inside"),
+    ("peer", "sent", "setting", "path", "prefix", "inside"),
     [
         ("127.0.0.1", "/jph/", "", "/log", "/jph", "/log"),
         ("127.0.0.1", "/jph", "", "/jph/log", "/jph", "/log"),
@@ -102,9 +102,9 @@ async def test_forwarded_host_and_port(headers: dict[str, str], host: str, any_p
     ],
 )
 async def test_prefix(
-    peer: str, told: str, setting: str, path: str, prefix: str, inside: str
+    peer: str, sent: str, setting: str, path: str, prefix: str, inside: str
 ) -> None:
-    headers = {"x-forwarded-prefix": told} if told else {}
+    headers = {"x-forwarded-prefix": sent} if sent else {}
     scope = await seen(peer, headers, setting, path)
     assert place_in(scope).prefix == prefix
     assert scope["path"] == inside

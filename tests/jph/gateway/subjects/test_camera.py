@@ -144,7 +144,7 @@ class TestSettings:
 
 
 def home(network: MakeNetwork, redis: RedisProcess, **settings: Any) -> Network:
-    """Return a house with one camera, readable by everybody."""
+    """Return a house with one camera, readable by any client."""
     return network(
         node("CA", "Camera", "Garden", Sensor=settings),
         node("CF", "Gateway", Sensor={"Port": 0, "Public": "read"}),

@@ -11,7 +11,7 @@ import pytest
 from jph.config.model import Sensor
 from jph.gateway.accounts.roles import Role
 from jph.gateway.node import Gateway
-from jph.gateway.view.settings import HIDDEN, entry_of
+from jph.gateway.view.settings import HIDDEN, settings_of
 from tests.jph.gateway.people import logged_in
 from tests.support import LIMIT_S
 
@@ -117,7 +117,7 @@ def test_an_entry_without_its_secrets() -> None:
             "ApiKey": 12345,
             "Device": "/dev/ttyS0",
             "Address": 32,
-            "Server": "somebody@example.org",
+            "Server": "someone@example.org",
             "Nested": [{"Token": "t", "Room": "Hall"}, {"Room": "Attic"}],
             "Limits": [1, 2.5],
             "Place": "C:\\secret",
@@ -125,7 +125,7 @@ def test_an_entry_without_its_secrets() -> None:
             "Nothing": None,
         },
     )
-    lines = dict(entry_of(sensor))
+    lines = dict(settings_of(sensor))
     hidden = {name for name, value in lines.items() if value == HIDDEN}
     assert hidden == {
         f"Sensor.{name}"

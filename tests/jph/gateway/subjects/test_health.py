@@ -1,4 +1,4 @@
-"""What Prometheus and watchdogs read."""
+"""Addresses for Prometheus and watchdogs."""
 
 import httpx
 

@@ -1,4 +1,4 @@
-"""Orders from the API to a real card: done, refused, held for a time, and told."""
+"""Orders from the API to a real card: done, refused, held for a time, and reported."""
 
 import asyncio
 import json

@@ -38,7 +38,7 @@ def filled(
 
 @pytest.fixture
 async def http(filled: tuple[Network, int]) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client without a login of a gateway that everybody may read."""
+    """Yield a client without a login of a gateway that any client may read."""
     page = Gateway("CF", filled[0])
     async with running(page), httpx.AsyncClient(base_url=page.url, timeout=LIMIT_S) as client:
         yield client
@@ -207,7 +207,7 @@ async def until_answers(http: httpx.AsyncClient) -> None:
 
 
 def allow(sql: dict[str, Any], yes: bool) -> None:
-    """Let nobody into the database any more, or everybody again; who is there is thrown out."""
+    """Refuse connections to the database, or allow them again; open ones are closed."""
     name = sql["Database"]
     with_postgres = {**sql, "Database": "postgres"}
     connection = connect(with_postgres)

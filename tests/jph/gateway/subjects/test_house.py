@@ -1,4 +1,4 @@
-"""What the page shows is found in the configuration."""
+"""Panels of the page, found in the configuration."""
 
 from collections.abc import Callable
 

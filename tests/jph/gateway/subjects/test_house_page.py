@@ -100,7 +100,7 @@ async def away(
     network: Callable[..., Network], redis: RedisProcess
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client of a house whose PostgreSQL is not there."""
-    sql = {"Database": "nowhere", "User": "nobody", "Host": "127.0.0.1", "Port": 1}
+    sql = {"Database": "nowhere", "User": "unknown", "Host": "127.0.0.1", "Port": 1}
     gateway = Gateway("CF", network(*house(), Redis={"URL": redis.url}, SQL=sql))
     async with running(gateway), httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as http:
         yield http

@@ -196,7 +196,7 @@ def test_how_numbers_are_set(network: Callable[..., Network], chip: I2CServer) -
     more = [
         element("B1", "SP", "Lamp", DataType="bool", Control="enabled"),
         element("B2", "SP", "Count", DataType="integer", Control="enabled"),
-        element("B3", "SP", "Nobody"),
+        element("B3", "SP", "Unknown"),
     ]
     house = network(*warm_house(chip), *more)
     words = {"comfort": 0, "comfort-1": 4, "off": 1}

@@ -1,4 +1,4 @@
-"""What templates are filled with, in two languages."""
+"""Panels of the templates, in two languages."""
 
 from collections.abc import Callable
 
