@@ -124,9 +124,9 @@ class Evidence:
         if phase := self._of_story.get(codifier):
             self._stories[phase] = _object(value)
         elif card := self._states.get(codifier):
-            told = _object(value)
-            self._leases[card], self._silent[card] = _part(told, "leases"), _part(told, "silent")
-            for heater, wire in _part(told, "wires").items():
+            sent = _object(value)
+            self._leases[card], self._silent[card] = _part(sent, "leases"), _part(sent, "silent")
+            for heater, wire in _part(sent, "wires").items():
                 if heater in self.wiring.heaters and isinstance(wire, dict):
                     self._wires[heater] = wire
 
@@ -258,8 +258,8 @@ def _held(phase: PhaseFacts, codifier: str, wire: Mapping[str, Any]) -> bool | N
     """Return whether a heater is held back: by the mask, without one as its card reports."""
     if phase.shed is not None:
         return codifier in phase.shed
-    told = wire.get("shed")
-    return told if isinstance(told, bool) else None
+    sent = wire.get("shed")
+    return sent if isinstance(sent, bool) else None
 
 
 def _object(value: Value) -> dict[str, Any]:

@@ -91,8 +91,8 @@ class Lease:
     def adopt(self, seen: Mapping[str, Order]) -> None:
         """Take over what a chip still holds: ceilings of its card's heaters, comfort for none.
 
-        They are held as by a silent shedder: until it speaks or the hold is over,
-        and then they return in turns.  For the turns, heaters of other cards are taken to be off
+        They are held like those of a silent shedder: until masks come or the hold is over.
+        Then they return in turns.  For the turns, heaters of other cards are taken to be off
         if they are not in the safe share: the other cards may have been started again too.
         """
         if not any(seen.values()):

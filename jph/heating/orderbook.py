@@ -8,7 +8,7 @@ from jph.heating.orders import Order
 
 
 class Given(NamedTuple):
-    """An order, the codifier it came from and when (ms since 1970); None where there was none.
+    """An order, the codifier it came from and when (ms since 1970); None where it was not given.
 
     One that has an end, `until_ms`, keeps what was there `before`, which has none.
     """

@@ -224,7 +224,7 @@ class HypothesisFilter:
         ]
 
     def _before(self, drew: dict[int, float], off: int) -> list[float]:
-        """Return the chances that each drew before, as the step has shown of those ordered off."""
+        """Return the chances that each drew before, as the step has shown of those switched off."""
         total = sum(drew.values())
         if total <= 0:
             return self.chance

@@ -14,7 +14,7 @@ TOLERANCE: Final = 0.1
 
 
 class Peaks:
-    """A phase's peaks since the meter's day began; logged once each time it ends."""
+    """A phase's peaks since the meter's day began; `compare` returns a whole day's difference."""
 
     def __init__(self) -> None:
         self._shown_a = self._filtered_a = 0.0

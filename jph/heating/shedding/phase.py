@@ -107,7 +107,7 @@ class PhaseDecision:
         if cold != bool(self._cold >> bit & 1):
             self._cold ^= 1 << bit
             if not self.mask >> bit & 1:
-                self.seen.tell(now_s, Command(bit, not cold))
+                self.seen.expect(now_s, Command(bit, not cold))
 
     def step(
         self,
@@ -278,7 +278,7 @@ class PhaseDecision:
             self._eco |= sum(1 << bit for bit in warm)
         return reasons
 
-    # No measurement at all
+    # The meter is silent
 
     def _blind(self, now_s: float, silent_s: float, limit_a: float) -> list[Reason]:
         cause = "meter silent"
@@ -339,7 +339,7 @@ class PhaseDecision:
         self._eco &= self.mask
         self._switched_s[bit] = self._last_s = now_s
         if not self._cold >> bit & 1:
-            self.seen.tell(now_s, Command(bit, not shed))
+            self.seen.expect(now_s, Command(bit, not shed))
 
     def _reason(self, bit: int, shed: bool, cause: str) -> Reason:
         limit_a = math.nan if self.limit_a is None else self.limit_a

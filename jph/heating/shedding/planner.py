@@ -18,7 +18,7 @@ OVERDUE_WEIGHT: Final = 8.0
 """Weight of an overdue heater: above every other."""
 
 LEAST_DRAWING: Final = 0.05
-"""Chance to draw that a heater keeps, so that the sizes of equal ones can be distinguished."""
+"""Chance to draw that a heater keeps, so that size decides between equal ones."""
 
 CURIOSITY: Final = 0.5
 """Factor of a heater that was never switched alone: it goes first, so its current is learned."""
