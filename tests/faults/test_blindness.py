@@ -26,7 +26,7 @@ from tests.faults.surfaces import watching
 from tests.house.conftest import eventually
 from tests.support import LIMIT_S
 
-SHORT = ("meter line dead", "shedder frozen", "Redis frozen")
+SHORT = ("meter line dead", "shedder frozen")
 OPEN: frozenset[tuple[str, str]] = frozenset()
 """Cells, fault and surface, that are not good yet."""
 
