@@ -31,10 +31,10 @@ from bench.harness.timing import median, percentile
 from jph.config.model import Network
 from jph.node.node import Node
 from jph.node.outbox import Outbox
-from jph.node.receiver import RepairingReceiver
+from jph.node.receiver import RequestingReceiver
 from jph.retransmit import Gap
-from jph.retransmit.messages import Drill
-from jph.retransmit.resend_buffer import Ring
+from jph.retransmit.messages import Envelope, Faults
+from jph.retransmit.resend_buffer import ResendBuffer
 from jph.wire.codec import Dialect, Quality, Reading
 
 SOURCES: Final = ("S1", "S2", "S3", "S4", "S5")
@@ -74,9 +74,9 @@ class Keeper(Node, type="BenchKeeper"):
         self.lost += sum(gap.count for gap in gaps)
 
     @property
-    def receiver(self) -> RepairingReceiver:
+    def receiver(self) -> RequestingReceiver:
         """The receiver of the node."""
-        assert isinstance(self._receiver, RepairingReceiver)
+        assert isinstance(self._receiver, RequestingReceiver)
         return self._receiver
 
     async def until(self, count: int) -> None:
@@ -116,8 +116,8 @@ async def running() -> AsyncIterator[tuple[list[Source], Keeper]]:
 async def lossy(loss: float, seconds: float) -> report.Row:
     """Send for a while through a lossy network; print and return deliveries and overhead."""
     async with running() as (sources, keeper):
-        keeper.receiver.begin_drill(
-            Drill(1, 0, "CC", "KE", 3600.0, loss=loss, seed=int(loss * 100))
+        keeper.receiver.inject(
+            Faults(Envelope(1, 0, "CC", "KE"), 0, 3600.0, loss=loss, seed=int(loss * 100))
         )
         began_s, sent = time.monotonic(), 0
         while (passed_s := time.monotonic() - began_s) < seconds:
@@ -130,9 +130,9 @@ async def lossy(loss: float, seconds: float) -> report.Row:
         total = len(sources) * (sent + 1)
         await keeper.until(total)
         after_s = time.monotonic() - ended_s
-        receiver, answers = keeper.receiver, [source._sender.answering for source in sources]
+        receiver, answers = keeper.receiver, [source._sender.responder for source in sources]
         size = 36.0
-        missed = receiver.repairer.repaired  # each was lost on the bus and requested
+        missed = receiver.requester.repaired  # each was lost on the bus and requested
         counts = (receiver.asked, sum(a.answered for a in answers))
         sizes = (receiver.asked_bytes, sum(a.answered_bytes for a in answers))
         bare = sum(sizes) / (missed * size)
@@ -207,7 +207,7 @@ def buffer_cost(batch: int, rounds: int = 15) -> report.Row:
     rates: dict[str, list[float]] = {"without": [], "ring": [], "ring, journal": []}
     for _ in range(rounds):
         for name, found in rates.items():
-            outbox = Outbox("S1", 7, None if name == "without" else Ring(900, 4 * 2**20))
+            outbox = Outbox("S1", 7, None if name == "without" else ResendBuffer(900, 4 * 2**20))
             outbox.journaled = [] if name == "ring, journal" else None
             calls = 30_000 // batch
             began_s = time.process_time()

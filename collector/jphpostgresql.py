@@ -142,6 +142,10 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
         """Take readings of the codifiers of the config in."""
         self.keeper.add(self._of_now(self._of_known(readings)))
 
+    def on_announcement(self, announcement: Reading) -> None:
+        """Store the announcement: it takes a sequence."""
+        self.keeper.add([announcement])
+
     def on_gaps(self, gaps: list[Gap]) -> None:
         """Take gaps in that will never be filled."""
         self.keeper.add_gaps([gap for gap in gaps if gap.source in self._known])

@@ -1,12 +1,13 @@
-"""The documented interface of the original library, for scripts written to it.
+"""The interface of the original library, for scripts that were written for it.
 
     import jph
     channel = jph.jph(configURL="file:static/config.json", Codifier="C1")
     channel.run(timeCallback=lambda now: channel.sendData(21.5))
 
-Callbacks take what the original's did:
+Callbacks take what the original's took:
 
-    timeCallback(timestamp), and timeCallback(timestamp, flag, number) on a command `A` or `E`
+    timeCallback(timestamp, flag, number): flag and number of a command `A` or `E`, otherwise "" and
+                               None; a callback with one parameter gets the timestamp alone
     dataCallback, ctrlCallback(channel, flag, source, to, timestamp, sequence, length, sender,
                                value, isActive)
 
@@ -15,6 +16,7 @@ with times in ms; `channel` is "Data=" or "Ctrl=", `isActive` is None on the dat
 """
 
 import asyncio
+import inspect
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -54,7 +56,7 @@ class _Script(Node):
         if self.callbacks is None or not self.active:
             return
         if message.to == self.codifier and message.flag in (Flag.SET, Flag.STEP):
-            self._call_timer(now_ms(), message.flag, message.number)
+            self._call_timer(now_ms(), str(message.flag), message.number)
         if self.callbacks.control:
             self._call(self.callbacks.control, "Ctrl=", message, message.number, message.active)
 
@@ -64,8 +66,16 @@ class _Script(Node):
         for reading in readings:
             self._call(self.callbacks.data, "Data=", reading, reading.value, None)
 
-    def _call_timer(self, *arguments: Any) -> None:  # noqa: ANN401
-        if self.callbacks and self.callbacks.time and self.callbacks.time(*arguments) is STATE.GOOD:
+    def on_announcement(self, announcement: Reading) -> None:
+        self.on_data([announcement])
+
+    def _call_timer(
+        self, timestamp_ms: int, command: str = "", number: float | None = None
+    ) -> None:
+        if self.callbacks is None or self.callbacks.time is None:
+            return
+        arguments = (timestamp_ms, command, number)[: _arity(self.callbacks.time)]
+        if self.callbacks.time(*arguments) is STATE.GOOD:
             self.count_as_alive()
 
     def _call(
@@ -90,6 +100,18 @@ class _Script(Node):
         )
 
 
+def _arity(callback: Callback) -> int:
+    """Return how many positional arguments a timer callback takes: 1 to 3."""
+    try:
+        parameters = inspect.signature(callback).parameters.values()
+    except (TypeError, ValueError):
+        return 3
+    if any(each.kind is each.VAR_POSITIONAL for each in parameters):
+        return 3
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return max(1, min(3, sum(each.kind in positional for each in parameters)))
+
+
 def _payload_size(message: Control | Reading) -> int:
     if isinstance(message, Control):
         return 9
@@ -99,11 +121,12 @@ def _payload_size(message: Control | Reading) -> int:
 
 
 class STATE(Enum):
-    """What a timer callback may return; GOOD counts as a keep-alive."""
+    """Result of a timer callback; GOOD counts as a keep-alive."""
 
-    GOOD = 0
-    NOREADING = 1
-    FAILED = 2
+    GOOD = 1
+    WITHERRORS = 2
+    FAILED = 3
+    NOREADING = 4
 
 
 def timeNow() -> int:
@@ -116,7 +139,7 @@ class jph:
 
     Args:
         configURL: the config's `file:` or `http:` URL or path; by default `JPH_CONFIG`.
-        Codifier: who this script is; by default `JPH_SENSOR`.
+        Codifier: codifier of the script; by default `JPH_SENSOR`.
 
     Raises:
         ConfigError: the config is wrong, or has no such codifier.
@@ -160,13 +183,19 @@ class jph:
         data: Any,  # noqa: ANN401
         timestamp: int = 0,
         Codifier: str = "",
+        sequence_packet: bool = False,
         isJson: bool = False,
     ) -> None:
         """Send a reading: an integer, a float, text, or (`isJson`) the text of a JSON object.
 
+        `sequence_packet` asks for an announcement; nothing is sent then, as each source is
+        announced by itself.
+
         Raises:
             EncodeError: `data` is of another kind.
         """
+        if sequence_packet:
+            return
         value = Json(data if isinstance(data, str) else json.dumps(data)) if isJson else data
         self._open_outside_run()
         self._node.send(value, codifier=Codifier or None, timestamp_ms=timestamp or None)
@@ -174,9 +203,9 @@ class jph:
     def sendCtrl(
         self, flag: str, timestamp: int = 0, to: str = "", timeComponent: float = 0
     ) -> None:
-        """Send a control message; by default to everybody, with the time the config was loaded.
+        """Send a control message; by default to every node, with the time the config was loaded.
 
-        `timestamp` is taken for the original's sake; a message carries the time it is sent.
+        `timestamp` has no effect: a message carries the time at which it is sent.
         """
         self._open_outside_run()
         number = float(timeComponent or self._node.config_time_ms)

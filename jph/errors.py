@@ -1,10 +1,10 @@
-"""Every error jph raises on purpose, drawn as one tree.
+"""The errors that jph raises on purpose, as one tree.
 
     JphError                 exit status 1
     ├── ConfigError          exit status 2   a mistake in the configuration; carries all of them
     ├── WireError
-    │   ├── EncodeError      our mistake: a message that cannot be sent
-    │   └── DecodeError      theirs: a datagram that is not one of ours
+    │   ├── EncodeError      a message that cannot be sent: our mistake
+    │   └── DecodeError      a datagram that is not one of ours: the sender's mistake
     ├── BusError             sockets, interfaces, groups
     ├── DeviceError          serial lines, I2C
     ├── StoreError           Redis, PostgreSQL
@@ -24,7 +24,7 @@ class JphError(Exception):
 
 
 class Problem(NamedTuple):
-    """One mistake in a configuration: where, and what was found and expected there."""
+    """One mistake in a configuration: its place, what was found and what was expected."""
 
     path: str
     message: str
@@ -34,7 +34,7 @@ class Problem(NamedTuple):
 
 
 class ConfigError(JphError):
-    """One or more mistakes in the configuration, all told at once."""
+    """One or more mistakes in the configuration, all of them together."""
 
     exit_status = 2
 

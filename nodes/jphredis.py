@@ -84,6 +84,10 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
         self.state.hear_data(readings)
         self._changed.set()
 
+    def on_announcement(self, announcement: Reading) -> None:
+        """Merge the announcement of a source."""
+        self.on_data([announcement])
+
     def on_control(self, message: Control) -> None:
         """Merge a message of the control bus."""
         self._heard += 1

@@ -118,8 +118,6 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         heard = False
         now_s = time.monotonic()
         for reading in readings:
-            if reading.flag == "n":
-                continue
             if reading.source in self._inputs.meters:
                 if reading.number is not None and reading.quality not in BLIND:
                     self._card.see(self._inputs.meters[reading.source], now_s)

@@ -144,8 +144,11 @@ class Recorder(Node, type="Recorder", settings=RecorderSettings):
         for reading in readings:
             self._keep("data", encode_data(reading), now_s)
         for reading in readings:
-            if reading.flag != "n":
-                self._evaluate(reading, now_s)
+            self._evaluate(reading, now_s)
+
+    def on_announcement(self, announcement: Reading) -> None:
+        """Keep an announcement."""
+        self._keep("data", encode_data(announcement), time.monotonic())
 
     def _make_recent(self) -> None:
         wanted = (self.settings.minutes * 60, int(self.settings.megabytes * 2**20))

@@ -146,7 +146,7 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         if not self._others or self.settings.shadow:
             return
         now_s = time.monotonic()
-        if self._leadership.hear((r.source for r in readings if r.flag != "n"), now_s):
+        if self._leadership.hear((r.source for r in readings), now_s):
             self.log.info("a shedder of lower rank is back: it decides again")
         if self._leading:
             return

@@ -233,7 +233,7 @@ def test_lost_readings_are_resent_between_the_generations(
     """One generation collects what the other sends, in a bad network, and both ping the other."""
     sources = [setpoint(code, SensorInterval=0.05) for code in ("SA", "SB")]
     collector = {"Codifier": "Q1", "Type": "jphPostgreSQL", "SensorInterval": 1}
-    config = config_file(*sources, collector, CONSOLE, SQL=sql)
+    config = config_file(*sources, collector, CONSOLE, SQL=sql, Drill=True)
     one, other = (TODAY, old) if collects == "today" else (old, TODAY)
 
     def command(script: Path, *more: str) -> int:
@@ -247,7 +247,7 @@ def test_lost_readings_are_resent_between_the_generations(
         becomes(0, lambda: command(one, "ping", "SA"))
         becomes(0, lambda: command(other, "ping", "Q1"))
         drill = ("--patience", "10", "drill", "--loss", "40%", "--for", "3s", "--node", "Q1")
-        assert command(other, *drill) == 0
+        assert command(one, *drill) == 0
         over = hearing.expect("the drill is over")
         lost = re.search(r"of \d+ datagrams (\d+) lost", over)
         assert lost is not None, over

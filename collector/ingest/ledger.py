@@ -192,8 +192,8 @@ def settle(
 ) -> Settlement:
     """Settle an account with the readings that came and the gaps that were given up.
 
-    `recorded` are the rows of gaps within `positions_to_check`. An uncounted loss is recorded only
-    where something is known to be missing: a source that just ended may have lost nothing.
+    `recorded` are the rows of gaps within `positions_to_check`. A loss that could not be counted is
+    a gap of unknown size.
     """
     if account is not None and (new := _continued(key, account, heard, gaps)):
         return Settlement(new, account, (), (), ())
@@ -204,9 +204,7 @@ def settle(
     else:
         settle_these = _settle_positions if key[1] else _settle_original
         settled = settle_these(account, heard, counted, recorded)
-    if settled.lost or (account and account.missing):
-        return settled._replace(lost=(*uncounted, *settled.lost))
-    return settled
+    return settled._replace(lost=(*uncounted, *settled.lost)) if uncounted else settled
 
 
 def _settle_positions(

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Final
 
-from jph.wire.codec import SEQUENCE_LIMIT, Control, Reading
+from jph.wire.codec import Control, Reading
 from jph.wire.columns import Readings
+from jph.wire.sequence import Probation, offset
 
 Hash = dict[str, str]
 Losses = Callable[[str], int]
@@ -41,6 +42,7 @@ class CacheState:
         self._fresh: set[str] = set()
         self._heard: set[str] = set()  # on the control bus, since the last writing
         self._epochs: dict[tuple[str, str], int] = {}  # by source and the field of its reset
+        self._probations: dict[str, Probation] = {}
 
     def hear_data(self, readings: Sequence[Reading]) -> None:
         """Take messages of the data bus; a block of one source at once."""
@@ -51,7 +53,7 @@ class CacheState:
             if known is None or known.epoch != last.epoch:
                 self._hear_other(first, known)
                 newest[last.source] = last
-            elif _follows(last, known):
+            elif self._follows(last, known, first.sequence):
                 newest[last.source] = last
             self._fresh.add(last.source)
             return
@@ -126,9 +128,21 @@ class CacheState:
             return
         if known is None or known.epoch != reading.epoch:
             self._announced("DResetTime", reading)
-        elif not _follows(reading, known):
-            return  # an old one, sent again
+        elif not self._follows(reading, known):
+            return  # an old one that was resent, or one too far ahead to be believed
         self._newest[reading.source] = reading
+
+    def _follows(self, reading: Reading, known: Reading, first: int | None = None) -> bool:
+        """Whether `reading` is newer than one of the same source and epoch.
+
+        By sequence, since clocks are stepped. Original programs (epoch 0) never resend a reading,
+        but restart at any sequence. `first` is the first sequence of a run that ends in `reading`.
+        """
+        ahead = offset(reading.sequence, known.sequence)
+        if reading.epoch == 0 or ahead < 0 or first not in (None, reading.sequence):
+            return reading.epoch == 0 or ahead >= 0
+        probation = self._probations.setdefault(reading.source, Probation())
+        return probation.admits(reading.sequence, ahead)
 
     def _reset(self, field: str, message: Control | Reading) -> None:
         """Note the start of the counting of a source's losses."""
@@ -150,16 +164,6 @@ class CacheState:
         different = {key: value for key, value in fields.items() if known.get(key) != value}
         known.update(different)
         self._changed.setdefault(source, {}).update(different)
-
-
-def _follows(reading: Reading, known: Reading) -> bool:
-    """Whether `reading` is newer than one of the same source and epoch.
-
-    By sequence, since clocks are stepped. Original programs (epoch 0) never send a reading again,
-    but start anew at any sequence.
-    """
-    ahead = (reading.sequence - known.sequence) % SEQUENCE_LIMIT
-    return reading.epoch == 0 or ahead < SEQUENCE_LIMIT // 2
 
 
 def _text(reading: Reading) -> str:

@@ -25,7 +25,7 @@ class NodeAnswer(msgspec.Struct, frozen=True):
     """The answer of one node to one command; all but `node` and `flag` is None without one.
 
     `offset_ms` is positive when the node's clock is ahead of ours. `active` is whether the node
-    sends data. `address` is the UDP source address.
+    sends data. `address` is the UDP source address, `epoch` the epoch of the node.
     """
 
     node: str
@@ -35,6 +35,7 @@ class NodeAnswer(msgspec.Struct, frozen=True):
     offset_ms: float | None = None
     active: bool | None = None
     address: Address | None = None
+    epoch: int | None = None
 
 
 class TooManyWaiting(JphError):
@@ -187,6 +188,5 @@ class _Exchange:
         round_trip_ms = (time.perf_counter() - self._sent_s) * 1000
         # A timestamp is cut to whole ms: half a ms is missing on average.
         offset_ms = message.timestamp_ms + 0.5 - (self._sent_ms + round_trip_ms / 2)
-        return NodeAnswer(
-            message.source, self.flag, True, round_trip_ms, offset_ms, message.active, address
-        )
+        answered = (self.flag, True, round_trip_ms, offset_ms, message.active, address)
+        return NodeAnswer(message.source, *answered, message.epoch)

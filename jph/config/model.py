@@ -40,6 +40,10 @@ ORIGINAL_TYPES: Final = frozenset(
 )
 """Kinds that run as programs of the original on a mixed network; jph has no code for them."""
 PROXY: Final = "Proxy"
+_ORIGINAL_CHANNELS: Final = frozenset({"Control-Channel", "Data-Channel"})
+_ORIGINAL_KEYS: Final = frozenset({"Multicast", "Sensors", "Logging"})
+"""Keys of a document that the original reads."""
+_OUR_SENSOR_KEYS: Final = frozenset({"Ring", "Journal"})
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -207,6 +211,7 @@ class Network(_Entry, frozen=True):
     translations: Annotated[
         dict[str, dict[str, str]], described("Language to names and their translations")
     ] = {}
+    drill: Annotated[bool, described("Whether `drill` may inject faults")] = False
 
     def sensor(self, codifier: str) -> Sensor:
         """Return the entry of `codifier`.
@@ -278,6 +283,9 @@ def parse(
     """
     raw, problems = read(document, name)
     if isinstance(raw, dict):
+        if written_for_original(raw):
+            original = {"Dialect": Dialect.MULTI_SENSOR.value}
+            raw = {**raw, "Multicast": raw["Multicast"] | original}
         raw = with_plain_names(raw)
     network = read_struct(Network, raw, "", problems)
     if isinstance(raw, dict):
@@ -294,6 +302,21 @@ def parse(
 
 def _log_folder() -> str:
     return str(state_dir() / "log")
+
+
+def written_for_original(raw: dict[str, Any]) -> bool:
+    """Whether a document without `Dialect` has nothing that the original does not know.
+
+    Original programs end at the data flags `d` and `q`, so such a network is `multi-sensor`.
+    """
+    multicast = raw.get("Multicast")
+    if not isinstance(multicast, dict) or set(multicast) - _ORIGINAL_CHANNELS:
+        return False
+    if {key for key in raw if not key.startswith("_")} - _ORIGINAL_KEYS:
+        return False
+    listed = raw.get("Sensors")
+    sensors = [s for s in listed if isinstance(s, dict)] if isinstance(listed, list) else []
+    return not any(_OUR_SENSOR_KEYS & s.keys() for s in sensors)
 
 
 def _meaning(raw: dict[str, Any]) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
-"""Batches of datagrams through a UDP socket: many of equal size in one call, where Linux can.
+"""Batches of datagrams through a UDP socket: many of equal size in one call, on Linux.
 
-Each datagram stays alone on the wire (UDP_SEGMENT, UDP_GRO). Where the system has no such option,
-the same verbs make one call each.
+Each datagram stays alone on the wire (UDP_SEGMENT, UDP_GRO). On a system without these options,
+the same functions make one call for each datagram.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ Address = tuple[str, int]
 Receive = Callable[[memoryview, int, Address], None]
 """Takes a batch, the size of each datagram in it (the last may be shorter), and the sender.
 
-The memory is used again after the call: keep nothing of it.
+The memory is reused after the call.
 """
 
 LINUX: Final = sys.platform == "linux"
@@ -33,17 +33,17 @@ _SO_RCVBUFFORCE: Final = 33
 _DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
 
 RECEIVE_BUFFER: Final = 8 * 2**20
-"""Bytes that may wait to be read, where the system allows as many."""
+"""Bytes that may wait to be read, if the system allows so many."""
 _MAX_SEGMENTS: Final = 64  # UDP_MAX_SEGMENTS of the kernels in use
 _MAX_BATCH: Final = 65_507
 _UDP_IP_HEADERS: Final = 28  # IPv4 and UDP; IPv6 needs 48, so its margin below
 _LARGEST_READ: Final = 65_536
 _ENOUGH: Final = 65_536
-"""Bytes after which what waits is handed on: about 1,800 numbers."""
+"""Bytes after which a batch is passed on: about 1,800 numbers."""
 _TURN_S: Final = 0.005
-"""Then the loop may look elsewhere, so that a busy bus starves nobody."""
+"""Then the loop serves other sockets: a busy bus does not starve them."""
 _LONE_TURNS: Final = 8
-"""While datagrams come alone, only one turn in so many looks whether another is behind."""
+"""While datagrams arrive alone, only one turn in so many looks for another one."""
 _NO_SEGMENTS: Final = frozenset({errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP})
 _U16: Final = struct.Struct("=H")
 _INT: Final = struct.Struct("=i")
@@ -54,14 +54,14 @@ class Batches:
     """Sends and reads batches; one for all sockets of one purpose.
 
     Attributes:
-        received: datagrams that came.
-        deaf: whether the sockets that are read do not hear what is sent here
+        received: datagrams that arrived.
+        filters_own: whether the sockets that are read filter out what is sent here
             (`jph.net.socket_filter`).
     """
 
     def __init__(self, family: socket.AddressFamily, mtu: int = 1500) -> None:
         self.received = 0
-        self.deaf = False
+        self.filters_own = False
         self._calls = 0
         self._largest = mtu - _UDP_IP_HEADERS - 20 * (family == socket.AF_INET6)
         self._segments = LINUX
@@ -77,7 +77,7 @@ class Batches:
         return self._dropped_before + sum(self._drops.values())
 
     def forget_sockets(self) -> None:
-        """Keep the count of drops of sockets that are closed now."""
+        """Add the drops of sockets that are closed now to the count."""
         self._dropped_before = self.overflowed
         self._drops.clear()
         self._calls = 0
@@ -89,7 +89,7 @@ class Batches:
         return self.send_blocks(outs, _equal_sizes(datagrams), to)
 
     def send_one(self, outs: Sequence[socket.socket], datagram: bytes, to: Sequence[Any]) -> bool:
-        """Send one datagram through each socket; tell whether it left."""
+        """Send one datagram through each socket; return whether it left on all."""
         left = bool(outs)
         for out, address in zip(outs, to, strict=True):
             try:
@@ -112,16 +112,16 @@ class Batches:
         return left
 
     def read(self, readable: socket.socket, receive: Receive) -> None:
-        """Hand what waits in `readable` to `receive`, at most a turn's worth.
+        """Pass what waits in `readable` to `receive`, at most one turn's worth.
 
-        One datagram that comes alone is handed on at once; what waits together, together.
+        A single datagram is passed on at once; several that wait are passed on together.
         """
         buffer, begin, end, size, sender = self._buffer, 0, 0, 0, None
         over_s, got = 0.0, 0
         while True:
             try:
                 length, ancillary, _, who = readable.recvmsg_into([buffer[end:]], 64, _DONT_WAIT)
-            except OSError:  # nothing waits; or the interface went away: the watch opens us again
+            except OSError:  # nothing waits, or the interface is gone: the bus is opened again
                 break
             each = self._size(readable, length, ancillary) if ancillary else length
             got += -(-length // each) if each else 1
@@ -147,14 +147,14 @@ class Batches:
         self.received += got
 
     def _size(self, readable: socket.socket, length: int, ancillary: Sequence[Any]) -> int:
-        """Return the size of each datagram, and take note of the kernel's drops."""
+        """Return the size of each datagram, and count the kernel's drops."""
         size = length
         for level, kind, data in ancillary:
             if level == socket.IPPROTO_UDP and kind == _UDP_GRO:
                 (size,) = _INT.unpack_from(data)
             elif level == socket.SOL_SOCKET and kind == _SO_RXQ_OVFL:
-                # The kernel counts there what a deaf socket was not to hear, too.
-                dropped = _U32.unpack_from(data)[0] - self._calls * self.deaf
+                # The kernel also counts here what the socket filter drops.
+                dropped = _U32.unpack_from(data)[0] - self._calls * self.filters_own
                 which = readable.fileno()
                 self._drops[which] = max(self._drops.get(which, 0), dropped)
         return size
@@ -172,6 +172,9 @@ class Batches:
             try:
                 out.sendmsg([group], ancillary, 0, address)
             except OSError as error:
+                if error.errno == errno.EMSGSIZE:  # the link's MTU is below the configured one
+                    self._largest = min(self._largest, size - 1)
+                    return self._send_each(outs[position:], Block(group, size), to[position:])
                 if error.errno in _NO_SEGMENTS and position == 0:
                     self._segments = False
                     return self._send_each(outs, Block(group, size), to)
@@ -184,7 +187,7 @@ class Batches:
 
 
 def prepare(receiver: socket.socket) -> int:
-    """Set a socket up to be read in batches, with its drops counted.
+    """Prepare a socket for reading in batches, and count its drops.
 
     Return the bytes that may wait in it: `RECEIVE_BUFFER`, or what the system allows.
     """
@@ -201,15 +204,24 @@ def prepare(receiver: socket.socket) -> int:
 
 
 def keep_on_link(out: socket.socket, ttl: int) -> None:
-    """Have what a socket sends to single addresses go no further than the bus goes.
+    """Give unicast datagrams of a socket the TTL of the bus, at least 1.
 
-    `ttl` is that of the bus; at 0 it would reach nobody, so it is 1 at least. A request with a
-    forged sender then makes no answer that passes a router.
+    The answer to a request with a forged sender then passes no router.
     """
     if out.family == socket.AF_INET:
         out.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, max(1, ttl))
     else:
         out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, max(1, ttl))
+
+
+def is_on_link(address: Address) -> bool:
+    """Whether an address belongs to a network that this machine is connected to directly."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE, 1)
+        probe.connect(address)
+        return True
+    return False
 
 
 def _equal_sizes(datagrams: Sequence[bytes]) -> Iterator[Block]:

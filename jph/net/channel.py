@@ -1,7 +1,7 @@
-"""One multicast group: datagrams out, batches of datagrams in.
+"""A channel: one multicast group, datagrams out and batches of datagrams in.
 
-The only module that opens multicast sockets. What leaves has an address of its own, at which each
-sending socket may be answered.
+This is the only module that opens multicast sockets. Each sending socket has an address of its own,
+at which it receives unicast answers.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from typing import Any, Final
 from jph.config.model import Endpoint
 from jph.errors import BusError
 from jph.net.batches import LINUX, Address, Batches, Receive, keep_on_link, prepare
-from jph.net.socket_filter import deafen
+from jph.net.socket_filter import filter_out
 from jph.wire.columns import Block
 
 __all__ = ["Address", "Channel", "Receive", "interfaces_from_environment"]
@@ -32,7 +32,7 @@ _HINTS: Final = {
     errno.EADDRINUSE: "a program without SO_REUSEADDR holds the port",
     errno.ENOBUFS: "too many groups joined (net.ipv4.igmp_max_memberships)",
 }
-"""What a refusal of the kernel means; `if_nametoindex` gives no number for an unknown name."""
+"""Meaning of an error of the kernel; `if_nametoindex` gives no number for an unknown name."""
 _INT: Final = struct.Struct("=i")
 
 
@@ -40,11 +40,12 @@ class Channel:
     """The sockets of one group, on each of the interfaces it is joined on.
 
     Attributes:
-        ttl: how many networks further datagrams go, those to single addresses too.
+        ttl: number of routers that datagrams may pass, unicast datagrams included.
         sent: datagrams that left.
         unsent: datagrams that could not leave (no network, or the kernel refused).
-        receive_buffer: bytes that may wait to be read on each interface; 0 if nobody listens.
-        own_epoch: what carries it is not heard, if set before `open` and the system can (Linux).
+        receive_buffer: bytes that may wait to be read on each interface; 0 without a listener.
+        own_epoch: datagrams with it are filtered out, if set before `open` and on Linux.
+        missing: the interfaces that could not be joined, each with the reason.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Channel:
         self.endpoint = endpoint
         self.sent = self.unsent = self.receive_buffer = 0
         self.own_epoch: int | None = None
+        self.missing: dict[str, str] = {}
         self._interfaces = tuple(interfaces) or ("",)
         self.ttl = ttl
         self._family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
@@ -63,7 +65,7 @@ class Channel:
 
     @property
     def is_open(self) -> bool:
-        """Whether the sockets are there."""
+        """Whether the sockets are open."""
         return bool(self._out)
 
     @property
@@ -73,36 +75,52 @@ class Channel:
 
     @property
     def received(self) -> int:
-        """Datagrams that came."""
+        """Datagrams that arrived."""
         return self._batches.received
 
     @property
     def senders(self) -> list[socket.socket]:
-        """The sockets that datagrams leave through, and answers come to."""
+        """The sockets that send datagrams and receive answers."""
         return list(self._out)
 
     @property
-    def local_addresses(self) -> list[Address]:
-        """What receivers see as the sender of our datagrams."""
-        return [out.getsockname()[:2] for out in self._out]
+    def places(self) -> str:
+        """The interfaces that are joined, each with the address that datagrams leave from."""
+        joined = [name for name in self._interfaces if name not in self.missing]
+        pairs = zip(joined, self._out, strict=True)
+        return ", ".join(
+            f"{name or 'the default route'} ({out.getsockname()[0]})" for name, out in pairs
+        )
 
     def open(self, listen: bool) -> list[socket.socket]:
         """Open the sockets; with `listen`, join the group and return those to read from.
 
         Raises:
-            BusError: the network is not there (yet), or refuses.
+            BusError: no interface can join the group (yet).
         """
         self.close()
-        try:
-            for name in self._interfaces:
-                self._out.append(self._sender(name))
-                self._groups.append(self._socket_address(name))
-                if listen:
-                    self._in.append(self._receiver(name))
-        except OSError as error:
+        self.missing = {}
+        for name in self._interfaces:
+            try:
+                self._open_on(name, listen)
+            except OSError as error:
+                self.missing[name] = self._explain(error, (name,))
+        if not self._out:
+            why = next(iter(self.missing.values()))
             self.close()
-            raise BusError(self._explain(error)) from error
+            raise BusError(why)
         return list(self._in)
+
+    def _open_on(self, name: str, listen: bool) -> None:
+        """Open the sockets on one interface; none of them remains after an error."""
+        out = self._sender(name)
+        with _closed_on_error(out):
+            group = self._socket_address(name)
+            receiver = self._receiver(name) if listen else None
+        self._out.append(out)
+        self._groups.append(group)
+        if receiver is not None:
+            self._in.append(receiver)
 
     def close(self) -> None:
         """Close the sockets; the counters stay."""
@@ -112,11 +130,11 @@ class Channel:
         self._out, self._groups, self._in = [], [], []
 
     def signature(self) -> tuple[object, ...]:
-        """What the sockets depend on; when it changes they are to be opened again."""
+        """Return what the sockets depend on; when it changes they have to be opened again."""
         return tuple(self._presence(name) for name in self._interfaces)
 
     def send(self, datagram: bytes) -> bool:
-        """Send one datagram on every interface; tell whether it left on all."""
+        """Send one datagram on every interface; return whether it left on all."""
         left = self._batches.send_one(self._out, datagram, self._groups)
         self.sent += left
         self.unsent += not left
@@ -130,7 +148,7 @@ class Channel:
         return left
 
     def send_blocks(self, blocks: Sequence[Block]) -> bool:
-        """Send the datagrams of blocks in order; tell whether all left."""
+        """Send the datagrams of blocks in order; return whether all left."""
         left = self._batches.send_blocks(self._out, blocks, self._groups)
         unsent = sum(len(joined) // size for joined, size in blocks) - left
         self.sent += left
@@ -140,13 +158,13 @@ class Channel:
     def answer(
         self, datagrams: Sequence[bytes], to: Address, via: socket.socket | None = None
     ) -> None:
-        """Send datagrams to one address, through the socket that it wrote to, if it did."""
+        """Send datagrams to one address, through the socket that its request came to, if any."""
         out = via if via is not None and via in self._out else self._towards(to)
         if out is not None:
             self._batches.send((out,), datagrams, (to,))
 
     def read(self, readable: socket.socket, receive: Receive) -> None:
-        """Hand what waits in `readable` to `receive`, at most a turn's worth."""
+        """Pass what waits in `readable` to `receive`, at most one turn's worth."""
         self._batches.read(readable, receive)
 
     def _towards(self, to: Address) -> socket.socket | None:
@@ -169,7 +187,7 @@ class Channel:
     def _own_address(self, interface: str) -> Any:  # noqa: ANN401
         """Return the address that datagrams leave from, with any free port.
 
-        Connecting tells; but a connected socket would hear nobody but the group.
+        A probe connects to find it: a connected socket would receive from the group alone.
         """
         with socket.socket(self._family, socket.SOCK_DGRAM) as probe:
             self._leave_through(probe, interface)
@@ -178,7 +196,7 @@ class Channel:
         return (host, 0, *scope)
 
     def _leave_through(self, out: socket.socket, interface: str) -> None:
-        """Choose the interface, how far datagrams go, and that this machine hears them too."""
+        """Choose the interface and the TTL, and let this machine receive the datagrams too."""
         if self._family == socket.AF_INET:
             out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, self.ttl)
             out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
@@ -202,7 +220,7 @@ class Channel:
             receiver.bind(self._socket_address(interface))
             self._join(receiver, interface)
             if self.own_epoch is not None and LINUX:
-                self._batches.deaf = deafen(receiver, self.own_epoch)
+                self._batches.filters_own = filter_out(receiver, self.own_epoch)
         return receiver
 
     def _socket_address(self, interface: str) -> tuple[str, int] | tuple[str, int, int, int]:
@@ -214,7 +232,7 @@ class Channel:
         return endpoint.address, endpoint.port, 0, index
 
     def _join(self, receiver: socket.socket, interface: str) -> None:
-        """Join the group on one interface, and hear only what comes through that one."""
+        """Join the group on one interface, and receive through that one only."""
         if self._family == socket.AF_INET:
             if LINUX:
                 receiver.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)
@@ -239,9 +257,9 @@ class Channel:
         except OSError as error:
             return error.errno
 
-    def _explain(self, error: OSError) -> str:
+    def _explain(self, error: OSError, interfaces: Sequence[str]) -> str:
         where = f"{self.endpoint.address}:{self.endpoint.port}"
-        on = ", ".join(name or "the route's interface" for name in self._interfaces)
+        on = ", ".join(name or "the route's interface" for name in interfaces)
         hint = _HINTS.get(error.errno or errno.ENODEV, error.strerror or str(error))
         return f"cannot join {where} on {on}: {hint}"
 

@@ -1,62 +1,62 @@
-"""A bad network, made on purpose: what comes in is lost, doubled, reordered and delayed. Pure."""
+"""Fault injection: incoming datagrams are lost, duplicated, reordered and delayed. Pure."""
 
 import heapq
 from collections.abc import Sequence
 from random import Random
 from typing import Final, Generic, TypeVar
 
-from jph.retransmit.messages import Drill
+from jph.retransmit.messages import Faults
 
 T = TypeVar("T")
 
 LONGEST_S: Final = 3600.0
 _LONGEST_DELAY_S: Final = 10.0
 _REORDER_S: Final = (0.001, 0.020)
-"""A reordered datagram is overtaken by those of so long a time."""
+"""A reordered datagram arrives so much later."""
 _MOST_HELD: Final = 100_000
 
 
-class Weather(Generic[T]):
-    """What a drill does to datagrams until it is over; the same seed does the same.
+class FaultInjector(Generic[T]):
+    """Injects faults until a time; the same seed gives the same faults.
 
     Attributes:
-        drill: what was asked; ends_s: when it is over.
-        passed, lost, doubled, reordered: datagrams it was given, and what became of them.
+        faults: the order; ends_s: when the injection ends.
+        passed, lost, doubled, reordered: datagrams that arrived, and the faults among them.
     """
 
-    def __init__(self, drill: Drill, now_s: float) -> None:
-        self.ends_s = now_s + min(drill.seconds, LONGEST_S)
+    def __init__(self, faults: Faults, now_s: float) -> None:
+        self.ends_s = now_s + min(faults.seconds, LONGEST_S)
         self.passed = self.lost = self.doubled = self.reordered = 0
-        self.drill = drill
-        self._delay_s = min(drill.delay_s, _LONGEST_DELAY_S)
-        self._random = Random(drill.seed)
+        self.faults = faults
+        self._delay_s = min(faults.delay_s, _LONGEST_DELAY_S)
+        self._random = Random(faults.seed)
         self._count = 0
         self._held: list[tuple[float, int, T]] = []
 
     @property
     def due_s(self) -> float:
-        """When `release` has something next; the end if nothing is held."""
+        """When `release` returns something next; the end if nothing is held."""
         return min(self._held[0][0], self.ends_s) if self._held else self.ends_s
 
     def loses(self) -> bool:
-        """Whether a datagram that is to be sent now gets lost."""
-        lost = self._random.random() < self.drill.loss
+        """Whether a datagram that is sent now gets lost."""
+        lost = self._random.random() < self.faults.loss
         self.lost += lost
         return lost
 
-    def blow(self, items: Sequence[T], now_s: float) -> list[T]:
-        """Take datagrams in; return those that arrive now, the others are held."""
-        drill, chance = self.drill, self._random.random
+    def pass_through(self, items: Sequence[T], now_s: float) -> list[T]:
+        """Take datagrams; return those that arrive now, and hold the others."""
+        faults, chance = self.faults, self._random.random
         arriving: list[T] = []
         for item in items:
             self.passed += 1
             if self.loses():
                 continue
-            copies = 1 + (chance() < drill.duplicate)
+            copies = 1 + (chance() < faults.duplicate)
             self.doubled += copies - 1
             for _ in range(copies):
                 later_s = self._delay_s
-                if chance() < drill.reorder:
+                if chance() < faults.reorder:
                     self.reordered += 1
                     later_s += self._random.uniform(*_REORDER_S)
                 if later_s and len(self._held) < _MOST_HELD:
@@ -67,18 +67,18 @@ class Weather(Generic[T]):
         return arriving
 
     def release(self, now_s: float) -> list[T]:
-        """Return the held datagrams that arrive now; all of them once the drill is over."""
+        """Return the held datagrams that arrive now; all of them after the end."""
         arriving: list[T] = []
         while self._held and (self._held[0][0] <= now_s or now_s >= self.ends_s):
             arriving.append(heapq.heappop(self._held)[2])
         return arriving
 
     def over(self, now_s: float) -> bool:
-        """Whether the drill has ended."""
+        """Whether the injection has ended."""
         return now_s >= self.ends_s
 
     def __str__(self) -> str:
         return (
-            f"of {self.passed} datagrams {self.lost} lost, {self.doubled} doubled, "
+            f"of {self.passed} datagrams {self.lost} lost, {self.doubled} duplicated, "
             f"{self.reordered} reordered"
         )

@@ -1,14 +1,14 @@
 """Log lines on the network: each a small JSON datagram to the group `Multicast.Log-Channel`.
 
-Nobody waits for them, nobody acknowledges them: a line that nobody hears costs its sender one
-datagram, and one that cannot leave is counted and told with the next that does. What keeps lines
-for good is the node's own log, as before.
+No program acknowledges them. A line without a listener costs its sender one datagram; a line that
+cannot leave is counted, and the next line that leaves carries the count. The node's own log keeps
+all lines.
 
     {"jph": "log", "n": 7, "time": 1790000000000, "code": "TI", "level": "WARNING",
      "host": "attic", "text": "the meter is silent", "held": 0}
 
-`n` counts the lines of one program, so that a listener sees what it missed; `held` is how many the
-program itself kept back since its last line (too many at once, or no network).
+`n` counts the lines of one program, so that a listener knows what it missed. `held` is how many the
+program did not send since its last line (too many at once, or no network).
 """
 
 import logging
@@ -27,12 +27,12 @@ from jph.util.token_bucket import TokenBucket
 from jph.wire.codec import is_codifier
 
 LONGEST_TEXT: Final = 1000
-"""Characters of a text; the middle of a longer one is left out: a traceback's end says most."""
+"""Characters of a text; a longer one loses its middle: a traceback's end says most."""
 LARGEST: Final = 8192
-"""Bytes of a datagram that are looked at: every character may take six as JSON writes it."""
+"""Bytes of a datagram that is read: JSON may write a character as six bytes."""
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 NO_NODE: Final = "--"
-"""The codifier of a line that no node said."""
+"""The codifier of a line that no node logged."""
 _RATE: Final = 20.0
 _BURST: Final = 200.0
 _REOPEN_S: Final = 5.0
@@ -49,7 +49,7 @@ _SECRETS: Final = (
     ),
     (re.compile(r"(?<![\w/.:~-])(?:~|/[^\s/:,;'\"]+)(?:/[^\s/:,;'\"]+)*/(?=[^\s/])"), "…/"),
 )
-"""What a line should not carry over a network: credentials, and where files lie."""
+"""Parts of a line that must not leave over a network: credentials and folders."""
 _CONTROLS: Final = {code: None for code in range(32) if code not in (9, 10)} | {127: None}
 
 
@@ -75,7 +75,7 @@ def encode(line: LogLine) -> bytes:
 
 
 def decode(datagram: bytes | memoryview) -> LogLine:
-    """Return the line of a datagram, its texts bounded and free of control characters.
+    """Read a datagram; the texts are bounded and without control characters.
 
     Raises:
         DecodeError: it is none.
@@ -96,7 +96,7 @@ def decode(datagram: bytes | memoryview) -> LogLine:
 
 
 def bounded(text: str) -> str:
-    """Return a text without control characters, its middle left out if it is too long."""
+    """Return a text without control characters, and without its middle if it is too long."""
     text = _plain(text)
     if len(text) <= LONGEST_TEXT:
         return text
@@ -123,7 +123,7 @@ class LogBusHandler(logging.Handler):
     At most `burst` lines at once and `rate` a second leave; of others the next line tells.
 
     Attributes:
-        held: lines that did not leave since the last one that did.
+        held: lines not sent since the last one that was.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class LogBusHandler(logging.Handler):
         """Send a record, or count it as held."""
         try:
             sent = self._allowance.take(time.monotonic()) and self._send(record)
-        except Exception:  # whatever is wrong with a line, its node goes on
+        except Exception:  # a line must never end its node
             sent = False
         self.held = 0 if sent else self.held + 1
 
@@ -174,11 +174,11 @@ class LogBusHandler(logging.Handler):
         self._count += 1
         if self._channel.send(encode(line)):
             return True
-        self._channel.close()  # another interface or address by now, perhaps
+        self._channel.close()  # the interface or the address may have changed
         return False
 
     def _open(self) -> bool:
-        """Whether the channel is open; a network that is not there is tried again, but seldom."""
+        """Whether the channel is open; opening is tried again every few seconds."""
         if self._channel.is_open:
             return True
         now_s = time.monotonic()
@@ -193,9 +193,9 @@ class LogBusHandler(logging.Handler):
 
 
 def send_log(multicast: Multicast, table: dict[str, object]) -> LogBusHandler | None:
-    """Have what this program logs sent to the network's `Log-Channel`, if there is one.
+    """Send what this program logs to the network's `Log-Channel`, if there is one.
 
-    `table` is the config's `Logging`: its loggers that do not hand on to the root are heard too.
+    `table` is the config's `Logging`: its loggers that do not propagate to the root are included.
     """
     if multicast.log is None:
         return None

@@ -1,7 +1,7 @@
-"""Not hearing oneself: what a node sends does not wake it.
+"""A socket filter that drops a node's own messages in the kernel.
 
-A multicast socket hears what its own program sends, and the program would read it, decode it and
-drop it: a third of what a round trip costs, and a second wake-up for each message.
+A multicast socket receives what its own program sends. To read, decode and drop these messages
+costs a third of a round trip, and a second wake-up for each message.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ _EPOCH_AT: Final = 8 + 4
 _ALL: Final = 0xFFFF_FFFF
 
 
-def deafen(receiver: socket.socket, epoch: int) -> bool:
-    """Have the kernel keep from a socket what was sent in `epoch`; tell whether it does.
+def filter_out(receiver: socket.socket, epoch: int) -> bool:
+    """Let the kernel drop messages of `epoch`; return whether it does.
 
-    What is too short to have an epoch is let through, to be refused and counted. The kernel counts
-    what it keeps back among the socket's drops.
+    A datagram that is too short for an epoch passes, so that it is refused and counted. The kernel
+    counts what it filters out among the socket's drops.
     """
     word = int.from_bytes(epoch.to_bytes(4, "little"), "big")
     steps = (
@@ -36,7 +36,7 @@ def deafen(receiver: socket.socket, epoch: int) -> bool:
         (_RETURN, 0, 0, 0),
         (_RETURN, 0, 0, _ALL),
     )
-    program = array("B", b"".join(starmap(_STEP.pack, steps)))  # an array tells its address
+    program = array("B", b"".join(starmap(_STEP.pack, steps)))  # an array knows its address
     pointer = _PROGRAM.pack(len(steps), program.buffer_info()[0])
     with contextlib.suppress(OSError):
         receiver.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, pointer)

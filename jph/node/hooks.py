@@ -1,4 +1,4 @@
-"""What a kind of node says of itself, and the hooks it fills in; `Node` does the rest."""
+"""Hooks: what a kind of node declares and overrides; `Node` does the rest."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -19,15 +19,11 @@ class Hooks:
     halts: ClassVar[bool] = True
     """Whether it obeys `H`; consoles, gateways, caches and collectors do not."""
     announces: ClassVar[bool] = True
-    """Whether it says `N` and `I`; consoles are many under one codifier and do not."""
+    """Whether it sends `N` and `I`; several consoles share one codifier and do not."""
     repairs: ClassVar[bool] = False
-    """Whether it must not lose a reading: what is missing is asked again, doubles are dropped."""
-    ordered: ClassVar[bool] = False
-    """With `repairs`: whether `on_data` gets each source's readings in the order they were sent,
-    as far as a bounded wait for the missing ones allows."""
-
+    """Whether it must not lose a reading: missing ones are requested, duplicates are dropped."""
     hears_itself: ClassVar[bool] = False
-    """Whether it is handed what it sent itself, as whoever keeps or shows everything must be."""
+    """Whether it receives its own messages, as a kind that stores or shows everything must."""
 
     settings: Any
 
@@ -44,10 +40,10 @@ class Hooks:
             cls.settings_type = settings
 
     async def open(self) -> None:
-        """Take what the node needs, before it announces itself. Must not wait for a device."""
+        """Start, before the node announces itself. Must not wait for a device."""
 
     async def close(self) -> None:
-        """Give back what `open` took."""
+        """Stop."""
 
     async def on_timer(self, now_ms: int) -> None:
         """Act every `SensorInterval` seconds while active; the first time at once."""
@@ -55,26 +51,29 @@ class Hooks:
     def on_control(self, message: Control) -> None:
         """Take a control message.
 
-        `A` and `E` to this node or an element of it, if it has `Control`, and all other messages
-        on the bus, whoever they are for.
+        That is `A` and `E` to this node or an element of it, if it has `Control`, and each other
+        message on the bus, for any node.
         """
 
     def on_data(self, readings: Sequence[Reading]) -> None:
-        """Take what came in one batch, while active. A kind without this does not join the bus.
+        """Take the readings of one batch, while active. A kind without this does not join the bus.
 
-        What came of one source without a gap may be `jph.wire.columns.Readings`: a kind that takes
+        Readings of one source without a gap may be a `jph.wire.columns.Readings`: a kind that takes
         very many can read its columns.
         """
 
+    def on_announcement(self, announcement: Reading) -> None:
+        """Take the announcement `n` of a source: it starts a new sequence here, while active."""
+
     def on_gaps(self, holes: list[Gap]) -> None:
-        """Take note of readings that will never come; called for kinds with `repairs` only."""
+        """Take gaps that will never be filled; called for kinds with `repairs` only."""
 
     def on_reload(self) -> None:
-        """Take the new settings: the config was read again and is good."""
+        """Take the new settings: the config was read again and is valid."""
 
     @classmethod
     def check_settings(cls, entry: Sensor) -> Settings:
-        """Type an entry's own settings.
+        """Read an entry's own settings.
 
         Raises:
             ConfigError: with every mistake in them.
@@ -88,5 +87,5 @@ class Hooks:
 
     @classmethod
     def check_network(cls, network: Network) -> Sequence[Problem]:
-        """Return what contradicts between the entries of this kind and others."""
+        """Return contradictions between the entries of this kind and others."""
         return ()

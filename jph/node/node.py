@@ -1,7 +1,7 @@
-"""The life of a node: joining, announcing, staying alive, obeying; a kind adds what is its own.
+"""The base of every node: it joins the buses, announces itself, stays alive and obeys commands.
 
-A kind is a subclass with up to three hooks (timer, control message, list of readings); everything
-that every node must do alike is here.
+A kind is a subclass with a few hooks (timer, control message, readings). What every node does alike
+is here.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import contextlib
 import math
 import socket
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final
 
@@ -16,13 +17,15 @@ from jph.config.model import Network, Sensor
 from jph.config.settings import Settings
 from jph.errors import DuplicateInstance, JphError
 from jph.net.bus import Address, Bus
+from jph.node.arrivals import note_foreign, parts
 from jph.node.hooks import Hooks
 from jph.node.outbox import now_ms
-from jph.node.receiver import Receiver, Refusals, RepairingReceiver
+from jph.node.receiver import Receiver, Refusals, RequestingReceiver
 from jph.node.sender import pasts
-from jph.node.unicast_service import Post
+from jph.node.unicast_service import UnicastService
 from jph.retransmit import Checkpoint
 from jph.util.logs import Throttle, node_logger
+from jph.util.token_bucket import TokenBucket
 from jph.wire.codec import (
     EVERY_NODE,
     Control,
@@ -37,8 +40,11 @@ from jph.wire.sequence import SequenceTable
 
 __all__ = ["Node", "Settings", "now_ms"]
 
+_PINGS_A_SECOND: Final = 50.0
+_PINGS_AT_ONCE: Final = 200.0
+"""Every node answers a ping to all: the answers on the bus have a limit."""
 _MOST_SKIPPED: Final = 5
-"""Keep-alives that readings may replace in a row: two instances must hear of each other."""
+"""Keep-alives in a row that readings may replace: two instances must hear of each other."""
 
 Reload = Callable[[], Awaitable[Network]]
 
@@ -51,14 +57,15 @@ class Node(Hooks):
         class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings): ...
 
     Attributes:
-        codifier: who this node is.
+        codifier: codifier of this node.
         network: the whole configuration; replaced when it is reloaded.
         entry: this node's own entry in it; settings: the entry's `Sensor`, typed.
         elements: the elements that this node sends, by codifier.
         active: whether it sends and receives data.
-        control_sequences, data_sequences: what came and what is missing, per source.
+        control_sequences, data_sequences: what arrived and what is missing, per source.
         refused: datagrams that were not ours, counted by reason.
-        sender: address and port that what a hook is being given came from.
+        foreign: messages that another program sent under a codifier of this node.
+        sender: address and port of what a hook is called with.
     """
 
     def __init__(self, codifier: str, network: Network, reload: Reload | None = None) -> None:
@@ -72,19 +79,21 @@ class Node(Hooks):
         self.bus = self._make_bus()
         self._refusals = Refusals(self.log)
         self.refused = self._refusals.counts
-        self._post = Post(self.entry, self._refusals, self.log)
-        self._sender = self._post.sender
+        self._unicast = UnicastService(self.entry, self._refusals, self.log, self._replaced)
+        self._sender = self._unicast.sender
         self._outbox = self._sender.outbox
         self._receiver = self._make_receiver()
         self.control_sequences = SequenceTable()
         self.data_sequences = self._receiver.sequences
         self.sender: Address = ("", 0)
+        self.foreign: Counter[str] = Counter()
+        self._ping_bucket = TokenBucket(_PINGS_A_SECOND, _PINGS_AT_ONCE)
         self._throttle = Throttle()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._end: asyncio.Future[None] | None = None
         self._timer_due = asyncio.Event()
         self._announced = False
-        self._spoke = False
+        self._signalled = False
 
     # What a kind uses
 
@@ -111,7 +120,7 @@ class Node(Hooks):
             return
         if not self.bus.data.send(datagram):
             self.bus.send_failed()
-        self._spoke = self._spoke or code == self.codifier
+        self._signalled = self._signalled or code == self.codifier
 
     def send_many(
         self,
@@ -133,31 +142,31 @@ class Node(Hooks):
         blocks = self._outbox.blocks(batch, timestamp_ms or now_ms(), quality, dialect)
         if not self.bus.data.send_blocks(blocks):
             self.bus.send_failed()
-        self._spoke = self._spoke or any(codifier == self.codifier for codifier, _ in batch)
+        self._signalled = self._signalled or any(codifier == self.codifier for codifier, _ in batch)
 
     def send_control(self, flag: str, to: str = EVERY_NODE, number: float = 0.0) -> None:
         """Send one control message."""
         if not self.bus.control.send(self._outbox.control(flag, to, number, self.active)):
             self.bus.send_failed()
 
-    def resume(self, marks: Iterable[Checkpoint]) -> None:
-        """Have asked again what is missing behind these marks; for kinds with `repairs`.
+    def resume(self, checkpoints: Iterable[Checkpoint]) -> None:
+        """Request what is missing after these checkpoints; for kinds with `repairs`.
 
-        At any time, but best in `open`: what a source keeps from before it was heard is asked for
-        a second later, whether there was a mark or not.
+        Best called in `open`: a second later, all that a source keeps is requested, with or without
+        a checkpoint.
         """
-        if isinstance(self._receiver, RepairingReceiver):
-            self._receiver.resume(marks)
+        if isinstance(self._receiver, RequestingReceiver):
+            self._receiver.resume(checkpoints)
 
     @property
     def requested(self) -> bool:
         """Whether the readings that `on_data` gets now were requested, and so may be old."""
         receiver = self._receiver
-        return isinstance(receiver, RepairingReceiver) and receiver.requested
+        return isinstance(receiver, RequestingReceiver) and receiver.requested
 
     def count_as_alive(self) -> None:
-        """Let what the node just did stand for the next keep-alive."""
-        self._spoke = True
+        """Count what the node just did as its next keep-alive."""
+        self._signalled = True
 
     def reload_config(self, asker: str) -> None:
         """Read the configuration again; a broken one is refused and the old one kept."""
@@ -178,7 +187,7 @@ class Node(Hooks):
         return task
 
     def alive(self) -> None:
-        """Say `I` now."""
+        """Send `I` now."""
         if self.announces:
             self.send_control(Flag.ALIVE, number=float(self.config_time_ms))
 
@@ -191,10 +200,10 @@ class Node(Hooks):
         else:
             self._end.set_exception(error)
 
-    # The life
+    # Running
 
     async def run(self) -> None:
-        """Live until `stop`.
+        """Run until `stop`.
 
         Raises:
             DuplicateInstance: a newer instance has taken this codifier.
@@ -206,8 +215,8 @@ class Node(Hooks):
             self._receiver.start()
             await self.open()
             self._listen()
-            self.spawn(self._sender.answering.serve(), "answers")
-            self.spawn(self._sender.keep_journal(), "journal")
+            self.spawn(self._sender.responder.serve(), "answers")
+            self.spawn(self._sender.keep_log(), "resend log")
             await self.bus.start(self._joined)
             self.spawn(self._run_timer(), "timer")
             if self.announces:
@@ -241,6 +250,7 @@ class Node(Hooks):
         settings = type(self).check_settings(entry)
         self.network, self.entry, self.settings = network, entry, settings
         self.elements: dict[str, Sensor] = {e.codifier: e for e in network.elements(self.codifier)}
+        self._own = {self.codifier, *self.elements}
         self._past_s = pasts(network)
         self.config_time_ms = now_ms()
 
@@ -251,34 +261,34 @@ class Node(Hooks):
         basics = (self.bus.data, self._deliver, self._refusals, self.log)
         if not self.repairs:
             return Receiver(*basics)
-        return RepairingReceiver(
+        return RequestingReceiver(
             *basics,
             self.codifier,
             self._sender.epoch,
-            lambda holes: self._guarded(self.on_gaps, holes),
+            lambda gaps: self._guarded(self.on_gaps, gaps),
             lambda source: self._past_s.get(source, 0.0),
-            self.ordered,
         )
 
     def _listen(self) -> None:
         if not self.hears_itself:
             self.bus.ignore(self._outbox.epoch)
         self.bus.listen(self.bus.control, self._receive_control)
-        self._post.elements = self.elements
-        self._post.listen(self.bus, self._receiver if self.hears_data() else None)
+        self._unicast.elements = self.elements
+        receiver = self._receiver if self.hears_data() else None
+        self._unicast.listen(self.bus, receiver, self.network.drill)
         if self.hears_data():
             self._receiver.channel = self.bus.data
             self.bus.listen(self.bus.data, self._receiver.receive)
 
     def _joined(self) -> None:
-        """Announce: the first time that the sequence is new, later that we are alive."""
+        """Announce the node: the first time with `N`, later with `I` alone."""
         if self.announces and not self._announced:
             self._announced = True
             self.send_control(Flag.NEW, number=float(self.config_time_ms))
         self.alive()
 
     async def _run_timer(self) -> None:
-        """Call the timer hook each interval, by a clock that nobody steps."""
+        """Call the timer hook each interval, by a monotonic clock."""
         due = time.monotonic()
         while True:
             self._timer_due.clear()
@@ -290,23 +300,23 @@ class Node(Hooks):
             interval = self.entry.sensor_interval
             now = time.monotonic()
             due = max(due + interval, now) if due + 2 * interval > now else now + interval
-            # Not wait_for, which before Python 3.12 may swallow that the node is told to end.
+            # Not wait_for: before Python 3.12 it may swallow the cancellation.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(due - now):
                     await self._timer_due.wait()
                     due = time.monotonic()
 
     async def _keep_alive(self) -> None:
-        """Say `I` each interval, unless a reading of our own has just said so."""
+        """Send `I` each interval, unless a reading of our own just replaced it."""
         skipped = 0
         while True:
             await asyncio.sleep(self.entry.keep_alive_interval)
-            if self._spoke and skipped < _MOST_SKIPPED:
+            if self._signalled and skipped < _MOST_SKIPPED:
                 skipped += 1
             else:
                 skipped = 0
                 self.alive()
-            self._spoke = False
+            self._signalled = False
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -319,7 +329,7 @@ class Node(Hooks):
             self.log.critical("%s crashed", task.get_name(), exc_info=error)
             self.stop(JphError(f"{self.codifier}: {task.get_name()} crashed: {error!r}"))
 
-    # What comes in
+    # Arrivals
 
     def _receive_control(self, batch: memoryview, size: int, sender: Address) -> None:
         self.sender = sender
@@ -330,8 +340,24 @@ class Node(Hooks):
 
     def _deliver(self, readings: Sequence[Reading], sender: Address) -> None:
         self.sender = sender
-        if self.active:
-            self._guarded(self.on_data, readings)
+        note_foreign(readings, self._own, self._outbox.epoch, self._note_foreign)
+        if not self.active:
+            return
+        for part in parts(readings):
+            if isinstance(part, Reading):
+                self._guarded(self.on_announcement, part)
+            else:
+                self._guarded(self.on_data, part)
+
+    def _note_foreign(self, codifier: str) -> None:
+        """Count and log that another program sends under a codifier of this node."""
+        self.foreign[codifier] += 1
+        if self._throttle.allow(("foreign", codifier), time.monotonic()):
+            self.log.warning(
+                "%s is also sent by another program, at %s port %s: two programs share the "
+                "codifier (so far: %d messages)",
+                *(codifier, *self.sender[:2], self.foreign[codifier]),
+            )
 
     def _guarded(self, hook: Callable[..., None], *arguments: object) -> None:
         try:
@@ -341,8 +367,11 @@ class Node(Hooks):
                 self.log.exception("%s failed", hook.__name__)
 
     def _obey(self, message: Control) -> None:
-        if message.source == self.codifier and message.flag in (Flag.NEW, Flag.ALIVE):
-            self._check_duplicate(message)
+        if message.source == self.codifier and self.announces:
+            if message.epoch != self._outbox.epoch:
+                self._note_foreign(self.codifier)
+            if message.flag in (Flag.NEW, Flag.ALIVE):
+                self._check_duplicate(message)
         if action := _ACTIONS.get(message.flag):
             if message.to in (self.codifier, EVERY_NODE) or self._asks_element(message):
                 action(self, message)
@@ -354,7 +383,7 @@ class Node(Hooks):
         return message.flag in (Flag.PING, Flag.REPEAT) and message.to in self.elements
 
     def _may_command(self, message: Control) -> bool:
-        """Whether an `A` or `E` may be handed to the kind; one that is not for us may."""
+        """Whether an `A` or `E` may be passed to the kind; one for another node may."""
         target = self.entry if message.to == self.codifier else self.elements.get(message.to)
         if target is None:
             return True
@@ -368,21 +397,26 @@ class Node(Hooks):
         return False
 
     def _check_duplicate(self, message: Control) -> None:
-        if not self.announces or message.epoch == self._outbox.epoch:
+        if message.epoch == self._outbox.epoch:
             return
         if (message.number, message.epoch) > (self.config_time_ms, self._outbox.epoch):
-            self.stop(
-                DuplicateInstance(
-                    f"another instance of {self.codifier} was started later than this one; "
-                    "this one ends"
-                )
+            self._unicast.probe(self.sender)
+
+    def _replaced(self) -> None:
+        """End: a later instance has answered at its address."""
+        self.stop(
+            DuplicateInstance(
+                f"another instance of {self.codifier} was started later than this one; "
+                "this one ends"
             )
+        )
 
     def _answer_ping(self, message: Control) -> None:
-        self.send_control(Flag.TIME, message.source, message.number)
+        if self._ping_bucket.take(time.monotonic()):
+            self.send_control(Flag.TIME, message.source, message.number)
 
-    def _send_again(self, message: Control) -> None:
-        self._post.send_again(message, self.sender)
+    def _resend(self, message: Control) -> None:
+        self._unicast.resend(message, self.sender)
 
     def _start(self, _: Control) -> None:
         self.active = True
@@ -401,7 +435,7 @@ class Node(Hooks):
         self.reload_config(message.source)
 
     async def _take_config(self, reload: Reload, asker: str) -> None:
-        """Take a new config and restart the channels, or keep the old one and say why."""
+        """Take a new config and restart the channels, or keep the old one and log why."""
         try:
             async with self._reloading:
                 await self._reload_once(reload, asker)
@@ -441,6 +475,6 @@ _ACTIONS: Final[dict[str, Callable[[Node, Control], None]]] = {
     Flag.START: Node._start,
     Flag.HALT: Node._halt,
     Flag.RELOAD: Node._read_config_again,
-    Flag.REPEAT: Node._send_again,
+    Flag.REPEAT: Node._resend,
 }
-"""What every node does when a control message is for it, by flag."""
+"""Actions of every node on a control message to it, by flag."""

@@ -1,4 +1,4 @@
-"""What one start of a program sends: sequences per bus and source, announcements, one epoch."""
+"""Numbers and encodes the messages of one epoch: sequences, announcements, readings."""
 
 import random
 import struct
@@ -8,7 +8,7 @@ from itertools import repeat
 from typing import Any, Final
 
 from jph.errors import EncodeError
-from jph.retransmit.resend_buffer import Ring
+from jph.retransmit.resend_buffer import ResendBuffer
 from jph.wire.codec import (
     EVERY_NODE,
     HEADER_SIZE,
@@ -49,7 +49,7 @@ def now_ms() -> int:
 
 
 def ping_number() -> float:
-    """Return a number for a ping that nobody else uses now.
+    """Return a number for a ping that no other program uses now.
 
     It is the wall clock in ms with a random fraction: the answer's timestamp less the number stays
     what a cache shows as the ping's duration. (A double keeps 1/4096 ms of today's clock.)
@@ -58,17 +58,17 @@ def ping_number() -> float:
 
 
 class Outbox:
-    """Numbers and encodes the messages of one start of a program, and keeps the readings.
+    """Numbers and encodes the messages of one epoch of a program, and keeps the readings.
 
     Attributes:
-        ring: where the readings are kept, to be sent again; None keeps none.
-        journaled: readings for the journal, until it takes them; None if there is no journal.
+        buffer: keeps the readings for resending; None keeps none.
+        journaled: readings that wait for the resend log; None if there is none.
     """
 
-    def __init__(self, codifier: str, epoch: int, ring: Ring | None = None) -> None:
+    def __init__(self, codifier: str, epoch: int, buffer: ResendBuffer | None = None) -> None:
         self.codifier = codifier
         self.epoch = epoch
-        self.ring = ring
+        self.buffer = buffer
         self.journaled: list[Piece] | None = None
         self._control_sequence = random.randrange(SEQUENCE_LIMIT)
         self._data_sequences: dict[str, int] = {}
@@ -195,9 +195,9 @@ class Outbox:
             datagram = encode(flag, codifier, sequence, timestamp_ms, quality, carried)
             sent.append((codifier, datagram))
         self._data_sequences = sequences
-        if self.ring is not None:
+        if self.buffer is not None:
             for source in new:
-                self.ring.begin(*source)
+                self.buffer.begin(*source)
         blocks, pieces = grouped(sent)
         self._keep(pieces)
         return blocks
@@ -224,8 +224,8 @@ class Outbox:
         if self.journaled is not None:
             pieces = list(pieces)
             self.journaled += pieces
-        if self.ring is not None:
-            self.ring.add(pieces, time.monotonic())
+        if self.buffer is not None:
+            self.buffer.add(pieces, time.monotonic())
 
 
 def _common_flag(values: Sequence[Any], dialect: Dialect) -> str | None:

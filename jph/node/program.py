@@ -1,4 +1,4 @@
-"""Nodes as a program: several in one process, ended cleanly by a signal."""
+"""Runs nodes as a program: several in one process, ended cleanly by a signal."""
 
 import asyncio
 import logging
@@ -52,7 +52,7 @@ def run(
     if not fetched.copy_of:
         last_good.try_to_keep(url, fetched.document, _warn)
     refused = logs.configure(network.logging)
-    if os.environ.get("JPH_SILENT") != "1":
+    if os.environ.get("JPH_SILENT", "").upper() not in ("1", "TRUE"):
         send_log(network.multicast, network.logging)
     nodes = [kinds.make(codifier, network, url) for codifier in codifiers]
     for reason in refused:

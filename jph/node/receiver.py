@@ -1,4 +1,4 @@
-"""The receiving half of a node's data bus: readings in, each once; what is missing asked again."""
+"""The receiving half of a node's data bus: each reading once; what is missing is requested."""
 
 import asyncio
 import logging
@@ -7,25 +7,37 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
 
 from jph.errors import DecodeError
 from jph.net.batches import Address, Batches, keep_on_link, prepare
 from jph.net.channel import Channel
-from jph.net.fault_injection import Weather
+from jph.net.fault_injection import FaultInjector
 from jph.node.outbox import now_ms
 from jph.retransmit import Checkpoint, Gap
-from jph.retransmit.messages import (
-    Drill,
-    Letter,
-    Lives,
-    Repair,
-    decode_letter,
-    encode_letter,
-    is_letter,
+from jph.retransmit.legacy import (
+    LegacyEpochs,
+    LegacyMessage,
+    LegacyRanges,
+    decode_legacy,
+    encode_legacy,
+    is_legacy,
 )
-from jph.retransmit.ordering import Order
-from jph.retransmit.repairer import Ask, Repairer
+from jph.retransmit.messages import (
+    Challenge,
+    Envelope,
+    EpochsReport,
+    EpochsRequest,
+    Faults,
+    ResendReport,
+    ResendRequest,
+    ResentReadings,
+    UnicastMessage,
+    decode_unicast,
+    encode_unicast,
+    is_unicast,
+    unpack_readings,
+)
+from jph.retransmit.requester import Ask, Requester
 from jph.util.logs import Throttle
 from jph.wire.codec import Reading, decode_batch, decode_data
 from jph.wire.columns import decode_readings
@@ -34,14 +46,12 @@ from jph.wire.sequence import SequenceTable
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 Deliver = Callable[[Sequence[Reading], Address], None]
 
-_MOST_HOSTS: Final = 1024
-"""Addresses that were asked, and may answer."""
 _Item = tuple[bytes, Address, bool]
-"""A datagram in a drill: where it came from, and whether it was sent again."""
+"""A datagram during fault injection: its sender, and whether it was resent."""
 
 
 class Refusals:
-    """Counts what is not one of ours, and tells it once a minute for each sender."""
+    """Counts datagrams that are not ours, and logs them once a minute for each sender."""
 
     def __init__(self, log: Log) -> None:
         self.counts: Counter[str] = Counter()
@@ -49,7 +59,7 @@ class Refusals:
         self._throttle = Throttle()
 
     def by(self, sender: Address) -> Callable[[DecodeError], None]:
-        """Return what is to be called with the error of a datagram of `sender`."""
+        """Return a function that takes the error of a datagram of `sender`."""
 
         def refuse(error: DecodeError) -> None:
             self.counts[error.reason] += 1
@@ -60,16 +70,16 @@ class Refusals:
         return refuse
 
     def tally(self) -> str:
-        """Return the counts in words, by reason."""
+        """Return the counts by reason, as text."""
         return ", ".join(f"{reason} {count}" for reason, count in sorted(self.counts.items()))
 
 
 class Receiver:
-    """Takes what comes on the data bus, through a drill if there is one.
+    """Takes readings from the data bus, through injected faults if there are any.
 
     Attributes:
         channel: the data bus; another one after a reload.
-        sequences: what came and what is missing, per source.
+        sequences: what arrived and what is missing, per source.
     """
 
     def __init__(self, channel: Channel, deliver: Deliver, refusals: Refusals, log: Log) -> None:
@@ -78,15 +88,15 @@ class Receiver:
         self._deliver = deliver
         self._refusals = refusals
         self._log = log
-        self._weather: Weather[_Item] | None = None
+        self._injector: FaultInjector[_Item] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def receive(self, batch: memoryview, size: int, sender: Address) -> None:
         """Take a batch from the bus."""
-        if self._weather is not None:
-            self._blow(batch, size, sender, again=False)
+        if self._injector is not None:
+            self._disturb(batch, size, sender, resent=False)
             return
-        if len(batch) == size:  # alone: it takes the shortest way
+        if len(batch) == size:  # a single datagram takes the shortest way
             try:
                 reading = decode_data(batch)
             except DecodeError as error:
@@ -97,28 +107,28 @@ class Receiver:
         self._take(decode_readings(batch, size, self._refusals.by(sender)), sender)
 
     def start(self) -> None:
-        """Take what is needed while the node lives."""
+        """Start."""
 
     def close(self) -> None:
-        """Give it back."""
+        """Stop."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def begin_drill(self, drill: Drill) -> None:
-        """Make the network bad for a while, beginning now."""
-        if self._weather is not None:
-            if self._weather.drill == drill:
-                return  # it is asked again because our answer was lost
-            self._end_drill(self._weather)
-        self._weather = Weather(drill, time.monotonic())
+    def inject(self, faults: Faults) -> None:
+        """Begin fault injection; a repeated order changes nothing."""
+        if self._injector is not None:
+            if self._injector.faults == faults:
+                return  # repeated because our answer was lost
+            self._end_injection(self._injector)
+        self._injector = FaultInjector(faults, time.monotonic())
         self._log.warning(
             "drill for %g s, seed %s: loss %g %%, duplicate %g %%, reorder %g %%, delay %g ms",
-            drill.seconds,
-            drill.seed,
-            100 * drill.loss,
-            100 * drill.duplicate,
-            100 * drill.reorder,
-            1000 * drill.delay_s,
+            faults.seconds,
+            faults.seed,
+            100 * faults.loss,
+            100 * faults.duplicate,
+            100 * faults.reorder,
+            1000 * faults.delay_s,
         )
         self._plan()
 
@@ -127,33 +137,33 @@ class Receiver:
         if readings:
             self._deliver(readings, sender)
 
-    def _take_again(self, batch: memoryview | bytes, size: int, sender: Address) -> None:
-        """Take a batch that we asked for; nobody does here."""
+    def _take_answer(self, batch: memoryview | bytes, size: int, sender: Address) -> None:
+        """Take a batch of answers to requests; this receiver requests nothing."""
 
-    def _blow(self, batch: memoryview, size: int, sender: Address, again: bool) -> None:
-        assert self._weather is not None
+    def _disturb(self, batch: memoryview, size: int, sender: Address, resent: bool) -> None:
+        assert self._injector is not None
         starts = range(0, len(batch) or 1, size or 1)
-        items = [(bytes(batch[start : start + size]), sender, again) for start in starts]
-        self._arrive(self._weather.blow(items, time.monotonic()))
+        items = [(bytes(batch[start : start + size]), sender, resent) for start in starts]
+        self._arrive(self._injector.pass_through(items, time.monotonic()))
         self._plan()
 
     def _arrive(self, items: Iterable[_Item]) -> None:
-        for datagram, sender, again in items:
-            if again:
-                self._take_again(datagram, len(datagram), sender)
+        for datagram, sender, resent in items:
+            if resent:
+                self._take_answer(datagram, len(datagram), sender)
             else:
                 refuse = self._refusals.by(sender)
                 self._take(decode_readings(datagram, len(datagram), refuse), sender)
 
-    def _end_drill(self, weather: Weather[_Item]) -> None:
-        self._weather = None
-        self._log.warning("the drill is over: %s", weather)
-        self._arrive(weather.release(math.inf))
+    def _end_injection(self, injector: FaultInjector[_Item]) -> None:
+        self._injector = None
+        self._log.warning("the drill is over: %s", injector)
+        self._arrive(injector.release(math.inf))
 
     # Time
 
     def _due_s(self) -> float:
-        return self._weather.due_s if self._weather is not None else math.inf
+        return self._injector.due_s if self._injector is not None else math.inf
 
     def _plan(self) -> None:
         """Have `_tick` called when something is due."""
@@ -169,18 +179,18 @@ class Receiver:
     def _tick(self) -> None:
         self._timer = None
         now_s = time.monotonic()
-        if (weather := self._weather) is not None:
-            if weather.over(now_s):
-                self._end_drill(weather)
+        if (injector := self._injector) is not None:
+            if injector.over(now_s):
+                self._end_injection(injector)
             else:
-                self._arrive(weather.release(now_s))
+                self._arrive(injector.release(now_s))
         self._plan()
 
 
-class RepairingReceiver(Receiver):
-    """Hands each reading on once, and asks for those that are missing from a socket of its own.
+class RequestingReceiver(Receiver):
+    """Delivers each reading once, and requests the missing ones from a socket of its own.
 
-    `past_s(source)` is for how long a source's journal keeps what it sent before a restart, s.
+    `log_s(source)` is for how long a source's resend log keeps what it sent before a restart, s.
 
     Attributes:
         asked: requests sent; asked_bytes: their size.
@@ -196,19 +206,16 @@ class RepairingReceiver(Receiver):
         codifier: str,
         epoch: int,
         on_gaps: Callable[[list[Gap]], None],
-        past_s: Callable[[str], float],
-        ordered: bool,
+        log_s: Callable[[str], float],
     ) -> None:
         super().__init__(channel, deliver, refusals, log)
         self.asked = self.asked_bytes = 0
+        self.requester = Requester(log_s)
         self.requested = False
-        self.repairer = Repairer(past_s)
-        self._order = Order(self.repairer.lowest_wanted) if ordered else None
         self._codifier, self._epoch = codifier, epoch
-        self._on_holes = on_gaps
+        self._on_gaps = on_gaps
         self._overflowed = 0
         self._socket: socket.socket | None = None
-        self._hosts: dict[str, None] = {}
         self._batches = Batches(socket.AF_INET)
 
     def start(self) -> None:
@@ -231,94 +238,136 @@ class RepairingReceiver(Receiver):
             self._socket.close()
             self._socket = None
 
-    def resume(self, marks: Iterable[Checkpoint]) -> None:
-        """Want what is missing behind these marks."""
-        self.repairer.resume(marks, time.monotonic())
+    def resume(self, checkpoints: Iterable[Checkpoint]) -> None:
+        """Request what is missing after these checkpoints."""
+        self.requester.resume(checkpoints, time.monotonic())
         if self._socket is not None:
             self._plan()
 
-    def _asked_of(self, host: str) -> None:
-        """Take answers from an address that is asked now."""
-        self._hosts.pop(host, None)
-        self._hosts[host] = None
-        if len(self._hosts) > _MOST_HOSTS:
-            del self._hosts[next(iter(self._hosts))]
-
     def _hear(self, batch: memoryview, size: int, sender: Address) -> None:
-        if sender[0] not in self._hosts:
-            self._refusals.by(sender)(DecodeError("unasked", "an answer that nobody asked it for"))
-            return
-        if self._weather is not None:
-            self._blow(batch, size, sender, again=True)
+        if not self.requester.was_asked(sender[0]):
+            error = DecodeError("unasked", "an answer from an address that was not asked")
+            self._refusals.by(sender)(error)
+        elif self._injector is not None:
+            self._disturb(batch, size, sender, resent=True)
         else:
-            self._take_again(batch, size, sender)
+            self._take_answer(batch, size, sender)
 
     def _take(self, readings: Sequence[Reading], sender: Address) -> None:
         self.sequences.take(readings)
         overflowed, self._overflowed = self._overflowed, self.channel.overflowed
         now_s = time.monotonic()
         grown = max(0, self._overflowed - overflowed)
-        fresh = self.repairer.take(readings, sender, now_s, grown)
-        self._hand_on(fresh, sender, now_s)
+        fresh = self.requester.take(readings, sender, now_s, grown)
+        self._hand_on(fresh, sender)
 
-    def _take_again(self, batch: memoryview | bytes, size: int, sender: Address) -> None:
-        """Take answers: readings, and what is gone."""
+    def _take_answer(self, batch: memoryview | bytes, size: int, sender: Address) -> None:
+        """Take answers: resent readings, and reports."""
         now_s = time.monotonic()
-        readings: list[Reading] = []
-        for message in decode_batch(_decode_answer, batch, size, self._refusals.by(sender)):
+        resent: dict[int, list[Reading]] = {}
+        refuse = self._refusals.by(sender)
+        for message in decode_batch(_decode_answer, batch, size, refuse):
             if isinstance(message, Reading):
-                readings.append(message)
-            elif isinstance(message, Repair):
-                self.repairer.told(message, now_s)
-            elif isinstance(message, Lives):
-                self.repairer.lived(message, sender, now_s)
-        fresh = self.repairer.take_again(readings, now_s)
+                resent.setdefault(0, []).append(message)
+            elif isinstance(message, LegacyMessage):
+                self._take_legacy(message, sender, now_s)
+            elif isinstance(message, ResentReadings):
+                found = resent.setdefault(message.envelope.request_id, [])
+                found += _readings_of(message, refuse)
+            else:
+                self._take_report(message, sender, now_s)
+        fresh: list[Reading] = []
+        for request_id, readings in resent.items():
+            self.requester.heard_from(sender, request_id, now_s)
+            fresh += self.requester.take_resent(readings, sender, now_s, request_id)
         for reading in fresh:
             known = self.sequences.sources.get(reading.source)
             if known is not None and known.epoch == reading.epoch:
                 known.observe(reading.sequence, reading.epoch, announces=False)
         self.requested = True
         try:
-            self._hand_on(fresh, sender, now_s)
+            self._hand_on(fresh, sender)
         finally:
             self.requested = False
 
-    def _hand_on(self, fresh: Sequence[Reading], sender: Address, now_s: float) -> None:
-        if self._order is not None:
-            fresh = self._order.put(fresh, now_s)
+    def _take_legacy(self, message: LegacyMessage, sender: Address, now_s: float) -> None:
+        self.requester.heard_from(sender, 0, now_s)
+        if isinstance(message, LegacyRanges):
+            epoch = message.wanted_epoch or message.epoch
+            self.requester.take_report(message.source, epoch, message.ranges, sender, now_s)
+        else:
+            self.requester.take_epochs(_report_of(message), sender, now_s)
+
+    def _take_report(self, message: UnicastMessage, sender: Address, now_s: float) -> None:
+        envelope = message.envelope
+        request_id = envelope.request_id
+        self.requester.heard_from(sender, request_id, now_s)
+        if isinstance(message, Challenge):
+            self.requester.take_challenge(request_id, envelope.cookie, sender, now_s)
+        elif isinstance(message, ResendReport):
+            epoch, ranges = message.wanted_epoch, message.ranges
+            self.requester.take_report(envelope.source, epoch, ranges, sender, now_s, request_id)
+        elif isinstance(message, EpochsReport):
+            self.requester.take_epochs(message, sender, now_s, request_id)
+
+    def _hand_on(self, fresh: Sequence[Reading], sender: Address) -> None:
         if fresh:
             self._deliver(fresh, sender)
-        self._tell_holes()
+        self._report_gaps()
         self._plan()
 
-    def _tell_holes(self) -> None:
-        if holes := self.repairer.holes():
-            self._on_holes(holes)
+    def _report_gaps(self) -> None:
+        if gaps := self.requester.gaps():
+            self._on_gaps(gaps)
 
     def _due_s(self) -> float:
-        held_s = self._order.due_s if self._order is not None else math.inf
-        return min(super()._due_s(), self.repairer.due_s, held_s)
+        return min(super()._due_s(), self.requester.due_s)
 
     def _tick(self) -> None:
-        now_s = time.monotonic()
-        for ask in self.repairer.poll(now_s):
+        for ask in self.requester.poll(time.monotonic()):
             self._ask(ask)
-        self._tell_holes()
-        if self._order is not None and (ready := self._order.release(now_s)):
-            self._deliver(ready, ("", 0))
+        self._report_gaps()
         super()._tick()
 
     def _ask(self, ask: Ask) -> None:
-        if self._socket is None or (self._weather is not None and self._weather.loses()):
+        if self._socket is None or (self._injector is not None and self._injector.loses()):
             return
-        head = (self._epoch, now_ms(), self._codifier, ask.source)
-        letter = Lives(*head, ask.row) if ask.row >= 0 else Repair(*head, ask.ranges, ask.epoch)
-        datagram = encode_letter(letter)
-        self._asked_of(ask.address[0])
+        datagram = self._legacy_request(ask) if ask.legacy else self._request(ask)
         self.asked += 1
         self.asked_bytes += len(datagram)
         self._batches.send((self._socket,), (datagram,), (ask.address,))
 
+    def _request(self, ask: Ask) -> bytes:
+        envelope = Envelope(
+            *(self._epoch, now_ms(), self._codifier, ask.source, ask.request_id, ask.cookie)
+        )
+        if ask.row >= 0:
+            return encode_unicast(EpochsRequest(envelope, ask.row))
+        return encode_unicast(ResendRequest(envelope, ask.epoch, ask.clip, ask.ranges))
 
-def _decode_answer(datagram: memoryview) -> Reading | Letter:
-    return decode_letter(datagram) if is_letter(datagram) else decode_data(datagram)
+    def _legacy_request(self, ask: Ask) -> bytes:
+        head = (self._epoch, now_ms(), self._codifier, ask.source)
+        if ask.row >= 0:
+            return encode_legacy(LegacyEpochs(*head, ask.row))
+        return encode_legacy(LegacyRanges(*head, ask.ranges, ask.epoch))
+
+
+def _decode_answer(datagram: memoryview) -> Reading | LegacyMessage | UnicastMessage:
+    if is_unicast(datagram):
+        return decode_unicast(datagram)
+    return decode_legacy(datagram) if is_legacy(datagram) else decode_data(datagram)
+
+
+def _readings_of(message: ResentReadings, refuse: Callable[[DecodeError], None]) -> list[Reading]:
+    """Return the readings of an answer; from a damaged one on, none."""
+    readings: list[Reading] = []
+    try:
+        readings.extend(decode_data(each) for each in unpack_readings(message.joined))
+    except DecodeError as error:
+        refuse(error)
+    return readings
+
+
+def _report_of(message: LegacyEpochs) -> EpochsReport:
+    envelope = Envelope(message.epoch, message.timestamp_ms, message.source, message.to)
+    return EpochsReport(envelope, message.first, message.total, message.spans)

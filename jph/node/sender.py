@@ -1,4 +1,4 @@
-"""The sending half of a node: what it says, what it keeps of it, and saying it again."""
+"""The sending half of a node: its messages, what it keeps of them, and resending."""
 
 import asyncio
 import contextlib
@@ -6,18 +6,18 @@ import logging
 import random
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from jph.config.model import JournalSettings, Network, Sensor, state_dir
 from jph.errors import StoreError
 from jph.node.outbox import Outbox, now_ms
-from jph.retransmit.messages import Lives, Repair
-from jph.retransmit.resend_buffer import Ring
-from jph.retransmit.resend_history import History
+from jph.retransmit.messages import Interval
+from jph.retransmit.resend_buffer import ResendBuffer
 from jph.retransmit.resend_log import DatagramRun, ResendLog
-from jph.retransmit.responder import Answering, Asker, Where
+from jph.retransmit.resend_store import ResendStore
+from jph.retransmit.responder import Origin, Responder, Ticket
 from jph.util.logs import Throttle
 from jph.wire.columns import Piece
 
@@ -25,60 +25,58 @@ Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 _MEGABYTE: Final = 2**20
 _MOST_WAITING: Final = 200_000
-"""Readings that wait for a journal whose disk takes nothing; then the oldest are let go."""
+"""Readings that wait while the disk of the resend log refuses; then the oldest are dropped."""
 _SEQUENCE = struct.Struct("<I")
 _EPOCHS: Final = random.SystemRandom()
 
 
 class Sender:
-    """Numbers, keeps and answers for one node.
+    """Numbers, keeps and resends the readings of one node.
 
     Attributes:
         outbox: encodes what is sent.
-        answering: sends again what is asked for.
+        responder: resends what is requested.
     """
 
-    def __init__(self, entry: Sensor, log: Log, send: Callable[[Asker, list[bytes]], None]) -> None:
+    def __init__(
+        self, entry: Sensor, log: Log, send: Callable[[Origin, list[bytes]], None]
+    ) -> None:
         self._codifier = entry.codifier
         self._log = log
         self._throttle = Throttle()
         self._settings = journal_of(entry)
-        ring = Ring(60 * entry.ring.minutes, int(entry.ring.megabytes * _MEGABYTE))
-        self.outbox = Outbox(entry.codifier, _EPOCHS.randrange(1, 2**32), ring)
-        self._ring = ring
-        self._history = History(self.outbox.epoch, ring)
+        buffer = ResendBuffer(60 * entry.ring.minutes, int(entry.ring.megabytes * _MEGABYTE))
+        self.outbox = Outbox(entry.codifier, _EPOCHS.randrange(1, 2**32), buffer)
+        self._buffer = buffer
+        self._store = ResendStore(self.outbox.epoch, buffer)
         self._thread = ThreadPoolExecutor(1, f"{entry.codifier} journal")
-        self.answering = Answering(self._history, send, now_ms, self._thread)
+        self.responder = Responder(self._store, send, now_ms, self._thread)
 
     def start(self) -> None:
-        """Begin to keep what the journal is to be given."""
+        """Begin to keep readings for the resend log."""
         if self._settings is not None:
             self.outbox.journaled = []
 
     @property
     def epoch(self) -> int:
-        """The epoch of this start."""
+        """The epoch of this run."""
         return self.outbox.epoch
 
-    def ask(self, where: Where, letter: Repair | Lives) -> None:
-        """Have a request answered that came from `where`.
+    def ask(self, origin: Origin, ranges: Sequence[Interval], ticket: Ticket | None = None) -> None:
+        """Have a request answered.
 
-        What only the journal can answer waits until it is read: the asker will ask again.
+        A request that only the resend log can answer is dropped until the log is open: the receiver
+        repeats it.
         """
-        past = isinstance(letter, Lives) or letter.wanted_epoch not in (0, self.epoch)
-        if past and self._settings and not self._history.journal:
+        past = origin.epochs or origin.epoch not in (0, self.epoch)
+        if past and self._settings and not self._store.log:
             return
-        if isinstance(letter, Lives):
-            asker = Asker(where, letter.source, letter.to, 0, plain=False, lives=True)
-            self.answering.ask(asker, [(letter.first, 0)])
-            return
-        asker = Asker(where, letter.source, letter.to, letter.wanted_epoch, letter.plain)
-        self.answering.ask(asker, letter.ranges)
+        self.responder.ask(origin, ranges, ticket)
 
-    async def keep_journal(self) -> None:
-        """Write what is sent to the journal every few seconds, for ever; nothing without one.
+    async def keep_log(self) -> None:
+        """Write what is sent to the resend log every few seconds; nothing without one.
 
-        When this is cancelled, what is left is written.
+        On cancellation it writes what is left.
         """
         settings = self._settings
         if settings is None:
@@ -96,14 +94,14 @@ class Sender:
                     await self._flush(journal, loop.time() - last_s)
                     last_s = loop.time()
         finally:
-            # In the journal's thread, behind what it may still be writing.
+            # In the log's thread, after what it may still be writing.
             passed_s = loop.time() - last_s
             with contextlib.suppress(StoreError):
                 self._thread.submit(journal.write, *self._take(), passed_s).result()
             self._thread.submit(journal.close).result()
 
     def close(self) -> None:
-        """Give the thread back."""
+        """Stop the thread."""
         self._thread.shutdown(wait=False)
 
     async def _open(self, journal: ResendLog) -> bool:
@@ -112,9 +110,9 @@ class Sender:
         except StoreError as error:
             self._tell("%s; trying again", error)
             return False
-        self._history.journal = journal
+        self._store.log = journal
         if journal.damaged:
-            self._log.warning("the journal had %s damaged bytes: skipped", journal.damaged)
+            self._log.warning("the resend log had %s damaged bytes: skipped", journal.damaged)
         return True
 
     async def _flush(self, journal: ResendLog, passed_s: float) -> None:
@@ -133,7 +131,7 @@ class Sender:
             self.outbox.journaled[:0] = _newest(waiting)
 
     def _take(self) -> tuple[list[DatagramRun], dict[str, bytes]]:
-        """Take what waits for the journal, as runs, and the announcements of all sources."""
+        """Return what waits for the log, as runs, and the announcements of all sources."""
         waiting, self.outbox.journaled = self.outbox.journaled or [], []
         by_source: dict[str, list[Piece]] = {}
         for piece in waiting:
@@ -147,7 +145,7 @@ class Sender:
             (first,) = _SEQUENCE.unpack_from(joined)
             count = sum(count for *_, count in pieces)
             runs.append(DatagramRun(codifier, self.outbox.epoch, first, count, joined))
-        return runs, {code: track.announcement for code, track in self._ring.tracks.items()}
+        return runs, {code: track.announcement for code, track in self._buffer.tracks.items()}
 
     def _tell(self, message: str, error: StoreError) -> None:
         if self._throttle.allow(message, time.monotonic()):
@@ -165,14 +163,14 @@ def _newest(waiting: list[Piece]) -> list[Piece]:
 
 
 def journal_of(entry: Sensor) -> JournalSettings | None:
-    """Return how a node keeps its journal, or None if it has none."""
+    """Return the settings of a node's resend log, or None if it has none."""
     if isinstance(entry.journal, bool):
         return JournalSettings() if entry.journal else None
     return entry.journal
 
 
 def pasts(network: Network) -> dict[str, float]:
-    """Return for how long, s, the journal behind each codifier keeps it; those that have one."""
+    """Return for how long, s, the resend log of each codifier keeps it; those that have one."""
     found: dict[str, float] = {}
     for entry in network.nodes():
         if settings := journal_of(entry):

@@ -1,6 +1,7 @@
-"""Asking again for what did not come, until it is there or is known to be lost. Pure.
+"""Retransmission: what did not arrive is requested again, until it is there or lost. Pure.
 
-Positions are sequences that never wrap: the sequence is a position modulo 2³¹.
+A source keeps what it sends in a resend buffer and, if configured, in a resend log. A receiver that
+must not lose readings has a receive window for each epoch of each source, and requests the gaps.
 """
 
 from enum import StrEnum
@@ -9,23 +10,23 @@ import msgspec
 
 
 class Cause(StrEnum):
-    """Why readings will never come."""
+    """Reason why readings will never arrive."""
 
     NETWORK = "network"  # lost on the way, and their source cannot be asked
     OVERFLOW = "overflow"  # dropped by this machine's own full receive buffer
     GONE = "gone"  # the source does not keep them any more
-    SOURCE_GONE = "source gone"  # the source ended, or started anew without a journal
-    SPOOL_FULL = "spool full"  # came, and was dropped for newer ones while the store was away
-    DISK_FULL = "disk full"  # the same, because the disk took no more
-    DAMAGED = "damaged"  # came, and was damaged on the disk
-    REFUSED = "refused"  # came, and no store can hold it
-    RESTORED = "restored"  # was stored, and an older backup took its place
+    SOURCE_GONE = "source gone"  # the source ended, or restarted without a resend log
+    SPOOL_FULL = "spool full"  # arrived, and dropped for newer ones while the store was away
+    DISK_FULL = "disk full"  # the same, because the disk was full
+    DAMAGED = "damaged"  # arrived, and damaged on the disk
+    REFUSED = "refused"  # arrived, and no store can hold it
+    RESTORED = "restored"  # was stored, and an older backup replaced it
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """Readings of one source that are given up.
+    """Readings of one source that are lost.
 
-    `count` of them from sequence `first` on (0: how many is not known), between the timestamps of
+    `count` readings from sequence `first` on (0: an unknown number), between the timestamps of
     their neighbours, ms (0: not known).
     """
 
@@ -39,10 +40,10 @@ class Gap(msgspec.Struct, frozen=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """Up to where a receiver has the readings of one start of a source.
+    """Position up to which a store has the readings of one epoch of a source.
 
-    All up to sequence `last` but `missing` (first, count) are kept; `last_ms` is the timestamp of
-    the last, 0 if it is not known.
+    The store has all up to sequence `last` except `missing` (first, count); `last_ms` is the
+    timestamp of the last, 0 if it is not known.
     """
 
     source: str

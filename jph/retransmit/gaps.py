@@ -1,4 +1,4 @@
-"""A set of whole numbers, kept as ranges: what is missing of a long sequence. Pure."""
+"""Interval sets: the missing positions of a long sequence. Pure."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
@@ -45,7 +45,7 @@ class IntervalSet:
         return self._ends[-1]
 
     def add(self, start: int, end: int) -> None:
-        """Put the numbers from `start` to below `end` into the set."""
+        """Add the numbers from `start` to below `end`."""
         if start >= end:
             return
         if not self._ends or start > self._ends[-1]:  # by far the usual: newer than all
@@ -64,7 +64,7 @@ class IntervalSet:
         self._ends[left:right] = [end]
 
     def remove(self, start: int, end: int) -> list[Interval]:
-        """Take the numbers from `start` to below `end` out; return those that were in."""
+        """Remove the numbers from `start` to below `end`; return those that were in the set."""
         left = bisect_right(self._ends, start)
         right = bisect_left(self._starts, end)
         if left >= right or start >= end:
@@ -82,11 +82,11 @@ class IntervalSet:
         return removed
 
     def discard(self, number: int) -> bool:
-        """Take one number out; tell whether it was in."""
+        """Remove one number; return whether it was in the set."""
         return bool(self.remove(number, number + 1))
 
     def within(self, start: int, end: int) -> list[Interval]:
-        """Return the parts that lie from `start` to below `end`."""
+        """Return the parts from `start` to below `end`."""
         left = bisect_right(self._ends, start)
         right = bisect_left(self._starts, end)
         return [

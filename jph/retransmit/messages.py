@@ -1,78 +1,162 @@
-"""Control messages between two programs only: sent by unicast, never on a bus. Pure.
+"""Unicast messages between two programs: requests to resend, their answers, fault injection. Pure.
 
-A letter has the header of every message. Its payload begins as that of a control message (a number
-and a bool), so the plain `R` that any program may send on the control bus is the shortest letter:
+A unicast message has the header of every message, with the flag `U`, then:
 
-    R  number = first × 2**20 + count, then nothing more, or
-       u32 epoch (0: the present one), then for each further range two LEB128 numbers:
-       how far after the end of the range before, and how many
-    L  number = which row is the first, then u32 how many rows there are in all, and in an answer
-       those that fit: codifier, u32 epoch, u32 first sequence, u32 the sequence after the last
-    D  number = seconds it lasts, then float32 loss, duplicate, reorder (from 0 to 1), float32
-       delay in s, u32 seed
+     0       1       2       4            8                16
+    ┌───────┬───────┬───────┬────────────┬────────────────┬──────────
+    │version│ kind  │   0   │ request id │     cookie     │ body …
+    └───────┴───────┴───────┴────────────┴────────────────┴──────────
 
-From a receiver `R` asks for readings again; a count of 0 asks what the next sequence will be. From
-the source it says which ones nobody has any more; a count of 0 that there is nothing from `first`
-on yet. The readings themselves are answered as they were: the same datagrams. `L` asks which
-earlier starts the journal of a node holds, of all its codifiers, newest first of each.
+An answer repeats the request id, a random number: an answer that no request has is dropped. The
+cookie proves the address of the asker: without it a source answers a request only with a
+challenge, which is not longer than the request and carries the cookie. The bodies are:
+
+    1 resend request   u32 epoch, u32 first and u32 count of the clip, then for each range two
+                       LEB128 numbers: distance from the end of the range before (at first from the
+                       clip's start) and count; a count of 0 asks for the next sequence
+    2 resend report    the same: ranges that are lost; a count of 0 gives the next sequence
+    3 resent readings  their datagrams, one after the other
+    4 challenge        nothing
+    5 epochs request   u32 first row
+    6 epochs report    u32 first row, u32 rows in all, then for each row the codifier, u32 epoch,
+                       u32 first sequence, u32 sequence after the last
+    7 faults           u32 epoch of the node, f64 duration in s, f32 loss, duplicate, reorder (0 to
+                       1), f32 delay in s, u32 seed, u8 whether the node hears readings
+
+The clip of a request is the interval of sequences that its answer may speak of; a source cuts its
+answer to it. Programs of version 0.1.0 use other forms: `jph.retransmit.legacy`.
 """
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from jph.errors import DecodeError, EncodeError
-from jph.wire.codec import SEQUENCE_LIMIT, VERSION, Control, join, split
+from jph.wire.codec import HEADER_SIZE, MAX_DATAGRAM, SEQUENCE_LIMIT, VERSION, Control, join, split
 
-REPAIR: Final = "R"
-DRILL: Final = "D"
-LIVES: Final = "L"
+UNICAST: Final = "U"
+UNICAST_VERSION: Final = 1
+LEGACY: Final = 0
+"""The version of programs that only know the forms of 0.1.0."""
 MAX_RANGES: Final = 4096
-"""In one letter; one that fits a usual datagram has about 400."""
-MAX_COUNT: Final = 2**20 - 1
-"""What the number of an `R` can say."""
-_FLAG_OFFSET: Final = 16
-_CONTROL = struct.Struct("<d?")
-_EPOCH = struct.Struct("<I")
-_TOTAL = struct.Struct("<I")
-_LIFE = struct.Struct("<2sIII")
-LIVES_A_LETTER: Final = 90
+"""Ranges in one message; a usual datagram has room for about 400."""
+EPOCHS_A_MESSAGE: Final = 90
 """They fit a usual datagram."""
-_DRILL = struct.Struct("<4fI")
+_FLAG_OFFSET: Final = 16
+_PREFIX: Final = struct.Struct("<BBHIQ")
+_RANGES: Final = struct.Struct("<III")
+_ROW: Final = struct.Struct("<I")
+_ROWS: Final = struct.Struct("<II")
+_SPAN: Final = struct.Struct("<2sIII")
+_FAULTS: Final = struct.Struct("<Id4fIB")
+_LENGTH: Final = struct.Struct("<I")
+OVERHEAD: Final = HEADER_SIZE + _PREFIX.size
+"""Bytes of a unicast message with an empty body."""
+_READINGS_BYTES: Final = 1200
+"""Readings of one datagram fill at most so many bytes: it fits every link's MTU."""
+LARGEST_RESENT: Final = MAX_DATAGRAM - OVERHEAD
+"""Bytes of the largest reading that fits a message; a larger one is resent as it is."""
 
-Asked = tuple[int, int]
-"""First sequence, and how many."""
+Interval = tuple[int, int]
+"""First sequence and count."""
 
 
-class Repair(NamedTuple):
-    """Readings of codifier `to` that are asked again, or of `source` that nobody has any more.
+class Envelope(NamedTuple):
+    """Fields that all unicast messages have.
 
     Attributes:
-        wanted_epoch: which start of the source is meant; 0 is the present one.
-        plain: whether it was, or is to be, a plain `R`: one range of the present epoch.
+        epoch: epoch of the sender.
+        source: codifier of the sender; to: codifier of the addressed node or element.
+        request_id: random number of a request; its answers repeat it.
+        cookie: proof of the asker's address; 0 if there is none yet.
     """
 
     epoch: int
     timestamp_ms: int
     source: str
     to: str
-    ranges: tuple[Asked, ...]
-    wanted_epoch: int = 0
-    plain: bool = False
+    request_id: int = 0
+    cookie: int = 0
 
 
-class Drill(NamedTuple):
-    """Lose, double, reorder and delay incoming readings for a while; fractions from 0 to 1.
+class ResendRequest(NamedTuple):
+    """Asks for readings of codifier `to` again.
 
     Attributes:
-        hears: in the answer, whether the node hears readings at all.
+        wanted_epoch: epoch of the readings; 0 is the present one.
+        clip: interval of sequences that the answer may speak of.
+        ranges: intervals; one with the count 0 asks for the next sequence of the source.
     """
 
+    envelope: Envelope
+    wanted_epoch: int
+    clip: Interval
+    ranges: tuple[Interval, ...]
+
+
+class ResendReport(NamedTuple):
+    """Names readings of `source` that are lost, and its next sequence (count 0)."""
+
+    envelope: Envelope
+    wanted_epoch: int
+    clip: Interval
+    ranges: tuple[Interval, ...]
+
+
+class ResentReadings(NamedTuple):
+    """Datagrams of readings as they were sent, one after the other."""
+
+    envelope: Envelope
+    joined: bytes | memoryview
+
+
+class Challenge(NamedTuple):
+    """Gives the cookie that proves the asker's address."""
+
+    envelope: Envelope
+
+
+class EpochsRequest(NamedTuple):
+    """Asks which earlier epochs the resend log of `to` holds, from a row on."""
+
+    envelope: Envelope
+    first: int
+
+
+class EpochSpan(NamedTuple):
+    """An epoch in a resend log: its first sequence, and the sequence after its last."""
+
+    codifier: str
     epoch: int
-    timestamp_ms: int
-    source: str
-    to: str
+    first: int
+    next: int
+
+
+class EpochsReport(NamedTuple):
+    """Lists earlier epochs of a resend log, newest first of each codifier.
+
+    Attributes:
+        first: row of the first epoch here; total: rows in all.
+    """
+
+    envelope: Envelope
+    first: int
+    total: int
+    spans: tuple[EpochSpan, ...]
+
+
+class Faults(NamedTuple):
+    """Orders a node to lose, duplicate, reorder and delay incoming readings for a time.
+
+    Attributes:
+        wanted_epoch: epoch of the node; a node of another epoch ignores the order.
+        loss, duplicate, reorder: shares from 0 to 1.
+        hears: in the answer, whether the node receives readings at all.
+    """
+
+    envelope: Envelope
+    wanted_epoch: int
     seconds: float
     loss: float = 0.0
     duplicate: float = 0.0
@@ -82,175 +166,222 @@ class Drill(NamedTuple):
     hears: bool = True
 
 
-class Life(NamedTuple):
-    """A start of a source that a journal holds: its first sequence, and the one after its last."""
-
-    codifier: str
-    epoch: int
-    first: int
-    next: int
-
-
-class Lives(NamedTuple):
-    """Which starts before the present one the journal of `to` holds, from row `first` on.
-
-    Attributes:
-        total: how many rows there are; only in an answer, as are the rows.
-    """
-
-    epoch: int
-    timestamp_ms: int
-    source: str
-    to: str
-    first: int
-    total: int = 0
-    lives: tuple[Life, ...] = ()
+UnicastMessage = (
+    ResendRequest
+    | ResendReport
+    | ResentReadings
+    | Challenge
+    | EpochsRequest
+    | EpochsReport
+    | Faults
+)
+_KINDS: Final[tuple[type[UnicastMessage], ...]] = (
+    *(ResendRequest, ResendReport, ResentReadings, Challenge),
+    *(EpochsRequest, EpochsReport, Faults),
+)
 
 
-Letter = Repair | Drill | Lives
+def is_unicast(datagram: bytes | memoryview) -> bool:
+    """Whether a datagram is a unicast message of this form."""
+    return bytes(datagram[_FLAG_OFFSET : _FLAG_OFFSET + 1]) == b"U"
 
 
-def is_letter(datagram: bytes | memoryview) -> bool:
-    """Whether a datagram that came by unicast is a letter, not a reading sent again."""
-    return bytes(datagram[_FLAG_OFFSET : _FLAG_OFFSET + 1]) in (b"R", b"D", b"L")
-
-
-def encode_letter(letter: Letter) -> bytes:
-    """Write a letter.
+def encode_unicast(message: UnicastMessage) -> bytes:
+    """Write a unicast message.
 
     Raises:
         EncodeError: a field does not fit the wire.
     """
+    envelope = message.envelope
     try:
-        flag, payload = _payload(letter)
+        prefix = _PREFIX.pack(
+            UNICAST_VERSION,
+            1 + _KINDS.index(type(message)),
+            0,
+            envelope.request_id,
+            envelope.cookie,
+        )
+        body = _body(message)
     except (struct.error, OverflowError) as error:
-        raise EncodeError(f"{letter}: {error}") from error
-    # Letters are no part of a bus, so they are not counted: the sequence is always 0.
-    epoch, timestamp_ms, source, to = letter[:4]
-    header = Control(0, epoch, timestamp_ms, flag, source, to, VERSION, 0.0, True)
-    return join(header, 0, payload)
+        raise EncodeError(f"{message}: {error}") from error
+    # Unicast messages have no place in a bus's count, so their sequence is always 0.
+    epoch, timestamp_ms, source, to, *_ = envelope
+    header = Control(0, epoch, timestamp_ms, UNICAST, source, to, VERSION, 0.0, True)
+    return join(header, 0, prefix + body)
 
 
-def decode_letter(datagram: bytes | memoryview) -> Letter:
-    """Read a letter.
+def decode_unicast(datagram: bytes | memoryview) -> UnicastMessage:
+    """Read a unicast message.
 
     Raises:
-        DecodeError: it is none.
+        DecodeError: it is none, or of a later version.
     """
     _, epoch, timestamp_ms, flag, source, to, _, _, payload = split(datagram)
-    if len(payload) < _CONTROL.size:
-        raise DecodeError("length", f"letter with a payload of {len(payload)} bytes")
-    number, truth = _CONTROL.unpack_from(payload)
-    rest = payload[_CONTROL.size :]
-    if flag == REPAIR:
-        first = asked_by(number)
-        plain, wanted_epoch, ranges = _read_ranges(first, rest)
-        return Repair(epoch, timestamp_ms, source, to, ranges, wanted_epoch, plain)
-    if flag == LIVES:
-        return Lives(epoch, timestamp_ms, source, to, _row(number), *_read_lives(rest))
-    if flag != DRILL or len(rest) != _DRILL.size:
-        raise DecodeError("flag", f"a letter {flag!r} of {len(payload)} bytes")
-    loss, double, reorder, delay_s, seed = _DRILL.unpack(rest)
-    if not all(0 <= share <= 1 for share in (loss, double, reorder)):
-        raise DecodeError("value", "a drill with a share that is not from 0 to 1")
-    if not _finite(number, delay_s):
-        raise DecodeError("value", "a drill without end")
-    return Drill(
-        epoch, timestamp_ms, source, to, number, loss, double, reorder, delay_s, seed, truth
-    )
+    if flag != UNICAST or len(payload) < _PREFIX.size:
+        raise DecodeError("flag", f"flag {flag!r} with {len(payload)} bytes: no unicast message")
+    version, kind, _, request_id, cookie = _PREFIX.unpack_from(payload)
+    if version != UNICAST_VERSION:
+        raise DecodeError("version", f"unicast version {version}, known is {UNICAST_VERSION}")
+    if not 1 <= kind <= len(_KINDS):
+        raise DecodeError("kind", f"unknown kind {kind} of unicast message")
+    envelope = Envelope(epoch, timestamp_ms, source, to, request_id, cookie)
+    return _read(_KINDS[kind - 1], envelope, payload[_PREFIX.size :])
 
 
-def asked_by(number: float) -> Asked:
-    """Take the number of an `R` apart.
+def pack_readings(datagrams: Sequence[bytes]) -> Iterator[bytes]:
+    """Join datagrams of readings to bodies that fit a link's MTU; a large reading stays alone."""
+    part: list[bytes] = []
+    size = 0
+    for datagram in datagrams:
+        if part and size + len(datagram) > _READINGS_BYTES:
+            yield b"".join(part)
+            part, size = [], 0
+        part.append(datagram)
+        size += len(datagram)
+    if part:
+        yield b"".join(part)
+
+
+def unpack_readings(joined: bytes | memoryview) -> Iterator[memoryview]:
+    """Return the datagrams that `pack_readings` joined.
 
     Raises:
-        DecodeError: it is no such number.
+        DecodeError: a length does not fit.
     """
-    if not 0 <= number < SEQUENCE_LIMIT * 2.0**20 or number != math.floor(number):
-        raise DecodeError("value", f"{number} names no sequences")
-    return divmod(int(number), 2**20)
+    view, start = memoryview(joined), 0
+    while start < len(view):
+        if len(view) - start < HEADER_SIZE:
+            raise DecodeError("length", "a resent reading without a whole header")
+        (length,) = _LENGTH.unpack_from(view, start + HEADER_SIZE - _LENGTH.size)
+        end = start + HEADER_SIZE + length
+        if end > len(view):
+            raise DecodeError("length", "a resent reading that is cut off")
+        yield view[start:end]
+        start = end
 
 
-def _payload(letter: Letter) -> tuple[str, bytes]:
-    if isinstance(letter, Repair):
-        return REPAIR, _repair(letter)
-    if isinstance(letter, Drill):
-        return DRILL, _drill(letter)
-    rows = [_LIFE.pack(code.encode(), *numbers) for code, *numbers in letter.lives]
-    return LIVES, _CONTROL.pack(letter.first, True) + _TOTAL.pack(letter.total) + b"".join(rows)
-
-
-def _row(number: float) -> int:
-    if not 0 <= number < 2**32 or number != math.floor(number):
-        raise DecodeError("value", f"{number} is no row")
-    return int(number)
-
-
-def _read_lives(rest: bytes | memoryview) -> tuple[int, tuple[Life, ...]]:
-    """Return how many rows there are in all, and those that are here."""
-    if len(rest) < _TOTAL.size or (len(rest) - _TOTAL.size) % _LIFE.size:
-        raise DecodeError("length", f"a letter 'L' with {len(rest)} bytes behind its number")
-    lives = []
-    for code, epoch, first, after in _LIFE.iter_unpack(rest[_TOTAL.size :]):
-        if not code.isalnum() or not code.isascii() or max(first, after) >= SEQUENCE_LIMIT:
-            raise DecodeError("value", f"a letter 'L' about {code!r}")
-        lives.append(Life(code.decode(), epoch, first, after))
-    return _TOTAL.unpack_from(rest)[0], tuple(lives)
-
-
-def _repair(letter: Repair) -> bytes:
-    (first, count), *others = split_long(letter.ranges)
-    payload = bytearray(_CONTROL.pack(first * 2**20 + count, True))
-    if letter.plain and not others:
-        return bytes(payload)
-    payload += _EPOCH.pack(letter.wanted_epoch)
-    end = first + count
-    for start, size in others:
-        payload += _leb128((start - end) % SEQUENCE_LIMIT)
-        payload += _leb128(size)
-        end = start + size
-    return bytes(payload)
-
-
-def split_long(ranges: Sequence[Asked]) -> list[Asked]:
-    """Cut the ranges whose count the number of an `R` cannot say; sequences wrap."""
+def clipped(ranges: Sequence[Interval], clip: Interval) -> list[Interval]:
+    """Return the parts of ranges of sequences that lie in a clip."""
+    start, size = clip
     parts = []
     for first, count in ranges:
-        while count > MAX_COUNT:
-            parts.append((first % SEQUENCE_LIMIT, MAX_COUNT))
-            first, count = first + MAX_COUNT, count - MAX_COUNT
-        parts.append((first % SEQUENCE_LIMIT, count))
+        offset = (first - start + SEQUENCE_LIMIT // 2) % SEQUENCE_LIMIT - SEQUENCE_LIMIT // 2
+        left, right = max(offset, 0), min(offset + count, size)
+        if left < right:
+            parts.append(((start + left) % SEQUENCE_LIMIT, right - left))
     return parts
 
 
-def _read_ranges(first: Asked, rest: bytes | memoryview) -> tuple[bool, int, tuple[Asked, ...]]:
-    """Return whether it is a plain one, the epoch, and all ranges."""
-    if not rest:
-        return True, 0, (first,)
-    if len(rest) < _EPOCH.size:
-        raise DecodeError("length", f"a letter 'R' with {len(rest)} bytes behind its number")
-    (epoch,) = _EPOCH.unpack_from(rest)
-    numbers = _read_leb128(rest[_EPOCH.size :])
+def _body(message: UnicastMessage) -> bytes:
+    if isinstance(message, ResendRequest | ResendReport):
+        return _write_ranges(message.wanted_epoch, message.clip, message.ranges)
+    if isinstance(message, ResentReadings):
+        return bytes(message.joined)
+    if isinstance(message, EpochsRequest):
+        return _ROW.pack(message.first)
+    if isinstance(message, EpochsReport):
+        rows = [_SPAN.pack(code.encode(), *numbers) for code, *numbers in message.spans]
+        return _ROWS.pack(message.first, message.total) + b"".join(rows)
+    if isinstance(message, Faults):
+        _, *fields, hears = message
+        return _FAULTS.pack(*fields, hears)
+    return b""
+
+
+def _read(
+    kind: type[UnicastMessage], envelope: Envelope, body: bytes | memoryview
+) -> UnicastMessage:
+    if kind is ResendRequest or kind is ResendReport:
+        return kind(envelope, *_read_ranges(body))
+    if kind is ResentReadings:
+        return ResentReadings(envelope, body)
+    if kind is Challenge:
+        return Challenge(envelope)
+    if kind is EpochsRequest:
+        _check(len(body) == _ROW.size, body)
+        return EpochsRequest(envelope, *_ROW.unpack(body))
+    if kind is EpochsReport:
+        return _read_epochs(envelope, body)
+    return _read_faults(envelope, body)
+
+
+def _check(good: bool, body: bytes | memoryview) -> None:
+    if not good:
+        raise DecodeError("length", f"a unicast message with a body of {len(body)} bytes")
+
+
+def _read_epochs(envelope: Envelope, body: bytes | memoryview) -> EpochsReport:
+    _check(len(body) >= _ROWS.size and (len(body) - _ROWS.size) % _SPAN.size == 0, body)
+    first, total = _ROWS.unpack_from(body)
+    return EpochsReport(envelope, first, total, read_spans(body[_ROWS.size :]))
+
+
+def read_spans(body: bytes | memoryview) -> tuple[EpochSpan, ...]:
+    """Read rows of epochs.
+
+    Raises:
+        DecodeError: a codifier or a sequence is none.
+    """
+    spans = []
+    for code, epoch, first, after in _SPAN.iter_unpack(body):
+        if not code.isalnum() or not code.isascii() or max(first, after) >= SEQUENCE_LIMIT:
+            raise DecodeError("value", f"an epoch of {code!r} with wrong fields")
+        spans.append(EpochSpan(code.decode(), epoch, first, after))
+    return tuple(spans)
+
+
+def _read_faults(envelope: Envelope, body: bytes | memoryview) -> Faults:
+    _check(len(body) == _FAULTS.size, body)
+    epoch, seconds, loss, duplicate, reorder, delay_s, seed, hears = _FAULTS.unpack(body)
+    faults = Faults(envelope, epoch, seconds, loss, duplicate, reorder, delay_s, seed, bool(hears))
+    check_faults(faults)
+    return faults
+
+
+def check_faults(faults: Faults) -> None:
+    """Refuse shares outside 0 to 1, and times without end.
+
+    Raises:
+        DecodeError: a field is out of bounds.
+    """
+    if not all(0 <= share <= 1 for share in (faults.loss, faults.duplicate, faults.reorder)):
+        raise DecodeError("value", "fault injection with a share that is not from 0 to 1")
+    if not all(math.isfinite(each) and each >= 0 for each in (faults.seconds, faults.delay_s)):
+        raise DecodeError("value", "fault injection without end")
+
+
+def _write_ranges(epoch: int, clip: Interval, ranges: Sequence[Interval]) -> bytes:
+    body = bytearray(_RANGES.pack(epoch, *clip))
+    end = clip[0]
+    for first, count in ranges:
+        body += leb128((first - end) % SEQUENCE_LIMIT)
+        body += leb128(count)
+        end = first + count
+    return bytes(body)
+
+
+def _read_ranges(body: bytes | memoryview) -> tuple[int, Interval, tuple[Interval, ...]]:
+    _check(len(body) >= _RANGES.size, body)
+    epoch, start, size = _RANGES.unpack_from(body)
+    if start >= SEQUENCE_LIMIT or size > SEQUENCE_LIMIT:
+        raise DecodeError("value", "a clip outside the sequences")
+    return epoch, (start, size), tuple(pair_up(read_leb128(body[_RANGES.size :]), start))
+
+
+def pair_up(numbers: Sequence[int], end: int) -> Iterator[Interval]:
+    """Return the ranges that distances and counts describe, from `end` on.
+
+    Raises:
+        DecodeError: there are too many, or a count is missing.
+    """
     if len(numbers) % 2 or len(numbers) > 2 * MAX_RANGES:
-        raise DecodeError("length", f"a letter 'R' with {len(numbers)} numbers")
-    ranges, end = [first], sum(first)
+        raise DecodeError("length", f"a unicast message with {len(numbers)} numbers of ranges")
     for skip, count in zip(numbers[::2], numbers[1::2], strict=True):
-        ranges.append(((end + skip) % SEQUENCE_LIMIT, count))
+        yield (end + skip) % SEQUENCE_LIMIT, count
         end += skip + count
-    return False, epoch, tuple(ranges)
 
 
-def _drill(letter: Drill) -> bytes:
-    return _CONTROL.pack(letter.seconds, letter.hears) + _DRILL.pack(
-        letter.loss, letter.duplicate, letter.reorder, letter.delay_s, letter.seed
-    )
-
-
-def _finite(*seconds: float) -> bool:
-    return all(math.isfinite(each) and each >= 0 for each in seconds)
-
-
-def _leb128(number: int) -> bytes:
+def leb128(number: int) -> bytes:
     """Write 7 bits a byte, lowest first; the high bit says that more follow (DWARF 5, 7.6)."""
     written = bytearray()
     while number > 0x7F:
@@ -260,16 +391,21 @@ def _leb128(number: int) -> bytes:
     return bytes(written)
 
 
-def _read_leb128(octets: bytes | memoryview) -> list[int]:
+def read_leb128(octets: bytes | memoryview) -> list[int]:
+    """Read LEB128 numbers below 2³¹.
+
+    Raises:
+        DecodeError: one is larger, or cut off.
+    """
     numbers, number, shift = [], 0, 0
     for octet in octets:
         number |= (octet & 0x7F) << shift
         shift += 7
         if number >= SEQUENCE_LIMIT or shift > 35:
-            raise DecodeError("value", "a letter with a number out of bounds")
+            raise DecodeError("value", "a unicast message with a number out of bounds")
         if octet < 0x80:
             numbers.append(number)
             number = shift = 0
     if shift:
-        raise DecodeError("length", "a letter that ends within a number")
+        raise DecodeError("length", "a unicast message that ends within a number")
     return numbers

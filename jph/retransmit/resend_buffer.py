@@ -1,7 +1,7 @@
-"""What a program sent lately, to send it again: bounded by age and bytes. Pure.
+"""A resend buffer: what a program sent lately, bounded by age and bytes. Pure.
 
-Each source's datagrams are contiguous, so a sequence finds its datagram by its position; what was
-sent together is kept together. They are forgotten a slice (about a second of sending) at a time.
+The datagrams of a source are contiguous, so a sequence finds its datagram by its position. What was
+sent together is kept together. The buffer drops a slice (about a second of sending) at a time.
 """
 
 from array import array
@@ -12,15 +12,15 @@ from typing import Final, NamedTuple
 
 from jph.wire.codec import SEQUENCE_LIMIT
 from jph.wire.columns import Block, Piece
+from jph.wire.sequence import offset
 
 _SLICE_S: Final = 1.0
 _SLICES: Final = 64
-"""A slice is closed early when it holds this part of the ring's bytes."""
-_HALF: Final = SEQUENCE_LIMIT // 2
+"""A slice is closed early when it holds this part of the buffer's bytes."""
 
 
 class _Slice(NamedTuple):
-    """How far each source that spoke had come at the end of a slice."""
+    """The end of each source that sent in a slice."""
 
     newest_s: float
     size: int
@@ -44,13 +44,13 @@ class Track:
         self.announcement = announcement
         self.base = self.end = 0
         self.closed = 0
-        # A piece is often one datagram: an object for each would cost more than what it says.
+        # A piece is often one datagram: an object for each would cost more than its content.
         self.blocks: list[Block] = []
         self.starts = array("Q")
         self.ends = array("Q")
 
     def forget(self, position: int) -> None:
-        """Forget the pieces that end at `position` or before."""
+        """Drop the pieces that end at `position` or before."""
         gone = bisect_right(self.ends, position)
         if gone:
             self.base = self.ends[gone - 1]
@@ -71,16 +71,16 @@ class Track:
         return taken
 
     def position(self, sequence: int) -> int:
-        """Return where `sequence` lies; before the announcement is negative."""
-        return (sequence - self.first + _HALF) % SEQUENCE_LIMIT - _HALF
+        """Return the position of `sequence`; negative before the announcement."""
+        return offset(sequence, self.first)
 
     def sequence(self, position: int) -> int:
         """Return the sequence at `position`."""
         return (self.first + position) % SEQUENCE_LIMIT
 
 
-class Ring:
-    """The datagrams of one start of a program.
+class ResendBuffer:
+    """The datagrams of one epoch of a program.
 
     Attributes:
         size: bytes of the datagrams kept.
@@ -97,7 +97,7 @@ class Ring:
         self._added_s = 0.0
 
     def begin(self, codifier: str, sequence: int, announcement: bytes) -> None:
-        """Start a source's track with its announcement, which `add` is given too."""
+        """Begin a source's track with its announcement, which `add` receives too."""
         self.tracks[codifier] = Track(sequence, announcement)
 
     def add(self, sent: Iterable[Piece], now_s: float) -> None:
@@ -119,7 +119,7 @@ class Ring:
             self.expire(now_s)
 
     def expire(self, now_s: float) -> None:
-        """Forget what is too old or too much."""
+        """Drop what is too old or too much."""
         slices = self._slices
         while slices and (
             now_s - slices[0].newest_s > self._max_age_s or self.size > self._max_bytes

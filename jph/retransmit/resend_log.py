@@ -25,7 +25,7 @@ import msgspec
 
 from jph.errors import StoreError
 from jph.retransmit.gaps import IntervalSet
-from jph.retransmit.messages import Life
+from jph.retransmit.messages import EpochSpan
 from jph.util.segments import SegmentFile, SegmentFolder, find_blocks
 from jph.wire.codec import HEADER_SIZE, SEQUENCE_LIMIT
 
@@ -143,7 +143,7 @@ class ResendLog:
         """End the segment that is written to."""
         self._end_segment()
 
-    def lives(self, without: int) -> list[Life]:
+    def lives(self, without: int) -> list[EpochSpan]:
         """Return all starts of all sources but the epoch `without`, newest first of each source."""
         found: dict[tuple[str, int], tuple[int, int]] = {}
         for segment in self._segments:
@@ -153,7 +153,7 @@ class ResendLog:
                 ends = [(end - first + _HALF) % SEQUENCE_LIMIT - _HALF for _, end in held]
                 found[key] = (first, max([*ends, known[1] if known else 0]))
         lives = [
-            Life(codifier, epoch, first, (first + length) % SEQUENCE_LIMIT)
+            EpochSpan(codifier, epoch, first, (first + length) % SEQUENCE_LIMIT)
             for (codifier, epoch), (first, length) in reversed(found.items())
             if epoch != without
         ]

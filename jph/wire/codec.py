@@ -7,15 +7,15 @@ One datagram is one message, little-endian, 28 bytes and then the payload:
     │sequence│ epoch  │  timestamp ms   │fl│from │ to  │ve│qu│ 0│ length  │ payload…
     └────────┴────────┴─────────────────┴──┴─────┴─────┴──┴──┴──┴─────────┴─────────
 
-`epoch` (new at each start of the sender), `version` and `quality` live where programs of the first
-generation leave padding: 0 there means "an original program", which ignores them when it receives.
+`epoch` (new at each start of the sender), `version` and `quality` are where programs of the first
+generation have padding: 0 there means an original program, which ignores them when it receives.
 
-A control payload is always a number and whether the sender's data is active (`<d?`). A data payload
-is what its flag says:
+A control payload is a number and whether the sender's data is active (`<d?`). The flag of a data
+message names its payload:
 
     n  u32      the sequence from here on is new
     i  u32      f  float32      s  u32 length + UTF-8      j  u32 length + JSON with a "value"
-    q  int64    d  float64      (the two that the original does not know)
+    q  int64    d  float64      (the original does not know these two)
 """
 
 import json
@@ -49,7 +49,7 @@ NUMBERS: Final = {
     "f": struct.Struct("<f"),
     "d": struct.Struct("<d"),
 }
-"""The data flags that carry a number, and how."""
+"""The data flags that carry a number, with its format."""
 MESSAGES: Final = {
     flag: struct.Struct(_HEADER.format + number.format[1:]) for flag, number in NUMBERS.items()
 }
@@ -58,11 +58,11 @@ _HEADS_KEPT: Final = 4096
 _CODIFIER_BYTES: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 Value = int | float | str
-"""What a reading carries: an integer, a float, or text (JSON stays text, exactly as sent)."""
+"""The value of a reading: an integer, a float, or text (JSON stays text, exactly as sent)."""
 
 
 class Flag(StrEnum):
-    """The control flags; the payload's number means what the comment says."""
+    """The control flags; each comment names the payload's number."""
 
     NEW = "N"  # my control sequence is new; time my config was loaded, ms
     ALIVE = "I"  # time my config was loaded, ms
@@ -80,7 +80,7 @@ _CONTROL_FLAGS: Final = frozenset(str(flag) for flag in Flag)
 
 
 class Quality(IntEnum):
-    """How far a reading may be trusted."""
+    """Reliability of a reading."""
 
     GOOD = 0
     STALE = 1
@@ -90,7 +90,7 @@ class Quality(IntEnum):
 
 
 class Dialect(StrEnum):
-    """Which data flags a sender may use."""
+    """The data flags that a sender may use."""
 
     JPH = "jph"
     MULTI_SENSOR = "multi-sensor"  # only flags the original programs know
@@ -203,7 +203,7 @@ def decode_batch(
 ) -> list[T]:
     """Read the datagrams of `size` bytes each (the last may be shorter) that lie in `batch`.
 
-    A bad one costs that one: it is handed to `refuse`.
+    Each bad one is passed to `refuse`; the others are read.
     """
     view = memoryview(batch)
     messages = []
@@ -248,7 +248,7 @@ def encode_fields(
     quality: int,
     value: Value,
 ) -> bytes:
-    """Write a reading that is not made yet.
+    """Write a reading from its fields.
 
     Raises:
         EncodeError: the value does not fit the flag, or a field the wire.
@@ -301,7 +301,7 @@ Fields = tuple[int, int, int, str, str, str, int, int, bytes | memoryview]
 
 
 def split(datagram: bytes | memoryview) -> Fields:
-    """Take header and payload apart, and check all that both buses have in common.
+    """Split header and payload, and check what both buses have in common.
 
     Raises:
         DecodeError: it is not one of our messages.
@@ -325,7 +325,7 @@ def _other_length(size: int, length: int) -> DecodeError:
 
 @lru_cache(_HEADS_KEPT)
 def read_head(head: bytes) -> Head:
-    """Read bytes 16 to 23 of a datagram, which seldom change from one to the next.
+    """Read bytes 16 to 23 of a datagram; they seldom change, so the result is cached.
 
     Raises:
         DecodeError: they are not those of one of our messages.

@@ -154,9 +154,9 @@ _TIMESTAMP_AT, _HEAD_AT, _HEAD_END = 8, 16, 24
 
 @final
 class Readings(Sequence[Reading]):
-    """Readings of one source and one start of it, one after the other without a gap.
+    """Readings of one source and one epoch, without a gap.
 
-    They are kept as they came and decoded when they are looked at.
+    They are kept as they arrived, and decoded when they are used.
 
     Attributes:
         source, epoch, flag, to, version, quality: what they have in common.
@@ -219,7 +219,7 @@ def decode_readings(
 ) -> Sequence[Reading]:
     """Read the datagrams of `size` bytes each (the last may be shorter) that lie in `batch`.
 
-    A bad one costs that one: it is handed to `refuse`.
+    Each bad one is passed to `refuse`; the others are read.
     """
     view = memoryview(batch)
     if size not in _NUMBER_SIZES or len(view) < _FEW * size or not LITTLE_ENDIAN:

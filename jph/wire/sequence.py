@@ -94,9 +94,10 @@ class _Stream:
         if ahead > 1:
             if known_epoch and not self.probation.admits(sequence, ahead):
                 return Outcome(Event.SUSPECT)
-            self._remember(ahead - 1)
+            confirmed = known_epoch and ahead > MAX_DROPOUT  # the message before was heard
+            self._remember(ahead - 1 - confirmed)
             self.last = sequence % SEQUENCE_LIMIT
-            return Outcome(Event.GAP, ahead - 1)
+            return Outcome(Event.GAP, ahead - 1 - confirmed)
         if sequence % SEQUENCE_LIMIT in self.missing:
             del self.missing[sequence % SEQUENCE_LIMIT]
             return Outcome(Event.LATE)
@@ -144,7 +145,7 @@ class Source:
         self.lost += outcome.missing
         if outcome.event is Event.LATE:
             self.lost -= 1
-        if outcome.event not in (Event.DUPLICATE, Event.SUSPECT):
+        if outcome.event is not Event.DUPLICATE:
             self.received += 1
         return outcome
 

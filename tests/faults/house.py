@@ -117,6 +117,7 @@ class House:
             "Interfaces": {"*": "eth0"},
         }
         document = {"Multicast": multicast, "SQL": self.sql, "Sensors": sources + collectors}
+        document["Drill"] = True
         self._config.write_text(json.dumps(document), encoding="utf-8")
         return self._config
 

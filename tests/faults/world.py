@@ -1,7 +1,7 @@
 """A whole house without sockets, threads or clocks: sources, a network, collectors, one database.
 
-Everything that decides is the real thing (rings, repairers, books, buffers, spools); what only
-moves bytes is a model. Time is a number, so that an hour takes seconds.
+Everything that decides is real (buffers, requesters, ledgers, spools); what only moves bytes is a
+model. Time is a number, so that an hour takes seconds.
 """
 
 import errno
@@ -27,14 +27,14 @@ from collector.ingest.ledger import (
     settle,
 )
 from collector.ingest.spool import Spool
-from collector.ingest.unflushed import Unsure
+from collector.ingest.unflushed import UnflushedCommits
 from jph.errors import StoreError
 from jph.node.outbox import Outbox
 from jph.retransmit import Cause, Checkpoint
-from jph.retransmit.messages import Repair
-from jph.retransmit.repairer import Repairer
-from jph.retransmit.resend_buffer import Ring
-from jph.retransmit.resend_history import History
+from jph.retransmit.messages import Interval, clipped
+from jph.retransmit.requester import Ask, Requester
+from jph.retransmit.resend_buffer import ResendBuffer
+from jph.retransmit.resend_store import ResendStore
 from jph.wire.codec import SEQUENCE_LIMIT, Dialect, Quality, Reading, decode_data
 from jph.wire.columns import Block
 
@@ -101,6 +101,8 @@ class Database:
         settled = settle(key, account, heard, holes, rows)
         gaps = {row: gap for row, gap in gaps.items() if row not in settled.healed}
         for gap in settled.lost:
+            if gap.first == gap.stop and any(g.first == g.stop for g in gaps.values()):
+                continue  # the table has one of an epoch
             row = next(self._rows)
             gaps[row] = gap._replace(row_id=row)
         base = settled.account.last if settled.account else 0
@@ -109,6 +111,10 @@ class Database:
         new = {n for start, count in starts for n in range(start, start + count)} - known
         assert not new & stored, "a second row for what is stored"
         self.books[key] = Book(settled.account, stored | new, gaps)
+
+
+def uncounted(book: Book) -> bool:
+    return any(gap.first == gap.stop for gap in book.gaps.values())
 
 
 def name_of(reading: Reading) -> Name:
@@ -132,12 +138,14 @@ class Source:
     def __init__(self, code: str, random: Random) -> None:
         self.code = code
         self._random = random
+        self.epochs: list[int] = []
         self.start()
 
     def start(self) -> None:
-        self.ring = Ring(900, 10**6)
+        self.buffer = ResendBuffer(900, 10**6)
         self.outbox = Outbox(self.code, self._random.randrange(1, 2**32))
-        self.history = History(self.outbox.epoch, self.ring)
+        self.epochs.append(self.outbox.epoch)
+        self.history = ResendStore(self.outbox.epoch, self.buffer)
 
 
 class Collector:
@@ -148,7 +156,7 @@ class Collector:
         self.directory = world.directory / name
         self.kept: set[Name] = set()
         self.spool = SmallSpool(self.directory, SPOOL_BYTES)
-        self.buffer, self.unsure = Buffer(BUFFER_BYTES), Unsure()
+        self.buffer, self.unsure = Buffer(BUFFER_BYTES), UnflushedCommits()
         self.start()
 
     def start(self) -> None:
@@ -162,9 +170,9 @@ class Collector:
                 for hole in batch.gaps:
                     for sequence in range(hole.first, hole.first + hole.count):
                         self.kept.discard((hole.source, hole.epoch, sequence % SEQUENCE_LIMIT))
-        self.repairer = Repairer(lambda source: 0.0, Random(self.world.random.random()))
+        self.requester = Requester(lambda source: 0.0, Random(self.world.random.random()))
         self.buffer = Buffer(BUFFER_BYTES)
-        self.unsure = Unsure()
+        self.unsure = UnflushedCommits()
         full = self.spool.full
         self.spool.close()
         self.spool = SmallSpool(self.directory, SPOOL_BYTES)
@@ -175,7 +183,7 @@ class Collector:
         self.resume(checkpoints({}, self.left))
 
     def resume(self, known: list[Checkpoint]) -> None:
-        self.repairer.resume(known, self.world.now_s)
+        self.requester.resume(known, self.world.now_s)
 
     def keep(self, readings: list[Reading]) -> None:
         self.kept.update(map(name_of, readings))
@@ -184,7 +192,7 @@ class Collector:
 
     def step(self) -> None:
         """Store what waits, or spool it."""
-        self.buffer.add_gaps(self.repairer.holes())
+        self.buffer.add_gaps(self.requester.gaps())
         database = self.world.database
         try:
             if database.up and not self.resumed:
@@ -253,8 +261,8 @@ class World:
         for datagram in datagrams:
             reading = decode_data(datagram)
             if reading.flag == "n":
-                source.ring.begin(code, reading.sequence, datagram)
-            source.ring.add([(code, Block(datagram, len(datagram)), 0, 1)], self.now_s)
+                source.buffer.begin(code, reading.sequence, datagram)
+            source.buffer.add([(code, Block(datagram, len(datagram)), 0, 1)], self.now_s)
             if reading.flag != "n":
                 self.sent.append((code, reading.epoch, reading.sequence))
             for collector in self.collectors:
@@ -264,14 +272,14 @@ class World:
         """Let time pass."""
         end_s = self.now_s + seconds
         while True:
-            due_s = min(collector.repairer.due_s for collector in self.collectors)
+            due_s = min(collector.requester.due_s for collector in self.collectors)
             self.now_s = max(self.now_s, min(self._flying[0][0], due_s, end_s))
             if self.now_s >= end_s:
                 return
             while self._flying[0][0] <= self.now_s:
                 heapq.heappop(self._flying)[2]()
             for collector in self.collectors:
-                for ask in collector.repairer.poll(self.now_s):
+                for ask in collector.requester.poll(self.now_s):
                     self._fly(ask.source, lambda c=collector, a=ask: self._answer(c, a))
 
     def heal(self) -> None:
@@ -291,26 +299,34 @@ class World:
     def unaccounted(self) -> list[Name]:
         """Return what was sent and is neither stored nor in a gap, and what is in both.
 
-        What no collector has kept, before the first or behind the last that was heard of an earlier
-        start of a source, is known to nobody.
+        A gap of unknown size tells of readings of an earlier epoch that no collector has heard of.
+        Only what a source sent before it was ever heard is excused.
         """
         kept = set[Name]().union(*(collector.kept for collector in self.collectors))
         return [name for name in self.sent if self._places(name, name in kept) != 1]
 
     def _places(self, name: Name, kept: bool) -> int:
-        """In how many places a reading is; 1 if nobody can know of it."""
+        """In how many places a reading is; 1 if a gap of unknown size tells that it is missing."""
         code, epoch, sequence = name
-        past = epoch != self.sources[code].outbox.epoch
         book = self.database.books.get((code, epoch))
-        if book is None or book.account is None:
-            return int(past and not kept)
-        account = book.account
+        account = book.account if book else None
+        if book is None or account is None:
+            return int(not kept and self._told_before(code, epoch))
         place = position(sequence, account.last)
-        if not kept and (place < account.first or (past and place > account.last)):
-            return 1
-        return (place in book.stored) + sum(
-            gap.first <= place < gap.stop for gap in book.gaps.values()
-        )
+        stored = place in book.stored
+        counted = sum(gap.first <= place < gap.stop for gap in book.gaps.values())
+        if kept or stored or counted or account.first <= place <= account.last:
+            return stored + counted
+        if place > account.last:
+            return int(uncounted(book))
+        return int(uncounted(book) or self._told_before(code, epoch))
+
+    def _told_before(self, code: str, epoch: int) -> bool:
+        """Whether the epoch heard before has a gap of unknown size, or none was heard before."""
+        epochs = self.sources[code].epochs
+        earlier = (self.database.books.get((code, e)) for e in epochs[: epochs.index(epoch)])
+        heard = [book for book in earlier if book is not None and book.account is not None]
+        return not heard or uncounted(heard[-1])
 
     # What may happen
 
@@ -354,12 +370,20 @@ class World:
             self.at(self.now_s + self.random.uniform(0.0002, late_s), what)
 
     def _hear(self, collector: Collector, reading: Reading) -> None:
-        collector.keep(collector.repairer.take([reading], HERE, self.now_s))
+        collector.keep(collector.requester.take([reading], HERE, self.now_s))
 
-    def _hear_again(self, collector: Collector, readings: list[Reading]) -> None:
-        collector.keep(collector.repairer.take_again(readings, self.now_s))
+    def _hear_resent(self, collector: Collector, ask: Ask, readings: list[Reading]) -> None:
+        requester = collector.requester
+        requester.heard_from(HERE, ask.request_id, self.now_s)
+        collector.keep(requester.take_resent(readings, HERE, self.now_s, ask.request_id))
 
-    def _answer(self, collector: Collector, ask: Any) -> None:
+    def _hear_report(self, collector: Collector, ask: Ask, ranges: list[Interval]) -> None:
+        requester = collector.requester
+        requester.heard_from(HERE, ask.request_id, self.now_s)
+        told = (ask.source, ask.epoch, ranges, HERE, self.now_s, ask.request_id)
+        requester.take_report(*told)
+
+    def _answer(self, collector: Collector, ask: Ask) -> None:
         source = self.sources[ask.source]
         for asked in ask.ranges:
             rest = asked
@@ -367,11 +391,10 @@ class World:
                 found = source.history.find(source.code, ask.epoch, rest, 500)
                 for datagram in found.datagrams:
                     again = [decode_data(datagram)]
-                    self._fly(source.code, lambda a=again: self._hear_again(collector, a))
+                    self._fly(source.code, lambda a=again: self._hear_resent(collector, ask, a))
                 ends = [] if found.next is None else [(found.next, 0)]
-                if told := tuple(found.gone + ends):
-                    letter = Repair(source.outbox.epoch, 0, source.code, "Q1", told, ask.epoch)
-                    self._fly(source.code, lambda x=letter: collector.repairer.told(x, self.now_s))
+                if told := clipped(found.lost, ask.clip) + ends:
+                    self._fly(source.code, lambda t=told: self._hear_report(collector, ask, t))
                 rest = found.rest
 
     def _step(self) -> None:

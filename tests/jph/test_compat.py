@@ -16,6 +16,7 @@ import jph
 from jph import compat
 from jph.config.model import Network
 from jph.errors import ConfigError
+from jph.node import program
 from jph.node.node import Node
 from jph.wire.codec import Control, Reading
 from tests.support import LIMIT_S, REPOSITORY, running, until
@@ -40,13 +41,16 @@ import jph
 
 channel = jph.jph(configURL=sys.argv[1], Codifier="A1")
 
-def timer(timestamp, command="", number=None):
+def timer(timestamp, command, number):
+    if not command and number is not None:
+        raise ValueError(number)
     channel.sendData(21.5)
+    channel.sendData(99, 0, "A1", True)
     channel.sendData(7, Codifier="A2", timestamp=1234)
     channel.sendData('{"value": 2}', isJson=True)
     if command:
         channel.sendData("%s %s" % (command, number))
-    return jph.STATE.GOOD
+    return jph.STATE.GOOD if timestamp else jph.STATE.WITHERRORS
 
 def show(*words):
     print(json.dumps(words), flush=True)
@@ -73,6 +77,9 @@ class Ear(Node, type="Ear"):
 
     def on_control(self, message: Control) -> None:
         self.control += [message] if message.source == "A1" else []
+
+    def on_announcement(self, announcement: Reading) -> None:
+        self.on_data([announcement])
 
     def on_data(self, readings: list[Reading]) -> None:
         self.readings += [r for r in readings if r.source != "EA"]
@@ -157,3 +164,32 @@ def test_what_the_config_says(config_file: Callable[..., Path]) -> None:
 def test_an_unknown_codifier(config_file: Callable[..., Path]) -> None:
     with pytest.raises(ConfigError, match="'A9' is not in the config"):
         jph.jph(str(config_file(*SENSORS)), "A9")
+
+
+@pytest.mark.parametrize(
+    ("callback", "taken"),
+    [
+        (lambda now: None, 1),
+        (lambda now, command="", number=None: None, 3),
+        (lambda *words: None, 3),
+        (print, 3),
+    ],
+)
+def test_a_timer_callback_gets_what_it_takes(callback: Any, taken: int) -> None:
+    assert compat._arity(callback) == taken
+
+
+def test_the_states_of_the_original() -> None:
+    assert [state.name for state in jph.STATE] == ["GOOD", "WITHERRORS", "FAILED", "NOREADING"]
+
+
+@pytest.mark.parametrize("value", ["1", "TRUE", "true"])
+def test_a_silent_program_sends_no_log(
+    value: str, config_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JPH_SILENT", value)
+    sent: list[object] = []
+    monkeypatch.setattr(program, "send_log", lambda *arguments: sent.append(arguments))
+    monkeypatch.setattr(program.asyncio, "run", lambda running: running.close())
+    program.run(["EA"], str(config_file(*SENSORS)))
+    assert sent == []

@@ -1,4 +1,4 @@
-"""What the tests of the pilot card share: a quick card, a whole house, and what they can see."""
+"""Shared parts of the pilot card's tests: a quick card, a whole house, and its state."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The console on the bus: heard by nobody until it speaks, and never in anybody's way."""
+"""The console on the bus: it sends nothing by itself and disturbs no other program."""
 
 from collections.abc import Callable
 from functools import partial

@@ -169,7 +169,7 @@ async def test_an_order_counts_more_than_a_power_on_order(chip: I2CServer) -> No
     chip.absent = True
     probe = Probe("TI", network)
     async with living(probe, PilotCard("P1", network)):
-        await probe.until_heard("11", 3, Quality.STALE)  # nobody told it anything yet
+        await probe.until_heard("11", 3, Quality.STALE)  # no order since the start
         probe.send_control("A", "11", 2)
         await probe.until_heard("11", 2, Quality.STALE)
         chip.absent = False

@@ -32,7 +32,7 @@ class QuickRecorder(Recorder):
 
 
 def house(lost: str = "", **settings: float) -> Network:
-    """Return a house in which nobody but `lost` can be taken for lost during a test."""
+    """Return a house in which only `lost` can count as lost during a test."""
     made = telling_house({"After": 0.2, **settings})
     sensors = [
         replace(each, keep_alive_interval=0.2 if each.codifier == lost else 600.0)

@@ -5,7 +5,7 @@ import random
 import re
 import socket
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 
@@ -14,11 +14,18 @@ from jph.client.commands import Address
 from jph.errors import DecodeError
 from jph.net.fault_injection import LONGEST_S
 from jph.node.outbox import now_ms
-from jph.retransmit.messages import Drill, decode_letter, encode_letter
+from jph.retransmit.messages import Envelope, Faults, decode_unicast, encode_unicast
 from jph.wire.codec import EVERY_NODE, Flag
 
 _TRY_S: Final = 0.3
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+class Target(NamedTuple):
+    """Address and epoch of a node."""
+
+    address: Address
+    epoch: int
 
 
 class Share(click.ParamType[float]):
@@ -91,11 +98,15 @@ def drill(
     if not 0 < seconds <= LONGEST_S:
         raise click.BadParameter(f"expected up to {LONGEST_S:g} s", param_hint="--for")
     wanted = {app.node_of(code.upper()).codifier for code in nodes}
-    order = Drill(
-        epoch=random.getrandbits(32),
-        timestamp_ms=now_ms(),
-        source=app.console.codifier,
-        to=EVERY_NODE,
+    if not app.network.drill:
+        raise click.ClickException('fault injection is off: set "Drill": true in the config')
+    envelope = Envelope(
+        *(random.getrandbits(32), now_ms(), app.console.codifier, EVERY_NODE),
+        request_id=random.getrandbits(32),
+    )
+    order = Faults(
+        envelope=envelope,
+        wanted_epoch=0,
         seconds=seconds,
         loss=loss,
         duplicate=duplicate,
@@ -106,7 +117,7 @@ def drill(
     raise SystemExit(run_async(_drill(app, order, wanted)))
 
 
-async def _drill(app: App, order: Drill, wanted: set[str]) -> int:
+async def _drill(app: App, order: Faults, wanted: set[str]) -> int:
     limit_s = app.limits.answer_s
     found = await _find(app, wanted)
     with socket.socket(_family(found), socket.SOCK_DGRAM) as out:
@@ -128,35 +139,43 @@ async def _drill(app: App, order: Drill, wanted: set[str]) -> int:
     return 0 if drilled else 1
 
 
-async def _find(app: App, wanted: set[str]) -> dict[str, Address]:
-    """Ping every node; return the address of each answer, of `wanted` alone if it names any."""
+async def _find(app: App, wanted: set[str]) -> dict[str, Target]:
+    """Ping every node; return where each answer came from, of `wanted` alone if it names any."""
     nodes = sorted(wanted or app.expected_nodes)
     async with app.session() as session:
         answers = await session.client.commands.ask_all(Flag.PING, nodes, strangers=not wanted)
-    return {each.node: each.address for each in answers if each.address is not None}
+    return {
+        each.node: Target(each.address, each.epoch or 0)
+        for each in answers
+        if each.address is not None
+    }
 
 
 async def _order(
-    out: socket.socket, order: Drill, found: dict[str, Address], limit_s: float
+    out: socket.socket, order: Faults, found: dict[str, Target], limit_s: float
 ) -> dict[str, bool]:
     """Send the order to each node until it answers; return whether each receives readings."""
     heard: dict[str, bool] = {}
+    wanted = order.envelope.request_id
     loop = asyncio.get_running_loop()
     end_s = time.monotonic() + limit_s
     while (left := found.keys() - heard.keys()) and time.monotonic() < end_s:
         for code in left:
-            await loop.sock_sendto(out, encode_letter(order._replace(to=code)), found[code])
+            address, epoch = found[code]
+            envelope = order.envelope._replace(to=code)
+            mine = order._replace(envelope=envelope, wanted_epoch=epoch)
+            await loop.sock_sendto(out, encode_unicast(mine), address)
         try:
             async with asyncio.timeout(_TRY_S):
                 while found.keys() - heard.keys():
-                    answer = decode_letter(await loop.sock_recv(out, 2048))
-                    if isinstance(answer, Drill) and answer.epoch == order.epoch:
-                        heard[answer.source] = answer.hears
+                    answer = decode_unicast(await loop.sock_recv(out, 2048))
+                    if isinstance(answer, Faults) and answer.envelope.request_id == wanted:
+                        heard[answer.envelope.source] = answer.hears
         except (TimeoutError, DecodeError):
             continue
     return heard
 
 
-def _family(found: dict[str, Address]) -> socket.AddressFamily:
-    ipv6 = any(":" in host for host, _ in found.values())
+def _family(found: dict[str, Target]) -> socket.AddressFamily:
+    ipv6 = any(":" in target.address[0] for target in found.values())
     return socket.AF_INET6 if ipv6 else socket.AF_INET

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,8 @@ from jph.errors import DuplicateInstance
 from jph.wire.codec import Control, Flag
 
 TERM_GRACE_S: Final = 3.0
+LEAST_SILENCE_S: Final = 10.0
+"""A newer instance that is silent for less is not taken for gone."""
 _SIGNS_OF_LIFE: Final = (Flag.NEW, Flag.ALIVE)
 
 
@@ -38,6 +41,7 @@ class Supervisor:
         self._ready: set[str] = set()
         self._ready_once: set[str] = set()
         self._refused: set[str] = set()
+        self._heard_s: dict[str, float] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
 
@@ -61,7 +65,10 @@ class Supervisor:
     def hear(self, message: Control) -> None:
         """Take `N` and `I` of a running part for its word that it is ready."""
         part = self.parts.get(message.source)
-        if part is None or message.flag not in _SIGNS_OF_LIFE or part.codifier in self._ready:
+        if part is None or message.flag not in _SIGNS_OF_LIFE:
+            return
+        self._heard_s[part.codifier] = time.monotonic()
+        if part.codifier in self._ready:
             return
         if part.pid is None:
             return  # an instance elsewhere; ours is not up yet
@@ -104,10 +111,23 @@ class Supervisor:
                 return
             if status == DuplicateInstance.exit_status:
                 self._give_up(part)
-                return
+                await self._until_silent(part.codifier)
+                self._refused.discard(part.codifier)
+                self._say(f"{part.codifier:<10} the newer instance is silent; started again here")
+                continue
             delay_s = backoff.next_s(part.lived_s)
             self._tell_death(part, f"{end}; again in {delay_s:.1f} s")
             await asyncio.sleep(delay_s)
+
+    async def _until_silent(self, codifier: str) -> None:
+        """Wait until no instance of a codifier is heard for three keep-alive intervals."""
+        silence_s = max(3 * self._sensors[codifier].keep_alive_interval, LEAST_SILENCE_S)
+        since_s = time.monotonic()
+        wait_s = silence_s
+        while wait_s > 0:
+            await asyncio.sleep(wait_s)
+            last_s = max(since_s, self._heard_s.get(codifier, 0.0))
+            wait_s = last_s + silence_s - time.monotonic()
 
     def _give_up(self, part: Part) -> None:
         self._refused.add(part.codifier)

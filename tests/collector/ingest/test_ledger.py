@@ -121,9 +121,10 @@ def test_a_loss_that_nobody_could_count_is_one_where_something_is_missing() -> N
 
 
 @pytest.mark.parametrize("account", [None, SourceAccount(5, 11, 11_000)])
-def test_the_end_of_a_source_alone_is_no_loss(account: SourceAccount | None) -> None:
+def test_the_end_of_a_source_that_was_not_heard_is_a_gap(account: SourceAccount | None) -> None:
     settled = settle(KEY, account, [], [UNCOUNTED])
-    assert (settled.account, settled.lost) == (account, ())
+    assert settled.account == account
+    assert [(gap.first, gap.stop) for gap in settled.lost] == [(12, 12)]
 
 
 def test_gaps_that_adjoin_for_one_cause_are_one() -> None:

@@ -27,7 +27,7 @@ SOURCE = {"Codifier": "TI", "Type": "Teleinfo"}
 
 
 class Source(Node):
-    """A node that says what it is told to."""
+    """A node that sends what a test asks for."""
 
 
 @contextlib.asynccontextmanager
@@ -188,7 +188,7 @@ async def test_a_silently_renewed_connection_is_noticed(redis_url: str) -> None:
             (ours,) = [c for c in client.client_list() if c["name"] == name]
             client.client_kill(ours["addr"])
         held = True
-        with contextlib.suppress(StoreError):  # or it is told so at once
+        with contextlib.suppress(StoreError):  # or the error comes at once
             held, _ = await writer.write({})
             assert not held
     finally:

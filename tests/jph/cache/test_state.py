@@ -189,3 +189,19 @@ def test_what_is_told_adds_up_to_the_whole(rounds: Iterable[Iterable[Control | R
         assert fields["Codifier"] == source
         assert set(fields) <= {*FIELDS, *ADDED}
         assert all(isinstance(value, str) for value in fields.values())
+
+
+@pytest.mark.parametrize("ahead", [3_001, 2**30, 2**31 - 1_000])
+def test_a_forged_sequence_far_ahead_changes_nothing(ahead: int) -> None:
+    state = CacheState()
+
+    def hear(sequence: int, value: int) -> str:
+        state.hear_data([Reading(sequence % 2**31, 7, 5, "i", "TI", "@@", 1, 0, value)])
+        state.changes(lambda source: 0, lambda source: 0)
+        return state.whole()["TI"]["Value"]
+
+    assert hear(100, 1) == "1"
+    assert hear(100 + ahead, 666) == "1"
+    assert hear(101, 2) == "2"
+    assert hear(5_000, 3) == "2"
+    assert hear(5_001, 4) == "4", "a long loss is believed when the next reading continues it"

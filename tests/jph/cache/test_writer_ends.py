@@ -1,4 +1,4 @@
-"""The cache's writer ends when it is told to, whatever it is doing."""
+"""The cache's writer ends when it is cancelled, at any point of a write."""
 
 import asyncio
 import contextlib

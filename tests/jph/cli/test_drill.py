@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from jph.config import model as config
-from jph.net.fault_injection import Weather
+from jph.net.fault_injection import FaultInjector
 from jph.node.node import Node
-from jph.retransmit.messages import Drill
+from jph.retransmit.messages import Envelope, Faults
 from jph.wire.codec import Reading
 from tests.jph.cli.programs import CONSOLE, control
 from tests.support import running, until
@@ -47,6 +47,7 @@ def path(config_file: WriteConfig) -> Path:
         {"Codifier": "EA", "Type": "DrilledEar"},
         {"Codifier": "MO", "Type": "DrilledMouth"},
         CONSOLE,
+        Drill=True,
     )
 
 
@@ -79,7 +80,7 @@ async def test_only_the_named_nodes_are_drilled(path: Path) -> None:
 async def test_nobody_who_receives_readings_is_told(path: Path) -> None:
     async with running(Mouth("MO", config.load(str(path)))):
         done = await asyncio.to_thread(control, path, "drill", "--for", "1s", patience=3)
-        assert (done.returncode, done.stderr) == (1, "nobody who answers receives readings\n")
+        assert (done.returncode, done.stderr) == (1, "no node that answers receives readings\n")
 
 
 @pytest.mark.parametrize(
@@ -101,25 +102,25 @@ def test_nobody_there(path: Path) -> None:
     done = control(path, "drill", "--node", "EA", patience=1)
     assert (done.returncode, done.stderr) == (1, "no answer from EA\n")
     done = control(path, "drill", patience=1)
-    assert (done.returncode, done.stderr) == (1, "nobody answers: is no node running?\n")
+    assert (done.returncode, done.stderr) == (1, "no node answers: is none running?\n")
 
 
-def weather(**shares: float) -> Weather[int]:
-    return Weather(Drill(1, 0, "CC", "EA", 60.0, **shares, seed=3), now_s=10.0)  # type: ignore[arg-type]
+def injector(**shares: float) -> FaultInjector[int]:
+    return FaultInjector(Faults(Envelope(1, 0, "CC", "EA"), 0, 60.0, **shares, seed=3), now_s=10.0)  # type: ignore[arg-type]
 
 
-def test_the_same_seed_is_the_same_weather() -> None:
-    twice = [weather(loss=0.3, duplicate=0.2, reorder=0.3) for _ in range(2)]
-    blown = [each.blow(range(1_000), 10.0) + each.release(1e9) for each in twice]
+def test_the_same_seed_is_the_same_injector() -> None:
+    twice = [injector(loss=0.3, duplicate=0.2, reorder=0.3) for _ in range(2)]
+    blown = [each.pass_through(range(1_000), 10.0) + each.release(1e9) for each in twice]
     assert blown[0] == blown[1]
     assert 650 * 1.1 < len(blown[0]) < 750 * 1.3
     assert str(twice[0]) == str(twice[1])
 
 
 def test_delay_keeps_the_order_and_the_end_releases_all() -> None:
-    bad = weather(delay_s=0.5)
-    assert bad.blow([1, 2], 10.0) == []
-    assert bad.blow([3], 10.2) == []
+    bad = injector(delay_s=0.5)
+    assert bad.pass_through([1, 2], 10.0) == []
+    assert bad.pass_through([3], 10.2) == []
     assert bad.due_s == 10.5
     assert bad.release(10.6) == [1, 2]
     assert not bad.over(69.9)
@@ -128,8 +129,8 @@ def test_delay_keeps_the_order_and_the_end_releases_all() -> None:
 
 
 def test_reordering_overtakes() -> None:
-    bad = weather(reorder=0.5)
-    first = bad.blow(range(20), 10.0)
+    bad = injector(reorder=0.5)
+    first = bad.pass_through(range(20), 10.0)
     late = bad.release(10.1)
     assert sorted(first + late) == list(range(20))
     assert first == sorted(first)

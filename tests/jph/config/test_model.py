@@ -270,3 +270,28 @@ def test_a_web_server_that_answers_nonsense(answer: bytes) -> None:
 def test_text_that_is_no_unicode() -> None:
     with pytest.raises(ConfigError, match="no Unicode"):
         config.parse(json.dumps(GOOD).replace("Meter", r"\ud800").encode())
+
+
+CHANNELS = {
+    "Control-Channel": {"Address": "239.255.91.1", "Port": 1},
+    "Data-Channel": {"Address": "239.255.91.2", "Port": 2},
+}
+SENSORS = [{"Codifier": "A1", "Type": "failsafeReader"}]
+OLD = {"Multicast": CHANNELS, "Logging": {}, "Sensors": SENSORS}
+
+
+@pytest.mark.parametrize(
+    ("changes", "dialect"),
+    [
+        ({}, "multi-sensor"),
+        ({"__comment": "of the original"}, "multi-sensor"),
+        ({"Multicast": {**CHANNELS, "Dialect": "jph"}}, "jph"),
+        ({"Multicast": {**CHANNELS, "TTL": 1}}, "jph"),
+        ({"Redis": {"URL": "redis://127.0.0.1"}}, "jph"),
+        ({"Sensors": [{"Codifier": "A1", "Type": "Pool", "Journal": True}]}, "jph"),
+    ],
+)
+def test_a_config_of_the_original_is_multi_sensor(changes: dict[str, Any], dialect: str) -> None:
+    """Original programs end at the data flags d and q."""
+    network = config.parse(json.dumps(OLD | changes).encode())
+    assert network.multicast.dialect == dialect

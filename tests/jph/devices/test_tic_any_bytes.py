@@ -1,4 +1,4 @@
-"""Whatever comes: nothing raises, nothing grows, and no flipped bit is taken for a value."""
+"""Any bytes: the reader never raises nor grows, and takes no flipped bit for a value."""
 
 import gc
 import tracemalloc

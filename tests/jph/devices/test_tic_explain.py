@@ -1,4 +1,4 @@
-"""Words about groups and refused lines; a capture told whole."""
+"""Words about groups and refused lines; the report of a whole capture."""
 
 import pytest
 

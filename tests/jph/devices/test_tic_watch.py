@@ -1,4 +1,4 @@
-"""When a line is waited for, tried at another speed, or opened anew."""
+"""The judgement of a line: wait, another speed, or open again."""
 
 import pytest
 

@@ -40,6 +40,9 @@ class Ear(Node, type="Ear"):
         super().__init__(*arguments)
         self.batches: list[Sequence[Reading]] = []
 
+    def on_announcement(self, announcement: Reading) -> None:
+        self.on_data([announcement])
+
     def on_data(self, readings: Sequence[Reading]) -> None:
         self.batches.append(readings)
 
@@ -54,17 +57,11 @@ class Keeper(Ear, type="Keeper"):
     repairs = True
 
 
-class OrderedKeeper(Keeper, type="OrderedKeeper"):
-    """Must not lose anything, and wants it in order."""
-
-    ordered = True
-
-
 class Mouth(Node, type="Mouth"):
     """Says what it is told to."""
 
 
-KINDS = {"EA": Ear, "KE": Keeper, "OK": OrderedKeeper, "MO": Mouth}
+KINDS = {"EA": Ear, "KE": Keeper, "MO": Mouth}
 
 
 def house(network: NetworkMaker, *codes: str) -> list[Any]:
@@ -72,7 +69,7 @@ def house(network: NetworkMaker, *codes: str) -> list[Any]:
     return [KINDS[code](code, net) for code in codes]
 
 
-@pytest.mark.parametrize("code", ["EA", "KE", "OK"])
+@pytest.mark.parametrize("code", ["EA", "KE"])
 async def test_a_large_batch_arrives_whole_and_in_order(
     network: NetworkMaker, path: str, code: str
 ) -> None:
@@ -132,11 +129,11 @@ async def test_what_a_full_buffer_drops_is_counted(network: NetworkMaker, path: 
             mouth.send_many(batch)
         readable.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**20)
         await until(lambda: not _waiting(readable))
-        mouth.send(0.5)
+        mouth.send_many([("MO", 0.25), ("MO", 0.5)])  # a long loss needs two to be believed
         await until(lambda: ear.readings[-1].value == 0.5)
         came, lost = len(ear.readings), ear.data_sequences.lost("MO")
     assert lost > 50_000
-    assert came + lost == 101_001
+    assert came + lost == 101_002
 
 
 async def test_what_a_full_buffer_drops_is_asked_again(network: NetworkMaker, path: str) -> None:
@@ -150,7 +147,7 @@ async def test_what_a_full_buffer_drops_is_asked_again(network: NetworkMaker, pa
         for _ in range(5):
             mouth.send_many(batch)
         await until(lambda: len(keeper.readings) == 6_000)
-        assert keeper._receiver.repairer.repaired > 1_000
+        assert keeper._receiver.requester.repaired > 1_000
     assert len({reading.sequence for reading in keeper.readings}) == 6_000
 
 

@@ -100,7 +100,7 @@ def test_the_sender_is_known(make: Make) -> None:
     senders: list[tuple[str, int]] = []
     select.select(sockets, [], [], LIMIT_S)
     receiver.read(sockets[0], lambda batch, size, address: senders.append(address))
-    assert senders == sender.local_addresses
+    assert senders == [out.getsockname()[:2] for out in sender.senders]
 
 
 def test_what_the_own_kernel_drops_is_told_apart(make: Make) -> None:
@@ -162,7 +162,7 @@ def test_an_interface_may_be_named_by_its_address(ports: tuple[int, int]) -> Non
 def test_what_leaves_can_be_answered(make: Make) -> None:
     sender = make()
     sender.open(listen=False)
-    (out,), (address,) = sender.senders, sender.local_addresses
+    (out,), (address,) = sender.senders, [out.getsockname()[:2] for out in sender.senders]
     with socket.socket(sender._family, socket.SOCK_DGRAM) as asker:
         asker.settimeout(LIMIT_S)
         heard: list[tuple[bytes, tuple[str, int]]] = []
@@ -202,3 +202,36 @@ def unicast_ttl(out: socket.socket) -> int:
     if out.family == socket.AF_INET:
         return out.getsockopt(socket.IPPROTO_IP, socket.IP_TTL)
     return out.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS)
+
+
+def test_one_of_two_interfaces_may_be_down(ports: tuple[int, int]) -> None:
+    endpoint = Endpoint(address="239.255.91.3", port=ports[0])
+    receiver, sender = Channel(endpoint, ["nosuch0", "lo"], 0), Channel(endpoint, ["lo"], 0)
+    try:
+        sockets = receiver.open(listen=True)
+        assert list(receiver.missing) == ["nosuch0"]
+        assert receiver.places == "lo (127.0.0.1)"
+        sender.open(listen=False)
+        sender.send(b"hello")
+        assert collect(receiver, sockets, 1) == [b"hello"]
+        assert receiver.send(b"hello")
+    finally:
+        receiver.close()
+        sender.close()
+
+
+def test_a_batch_beyond_the_mtu_of_the_link_leaves_one_by_one(ports: tuple[int, int]) -> None:
+    """A VPN's MTU is below the configured one: the kernel refuses batches of large datagrams."""
+    with network_namespace():
+        ip("link", "add", "cable0", "mtu", "1280", "type", "veth", "peer", "name", "cable1")
+        for end in ("cable0", "cable1"):
+            ip("link", "set", end, "up")
+        ip("address", "add", "192.0.2.1/24", "dev", "cable0")
+        channel = Channel(Endpoint(address="239.255.91.3", port=ports[0]), ["cable0"], ttl=1)
+        try:
+            sockets = channel.open(listen=True)
+            sent = [bytes([number]) * 1400 for number in range(10)]
+            assert channel.send_many(sent) == 10
+            assert collect(channel, sockets, 10) == sent
+        finally:
+            channel.close()

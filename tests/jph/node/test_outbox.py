@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jph.errors import EncodeError
 from jph.node import outbox
 from jph.node.outbox import Outbox
-from jph.retransmit.resend_buffer import Ring
+from jph.retransmit.resend_buffer import ResendBuffer
 from jph.wire.codec import SEQUENCE_LIMIT, Dialect, Json, Quality, Reading, Value, decode_data
 from jph.wire.columns import Block
 
@@ -52,12 +52,12 @@ def encoded(made: Outbox, sent: list[Batch], dialect: Dialect) -> dict[str, list
 @given(st.lists(batches, max_size=4), st.sampled_from(list(Dialect)), st.booleans())
 @settings(deadline=None)
 def test_together_or_one_by_one(sent: list[Batch], dialect: Dialect, wraps: bool) -> None:
-    rings = Ring(900, 10**6), Ring(900, 10**6)
+    rings = ResendBuffer(900, 10**6), ResendBuffer(900, 10**6)
     together, one_by_one = Outbox("AA", 7, rings[0]), Outbox("AA", 7, rings[1])
     if wraps:
         for each in (together, one_by_one):
             each._data_sequences["AA"] = SEQUENCE_LIMIT - 4
-            each.ring.begin("AA", SEQUENCE_LIMIT - 4, b"")  # type: ignore[union-attr]
+            each.buffer.begin("AA", SEQUENCE_LIMIT - 4, b"")  # type: ignore[union-attr]
     fast = encoded(together, sent, dialect)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(outbox, "LITTLE_ENDIAN", False)
@@ -73,7 +73,7 @@ def test_together_or_one_by_one(sent: list[Batch], dialect: Dialect, wraps: bool
 
 @pytest.mark.parametrize("value", [2**63, -(2**63) - 1, None, b"x"])
 def test_a_value_that_cannot_travel_uses_no_sequence(value: Value) -> None:
-    made = Outbox("AA", 7, Ring(900, 10**6))
+    made = Outbox("AA", 7, ResendBuffer(900, 10**6))
     made.blocks([("AA", 1)], 5, Quality.GOOD, Dialect.JPH)
     (before,) = made.blocks([("AA", 1)], 5, Quality.GOOD, Dialect.JPH)
     with pytest.raises(EncodeError):
@@ -114,7 +114,7 @@ def test_what_alternates_in_size_still_leaves_together() -> None:
 
 
 def test_a_long_batch_is_kept_as_one_piece() -> None:
-    ring = Ring(900, 10**6)
+    ring = ResendBuffer(900, 10**6)
     made = Outbox("AA", 7, ring)
     made.blocks([("AA", 0.5)], 5, Quality.GOOD, Dialect.JPH)
     (block,) = made.blocks([("AA", 0.5)] * 1000, 5, Quality.GOOD, Dialect.JPH)

@@ -1,4 +1,4 @@
-"""What makes a recording, and what does not."""
+"""Events that start a recording, and others that do not."""
 
 import pytest
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jph.retransmit.gaps import IntervalSet
-from jph.retransmit.resend_buffer import Ring
+from jph.retransmit.resend_buffer import ResendBuffer
 from jph.wire.columns import Block
 
 operations = st.lists(st.tuples(st.booleans(), st.integers(0, 60), st.integers(0, 20)), max_size=60)
@@ -35,11 +35,11 @@ def test_ranges_are_a_set(operations: list[tuple[bool, int, int]]) -> None:
             assert (ranges.first, ranges.end) == (min(model), max(model) + 1)
 
 
-def add(ring: Ring, codifier: str, datagram: bytes, now_s: float) -> None:
+def add(ring: ResendBuffer, codifier: str, datagram: bytes, now_s: float) -> None:
     ring.add([(codifier, Block(datagram, len(datagram)), 0, 1)], now_s)
 
 
-def filled(ring: Ring, count: int, size: int, step_s: float) -> Ring:
+def filled(ring: ResendBuffer, count: int, size: int, step_s: float) -> ResendBuffer:
     ring.begin("AA", 2**31 - 3, b"announcement")
     for number in range(count):
         add(ring, "AA", number.to_bytes(size), number * step_s)
@@ -47,7 +47,7 @@ def filled(ring: Ring, count: int, size: int, step_s: float) -> Ring:
 
 
 def test_it_is_bounded_by_bytes() -> None:
-    ring = filled(Ring(1e6, 10_000), 5_000, 40, 0.001)
+    ring = filled(ResendBuffer(1e6, 10_000), 5_000, 40, 0.001)
     track = ring.tracks["AA"]
     assert 8_000 < ring.size <= 10_000
     assert ring.size == 40 * (track.end - track.base)
@@ -58,7 +58,7 @@ def test_it_is_bounded_by_bytes() -> None:
 
 
 def test_it_is_bounded_by_age() -> None:
-    ring = filled(Ring(10.0, 10**9), 1_000, 40, 0.1)
+    ring = filled(ResendBuffer(10.0, 10**9), 1_000, 40, 0.1)
     track = ring.tracks["AA"]
     assert 85 <= track.end - track.base <= 125
     ring.expire(200.0)
@@ -69,13 +69,13 @@ def test_it_is_bounded_by_age() -> None:
 
 
 def test_sequences_wrap() -> None:
-    track = filled(Ring(10.0, 10**9), 10, 40, 0.1).tracks["AA"]
+    track = filled(ResendBuffer(10.0, 10**9), 10, 40, 0.1).tracks["AA"]
     assert [track.sequence(p) for p in (0, 2, 3)] == [2**31 - 3, 2**31 - 1, 0]
     assert [track.position(s) for s in (2**31 - 3, 0, 2**31 - 4)] == [0, 3, -1]
 
 
 def test_a_busy_source_does_not_forget_a_quiet_one_too_early() -> None:
-    ring = Ring(1e6, 10_000)
+    ring = ResendBuffer(1e6, 10_000)
     ring.begin("AA", 0, b"")
     ring.begin("BB", 0, b"")
     add(ring, "BB", b"x" * 40, 0.0)

@@ -8,10 +8,10 @@ import pytest
 
 from jph.errors import StoreError
 from jph.node.outbox import Outbox
-from jph.retransmit.messages import Life
-from jph.retransmit.resend_buffer import Ring
-from jph.retransmit.resend_history import History
+from jph.retransmit.messages import EpochSpan
+from jph.retransmit.resend_buffer import ResendBuffer
 from jph.retransmit.resend_log import DatagramRun, ResendLog
+from jph.retransmit.resend_store import ResendStore
 from jph.wire.codec import Dialect, Quality, decode_data
 
 
@@ -19,7 +19,7 @@ class Writer:
     """A source that journals; each call of `write` is one flush."""
 
     def __init__(self, directory: Path, epoch: int, max_bytes: int = 10**6) -> None:
-        self.ring = Ring(900, 10**6)
+        self.ring = ResendBuffer(900, 10**6)
         self.outbox = Outbox("AA", epoch, self.ring)
         self.journal = ResendLog(directory, max_bytes, 48 * 3600.0)
         self.journal.open()
@@ -61,9 +61,9 @@ def test_an_older_start_is_served_after_a_restart(tmp_path: Path) -> None:
     assert new.journal.began("AA", 7) == old.first
     assert list(new.journal.held("AA", 7, old.first)) == [(0, 501)]
     assert new.journal.find("AA", 9, old.first, 501) == {}
-    history = History(8, new.ring, new.journal)
+    history = ResendStore(8, new.ring, new.journal)
     found = history.find("AA", 7, ((old.first + 499) % 2**31, 100), 500)
-    assert (len(found.datagrams), found.gone, found.rest) == (2, [], None)
+    assert (len(found.datagrams), found.lost, found.rest) == (2, [], None)
     assert found.next == (old.first + 501) % 2**31
     assert history.find("AA", 7, ((old.first + 501) % 2**31, 0), 500).next == found.next
 
@@ -100,8 +100,8 @@ def test_damage_in_the_middle_costs_its_block(tmp_path: Path) -> None:
     found = new.journal.find("AA", 7, old.first, 301)
     sequences = list(old.sent)
     assert list(found) == sequences[:101] + sequences[201:]
-    answer = History(8, new.ring, new.journal).find("AA", 7, (old.first, 301), 500)
-    assert answer.gone == [(sequences[101], 100)]
+    answer = ResendStore(8, new.ring, new.journal).find("AA", 7, (old.first, 301), 500)
+    assert answer.lost == [(sequences[101], 100)]
     assert len(answer.datagrams) == 201
 
 
@@ -164,10 +164,10 @@ def test_two_instances_that_overlap_keep_all_of_both(tmp_path: Path) -> None:
     new = Writer(tmp_path, 8)
     old.write(50)
     old.journal.close()
-    history = History(8, new.ring, new.journal)
+    history = ResendStore(8, new.ring, new.journal)
     found = history.find("AA", 7, (old.first, 300), 500)
     assert found.datagrams == list(old.sent.values())
-    assert (found.gone, found.next) == ([], (old.first + 151) % 2**31)
+    assert (found.lost, found.next) == ([], (old.first + 151) % 2**31)
     new.write(10)
     assert Writer(tmp_path, 9).journal.find("AA", 8, new.first, 20) == new.sent
 
@@ -188,8 +188,10 @@ def test_it_lists_the_starts_it_holds_newest_first(tmp_path: Path) -> None:
         writer.write(10)
         writer.journal.close()
     old, middle, new = lives
-    listed = History(9, new.ring, new.journal).lives()
-    after = [Life("AA", w.outbox.epoch, w.first, (w.first + 21) % 2**31) for w in (middle, old)]
+    listed = ResendStore(9, new.ring, new.journal).epochs()
+    after = [
+        EpochSpan("AA", w.outbox.epoch, w.first, (w.first + 21) % 2**31) for w in (middle, old)
+    ]
     assert listed[:2] == after
     assert [(life.codifier, life.epoch) for life in listed[2:]] == [("BB", 5), ("BB", 7)]
-    assert History(9, new.ring).lives() == []
+    assert ResendStore(9, new.ring).epochs() == []

@@ -1,38 +1,49 @@
-"""Who is answered, when, and how fast; and what comes in order."""
+"""The responder: turns, rates, and proofs of address."""
 
 import asyncio
 
 from jph.node.outbox import Outbox
-from jph.retransmit.messages import Asked, Repair, decode_letter, is_letter
-from jph.retransmit.ordering import Order
-from jph.retransmit.resend_buffer import Ring
-from jph.retransmit.resend_history import History
+from jph.retransmit.messages import (
+    Challenge,
+    Envelope,
+    EpochsRequest,
+    Interval,
+    ResendReport,
+    ResentReadings,
+    decode_unicast,
+    encode_unicast,
+    unpack_readings,
+)
+from jph.retransmit.resend_buffer import ResendBuffer
+from jph.retransmit.resend_store import ResendStore
 from jph.retransmit.responder import (
     ADDRESS_BURST,
     ADDRESS_RATE,
     LIMIT,
     RATE,
-    Answering,
-    Asker,
-    Budgets,
+    UNPROVED_BURST,
+    AddressRates,
+    Origin,
     Pace,
     Queue,
+    Responder,
+    Ticket,
 )
-from jph.wire.codec import Dialect, Quality, Reading, decode_data
+from jph.wire.codec import Dialect, Quality, decode_data
 from tests.support import until
 
-ONE = Asker((None, ("192.0.2.1", 1)), "Q1", "AA", 0, plain=False)
+ONE = Origin((None, ("192.0.2.1", 1)), "Q1", "AA", 0)
 TWO = ONE._replace(where=(None, ("192.0.2.2", 1)))
 
 
-def take_all(queue: Queue) -> list[tuple[Asker, list[Asked]]]:
+def take_all(queue: Queue) -> list[tuple[Origin, list[Interval]]]:
     taken = []
-    while (turn := queue.take(Budgets(), 0.0)) is not None:
-        taken.append(turn)
+    while (turn := queue.take(AddressRates(), 0.0)) is not None:
+        taken.append(turn[:2])
     return taken
 
 
-def at(host: str, port: int = 1, code: str = "Q1") -> Asker:
+def at(host: str, port: int = 1, code: str = "Q1") -> Origin:
     return ONE._replace(where=(None, (host, port)), code=code)
 
 
@@ -61,21 +72,21 @@ def test_one_address_cannot_keep_another_waiting() -> None:
 
 
 def test_what_one_address_may_have_is_bounded_and_grows_again() -> None:
-    queue, budgets = Queue(), Budgets()
+    queue, rates = Queue(), AddressRates()
     queue.put(at("192.0.2.1"), [(5, 1)])
     queue.put(at("192.0.2.2"), [(5, 1)])
-    budgets.spend("192.0.2.1", ADDRESS_BURST, 1_000.0)
-    assert budgets.free_s("192.0.2.1") == 1_000.0
-    budgets.spend("192.0.2.1", ADDRESS_RATE, 1_000.0)
-    turn = queue.take(budgets, 1_000.0)
+    rates.spend("192.0.2.1", ADDRESS_BURST, 1_000.0)
+    assert rates.free_s("192.0.2.1") == 1_000.0
+    rates.spend("192.0.2.1", ADDRESS_RATE, 1_000.0)
+    turn = queue.take(rates, 1_000.0)
     assert turn is not None
     assert turn[0] == at("192.0.2.2")
-    assert queue.take(budgets, 1_000.0) is None
-    assert queue.due_s(budgets) == 1_001.0
-    assert queue.take(budgets, 1_001.0) == (at("192.0.2.1"), [(5, 1)])
+    assert queue.take(rates, 1_000.0) is None
+    assert queue.due_s(rates) == 1_001.0
+    assert queue.take(rates, 1_001.0) == (at("192.0.2.1"), [(5, 1)], Ticket())
     for number in range(5_000):
-        budgets.spend(str(number), 1, 2_000.0 + number)
-    assert len(budgets._free_s) <= 1_024
+        rates.spend(str(number), 1, 2_000.0 + number)
+    assert len(rates._free_s) <= 1_024
 
 
 def test_the_pace() -> None:
@@ -88,60 +99,79 @@ def test_the_pace() -> None:
 
 
 async def test_two_that_ask_for_much_take_turns() -> None:
-    ring = Ring(900, 10**7)
+    ring = ResendBuffer(900, 10**7)
     outbox = Outbox("AA", 7, ring)
     outbox.blocks([("AA", n) for n in range(2_000)], 5, Quality.GOOD, Dialect.JPH)
-    turns: list[tuple[Asker, int]] = []
-    letters: list[Repair] = []
+    turns: list[tuple[Origin, int]] = []
+    reports: list[ResendReport] = []
     came: list[int] = []
 
-    def send(asker: Asker, datagrams: list[bytes]) -> None:
-        turns.append((asker, len(datagrams)))
+    def send(asker: Origin, datagrams: list[bytes]) -> None:
+        count = 0
         for datagram in datagrams:
-            if is_letter(datagram):
-                letters.append(decode_letter(datagram))  # type: ignore[arg-type]
-            elif asker is ONE:
-                came.append(decode_data(datagram).sequence)
+            message = decode_unicast(datagram)
+            if isinstance(message, ResendReport):
+                reports.append(message)
+                continue
+            assert isinstance(message, ResentReadings)
+            assert len(datagram) <= 1280
+            readings = list(map(decode_data, unpack_readings(message.joined)))
+            count += len(readings)
+            if asker is ONE:
+                came.extend(reading.sequence for reading in readings)
+        turns.append((asker, count))
 
-    answering = Answering(History(7, ring), send, lambda: 5)
+    responder = Responder(ResendStore(7, ring), send, lambda: 5)
     first = ring.tracks["AA"].first
-    task = asyncio.create_task(answering.serve())
+    task = asyncio.create_task(responder.serve())
     try:
         for asker in (ONE, TWO):
-            answering.ask(asker, [(first, 5_000)])
-        await until(lambda: answering.answered == 2 * 2_001)
-        await until(lambda: len(letters) >= 2)
+            responder.ask(asker, [(first, 5_000)], Ticket(9, (first, 5_000)))
+        await until(lambda: responder.answered == 2 * 2_001)
+        await until(lambda: len(reports) >= 2)
     finally:
         task.cancel()
-    assert max(size for _, size in turns) <= LIMIT + 2, "the announcement and a letter beside"
+    assert max(size for _, size in turns) <= LIMIT + 2, "the announcement beside"
     assert [asker is ONE for asker, _ in turns[:6]] == [True, False] * 3
     assert came == [(first + n) % 2**31 for n in range(2_001)]
-    assert letters[0] == Repair(7, 5, "AA", "Q1", (((first + 2_001) % 2**31, 0),), 7)
+    assert reports[0].envelope.request_id == 9
+    assert reports[0].ranges == (((first + 2_001) % 2**31, 0),)
 
 
-def readings(*sequences: int, source: str = "AA") -> list[Reading]:
-    return [Reading(s % 2**31, 1, 5, "i", source, "@@", 1, 0, s) for s in sequences]
+def challenged(responder: Responder, origin: Origin, cookie: int = 0, now_s: float = 0.0) -> bool:
+    return not responder.proves(origin, 5, cookie, now_s)
 
 
-def test_order_waits_for_what_is_missing() -> None:
-    missing: dict[str, int | None] = {"AA": None}
-    order = Order(lambda source, epoch: missing.get(source))
-    assert order.put(readings(2**31 - 2), 0.0) == readings(2**31 - 2)
-    missing["AA"] = 2**31 - 1
-    assert order.put(readings(2**31, 2**31 + 1), 0.1) == []
-    assert order.put(readings(7, source="BB"), 0.2) == readings(7, source="BB")
-    missing["AA"] = None
-    late = readings(2**31 - 1)
-    assert order.put(late, 0.3) == late + readings(2**31, 2**31 + 1)
-    assert order.put(readings(2**31 + 2), 0.4) == readings(2**31 + 2)
+def test_a_request_without_proof_gets_no_more_than_its_size() -> None:
+    sent: list[bytes] = []
+    store = ResendStore(7, ResendBuffer(900, 10**6))
+    responder = Responder(store, lambda _, datagrams: sent.extend(datagrams), lambda: 5)
+    assert challenged(responder, ONE)
+    (datagram,) = sent
+    challenge = decode_unicast(datagram)
+    assert isinstance(challenge, Challenge)
+    cookie = challenge.envelope.cookie
+    assert challenge.envelope.request_id == 5
+    smallest = EpochsRequest(Envelope(1, 2, "Q1", "AA", 5), 0)
+    assert len(datagram) <= len(encode_unicast(smallest))
+    assert not challenged(responder, ONE, cookie)
+    assert challenged(responder, TWO, cookie), "a cookie proves one address"
+    assert challenged(responder, at("192.0.2.1", 2), cookie), "and one port"
+    assert not challenged(responder, ONE, cookie, 4_000.0)
+    assert challenged(responder, TWO, 0, 4_000.0)
+    assert not challenged(responder, ONE, cookie, 4_001.0)
+    challenged(responder, TWO, 0, 8_000.0)
+    assert challenged(responder, ONE, cookie, 8_001.0), "a cookie ends after two hours"
 
 
-def test_order_does_not_wait_for_ever() -> None:
-    order = Order(lambda source, epoch: 1)
-    assert order.put(readings(2, 3), 0.0) == []
-    assert order.put(readings(5), 6.0) == []
-    assert order.due_s == 10.0
-    assert order.release(10.0) == readings(2, 3)
-    assert order.due_s == 16.0
-    many = order.put(readings(*range(6, 20_006)), 11.0)
-    assert [r.sequence for r in many] == list(range(5, 10_006))
+def test_requests_that_cannot_prove_their_address_share_a_small_rate() -> None:
+    queue, rates = Queue(), AddressRates()
+    old = [at(f"192.0.2.{n}")._replace(legacy=True) for n in (1, 2)]
+    for origin in (*old, at("192.0.2.1")):
+        queue.put(origin, [(5, 1)])
+    rates.spend("", 2 * UNPROVED_BURST, 1_000.0)
+    turn = queue.take(rates, 1_000.0)
+    assert turn is not None
+    assert turn[0] == at("192.0.2.1")
+    assert queue.take(rates, 1_000.0) is None
+    assert queue.due_s(rates) > 1_005.0

@@ -1,19 +1,18 @@
-"""What a program can send again: the ring of this start, the journal behind it. Pure but for files.
+"""Finds readings to resend: in the resend buffer of this epoch, then in the resend log.
 
-Places are counted from the sequence that was asked first: it is place 0.
+Places are counted from the first sequence that was asked for: it is place 0.
 """
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from jph.retransmit.gaps import IntervalSet
-from jph.retransmit.messages import Asked, Life
-from jph.retransmit.resend_buffer import Ring
+from jph.retransmit.messages import EpochSpan, Interval
+from jph.retransmit.resend_buffer import ResendBuffer
 from jph.retransmit.resend_log import ResendLog
 from jph.wire.codec import SEQUENCE_LIMIT
-
-_HALF: Final = SEQUENCE_LIMIT // 2
+from jph.wire.sequence import offset
 
 
 class Found(msgspec.Struct):
@@ -21,60 +20,60 @@ class Found(msgspec.Struct):
 
     Attributes:
         datagrams: as they were sent.
-        gone: ranges that existed and are kept no more.
-        next: the sequence after the source's last, where that was asked.
-        rest: what is still to be looked up.
+        lost: intervals that existed and are kept no more.
+        next: the sequence after the source's last, if it was asked for.
+        rest: what has still to be looked up.
     """
 
     datagrams: list[bytes] = []
-    gone: list[Asked] = []
+    lost: list[Interval] = []
     next: int | None = None
-    rest: Asked | None = None
+    rest: Interval | None = None
 
 
 class _View(NamedTuple):
-    """Where a start of a source begins and ends, and what is kept of it, as places."""
+    """Where an epoch of a source begins and ends, and what is kept of it, as places."""
 
     began: int | None
     end: int
     held: IntervalSet
 
 
-class History:
+class ResendStore:
     """The datagrams of one program, by source, epoch and sequence."""
 
-    def __init__(self, epoch: int, ring: Ring, journal: ResendLog | None = None) -> None:
+    def __init__(self, epoch: int, buffer: ResendBuffer, log: ResendLog | None = None) -> None:
         self.epoch = epoch
-        self.ring = ring
-        self.journal = journal
+        self.buffer = buffer
+        self.log = log
 
     def in_memory(self, codifier: str, epoch: int, first: int) -> bool:
         """Whether sequences from `first` on can be looked up without reading the disk."""
-        if self.journal is None:
+        if self.log is None:
             return True
-        track = self.ring.tracks.get(codifier)
+        track = self.buffer.tracks.get(codifier)
         if track is None or epoch not in (0, self.epoch):
             return False
         return track.position(first) >= track.base
 
-    def lives(self) -> list[Life]:
-        """Return which earlier starts can be asked for."""
-        if self.journal is None:
+    def epochs(self) -> list[EpochSpan]:
+        """Return the earlier epochs that can be asked for."""
+        if self.log is None:
             return []
-        self.journal.refresh()
-        return self.journal.lives(without=self.epoch)
+        self.log.refresh()
+        return self.log.lives(without=self.epoch)
 
-    def find(self, codifier: str, epoch: int, asked: Asked, limit: int) -> Found:
-        """Look up to `limit` sequences up; the rest is to be asked again.
+    def find(self, codifier: str, epoch: int, asked: Interval, limit: int) -> Found:
+        """Look up at most `limit` sequences; the result names the rest.
 
-        A count of 0 asks what the next sequence will be. An epoch of which nothing is known is
-        gone as it was asked.
+        A count of 0 asks for the next sequence. An unknown epoch is lost as far as it was asked
+        for.
         """
         first, count = asked
         epoch = epoch or self.epoch
         view = self._view(codifier, epoch, first)
         if view is None:
-            return Found(gone=[asked] if count else [], next=None if count else first)
+            return Found(lost=[asked] if count else [], next=None if count else first)
         found = Found()
         if count == 0 or count > view.end:
             found.next = (first + view.end) % SEQUENCE_LIMIT
@@ -86,62 +85,62 @@ class History:
         stop = min(end, start + limit)
         for here, there in view.held.within(start, stop):
             found.datagrams += self._take(codifier, epoch, first, here, there)
-        for here, there in _gone(view, start, stop):
-            found.gone.append(((first + here) % SEQUENCE_LIMIT, there - here))
+        for here, there in _lost(view, start, stop):
+            found.lost.append(((first + here) % SEQUENCE_LIMIT, there - here))
             stop = max(stop, there)
         if stop < end:
             found.rest = ((first + stop) % SEQUENCE_LIMIT, end - stop)
         return found
 
     def _view(self, codifier: str, epoch: int, first: int) -> _View | None:
-        track = self.ring.tracks.get(codifier)
+        track = self.buffer.tracks.get(codifier)
         if epoch == self.epoch and track is not None:
             asked = track.position(first)
             held = IntervalSet()
-            if asked < track.base and self.journal is not None:
-                held = self.journal.held(codifier, epoch, first)
+            if asked < track.base and self.log is not None:
+                held = self.log.held(codifier, epoch, first)
             held.add(track.base - asked, track.end - asked)
             return _View(-asked, track.end - asked, held)
-        if self.journal is None:
+        if self.log is None:
             return None
-        self.journal.refresh()
-        held = self.journal.held(codifier, epoch, first)
+        self.log.refresh()
+        held = self.log.held(codifier, epoch, first)
         if not held:
             return None
-        began = self.journal.began(codifier, epoch)
+        began = self.log.began(codifier, epoch)
         if began is not None:
-            began = (began - first + _HALF) % SEQUENCE_LIMIT - _HALF
+            began = offset(began, first)
         return _View(began, max(end for _, end in held), held)
 
     def _take(self, codifier: str, epoch: int, first: int, start: int, end: int) -> list[bytes]:
         """Return the datagrams from place `start` to below `end`, all of which are kept."""
-        track = self.ring.tracks.get(codifier)
+        track = self.buffer.tracks.get(codifier)
         taken: list[bytes] = []
         if epoch == self.epoch and track is not None:
             asked = track.position(first)
             if start + asked == 0:
                 return [track.announcement]
             kept = max(start, track.base - asked)
-            taken += self.ring.take(codifier, kept + asked, end + asked)
+            taken += self.buffer.take(codifier, kept + asked, end + asked)
             end = min(end, kept)
-        if start < end and self.journal is not None:
+        if start < end and self.log is not None:
             sequence = (first + start) % SEQUENCE_LIMIT
-            taken += self.journal.find(codifier, epoch, sequence, end - start).values()
+            taken += self.log.find(codifier, epoch, sequence, end - start).values()
         return taken
 
 
-def _gone(view: _View, start: int, stop: int) -> list[tuple[int, int]]:
-    """Return what is not kept between two places, each as far as it reaches to both sides.
+def _lost(view: _View, start: int, stop: int) -> list[tuple[int, int]]:
+    """Return what is not kept between two places, each extended to both sides.
 
-    Who asks for a part of what is gone learns of the whole.
+    A receiver that asks for a part learns the whole, as far as its clip allows.
     """
-    gone = IntervalSet([(start, stop)])
+    lost = IntervalSet([(start, stop)])
     for here, there in view.held.within(start, stop):
-        gone.remove(here, there)
+        lost.remove(here, there)
     edges = [end for _, end in view.held]
     lowest = view.began + 1 if view.began is not None else start
     whole = []
-    for here, there in gone:
+    for here, there in lost:
         left = max((end for end in edges if end <= here), default=min(lowest, here))
         right = min((begin for begin, _ in view.held if begin >= there), default=there)
         whole.append((left, right))

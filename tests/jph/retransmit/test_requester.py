@@ -1,4 +1,4 @@
-"""Asking again, with time and network passed in: nothing is lost unmarked, whatever happens."""
+"""Requests to resend, with time and network passed in: nothing is lost unmarked."""
 
 import heapq
 import math
@@ -13,10 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from jph.node.outbox import Outbox
 from jph.retransmit import Cause, Checkpoint, Gap
-from jph.retransmit.messages import Repair
-from jph.retransmit.repairer import Repairer
-from jph.retransmit.resend_buffer import Ring
-from jph.retransmit.resend_history import History
+from jph.retransmit.messages import clipped
+from jph.retransmit.requester import Requester
+from jph.retransmit.resend_buffer import ResendBuffer
+from jph.retransmit.resend_store import ResendStore
 from jph.wire.codec import SEQUENCE_LIMIT, Dialect, Quality, Reading, decode_data
 
 HERE = ("192.0.2.1", 4)
@@ -43,13 +43,13 @@ class World:
         self.start_receiver()
 
     def start_source(self) -> None:
-        self.ring = Ring(900, self.ring_bytes)
-        self.outbox = Outbox("AA", self.random.randrange(1, 2**32), self.ring)
-        self.history = History(self.outbox.epoch, self.ring)
+        buffer = ResendBuffer(900, self.ring_bytes)
+        self.outbox = Outbox("AA", self.random.randrange(1, 2**32), buffer)
+        self.history = ResendStore(self.outbox.epoch, buffer)
         self.known = {self.outbox.epoch}
 
     def start_receiver(self) -> None:
-        self.repairer = Repairer(lambda source: 0.0, random.Random(self.random.random()))
+        self.requester = Requester(lambda source: 0.0, random.Random(self.random.random()))
 
     def send(self, count: int) -> None:
         for number in range(count):
@@ -71,17 +71,21 @@ class World:
 
     def arrive(self, to: str, what: Any) -> None:
         if to == "bus":
-            if not self.repairer.knows("AA") and self.ring_bytes < 10**6:
+            if "AA" not in self.requester._of and self.ring_bytes < 10**6:
                 before = self.sent[: self.sent.index((what.epoch, what.sequence))]
                 self.before_our_time.update(key for key in before if key[0] == what.epoch)
-            self.keep(self.repairer.take([what], HERE, self.now_s))
+            self.keep(self.requester.take([what], HERE, self.now_s))
         elif to == "source":
             if what.epoch in self.known:
                 self.answer(what)
-        elif isinstance(what, Reading):
-            self.keep(self.repairer.take_again([what], self.now_s))
         else:
-            self.repairer.told(what, self.now_s)
+            request_id, answer = what
+            self.requester.heard_from(HERE, request_id, self.now_s)
+            if isinstance(answer, Reading):
+                fresh = self.requester.take_resent([answer], HERE, self.now_s, request_id)
+                self.keep(fresh)
+            else:
+                self.requester.take_report("AA", *answer, HERE, self.now_s, request_id)
 
     def answer(self, ask: Any) -> None:
         for asked in ask.ranges:
@@ -89,11 +93,10 @@ class World:
             while rest is not None:
                 found = self.history.find("AA", ask.epoch, rest, 500)
                 for datagram in found.datagrams:
-                    self.fly("receiver", decode_data(datagram))
+                    self.fly("receiver", (ask.request_id, decode_data(datagram)))
                 ends = [] if found.next is None else [(found.next, 0)]
-                if ranges := tuple(found.gone + ends):
-                    epoch = self.outbox.epoch
-                    self.fly("receiver", Repair(epoch, 0, "AA", "QQ", ranges, ask.epoch))
+                if ranges := tuple(clipped(found.lost, ask.clip) + ends):
+                    self.fly("receiver", (ask.request_id, (ask.epoch, ranges)))
                 rest = found.rest
 
     def keep(self, readings: list[Reading]) -> None:
@@ -107,27 +110,29 @@ class World:
         end_s = self.now_s + seconds
         while True:
             arrives = self.flying[0][0] if self.flying else math.inf
-            self.now_s = max(self.now_s, min(arrives, self.repairer.due_s, end_s))
+            self.now_s = max(self.now_s, min(arrives, self.requester.due_s, end_s))
             if self.now_s >= end_s:
                 return
             while self.flying and self.flying[0][0] <= self.now_s:
                 self.arrive(*heapq.heappop(self.flying)[2])
-            for ask in self.repairer.poll(self.now_s):
+            for ask in self.requester.poll(self.now_s):
                 self.asked.append(ask)
                 self.fly("source", ask)
-            self.holes += self.repairer.holes()
+            self.holes += self.requester.gaps()
 
-    def marks(self) -> list[Checkpoint]:
+    def checkpoints(self) -> list[Checkpoint]:
         """Return what a store would know: the newest of each epoch, and what it lacks."""
-        marks = []
+        checkpoints = []
         for epoch in {epoch for epoch, _ in self.delivered}:
             sent = [key for key in self.sent if key[0] == epoch]
             newest = max(i for i, key in enumerate(sent) if key in self.delivered)
             oldest = min(i for i, key in enumerate(sent) if key in self.delivered)
             known = set(self.delivered) | self.lost()
             missing = [key[1] for key in sent[oldest:newest] if key not in known]
-            marks.append(Checkpoint("AA", epoch, sent[newest][1], tuple((s, 1) for s in missing)))
-        return marks
+            checkpoints.append(
+                Checkpoint("AA", epoch, sent[newest][1], tuple((s, 1) for s in missing))
+            )
+        return checkpoints
 
     def lost(self) -> set[Key]:
         return {
@@ -177,8 +182,8 @@ class Life(RuleBasedStateMachine):
         self.unknowable.update(epoch[newest + 1 :])
         if not heard:
             self.unknowable.update(epoch)
-        stream = world.repairer._streams.get(("AA", world.outbox.epoch))
-        if heard and stream is not None and stream.floor is None and stream.claimed:
+        known = world.requester._epochs.get(("AA", world.outbox.epoch))
+        if heard and known is not None and known.window.floor is None and known.window.joined:
             # Its beginning was asked and not told yet: it may have been before our time.
             oldest = min(i for i, key in enumerate(epoch) if key in heard)
             self.unknowable.update(epoch[:oldest])
@@ -186,15 +191,17 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def restart_receiver(self) -> None:
-        """What is still in the air is lost; the store's marks are all that is known."""
+        """What is still in the air is lost; the store's checkpoints are all that is known."""
         world = self.world
-        world.holes += world.repairer.holes()
+        world.holes += world.requester.gaps()
         world.flying.clear()
-        for (_, epoch), stream in world.repairer._streams.items():
-            if stream.floor is None:  # a mark cannot say that there may be more before it
+        for (_, epoch), known in world.requester._epochs.items():
+            if (
+                known.window.floor is None
+            ):  # a checkpoint cannot say that there may be more before it
                 self.unknowable.update(self.edges(epoch))
         world.start_receiver()
-        world.repairer.resume(world.marks(), world.now_s)
+        world.requester.resume(world.checkpoints(), world.now_s)
 
     def edges(self, epoch: int) -> set[Key]:
         """Return what was sent before the first, and after the last, that came of a start."""
@@ -209,7 +216,7 @@ class Life(RuleBasedStateMachine):
         world.loss = world.double = world.reorder = 0.0
         world.send(1)
         world.run(LONG_S)
-        assert world.repairer.wanted() == 0
+        assert wanted(world) == 0
         assert set(world.delivered.values()) <= {1}
         assert not world.lost() & set(world.delivered)
         excused = self.unknowable | world.before_our_time
@@ -230,11 +237,15 @@ TestLife = Life.TestCase
 
 def alone(readings: list[Reading], world: World) -> None:
     """Have readings come from a source that answers nothing."""
-    world.keep(world.repairer.take(readings, HERE, world.now_s))
+    world.keep(world.requester.take(readings, HERE, world.now_s))
 
 
 def reading(sequence: int, epoch: int = 7, flag: str = "i", timestamp_ms: int = 5) -> Reading:
     return Reading(sequence, epoch, timestamp_ms, flag, "AA", "@@", 1, 0, 1)
+
+
+def wanted(world: World) -> int:
+    return sum(known.window.wanted.total for known in world.requester._epochs.values())
 
 
 def lossy(world: World, count: int) -> None:
@@ -312,7 +323,7 @@ def test_a_source_heard_in_mid_stream_gives_all_it_keeps() -> None:
     lossy(world, 3_000)
     world.send(1)
     world.run(0.5)
-    assert len(world.delivered) == 1, "the marks of a store may come first"
+    assert len(world.delivered) == 1, "the checkpoints of a store may come first"
     world.run(3.0)
     assert complete(world)
 
@@ -329,7 +340,7 @@ def test_what_was_forgotten_before_our_time_is_no_hole_but_after_a_restart_it_is
     world.send(1)
     world.run(5.0)
     lost = world.lost()
-    assert {hole.cause for hole in world.holes} == {Cause.GONE}
+    assert {hole.cause for hole in world.holes if hole.count} == {Cause.GONE}
     assert lost | set(world.delivered) >= set(world.sent[1_002:])
     assert not lost & set(world.delivered)
 
@@ -339,10 +350,11 @@ def test_sequences_wrap() -> None:
     alone([reading(SEQUENCE_LIMIT - 2, flag="n"), reading(1)], world)
     asks: list[Any] = []
     world.now_s += 0.03
-    asks += world.repairer.poll(world.now_s)
+    asks += world.requester.poll(world.now_s)
     assert [ask.ranges for ask in asks] == [((SEQUENCE_LIMIT - 1, 2),)]
-    world.keep(world.repairer.take_again([reading(SEQUENCE_LIMIT - 1), reading(0)], world.now_s))
-    assert world.repairer.wanted() == 0
+    resent = [reading(SEQUENCE_LIMIT - 1), reading(0)]
+    world.keep(world.requester.take_resent(resent, HERE, world.now_s, asks[0].request_id))
+    assert wanted(world) == 0
     assert len(world.delivered) == 4
 
 
@@ -363,18 +375,21 @@ def test_a_new_start_without_a_journal_is_not_asked_for_the_old_one() -> None:
     world = World(9)
     alone([reading(5, flag="n"), reading(8, timestamp_ms=9), reading(70, 8, "n")], world)
     asked = []
-    for _ in range(100):
+    for _ in range(1_000):
         world.now_s += 0.1
-        asked += [ask.epoch for ask in world.repairer.poll(world.now_s)]
+        asked += [ask.epoch for ask in world.requester.poll(world.now_s)]
     assert 7 not in asked
-    assert world.repairer.holes() == [Gap("AA", 7, 6, 2, Cause.SOURCE_GONE, 5, 9)]
+    assert world.requester.gaps() == [
+        Gap("AA", 7, 6, 2, Cause.SOURCE_GONE, 5, 9),
+        Gap("AA", 7, 9, 0, Cause.SOURCE_GONE, 9, 0),
+    ]
 
 
 def test_what_the_own_kernel_dropped_is_told_apart() -> None:
     world = World(10)
     alone([reading(5, flag="n")], world)
-    world.repairer.take([reading(9)], HERE, world.now_s, overflowed=3)
-    world.repairer.take([reading(12)], HERE, world.now_s)
+    world.requester.take([reading(9)], HERE, world.now_s, overflowed=3)
+    world.requester.take([reading(12)], HERE, world.now_s)
     world.run(1_000.0)
     assert [(h.first, h.count, h.cause) for h in world.holes] == [
         (6, 3, Cause.OVERFLOW),
@@ -393,58 +408,86 @@ def test_a_source_that_says_no_more_is_given_up() -> None:
     assert [(h.first, h.count, h.cause) for h in world.holes] == [(6, 2, Cause.SOURCE_GONE)]
     world.run(100.0)
     assert world.asks <= asks + 1
-    assert world.repairer.wanted() == 0
+    assert wanted(world) == 0
 
 
-def test_a_source_that_answers_but_never_this_is_not_asked_for_ever() -> None:
+def test_a_forged_reading_ahead_changes_nothing_that_follows() -> None:
+    """The source reports that it never sent so much; the window returns to what it sent."""
     world = World(12)
     world.send(3)
     world.run(0.1)
     epoch, sequence = world.sent[-1]
-    alone([reading((sequence + 5_000_000) % SEQUENCE_LIMIT, epoch)], world)
-    world.run(600.0)
-    assert world.repairer.wanted() < 5_000_000
-    assert {hole.cause for hole in world.holes} == {Cause.GONE}
-    assert world.asks < 100
+    forged = reading((sequence + 2_000) % SEQUENCE_LIMIT, epoch)
+    assert world.requester.take([forged], HERE, world.now_s) == [forged]
+    world.run(60.0)
+    assert wanted(world) == 0
+    assert world.asks < 20
+    world.send(3_000)
+    world.run(5.0)
+    assert complete(world)
+
+
+@pytest.mark.parametrize("ahead", [3_001, 100_000, 2**30 - 1])
+def test_one_reading_far_ahead_is_not_believed(ahead: int) -> None:
+    world = World(12)
+    world.send(3)
+    world.run(0.1)
+    epoch, sequence = world.sent[-1]
+    forged = reading((sequence + ahead) % SEQUENCE_LIMIT, epoch)
+    assert world.requester.take([forged], HERE, world.now_s) == []
+    assert (wanted(world), world.requester.suspects) == (0, 1)
+    world.send(10)
+    world.run(1.0)
+    assert complete(world)
+
+
+def test_a_long_loss_is_believed_when_the_next_reading_continues_it() -> None:
+    world = World(19)
+    world.send(3)
+    world.run(0.1)
+    lossy(world, 5_000)
+    world.send(2)
+    world.run(5.0)
+    assert complete(world)
 
 
 def test_a_restart_is_a_long_gap() -> None:
     world = World(13)
     world.send(50)
     world.run(0.1)
-    marks = world.marks()
+    checkpoints = world.checkpoints()
     world.start_receiver()
     lossy(world, 3_000)
-    world.repairer.resume(marks, world.now_s)
+    world.requester.resume(checkpoints, world.now_s)
     world.send(1)
     world.run(1.0)
     assert complete(world)
 
 
 @pytest.mark.parametrize("late_s", [0.5, 5.0])
-def test_marks_may_come_after_the_source_was_heard(late_s: float) -> None:
+def test_checkpoints_may_come_after_the_source_was_heard(late_s: float) -> None:
     world = World(14)
     lossy(world, 20)
     world.send(50)
     world.run(5.0)
     del world.delivered[world.sent[30]]  # as if it had not been stored
-    marks = world.marks()
+    checkpoints = world.checkpoints()
     world.start_receiver()
     lossy(world, 30)
     world.send(2)
     world.run(late_s)
-    world.repairer.resume(marks, world.now_s)
+    world.requester.resume(checkpoints, world.now_s)
     world.run(5.0)
     assert world.unmarked() == []
     if late_s < 1.0:
-        assert set(world.delivered.values()) == {1}, "the marks came before all was asked"
+        assert set(world.delivered.values()) == {1}, "the checkpoints came before all was asked"
 
 
-def test_marks_of_a_start_that_is_over() -> None:
+def test_checkpoints_of_a_start_that_is_over() -> None:
     world = World(15)
     alone([reading(70, 8, "n")], world)
-    world.repairer.resume([Checkpoint("AA", 7, 20, ((10, 3),), 99)], world.now_s)
-    world.run(5.0)
+    world.requester.resume([Checkpoint("AA", 7, 20, ((10, 3),), 99)], world.now_s)
+    world.run(100.0)
     assert {ask.epoch for ask in world.asked} == {8}
     assert world.holes == [
         Gap("AA", 7, 10, 3, Cause.SOURCE_GONE, 0, 99),
@@ -454,7 +497,7 @@ def test_marks_of_a_start_that_is_over() -> None:
 
 def test_the_tail_and_the_gaps_of_an_earlier_start_come_from_its_journal() -> None:
     world = World(16)
-    world.repairer = Repairer(lambda source: 3_600.0, random.Random(1))
+    world.requester = Requester(lambda source: 3_600.0, random.Random(1))
     world.send(20)
     world.run(0.1)
     lossy(world, 30)
@@ -483,14 +526,19 @@ def test_gone_may_be_heard_before_the_announcement(
     if known:
         alone([reading(5, epoch=6, flag="n")], world)
     alone([reading(200)], world)
-    world.repairer.told(Repair(7, 0, "AA", "QQ", ((101, 50),), 7), world.now_s)
-    assert world.repairer.wanted() == 49
-    world.keep(world.repairer.take_again([reading(100, flag="n")], world.now_s))
-    world.keep(world.repairer.take_again(list(map(reading, range(151, 200))), world.now_s))
-    assert world.repairer.wanted() == 0
+    world.now_s += 2.0
+    (ask,) = [ask for ask in world.requester.poll(world.now_s) if ask.epoch == 7]
+    told = (HERE, world.now_s, ask.request_id)
+    world.requester.take_report("AA", 7, ((101, 50),), *told)
+    assert wanted(world) == 49
+    world.keep(world.requester.take_resent([reading(100, flag="n")], *told))
+    world.keep(world.requester.take_resent(list(map(reading, range(151, 200))), *told))
+    assert wanted(world) == 0
     assert world.delivered[7, 100] == 1
-    assert [(h.first, h.count) for h in world.repairer.holes()] == holes
-    assert not [ask for ask in world.repairer.poll(world.now_s + 0.5) if ask.epoch == 7]
+    gaps = [(gap.first, gap.count) for gap in world.requester.gaps() if gap.epoch == 7]
+    assert gaps == holes
+    asks = [ask for ask in world.requester.poll(world.now_s + 0.5) if ask.epoch == 7]
+    assert all(count == 0 for ask in asks for _, count in ask.ranges)
 
 
 def test_a_long_gap_leaves_enough_for_a_lone_one() -> None:
@@ -505,3 +553,79 @@ def test_a_long_gap_leaves_enough_for_a_lone_one() -> None:
     world.send(1)
     world.run(0.025)
     assert complete(world)
+
+
+def test_answers_count_only_for_what_was_asked() -> None:
+    """Neither without the request's id, nor from another host, nor outside its clip."""
+    world = World(20)
+    alone([reading(5, flag="n"), reading(9)], world)
+    world.now_s += 0.03
+    (ask,) = world.requester.poll(world.now_s)
+    assert (ask.ranges, ask.clip) == (((6, 3),), (6, 3))
+    late, far = [reading(7)], [reading(4_000)]
+    other = ("192.0.2.66", 4)
+    requester, now_s = world.requester, world.now_s
+    assert requester.take_resent(late, HERE, now_s, ask.request_id + 1) == []
+    assert requester.take_resent(late, HERE, now_s) == []
+    assert requester.take_resent(late, other, now_s, ask.request_id) == []
+    assert requester.take_resent(far, HERE, now_s, ask.request_id) == []
+    requester.take_report("AA", 7, ((6, 3),), other, now_s, ask.request_id)
+    requester.take_report("AA", 7, ((6, 3), (20, 0)), HERE, now_s)
+    assert requester.gaps() == []
+    requester.take_report("AA", 7, ((0, 2**20), (2**20, 0)), HERE, now_s, ask.request_id)
+    assert [(gap.first, gap.count) for gap in requester.gaps()] == [(6, 3)]
+    assert requester.take([reading(10)], HERE, now_s) == [reading(10)]
+
+
+def test_a_challenge_is_answered_once_with_its_cookie() -> None:
+    world = World(21)
+    alone([reading(5, flag="n"), reading(9)], world)
+    world.now_s += 0.03
+    (ask,) = world.requester.poll(world.now_s)
+    for _ in range(2):
+        world.requester.take_challenge(ask.request_id, 77, HERE, world.now_s)
+    (again,) = world.requester.poll(world.now_s)
+    assert (again.ranges, again.cookie) == (ask.ranges, 77)
+    assert again.request_id != ask.request_id
+    assert world.requester.poll(world.now_s) == []
+
+
+def test_a_source_of_version_0_1_0_is_asked_in_its_form() -> None:
+    world = World(22)
+    alone([reading(5, flag="n"), reading(9)], world)
+    legacy: list[Any] = []
+    while not legacy:
+        world.now_s += 0.01
+        legacy = [ask for ask in world.requester.poll(world.now_s) if ask.legacy]
+        assert world.now_s < 1_001.0, "a silent source is asked in the old form within a second"
+    world.requester.heard_from(HERE, 0, world.now_s)
+    world.keep(world.requester.take_resent([reading(7)], HERE, world.now_s))
+    assert world.delivered[7, 7] == 1
+    asked: list[Any] = []
+    while len(asked) < 5:
+        world.now_s += 0.1
+        asked += world.requester.poll(world.now_s)
+    assert all(ask.legacy for ask in asked)
+    world.requester.take_report("AA", 7, ((6, 1), (8, 1)), HERE, world.now_s)
+    assert [(gap.first, gap.count) for gap in world.requester.gaps()] == [(6, 1), (8, 1)]
+
+
+def test_two_programs_under_one_codifier_are_each_asked_at_their_own_address() -> None:
+    """Neither epoch ends while it is heard, however seldom, and none of its readings is lost."""
+    world = World(23)
+    one, two = HERE, ("192.0.2.2", 4)
+    asked: list[Any] = []
+    for step in range(20):
+        late = 4 <= step < 8  # of the first program, a few readings are lost
+        if not late:
+            first = reading(100 + step, epoch=7, flag="n" if not step else "i")
+            world.keep(world.requester.take([first], one, world.now_s))
+        other = reading(500 + step, epoch=8, flag="n" if not step else "i")
+        world.keep(world.requester.take([other], two, world.now_s + 0.1))
+        for _ in range(150):
+            world.now_s += 0.1
+            asked += world.requester.poll(world.now_s)
+    asked = [ask for ask in asked if ask.ranges and ask.ranges[0][1]]
+    assert asked
+    assert {(ask.epoch, ask.address) for ask in asked} == {(7, one)}
+    assert world.requester.gaps() == []
