@@ -55,7 +55,7 @@ bench: $(VENV)/bench.stamp
 lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@$(BIN)/mypy control.py jph nodes collector bench examples tests
 	@if ! command -v node >/dev/null; then echo "JavaScript: not checked, Node is missing" >&2; \
 	elif [ ! -x node_modules/.bin/tsc ] || [ ! -x node_modules/.bin/eslint ]; then \
 	    echo "JavaScript: not checked, run 'npm install --no-package-lock' first" >&2; \

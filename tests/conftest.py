@@ -1,4 +1,4 @@
-"""What every test may use: a loopback network of its own, and running nodes on it."""
+"""Fixtures of every test: a loopback network of its own, and running nodes on it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What tests share beside fixtures: limits, captures, nodes that run for the length of a block."""
+"""Helpers of tests beside fixtures: limits, captures, nodes that run for the length of a block."""
 
 import asyncio
 import contextlib
@@ -54,7 +54,7 @@ def udp_port() -> Iterator[int]:
 
 @contextlib.contextmanager
 def tcp_port() -> Iterator[int]:
-    """Yield a TCP port on 127.0.0.1 for a server that is told its port, until the end.
+    """Yield a TCP port on 127.0.0.1 for a server that takes its port, until the end.
 
     The kernel gives none of these to anybody by itself, and the UDP port of the same number, held
     meanwhile, tells other tests that it is taken.

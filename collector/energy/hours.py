@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from jph.config.house.loads import Load, ceilings
 from jph.heating.orders import Order
+from jph.heating.overrun import is_overrun
 
 VOLTS: Final = 230.0
 """Turns A into VA where the meter does not measure the VA of a phase."""
@@ -82,9 +83,9 @@ class PhaseStreams(NamedTuple):
         """
         known = [each for each in (limit, self.declared_a) if each is not None]
         if current is None or not known:
-            return bool(warning)
+            return is_overrun(None, None, bool(warning))
         fed_in = apparent is not None and apparent < _FED_IN * current * VOLTS
-        return current > min(known) and not fed_in
+        return is_overrun(current, min(known)) and not fed_in
 
     @property
     def reach_ms(self) -> int:

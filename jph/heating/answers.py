@@ -1,4 +1,4 @@
-"""What came of an order: what a heater and its card said after it, in words and numbers. Pure."""
+"""Outcome of an order: reports of a heater and its card after it, in words and numbers. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from jph.heating.sentences import Say, english
 from jph.wire.codec import Quality, Reading
 
 Readings = Mapping[str, Reading]
-"""The newest reading of each heater, and of the element that tells what its wire was given."""
+"""The newest reading of each heater, and of the element that carries the order on its wire."""
 
 
 class Outcome(NamedTuple):
@@ -28,7 +28,7 @@ class Outcome(NamedTuple):
 
     @property
     def applied(self) -> Order | None:
-        """The order its wire was given, None if nobody tells."""
+        """The order on its wire, None where it is not reported."""
         return order_in(self.readings, self.heater.actuator.applied)
 
     @property
@@ -84,7 +84,7 @@ class Outcome(NamedTuple):
 
 
 def order_in(readings: Readings, codifier: str) -> Order | None:
-    """Return the order that a codifier told."""
+    """Return the order that a codifier sent."""
     reading = readings.get(codifier)
     if reading is None or reading.number is None:
         return None

@@ -1,4 +1,4 @@
-"""What is not known of a house now: meter, shedder, cards, cache, history, clocks. Pure.
+"""Lists what is not known of a house now: meter, shedder, cards, cache, history, clocks. Pure.
 
 House page, diagram, `why`, `status`, `/healthz` and `/metrics` show the same list, the part that
 protects the house first.  A part that protects is judged by its readings and faster than by its

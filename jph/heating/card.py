@@ -1,4 +1,4 @@
-"""What one pilot card's chip shall carry: the orders of its heaters, the coldest word wins."""
+"""Outputs of one pilot card: the orders of its heaters; of several, the coldest applies."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

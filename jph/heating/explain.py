@@ -134,7 +134,7 @@ def _ordered(
     if facts.order is None:
         return ""
     if not facts.by and facts.at_ms is None:
-        if facts.told:
+        if facts.reported:
             return say("No order was given since it was set up.")
         text = "Who gave the order, and when, is not known: {card} does not report it."
         return say(text, card=facts.card)

@@ -60,7 +60,7 @@ class PhaseFacts(NamedTuple):
 class HeaterFacts(NamedTuple):
     """A heater now: orders are numbers as on the bus, `watts` what was learned.
 
-    `told` is whether its card reports its wires at all: then an empty `by` means no order came.
+    `reported` is whether its card reports its wires at all: then an empty `by` means no order came.
     `until_ms` is the end of the order, `then` the one that follows, None where it has no end.
     `fallback` is the stage of its card without a shedder, empty while there is one, `silent` what
     the card misses: `masks`, or the `meter` behind them.
@@ -72,7 +72,7 @@ class HeaterFacts(NamedTuple):
     card: str
     rated_watts: float | None
     order: int | None
-    told: bool
+    reported: bool
     by: str
     at_ms: float | None
     applied: int | None
@@ -124,9 +124,9 @@ class Evidence:
         if phase := self._of_story.get(codifier):
             self._stories[phase] = _object(value)
         elif card := self._states.get(codifier):
-            told = _object(value)
-            self._leases[card], self._silent[card] = _part(told, "leases"), _part(told, "silent")
-            for heater, wire in _part(told, "wires").items():
+            sent = _object(value)
+            self._leases[card], self._silent[card] = _part(sent, "leases"), _part(sent, "silent")
+            for heater, wire in _part(sent, "wires").items():
                 if heater in self.wiring.heaters and isinstance(wire, dict):
                     self._wires[heater] = wire
 
@@ -258,8 +258,8 @@ def _held(phase: PhaseFacts, codifier: str, wire: Mapping[str, Any]) -> bool | N
     """Return whether a heater is held back: by the mask, without one as its card reports."""
     if phase.shed is not None:
         return codifier in phase.shed
-    told = wire.get("shed")
-    return told if isinstance(told, bool) else None
+    sent = wire.get("shed")
+    return sent if isinstance(sent, bool) else None
 
 
 def _object(value: Value) -> dict[str, Any]:

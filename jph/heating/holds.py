@@ -15,7 +15,7 @@ from jph.heating.orders import Order
 _STEP: Final = 8
 _FIRST: Final = _STEP * 1_000_000_000  # the year 2001: below are no ends, and no orders either
 LONGEST_S: Final = 7 * 86_400
-"""A hold may last so long: somebody may have left for a week, not forgotten it for a winter."""
+"""Longest hold: a week of absence, not a forgotten winter."""
 
 
 def number_of(order: Order, until_ms: float | None = None) -> float:
@@ -45,7 +45,7 @@ def asked(heater: Load, number: float, by: str, now_ms: int, current: Given) -> 
 
 
 class Ends:
-    """When holds are over, by a clock that nobody steps; a start goes by the wall clock once.
+    """Ends of holds, by the monotonic clock; only a start uses the wall clock once.
 
     A wall clock that is behind makes a hold no longer than it was asked for.
     """

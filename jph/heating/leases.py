@@ -1,4 +1,4 @@
-"""What holds a phase's heaters back: the shedder's mask while it comes, a fallback without it.
+"""Holds a phase's heaters off: by the shedder's mask while it comes, else by a fallback.
 
 Every mask is a lease.  When no mask comes for a while, or the meter behind the shedder is silent,
 the cards go by themselves through declared stages:
@@ -8,7 +8,7 @@ the cards go by themselves through declared stages:
     after    for as long as it takes: the share as ordered and the others at frost, or all orders
 
 What is more cold than before counts at once.  What is less cold because of a stage, or because
-masks come again, returns one heater at a time: nobody knows yet what else is switched on.  Every
+masks come again, returns one heater at a time: what else is switched on is not known yet.  Every
 card computes the turns of the whole phase, so that cards which never speak to each other still
 release one heater at a time.
 """
@@ -91,8 +91,8 @@ class Lease:
     def adopt(self, seen: Mapping[str, Order]) -> None:
         """Take over what a chip still holds: ceilings of its card's heaters, comfort for none.
 
-        They are held as by somebody who fell silent: until the shedder speaks or the hold is over,
-        and then they return in turns.  For the turns, heaters of other cards are taken to be off
+        They are held like those of a silent shedder: until masks come or the hold is over.
+        Then they return in turns.  For the turns, heaters of other cards are taken to be off
         if they are not in the safe share: the other cards may have been started again too.
         """
         if not any(seen.values()):

@@ -8,7 +8,7 @@ from jph.heating.orders import Order
 
 
 class Given(NamedTuple):
-    """An order, the codifier it came from and when (ms since 1970); None where nobody gave it.
+    """An order, the codifier it came from and when (ms since 1970); None where it was not given.
 
     One that has an end, `until_ms`, keeps what was there `before`, which has none.
     """
@@ -21,7 +21,7 @@ class Given(NamedTuple):
 
 
 def first(heater: Load) -> Given:
-    """Return what a heater starts with that was never told anything."""
+    """Return the order of a heater that never got one."""
     power_on = heater.actuator.power_on
     return Given(Order.COMFORT if power_on is None else power_on)
 

@@ -1,4 +1,4 @@
-"""What is told of a card's wires: ordered, applied and verified."""
+"""Report of a card's wires: ordered, applied and verified. Pure."""
 
 from collections.abc import Iterable, Mapping
 

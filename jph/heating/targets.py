@@ -1,4 +1,4 @@
-"""Which heaters a person means: one, a room, a phase, all."""
+"""Resolves the target of an order: a heater, a room, a phase or all."""
 
 import difflib
 from typing import Final

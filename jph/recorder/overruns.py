@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
+from jph.heating.overrun import is_overrun
+
 SILENCE_S: Final = 15.0
 """An overrun without a current for this long is closed: whether it goes on is not known."""
 
@@ -76,9 +78,9 @@ class Overruns:
             known.current_a = current_a
             known.limit_a = known.limit_a if limit_a is None else limit_a
             known.peak_a = max(known.peak_a, current_a)
-            if current_a <= known.limit_a:
+            if not is_overrun(current_a, known.limit_a):
                 return self._open.pop(phase).close("under the limit")
-        elif limit_a is not None and current_a > limit_a:
+        elif limit_a is not None and is_overrun(current_a, limit_a):
             self._open[phase] = _Open(phase, current_a, limit_a, now_s, ms)
         return None
 

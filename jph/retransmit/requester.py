@@ -28,6 +28,8 @@ _CHECKPOINTS_S: Final = 1.0
 _TAIL_TRIES: Final = 10
 _USELESS_TRIES: Final = 14
 """A source that answers, but never this, never sent it."""
+_OWN_TRIES: Final = 3
+"""Requests to the address that an epoch was heard from, before its source is asked elsewhere."""
 _REORDER_S: Final = 2.0
 _OVERFLOW_S: Final = 60.0
 _FORGET_S: Final = 60.0
@@ -407,9 +409,10 @@ class Requester:
 
     def _ask(self, known: _Subscription, now_s: float) -> Ask | None:
         window, address = known.window, known.activity.address
-        if address is None or known.activity.ended:
-            address = self._address_of(window.source)
         tries = known.timer.count_try()
+        # An epoch that seems over may go on at its own address, beside a later one.
+        if address is None or (known.activity.ended and tries > _OWN_TRIES and tries % 2 == 0):
+            address = self._address_of(window.source)
         if tries > _TAIL_TRIES and not known.activity.ended:
             window.ask_tail(False)
         if not window.needs():
@@ -473,7 +476,7 @@ class Requester:
             activity.revive()
             self._wake(known, now_s)
         elif not activity.ended:
-            if activity.silent(now_s):
+            if self._log_s(window.source) or activity.silent(now_s):
                 self._end(known, now_s)
         elif not window.needs() and now_s - since_s > _FORGET_S:
             self._drop(known)

@@ -1,4 +1,4 @@
-"""When the source of an epoch is asked again, and for how long it is silent. Pure."""
+"""Schedule of requests to the source of an epoch: the next one, and the pauses. Pure."""
 
 import math
 from random import Random

@@ -36,7 +36,7 @@ SOURCE = {"Codifier": "TI", "Type": "Teleinfo"}
 
 
 class Source(Node):
-    """A node that says what it is told to."""
+    """A node that sends what the test asks for."""
 
 
 @contextlib.asynccontextmanager

@@ -22,7 +22,7 @@ TROUBLE = (
     r"not be|is away|= False|= None|unreachable|unprotected|not protected|too large|full\b|"
     r"ago\b|no answer"
 )
-ALL_ALIVE = r"All \d+ nodes are alive|Everybody is there"
+ALL_ALIVE = r"All \d+ nodes are alive"
 SAFE = r"no trip is near|draws [\d.]+ A now"
 OK = r"^status = ok$|^ok = True$"
 

@@ -1,4 +1,4 @@
-"""What was sent beside what is stored, reading by reading."""
+"""Compares sent with stored readings, one by one."""
 
 import contextlib
 import time
@@ -53,7 +53,7 @@ def sent(logs: Iterable[Path]) -> dict[Name, int]:
 
 
 def count(sql: dict[str, Any], codes: Iterable[str]) -> int:
-    """Return how many readings of these codifiers are stored; 0 while nobody answers."""
+    """Return how many readings of these codifiers are stored; 0 without PostgreSQL."""
     with contextlib.suppress(psycopg2.Error):
         ((rows,),) = _query(
             sql, "SELECT count(*) FROM reading WHERE codifier = ANY(%s)", list(codes)

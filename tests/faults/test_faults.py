@@ -1,4 +1,4 @@
-"""What happens to a house happens here, to real processes on hosts of their own.
+"""Faults of a house, in real processes on hosts of their own.
 
 Five sources send 200 readings a second each. However the network, the collector, PostgreSQL or the
 disk fail: in the end every reading is stored, once, or it is in the table of gaps.

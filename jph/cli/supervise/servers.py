@@ -330,7 +330,7 @@ class PostgresServer(Server):
         known = {entry.pw_name: entry for entry in pwd.getpwall()}
         account = known.get("postgres") or known.get("nobody")
         if account is None:
-            raise StoreError("PostgreSQL refuses to run as root, and there is no user 'nobody'")
+            raise StoreError("PostgreSQL refuses to run as root, and there is no user nobody")
         return account
 
     def _privileges(self) -> list[str]:

@@ -134,10 +134,11 @@ function shedding() {
   const shed = [...document.querySelectorAll(".heater[data-shed]")].length;
   const over = [...document.querySelectorAll('.gauge[data-level="over"]')].length;
   const known = [...document.querySelectorAll(".heater")].some((item) => rows.get(item.dataset.code)?.shed !== undefined);
-  if (isBlind("shedder") || (!known && !over)) return write(line, t("What is shed is not known"), "warn");
-  let text = shed === 0 ? t("Nothing is shed") : shed === 1 ? t("1 heater off for the breaker") : t("{count} heaters off for the breaker", { count: shed });
+  // A heater that is shed is a fact; that none is shed needs every shedder.
+  const unsure = shed === 0 && (isBlind("shedder") || !known);
+  let text = unsure ? t("What is shed is not known") : shed === 0 ? t("Nothing is shed") : shed === 1 ? t("1 heater off for the breaker") : t("{count} heaters off for the breaker", { count: shed });
   if (over) text += t("; a phase is above its limit");
-  write(line, text, over ? "bad" : shed ? "warn" : "good");
+  write(line, text, over ? "bad" : shed || unsure ? "warn" : "good");
 }
 
 // What is late or dead, in plain words.

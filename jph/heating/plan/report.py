@@ -1,4 +1,4 @@
-"""What the Schedule node publishes of its rooms, as JSON. Pure."""
+"""Builds the JSON that the Schedule node publishes of its rooms. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""When the scheduled values change, as moments in UTC. Pure."""
+"""Moments in UTC at which scheduled values change. Pure."""
 
 import datetime
 from collections.abc import Iterator

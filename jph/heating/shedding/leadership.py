@@ -1,4 +1,4 @@
-"""Which of several shedders decides: the one of lowest rank that is heard. Pure.
+"""Elects the shedder that decides: the one of lowest rank that is alive. Pure.
 
 Between equal ranks the lower codifier goes first.  A shedder that hears no better one for
 `LEADER_SILENCE_S` decides until a better one is heard again.

@@ -1,4 +1,4 @@
-"""What a shedder has learned, as it is kept on disk across restarts and reloads. Pure.
+"""State that a shedder keeps on disk across restarts and reloads. Pure.
 
 Learned currents have no age limit.  What follows the weather, or a day of the meter, is forgotten
 after a while.

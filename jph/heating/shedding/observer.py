@@ -15,7 +15,15 @@ LIKELY: Final = 0.7
 UNLIKELY: Final = 0.3
 """Chances from which a heater counts as drawing or not: twice as likely as the contrary."""
 
+"""Chances from which a heater counts as drawing or not: twice as likely as the contrary."""
+
+"""Chances from which a heater counts as drawing or not: twice as likely as the contrary."""
+
 NOTHING_TO_SEE: Final = 0.03
+"""A shed heater with a smaller chance to draw makes no step that is waited for."""
+
+"""A shed heater with a smaller chance to draw makes no step that is waited for."""
+
 """A shed heater with a smaller chance to draw makes no step that is waited for."""
 
 UNKNOWN_STEP_A: Final = 2.0
@@ -71,7 +79,7 @@ class Observer:
         """Whether every command has shown."""
         return self.settled and not self._pending
 
-    def tell(self, now_s: float, command: Command) -> None:
+    def expect(self, now_s: float, command: Command) -> None:
         """Note that a heater was switched."""
         self._pending.append(command)
         self._told_s = now_s
@@ -128,9 +136,9 @@ class Observer:
         self.hypotheses.eager = [room.eagerness for room in self.rooms]
         step = self.hypotheses.explain(current_a, commands)
         self._learn_amperes(step, commands)
-        told = {command.bit for command in commands}
+        commanded = {command.bit for command in commands}
         for bit, room in enumerate(self.rooms):
-            if bit not in told:
+            if bit not in commanded:
                 before, after = step.before[bit], step.after[bit]
                 if before > LIKELY and after < UNLIKELY:
                     room.satisfied()
@@ -138,7 +146,7 @@ class Observer:
                     room.asking()
         for command in commands:
             self._learn_warmth(command, step, prior[command.bit])
-        if not told:
+        if not commanded:
             self._learn_slowness(now_s, step.change_a)
 
     def _learn_amperes(self, step: Step, commands: Sequence[Command]) -> None:

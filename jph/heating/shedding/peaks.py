@@ -14,7 +14,7 @@ TOLERANCE: Final = 0.1
 
 
 class Peaks:
-    """A phase's peaks since the meter's day began; `told` once each time it ends."""
+    """A phase's peaks since the meter's day began; `compare` returns a whole day's difference."""
 
     def __init__(self) -> None:
         self._shown_a = self._filtered_a = 0.0
@@ -36,7 +36,7 @@ class Peaks:
         self._filtered_a = max(self._filtered_a, day.filtered_a)
         self._said_va, self._whole = day.meter_va, day.whole
 
-    def told(self, peak_va: float, volts: float) -> float | None:
+    def compare(self, peak_va: float, volts: float) -> float | None:
         """Take the meter's highest power of its day; return how far off the day before was.
 
         That is a share of the meter's own figure: 0 within the two peaks, negative below them,

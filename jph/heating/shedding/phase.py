@@ -35,11 +35,15 @@ PLANS_A_REST: Final = 12
 
 HURRY_S: Final = 5.0
 """Time to the trip below which all heaters go: a heater needs up to 3 s to obey."""
+"""Time to the trip below which all heaters go: a heater needs up to 3 s to obey."""
+"""Time to the trip below which all heaters go: a heater needs up to 3 s to obey."""
 
 EARLIER: Final = "shed before the last start"
 """Cause of a heater that was shed by an earlier run which left no reason."""
 
 IDLE: Final = 0.4
+"""Chance to draw below which a heater that is on counts as idle."""
+"""Chance to draw below which a heater that is on counts as idle."""
 """Chance to draw below which a heater that is on counts as idle."""
 
 LATEST: Final = (3.0, 300.0, 1.5)
@@ -103,7 +107,7 @@ class PhaseDecision:
         if cold != bool(self._cold >> bit & 1):
             self._cold ^= 1 << bit
             if not self.mask >> bit & 1:
-                self.seen.tell(now_s, Command(bit, not cold))
+                self.seen.expect(now_s, Command(bit, not cold))
 
     def step(
         self,
@@ -274,7 +278,7 @@ class PhaseDecision:
             self._eco |= sum(1 << bit for bit in warm)
         return reasons
 
-    # Nobody sees anything
+    # The meter is silent
 
     def _blind(self, now_s: float, silent_s: float, limit_a: float) -> list[Reason]:
         cause = "meter silent"
@@ -335,7 +339,7 @@ class PhaseDecision:
         self._eco &= self.mask
         self._switched_s[bit] = self._last_s = now_s
         if not self._cold >> bit & 1:
-            self.seen.tell(now_s, Command(bit, not shed))
+            self.seen.expect(now_s, Command(bit, not shed))
 
     def _reason(self, bit: int, shed: bool, cause: str) -> Reason:
         limit_a = math.nan if self.limit_a is None else self.limit_a

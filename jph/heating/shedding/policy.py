@@ -27,6 +27,8 @@ VOTES: Final = 3
 
 NEAR_LIMIT: Final = 0.8
 """Part of the limit from which the meter's status bit may be about this phase."""
+"""Part of the limit from which the meter's status bit may be about this phase."""
+"""Part of the limit from which the meter's status bit may be about this phase."""
 
 
 class SheddingPolicy:
@@ -81,8 +83,8 @@ class SheddingPolicy:
         return phase.seen.amperes.load(phase.mask)
 
     def peak(self, number: int, peak_va: float) -> float | None:
-        """Take the meter's highest power of its day; see `Peaks.told` for what it returns."""
-        return self._phases[number].peaks.told(peak_va, self._rules.volts)
+        """Take the meter's highest power of its day; see `Peaks.compare` for what it returns."""
+        return self._phases[number].peaks.compare(peak_va, self._rules.volts)
 
     def memory(self, now_s: float, wall_ms: float) -> Memory:
         """Return what was learned, at a monotonic and a wall-clock time."""
@@ -190,7 +192,7 @@ class SheddingPolicy:
 
     def _warnings(self, now_s: float) -> list[str]:
         """Return what people should know, each at most once an hour."""
-        told = [
+        texts = [
             f"{heater} has been off for more than {self._rules.maximum_off_s / 60:.0f} min"
             for phase in self._phases.values()
             for heater in phase.overdue(now_s)
@@ -198,10 +200,10 @@ class SheddingPolicy:
         for (codifier, number), votes in self._misplaced.items():
             phase, bit = self._places[codifier]
             if votes >= VOTES and not phase.seen.amperes.seen[bit]:
-                told.append(
+                texts.append(
                     f"{phase.heaters[bit]} never shows on phase {phase.number} but moves phase "
                     f"{number}: is the wiring table right?"
                 )
-        fresh = [text for text in told if now_s - self._warned.get(text, NEVER) >= WARNINGS_S]
+        fresh = [text for text in texts if now_s - self._warned.get(text, NEVER) >= WARNINGS_S]
         self._warned.update(dict.fromkeys(fresh, now_s))
         return fresh

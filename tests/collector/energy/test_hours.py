@@ -143,3 +143,10 @@ def test_streams_together_say_what_each_says(
         total = sum((end - start) * (value + 1) for start, end, value in said if value is not None)
         spans = each.spans(0, HOUR)
         assert total == sum((end - start) * (value + 1) for start, end, value in spans)
+
+
+def test_a_warning_that_outlasts_the_overrun_does_not_count() -> None:
+    """The meter's warning expires after 15 s; the currents say when the overrun ended."""
+    current = stream((0, 20), (5, 33), (8, 20), (60, 20))
+    warned = PhaseStreams(current, warning=stream((5, 33), (20, 0)), declared_a=30.0)
+    assert phase_hour(warned, 0, HOUR).overrun_s == 3

@@ -1,4 +1,4 @@
-"""What is packed is what was stored, bit by bit, whoever is killed and whatever comes late."""
+"""Packed readings equal the stored ones bit by bit, after kills and late readings too."""
 
 import contextlib
 import io
@@ -283,7 +283,7 @@ def test_who_writes_late_waits_for_the_day_that_is_packed(
 
 
 def everything_read(house: House) -> list[Any]:
-    """Return what everybody who reads readings makes of two days."""
+    """Return what all readers of readings make of two days."""
     wanted = Range("I1", CHANGE // 1000, CHANGE // 1000 + 2 * 86_400_000)
     text = io.StringIO()
     with contextlib.closing(connect_to(dsn(house.sql), "test", read_only=True)) as connection:

@@ -51,7 +51,7 @@ def command(config: Path, *words: str) -> list[str]:
 def control(
     config: Path, *words: str, patience: float = 10, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; with less `patience` where nobody is to answer."""
+    """Run a command to its end; with less `patience` where no answer is expected."""
     return subprocess.run(
         command(config, *words),
         capture_output=True,
@@ -130,7 +130,7 @@ def gone(pids: list[int]) -> bool:
     while any(_runs(pid) for pid in pids):
         if time.monotonic() > until_s:
             return False
-        threading.Event().wait(0.01)  # processes of somebody else's: nothing to wait for but time
+        threading.Event().wait(0.01)  # processes that are not our children: polling is the only way
     return True
 
 

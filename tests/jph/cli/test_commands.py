@@ -50,9 +50,9 @@ def test_ping_tells_time_and_clock(nodes: Program, config: Path) -> None:
 def test_ping_counts_what_it_sent_and_lost(nodes: Program, config: Path) -> None:
     done = control(config, "ping", "-c", "3", "-i", "0.01", "SP")
     assert "SP: 3 sent, 3 answered, 0 % lost" in done.stdout
-    told = json.loads(control(config, "ping", "--json", "-c", "2", "-i", "0", "SP").stdout)
-    assert (told["sent"], told["answered"], told["lost_percent"]) == (2, 2, 0.0)
-    assert len(told["round_trip_ms"]) == 2
+    shown = json.loads(control(config, "ping", "--json", "-c", "2", "-i", "0", "SP").stdout)
+    assert (shown["sent"], shown["answered"], shown["lost_percent"]) == (2, 2, 0.0)
+    assert len(shown["round_trip_ms"]) == 2
 
 
 def test_pinging_an_element_pings_its_node_and_says_so(nodes: Program, config: Path) -> None:
@@ -74,11 +74,11 @@ def test_two_terminals_get_their_own_answers(nodes: Program, config: Path) -> No
             terminal.expect("SP: 20 sent, 20 answered")
 
 
-@pytest.mark.parametrize(("patience", "told"), [(1, "2 s"), (0.25, "0.5 s")])
-def test_nobody_there_is_told_in_time(config: Path, patience: float, told: str) -> None:
+@pytest.mark.parametrize(("patience", "shown"), [(1, "2 s"), (0.25, "0.5 s")])
+def test_nobody_there_is_told_in_time(config: Path, patience: float, shown: str) -> None:
     done = control(config, "ping", "SP", patience=patience)
     assert done.returncode == 1
-    assert done.stderr == f"SP (Comfort temperature) does not answer within {told}\n"
+    assert done.stderr == f"SP (Comfort temperature) does not answer within {shown}\n"
 
 
 def test_everybody_silent_names_them(config: Path) -> None:
@@ -103,8 +103,8 @@ def test_set_and_step_show_the_reading_that_follows(nodes: Program, config: Path
     assert (done.returncode, done.stdout) == (0, "SP (Comfort temperature): 21.5 °C\n")
     done = control(config, "step", "SP", "-0.5")
     assert (done.returncode, done.stdout) == (0, "SP (Comfort temperature): 21 °C\n")
-    told = json.loads(control(config, "set", "--json", "SP", "99").stdout)
-    assert (told["asked"], told["value"], told["done"]) == (99, 30, True)  # its Max
+    shown = json.loads(control(config, "set", "--json", "SP", "99").stdout)
+    assert (shown["asked"], shown["value"], shown["done"]) == (99, 30, True)  # its Max
     done = control(config, "set", "SP", "99")
     said = "SP (Comfort temperature): asked 99 °C, took 30 °C\n"
     assert (done.returncode, done.stdout) == (0, said)

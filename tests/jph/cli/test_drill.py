@@ -84,7 +84,7 @@ async def test_nobody_who_receives_readings_is_told(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "shown"),
     [
         (["--loss", "120%"], "expected 0% to 100%, found '120%'"),
         (["--delay", "soon"], "expected a time such as 20ms"),
@@ -92,10 +92,10 @@ async def test_nobody_who_receives_readings_is_told(path: Path) -> None:
         (["--node", "ZZ"], "codifier 'ZZ' is not in the config"),
     ],
 )
-def test_mistakes_are_told(path: Path, words: list[str], told: str) -> None:
+def test_mistakes_are_told(path: Path, words: list[str], shown: str) -> None:
     done = control(path, "drill", *words)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert shown in done.stderr
 
 
 def test_nobody_there(path: Path) -> None:

@@ -72,8 +72,8 @@ def test_a_table(config: Path) -> None:
 
 
 def test_for_programs(config: Path) -> None:
-    told = json.loads(control(config, "history", "I1", *HOUR, "--every", "hour", "--json").stdout)
-    assert told == {
+    shown = json.loads(control(config, "history", "I1", *HOUR, "--every", "hour", "--json").stdout)
+    assert shown == {
         "every": "hour",
         "points": [
             {
@@ -92,9 +92,9 @@ def test_for_programs(config: Path) -> None:
 
 
 def test_a_screenful_by_itself(config: Path) -> None:
-    told = json.loads(control(config, "history", "I1", *HOUR, "--json", "--most", "20").stdout)
-    assert len(told["points"]) <= 20
-    assert max(point["max"] for point in told["points"]) == 50.0
+    shown = json.loads(control(config, "history", "I1", *HOUR, "--json", "--most", "20").stdout)
+    assert len(shown["points"]) <= 20
+    assert max(point["max"] for point in shown["points"]) == 50.0
 
 
 def test_a_picture(config: Path) -> None:
@@ -109,8 +109,8 @@ def test_a_picture(config: Path) -> None:
 def test_text_is_shown_by_its_changes(config: Path) -> None:
     done = control(config, "history", "TP", *HOUR)
     assert [line.split()[-1] for line in done.stdout.splitlines()] == ["value", "HC", "HP"]
-    told = json.loads(control(config, "history", "TP", *HOUR, "--json").stdout)
-    assert [each["value"] for each in told] == ["HC", "HP"]
+    shown = json.loads(control(config, "history", "TP", *HOUR, "--json").stdout)
+    assert [each["value"] for each in shown] == ["HC", "HP"]
     assert control(config, "history", "TP", *HOUR, "--csv").stdout.count("\n") == 3
 
 
@@ -121,16 +121,16 @@ def test_nothing_there_is_said(config: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "shown"),
     [
         (("XX",), "'XX' is not in the config"),
         (("I1", "--from", "soon"), "neither 2h, 7d … nor a date"),
         (("I1", "--from", "2026-10-25", "--to", "2026-10-24"), "is not before"),
     ],
 )
-def test_mistakes_are_told(config_file: WriteConfig, words: tuple[str, ...], told: str) -> None:
+def test_mistakes_are_told(config_file: WriteConfig, words: tuple[str, ...], shown: str) -> None:
     done = control(config_file(METER), "history", *words)
-    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+    assert (done.returncode, shown in done.stderr) == (2, True), done.stderr
 
 
 def test_no_history_yet_is_told(sql: dict[str, Any], config_file: WriteConfig) -> None:

@@ -91,10 +91,10 @@ def test_an_order_with_an_end(config: Path, state: Path) -> None:
 @pytest.mark.usefixtures("running_card")
 def test_json_tells_each_heater(config: Path) -> None:
     done = control(config, "order", "--json", "salon", "fenetre", "comfort", "-1")
-    (told,) = json.loads(done.stdout)
+    (shown,) = json.loads(done.stdout)
     assert done.returncode == 0
-    assert told.pop("timestamp_ms") > 1_600_000_000_000
-    assert told == {
+    assert shown.pop("timestamp_ms") > 1_600_000_000_000
+    assert shown == {
         "codifier": "11",
         "room": "Salon",
         "name": "Fenêtre",
@@ -150,7 +150,7 @@ def test_nobody_answers(config: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "shown"),
     [
         (["salom", "eco"], "near: Salon"),
         (["14", "eco"], "near: "),
@@ -158,10 +158,10 @@ def test_nobody_answers(config: Path) -> None:
         (["eco"], "name a target"),
     ],
 )
-def test_what_is_not_understood(config: Path, words: list[str], told: str) -> None:
+def test_what_is_not_understood(config: Path, words: list[str], shown: str) -> None:
     done = control(config, "order", *words)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert shown in done.stderr
 
 
 def test_without_control_it_is_not_even_sent(config: Path) -> None:

@@ -1,4 +1,4 @@
-"""`why` against a bus on which shedder, card and meter speak, and on which nobody does."""
+"""`why` against a bus on which shedder, card and meter speak, and on which none does."""
 
 import asyncio
 import contextlib

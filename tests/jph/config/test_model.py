@@ -1,4 +1,4 @@
-"""A config becomes typed objects at the door, or every mistake in it is told."""
+"""A config becomes typed objects at the door, or every mistake in it is reported."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""What came of an order, judged from what heaters and cards said."""
+"""Outcome of an order, judged from messages of heaters and cards."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def outcome(*readings: Reading, heater: Load = SOLID, refusal: str | None = None
 
 
 @pytest.mark.parametrize(
-    ("told", "words", "followed", "complete"),
+    ("shown", "words", "followed", "complete"),
     [
         (outcome(), "no answer", False, False),
         (outcome(refusal="no"), "refused, no", False, False),
@@ -52,11 +52,13 @@ def outcome(*readings: Reading, heater: Load = SOLID, refusal: str | None = None
         ),
     ],
 )
-def test_every_outcome_has_words(told: Outcome, words: str, followed: bool, complete: bool) -> None:
-    assert told.words() == words
-    assert told.followed is followed
-    assert told.complete is complete
-    assert told.as_json()["followed"] is followed
+def test_every_outcome_has_words(
+    shown: Outcome, words: str, followed: bool, complete: bool
+) -> None:
+    assert shown.words() == words
+    assert shown.followed is followed
+    assert shown.complete is complete
+    assert shown.as_json()["followed"] is followed
 
 
 @pytest.mark.parametrize("value", ["eco", 7, 1.5, float("nan")])

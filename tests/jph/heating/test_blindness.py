@@ -1,4 +1,4 @@
-"""What is not known of a house, from what is seen of its codifiers."""
+"""Unknowns of a house, from the state of its codifiers."""
 
 from collections.abc import Callable
 

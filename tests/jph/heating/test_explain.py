@@ -1,4 +1,4 @@
-"""What is told of a heater: from everything known to nothing known, and from rubbish."""
+"""Explanations of a heater: from everything known to nothing known, and from rubbish."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What a policy has learned goes through its file into the next run."""
+"""A policy's memory goes through its file into the next run."""
 
 import json
 import math

@@ -279,12 +279,12 @@ def test_the_meters_peak_lies_between_what_was_shown_and_what_came_through(
 ) -> None:
     peaks = Peaks()
     peaks.take(50.0, 50.0)
-    assert peaks.told(5000.0, 230.0) is None
-    assert peaks.told(100.0, 230.0) is None  # a day that was not heard from its beginning
+    assert peaks.compare(5000.0, 230.0) is None
+    assert peaks.compare(100.0, 230.0) is None  # a day that was not heard from its beginning
     peaks.take(30.0, 10.0)
     peaks.take(20.0, 20.0)
-    assert peaks.told(said_va, 230.0) is None
-    assert peaks.told(0.0, 230.0) == pytest.approx(off)
+    assert peaks.compare(said_va, 230.0) is None
+    assert peaks.compare(0.0, 230.0) == pytest.approx(off)
 
 
 def test_what_came_through_the_filter_follows_the_current() -> None:

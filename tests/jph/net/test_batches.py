@@ -58,7 +58,7 @@ class Keeper(Ear, type="Keeper"):
 
 
 class Mouth(Node, type="Mouth"):
-    """Says what it is told to."""
+    """Sends what the test asks for."""
 
 
 KINDS = {"EA": Ear, "KE": Keeper, "MO": Mouth}

@@ -1,4 +1,4 @@
-"""A node is not woken by what it sends itself; everybody else is, and drops are still told."""
+"""A node's own messages do not wake it; they wake all others, and drops are still counted."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""What is encoded together is what would be encoded one by one, and each source's order holds."""
+"""Messages encoded together equal those encoded one by one, and each source's order holds."""
 
 import random
 

@@ -32,7 +32,7 @@ ELEMENTS = [
 
 
 class Source(Node, type="Source"):
-    """A node that sends when it is told to."""
+    """A node that sends when the test asks."""
 
 
 class Keeper(Node, type="Keeper"):
@@ -126,7 +126,7 @@ async def test_a_plain_request_on_the_bus_is_answered_to_who_asked(
             gone = await asyncio.wait_for(loop.sock_recv(stranger, 2048), LIMIT_S)
             assert decode_legacy(gone)[4] == (((first + 1) % 2**31, 9),)
             assert len(gone) == 37, "as plain as it was asked"
-    assert len(keeper.kept) == 21, "nobody else heard of it"
+    assert len(keeper.kept) == 21, "no other node heard of it"
 
 
 async def test_many_that_miss_the_same_ask_little(network: NetworkMaker) -> None:
@@ -151,7 +151,7 @@ async def test_many_that_miss_the_same_ask_little(network: NetworkMaker) -> None
 async def test_what_a_killed_program_sent_comes_from_its_journal(
     config_file: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """The program is killed, and started again, while nobody listens to what it sent last."""
+    """The program is killed, and started again, while no node listens to what it sent last."""
     settings = {"Journal": {"FlushSeconds": 0.05}}
     path = config_file({**SOURCE, **settings, "SensorInterval": 0.01}, KEEPER)
     net = config.load(str(path))
@@ -269,7 +269,7 @@ async def test_what_the_own_kernel_drops_is_repaired_or_told_as_such(
     async with running(source, keeper):
         (readable,) = keeper.bus.data._in
         readable.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        for number in range(1_000):  # in one turn of the loop: nobody reads meanwhile
+        for number in range(1_000):  # in one turn of the loop: no receiver reads meanwhile
             source.send(number)
         await until(lambda: keeper.kept)
         source.send(1_000)  # the kernel tells of drops with the next that it keeps

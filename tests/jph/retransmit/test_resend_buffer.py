@@ -1,4 +1,4 @@
-"""What is kept, and for how long; and sets of ranges."""
+"""Contents and age of the resend buffer; sets of ranges."""
 
 from itertools import pairwise
 

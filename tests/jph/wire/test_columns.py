@@ -44,7 +44,7 @@ def join(*batches: list[Reading]) -> bytes:
 
 
 def both(batch: bytes, size: int) -> tuple[Slow, Slow]:
-    """Decode in both ways: readings, and what the refused ones were told."""
+    """Decode in both ways: readings, and the reasons of the refused ones."""
     fast_refused: list[DecodeError] = []
     slow_refused: list[DecodeError] = []
     fast = list(decode_readings(batch, size, fast_refused.append))

@@ -1,4 +1,4 @@
-"""What sequences tell: losses, late ones, doubles and restarts."""
+"""Sequences: losses, late messages, duplicates and restarts."""
 
 import pytest
 from hypothesis import given
@@ -47,7 +47,7 @@ def observe(steps: list[Step]) -> tuple[list[Outcome], SequenceTable]:
             [(5, 1, False), (9, 1, False), (700, 2, False), (701, 2, False)],
             [Event.FIRST, Event.GAP, Event.RESET, Event.NEXT],
             0,
-            id="restart told by the epoch, its announcement lost",
+            id="restart known by the epoch, its announcement lost",
         ),
         pytest.param(
             [(5, 0, True), (6, 0, False), (90, 0, True), (91, 0, False)],

@@ -116,7 +116,7 @@ def report(
         meter=contract.meter,
         currency=account.currency,
         priced=bool(contract.tariffs),
-        wh=_total(facts.drawn),
+        wh=round(account.bill.wh),
         amount=_amount(account),
         estimated_wh=facts.drawn.estimated,
         unpriced_wh={period: round(wh) for period, wh in account.bill.unpriced.items()},
@@ -130,6 +130,7 @@ def report(
                 None if each.cents is None else money(each.cents),
             )
             for each in account.bill.lines
+            if contract.tariffs
         ],
         bars=list(_bars(kind, span, facts, contract, now.date())),
         expected=expected and Expected(round(expected.wh), money(expected.cents)),
@@ -166,7 +167,8 @@ def _account(span: Span, drawn: Drawn, contract: Contract, now: datetime) -> Acc
 
 def _amount(account: Account) -> str | None:
     """Return what a bill comes to; None where nothing has a price."""
-    known = account.bill.lines and account.drawn.since is not None
+    priced = any(line.cents is not None for line in account.bill.lines)
+    known = priced and account.drawn.since is not None
     return money(account.bill.cents) if known else None
 
 

@@ -1,4 +1,4 @@
-"""What `up` would run, decided from configs alone."""
+"""The plan of `up`, decided from configs alone."""
 
 from collections.abc import Callable
 
