@@ -21,17 +21,17 @@ from jph.config.model import Network, state_dir
 from jph.errors import ConfigError, JphError, Problem, StoreError
 from jph.heating.orders import Order
 from jph.heating.plan import versions as plan_versions
-from jph.heating.plan.calendar import alternating_week, iso_week, wall_time
+from jph.heating.plan.calendar import wall_time
 from jph.heating.plan.commands import Scene, answer_of, carry_out
 from jph.heating.plan.days import days_of
 from jph.heating.plan.edit import Entities
-from jph.heating.plan.inputs import Inputs, Sources
+from jph.heating.plan.inputs import Inputs
 from jph.heating.plan.issuing import HeaterOrders
-from jph.heating.plan.planner import Coming, Planner
-from jph.heating.plan.refusal import PlanRefusedError
+from jph.heating.plan.planner import Coming
+from jph.heating.plan.refusal import PlanRefusedError, RefusalId
 from jph.heating.plan.report import coming_of, state_of
 from jph.heating.plan.rules import Facts
-from jph.heating.plan.settings import ScheduleSettings, planned_room
+from jph.heating.plan.settings import ScheduleSettings, make_planner
 from jph.heating.plan.versions import Versions
 from jph.heating.plan.wish import Decision, degrees_of, order_for
 from jph.heating.plan.wishes import absence_of, tidied
@@ -42,6 +42,8 @@ from jph.wire.edits import DocumentEdit
 
 _LOOK_AHEAD_MS: Final = 8 * 86_400_000
 """A week and the slots after it: every weekly plan changes within it, or never."""
+_LONGEST_LOOK_H: Final = 192
+_MOST_COMING: Final = 300
 _REPEATS_KEPT: Final = 256
 _FIRST_SET_CLOCK_MS: Final = 1_577_836_800_000
 """2020: an earlier clock was never set, and nothing is decided by it."""
@@ -108,23 +110,9 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         self._by_codifier = {room.codifier: room for room in self.rooms.values()}
         self._zone = ZoneInfo(settings.time_zone)
         self._degrees = settings.degrees_by_order()
-        week = (
-            iso_week
-            if settings.week_a == "iso"
-            else alternating_week(datetime.date.fromisoformat(settings.week_a))
-        )
-        planned = [
-            planned_room(room, settings.warm_up, self._degrees) for room in self.rooms.values()
-        ]
-        self._planner = Planner(planned, self._zone, week, settings.rules, self._degrees)
+        self._planner = make_planner(settings, self.rooms.values())
         self._days = days_of(settings.holidays, settings.school, settings.rules)
-        self._sources = Sources(
-            settings.tempo.today,
-            settings.tempo.tomorrow,
-            settings.period,
-            settings.surplus,
-            settings.presence,
-        )
+        self._sources = settings.sources()
         self._inputs = Inputs(self._limits_s())
         self._heaters = {
             load.codifier: load for room in self.rooms.values() for load in room.heaters
@@ -132,11 +120,9 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
 
     def _limits_s(self) -> dict[str, float]:
         """Return the codifiers that the plan looks at, each with the age up to which it counts."""
-        wanted = {*self._sources.presence, *self._sources[:4]}
+        wanted = self.settings.watched()
         for room in self.rooms.values():
             wanted |= {*room.settings.windows, *room.settings.presence, *room.settings.motion}
-        for rule in self.settings.rules:
-            wanted |= set(rule.when.codifier or ())
         known = {sensor.codifier: sensor for sensor in self.network.sensors}
         return {code: known[code].timeout_warning for code in wanted if code in known}
 
@@ -194,23 +180,36 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
                 self._answers.popitem(last=False)
         if self.settings.answer:
             self.send(_json(answer), codifier=self.settings.answer)
-        if edit.verb == "document":
-            self._send_document()
 
     def _answer(self, edit: DocumentEdit) -> dict[str, Any]:
         refused: PlanRefusedError | None = None
+        result: dict[str, Any] | None = None
         try:
-            if edit.verb != "document":
+            if edit.verb == "document":
+                result = {"document": self.versions.document}
+            elif edit.verb == "explain":
+                result = self._explain(edit.params)
+            else:
                 self._carry_out(edit.verb, edit.params, edit.author or edit.source)
         except PlanRefusedError as error:
             refused = error
         except StoreError as error:
-            answer = answer_of(edit.request, edit.verb, None, self.versions.number)
-            return answer | {
-                "status": "failure",
-                "error": {"id": "STORE", "generic_desc": f"{error}"},
-            }
-        return answer_of(edit.request, edit.verb, refused, self.versions.number)
+            refused = PlanRefusedError(RefusalId.EXCEPTION, "", str(error), exception=str(error))
+        answer = answer_of(edit.request, edit.verb, refused, self.versions.number)
+        return answer if result is None else answer | {"result": result}
+
+    def _explain(self, params: object) -> dict[str, Any]:
+        """Return the state of every room, the changes to come and the last changes of the plan."""
+        hours = params.get("hours") if isinstance(params, dict) else None
+        known = isinstance(hours, int | float) and 0 < hours <= _LONGEST_LOOK_H
+        end_ms = now_ms() + round((hours if known and hours else 24) * 3_600_000)
+        coming = [coming_of(each) for each in self._coming(now_ms()) if each.at_ms <= end_ms]
+        return {**self._state(), "coming": coming[:_MOST_COMING]} | {
+            "changes": [
+                {"at_ms": each.at_ms, "author": each.author, "what": each.what}
+                for each in self.versions.changes
+            ]
+        }
 
     def _carry_out(self, verb: str, params: Any, author: str) -> None:  # noqa: ANN401 - JSON
         """Change the document: on the disk first, then in memory, then on the bus."""
@@ -365,6 +364,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         return state_of(
             self.versions,
             {name: (self.rooms[name].codifier, each) for name, each in self._decided.items()},
+            self._degrees,
             self._orders.unconfirmed(),
         )
 

@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "sql": "jph.cli.commands.sql:sql",
     "user": "jph.cli.commands.user:user",
     "cost": "jph.cli.commands.cost:cost",
+    "schedule": "jph.cli.commands.schedule:schedule",
     "why": "jph.cli.commands.why:why",
     "record": "jph.cli.commands.record:record",
     "config": "jph.cli.commands.config:config",

@@ -9,6 +9,7 @@ from jph.config.validation import read_struct
 from jph.errors import ConfigError, Problem
 from jph.retransmit import Gap
 from jph.wire.codec import Control, Reading
+from jph.wire.edits import DocumentEdit
 
 
 class Hooks:
@@ -67,6 +68,9 @@ class Hooks:
 
     def on_gaps(self, holes: list[Gap]) -> None:
         """Take gaps that will never be filled; called for kinds with `repairs` only."""
+
+    def on_edit(self, edit: DocumentEdit) -> None:
+        """Take an edit of the node's document, if its entry has `"Control": "enabled"`."""
 
     def on_reload(self) -> None:
         """Take the new settings: the config was read again and is valid."""

@@ -275,6 +275,8 @@ class Node(Hooks):
         self.bus.listen(self.bus.control, self._receive_control)
         self._unicast.elements = self.elements
         receiver = self._receiver if self.hears_data() else None
+        if type(self).on_edit is not Node.on_edit and self.entry.control == "enabled":
+            self._unicast.edited = lambda edit: self._guarded(self.on_edit, edit)
         self._unicast.listen(self.bus, receiver, self.network.drill)
         if self.hears_data():
             self._receiver.channel = self.bus.data

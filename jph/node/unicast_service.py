@@ -34,6 +34,7 @@ from jph.retransmit.messages import (
 )
 from jph.retransmit.responder import Origin, Ticket, Where
 from jph.wire.codec import Control, decode_batch
+from jph.wire.edits import DocumentEdit, decode_edit, is_edit
 
 _PROBE_S: Final = 1.0
 """One address is probed at most once in this time."""
@@ -46,6 +47,7 @@ class UnicastService:
     Attributes:
         sender: what the node sends and resends.
         elements: codifiers that the node sends beside its own.
+        edited: takes edits of the node's document; None if it has none.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class UnicastService:
         self._drill = False
         self._replaced = replaced
         self._probes: dict[str, tuple[int, float]] = {}
+        self.edited: Callable[[DocumentEdit], None] | None = None
 
     def listen(self, bus: Bus, receiver: Receiver | None, drill: bool) -> None:
         """Take what arrives at the sending sockets of `bus`.
@@ -112,7 +115,10 @@ class UnicastService:
 
     def _receive(self, via: socket.socket, batch: memoryview, size: int, sender: Address) -> None:
         for message in decode_batch(_decode_request, batch, size, self._refusals.by(sender)):
-            if self._answers_probe(message, sender):
+            if isinstance(message, DocumentEdit):
+                if message.to == self._codifier and self.edited is not None:
+                    self.edited(message)
+            elif self._answers_probe(message, sender):
                 del self._probes[sender[0]]
                 self._replaced()
             elif isinstance(message, LegacyMessage):
@@ -181,5 +187,7 @@ class UnicastService:
         self._bus.control.answer([encode_unicast(acknowledged)], sender, via)
 
 
-def _decode_request(datagram: memoryview) -> LegacyMessage | UnicastMessage:
+def _decode_request(datagram: memoryview) -> LegacyMessage | UnicastMessage | DocumentEdit:
+    if is_edit(datagram):
+        return decode_edit(datagram)
     return decode_legacy(datagram) if is_legacy(datagram) else decode_unicast(datagram)

@@ -141,6 +141,14 @@ class ReceiveWindow:
         """Return the position of a sequence: the one nearest to the newest."""
         return position(sequence, self.top)
 
+    def follow(self, sequence: int, timestamp_ms: int) -> bool:
+        """Take a reading if it follows the newest position; return whether it does."""
+        if (sequence - self.top) & MASK != 1:
+            return False
+        self.top += 1
+        self.latest_ms = timestamp_ms
+        return True
+
     def is_next(self, sequence: int) -> bool:
         """Whether a sequence follows the newest position."""
         return (sequence - self.top) & MASK == 1

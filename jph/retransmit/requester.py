@@ -108,15 +108,18 @@ class Requester:
         if type(readings) is Readings and self._follow(readings, address, now_s):
             return readings
         epochs, fresh = self._epochs, []
+        heard: dict[tuple[str, int], _Subscription] = {}
         for reading in readings:
-            known = epochs.get((reading[4], reading[1]))
-            if known is not None and known.window.is_next(reading[0]):
-                known.window.advance(1, reading[2])
+            key = reading[4], reading[1]
+            known = epochs.get(key)
+            if known is not None and known[0].follow(reading[0], reading[2]):
                 fresh.append(reading)
             else:
                 known = self._epoch_of(reading, known, now_s)
                 if self._place(known, reading, now_s):
                     fresh.append(reading)
+            heard[key] = known
+        for known in heard.values():
             known.activity.hear(address, now_s)
         return fresh
 

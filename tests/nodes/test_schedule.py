@@ -55,7 +55,13 @@ def network(bus: str = "", **settings: Any) -> Network:
     fast: dict[str, Any] = {"keep_alive_interval": 0.2, "sensor_interval": 0.2}
     made.sensors.extend(
         [
-            Sensor(codifier="SC", type="Schedule", sensor=elements | settings, **fast),
+            Sensor(
+                codifier="SC",
+                type="Schedule",
+                control="enabled",
+                sensor=elements | settings,
+                **fast,
+            ),
             *(element(code, "SC", "enabled") for code in ("RB", "RS")),
             *(element(code, "SC") for code in elements.values()),
             element("WB", "TI"),

@@ -7,13 +7,14 @@ import msgspec
 
 from jph.heating.plan.planner import Coming
 from jph.heating.plan.versions import Versions
-from jph.heating.plan.wish import Decision
+from jph.heating.plan.wish import Decision, Degrees, degrees_of
 from jph.heating.plan.wishes import hand_wishes
 
 
 def state_of(
     versions: Versions,
     decided: Mapping[str, tuple[str, Decision]],
+    degrees: Degrees,
     unconfirmed: Iterable[str],
 ) -> dict[str, Any]:
     """Return every room with its codifier, its wish and every layer.
@@ -27,6 +28,7 @@ def state_of(
             name: {
                 "codifier": codifier,
                 "wish": decision.value,
+                "degrees": degrees_of(decision.value, degrees),
                 "by": decision.decided_by.layer,
                 "layers": msgspec.to_builtins(decision.steps),
                 "hand": msgspec.to_builtins(hand_wishes(document, name)),

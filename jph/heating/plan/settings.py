@@ -1,6 +1,7 @@
 """Settings of a Schedule node, and its rooms as the planner sees them. Pure."""
 
 import datetime
+from collections.abc import Iterable
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -9,8 +10,11 @@ import msgspec
 from jph.config.house.rooms import Room
 from jph.config.settings import Settings, described
 from jph.heating.orders import Order
-from jph.heating.plan.planner import PlannedRoom
+from jph.heating.plan.calendar import alternating_week, iso_week
+from jph.heating.plan.inputs import Sources
+from jph.heating.plan.planner import PlannedRoom, Planner
 from jph.heating.plan.rules import Rule
+from jph.heating.plan.value import Week
 from jph.heating.plan.wish import DEGREES, Limits, Wish, degrees_of
 
 
@@ -72,6 +76,27 @@ class ScheduleSettings(Settings, frozen=True):
     def degrees_by_order(self) -> dict[str, float]:
         """Return the temperature of each order, °C."""
         return {**DEGREES, **{Order.named(word).word: c for word, c in self.degrees.items()}}
+
+    def sources(self) -> Sources:
+        """Return the codifiers that rules look at."""
+        tempo = self.tempo
+        return Sources(tempo.today, tempo.tomorrow, self.period, self.surplus, self.presence)
+
+    def watched(self) -> set[str]:
+        """Return every codifier that the rules look at."""
+        sources = self.sources()
+        conditions = (rule.when.codifier or () for rule in self.rules)
+        return {*sources[:4], *self.presence, *(code for each in conditions for code in each)}
+
+
+def make_planner(settings: ScheduleSettings, rooms: Iterable[Room]) -> Planner:
+    """Return the planner of some rooms."""
+    week: Week = iso_week
+    if settings.week_a != "iso":
+        week = alternating_week(datetime.date.fromisoformat(settings.week_a))
+    degrees = settings.degrees_by_order()
+    planned = [planned_room(room, settings.warm_up, degrees) for room in rooms]
+    return Planner(planned, ZoneInfo(settings.time_zone), week, settings.rules, degrees)
 
 
 def planned_room(room: Room, warm_up_k_h: float, degrees: dict[str, float]) -> PlannedRoom:

@@ -1,0 +1,314 @@
+"""`schedule`: wishes of rooms, absences and schedules, through the Schedule node."""
+
+import datetime
+import getpass
+import importlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from jph.cli.commands.drill import Duration
+from jph.cli.terminal.context import App, json_option, run_async
+from jph.cli.terminal.output import echo_json
+from jph.client import plan
+from jph.config.house.loads import wiring
+from jph.config.house.rooms import Room, rooms_of
+from jph.errors import ConfigError
+from jph.heating.orders import plain
+from jph.node.outbox import now_ms
+
+_DAY_S: Final = 86_400.0
+_LAYERS: Final = {
+    "hand": "by hand",
+    "absence": "away",
+    "schedule": "by the schedule",
+    "default": "its default",
+    "at most": "capped by a rule",
+    "window": "a window is open",
+    "frost floor": "frost floor",
+}
+
+
+@click.group()
+def schedule() -> None:
+    r"""Wishes of rooms, absences and schedules.
+
+    \b
+      control.py schedule list                     every room: its wish, why, and what comes next
+      control.py schedule set bathroom 21 --for 2h
+      control.py schedule boost bathroom           3 °C more for an hour
+      control.py schedule away 2026-12-27T18:00    warm again by then
+      control.py schedule undo                     takes back the last change
+    """
+
+
+def _ask(app: App, verb: str, params: object) -> dict[str, Any]:
+    """Send an edit as the user of this terminal, and return the answer."""
+    author = f"{getpass.getuser()} (console)"
+
+    async def work() -> dict[str, Any]:
+        async with app.session(data=True) as session:
+            return await plan.edit(
+                session.client, app.network, app.console.codifier, verb, params, author
+            )
+
+    plan.schedule_node(app.network)
+    return run_async(work())
+
+
+def _room(app: App, text: str) -> Room:
+    """Return the room of a name or codifier; capitals and accents do not matter."""
+    rooms = rooms_of(app.network, wiring(app.network).heaters)
+    wanted = plain(text)
+    for room in rooms:
+        if wanted == plain(room.codifier) or wanted in map(plain, room.settings.names):
+            return room
+    known = ", ".join(room.name for room in rooms) or "the config has no Rooms"
+    raise ConfigError(f"there is no room {text!r}; known: {known}")
+
+
+def _value(text: str) -> float | str:
+    """Read a temperature, with a point or a comma, or the word of an order."""
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return text
+
+
+def _moment(text: str) -> int:
+    """Read a time of today or tomorrow (22:00), or a date and time, as ms since 1970."""
+    now = datetime.datetime.now().astimezone()
+    try:
+        if len(text) <= 5 and ":" in text:
+            time = datetime.time.fromisoformat(text)
+            found = now.replace(hour=time.hour, minute=time.minute, second=0, microsecond=0)
+            found += datetime.timedelta(days=1) if found <= now else datetime.timedelta()
+        else:
+            found = datetime.datetime.fromisoformat(text)
+            found = found if found.tzinfo else found.astimezone()
+    except ValueError:
+        expected = f"expected 22:00, 2026-12-27 or 2026-12-27T18:00, found {text!r}"
+        raise click.BadParameter(expected) from None
+    return round(found.timestamp() * 1000)
+
+
+def _clock(at_ms: float) -> str:
+    at = datetime.datetime.fromtimestamp(at_ms / 1000).astimezone()
+    near = at_ms - now_ms() < _DAY_S * 1000
+    return at.strftime("%H:%M" if near else "%a %d %b %H:%M")
+
+
+def _degrees(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g} °C"
+
+
+@schedule.command("list")
+@json_option
+@click.pass_obj
+def list_rooms(app: App, as_json: bool) -> None:
+    """Show every room: its wish, the layer that decides it, and its next change."""
+    result = _ask(app, "explain", {"hours": 24})["result"]
+    if as_json:
+        echo_json(result)
+        return
+    for line in _lines(result):
+        click.echo(line)
+
+
+@schedule.command()
+@click.argument("room", required=False)
+@click.option("--next", "hours", type=Duration(), default="24h", help="How far to look ahead.")
+@json_option
+@click.pass_obj
+def explain(app: App, room: str | None, hours: float, as_json: bool) -> None:
+    """Show each layer of a room's wish, and every change to come."""
+    result = _ask(app, "explain", {"hours": hours / 3600})["result"]
+    if room is not None:
+        name = _room(app, room).name
+        result["rooms"] = {name: result["rooms"][name]}
+        result["coming"] = [each for each in result["coming"] if each["room"] == name]
+    if as_json:
+        echo_json(result)
+        return
+    for name, each in result["rooms"].items():
+        click.echo(f"{name}: {_degrees(each['wish'])}")
+        for step in each["layers"]:
+            mark = "→" if step["decides"] else " "
+            wish = step["wish"]
+            parts = [_LAYERS[step["layer"]], _degrees(wish["value"])]
+            parts += [f"until {_clock(wish['end_ms'])}"] if wish["end_ms"] else []
+            parts += [wish[key] for key in ("source", "author") if wish[key]]
+            click.echo(f"  {mark} {', '.join(parts)}")
+        for change in result["coming"]:
+            if change["room"] == name:
+                why = _LAYERS[change["by"]]
+                click.echo(f"    {_clock(change['at_ms'])} {_degrees(change['wish'])}, {why}")
+
+
+def _lines(result: dict[str, Any]) -> Iterator[str]:
+    away = result["away"]
+    if away is not None:
+        end = f" until {_clock(away['until_ms'])}" if away["until_ms"] else ""
+        yield f"away{end}, {_degrees(away['value'])}"
+    for name, each in result["rooms"].items():
+        coming = next((c for c in result["coming"] if c["room"] == name), None)
+        then = f"; {_clock(coming['at_ms'])} {_degrees(coming['wish'])}" if coming else ""
+        yield f"{name}: {_degrees(each['wish'])}, {_LAYERS[each['by']]}{then}"
+    if result["unconfirmed"]:
+        yield f"no answer from heaters {' '.join(result['unconfirmed'])}"
+
+
+@schedule.command("set")
+@click.argument("room")
+@click.argument("wish")
+@click.option("--for", "seconds", type=Duration(), help="End after this time, such as 2h.")
+@click.option("--until", help="End at this moment: 22:00, or a date and time.")
+@click.option("--next", "until_next", is_flag=True, help="End at the next change of the plan.")
+@click.pass_obj
+def set_wish(
+    app: App, room: str, wish: str, seconds: float | None, until: str | None, until_next: bool
+) -> None:
+    """Wish a temperature (21, 19.5) or an order (eco, frost) for a room."""
+    params: dict[str, Any] = {"room": _room(app, room).name, "value": _value(wish)}
+    if sum((seconds is not None, until is not None, until_next)) > 1:
+        raise click.UsageError("give one of --for, --until, --next")
+    if seconds is not None:
+        params["for_s"] = seconds
+    elif until is not None:
+        params["until_ms"] = _moment(until)
+    elif until_next:
+        params["until_ms"] = "next"
+    _ask(app, "wish", params)
+    click.echo(f"{params['room']}: {_degrees(params['value'])}")
+
+
+@schedule.command()
+@click.argument("room")
+@click.argument("seconds", type=Duration(), default="1h", metavar="[TIME]")
+@click.option("--by", "kelvin", type=float, default=3.0, help="By how much, K.")
+@click.pass_obj
+def boost(app: App, room: str, seconds: float, kelvin: float) -> None:
+    """Warm a room for a time: its wish rises, and so does its rank in the shedder."""
+    name = _room(app, room).name
+    now = _ask(app, "explain", {"hours": 1})["result"]["rooms"][name]
+    wish = round(now["degrees"] + kelvin, 1)
+    params = {"room": name, "value": wish, "for_s": seconds, "boost": True}
+    _ask(app, "wish", params)
+    click.echo(f"{name}: {_degrees(wish)} until {_clock(now_ms() + 1000 * seconds)}")
+
+
+@schedule.command()
+@click.argument("room")
+@click.pass_obj
+def cancel(app: App, room: str) -> None:
+    """End the hand wishes of a room: its plan holds again."""
+    _ask(app, "cancel", {"room": _room(app, room).name})
+
+
+@schedule.command()
+@click.argument("room")
+@click.pass_obj
+def skip(app: App, room: str) -> None:
+    """Leave out the next change of a room's plan."""
+    _ask(app, "skip", {"room": _room(app, room).name})
+
+
+@schedule.command()
+@click.argument("room")
+@click.pass_obj
+def advance(app: App, room: str) -> None:
+    """Begin the next slot of a room's plan now."""
+    _ask(app, "advance", {"room": _room(app, room).name})
+
+
+@schedule.command()
+@click.argument("until", required=False)
+@click.option("--wish", default="frost", help="Temperature or order meanwhile.")
+@click.pass_obj
+def away(app: App, until: str | None, wish: str) -> None:
+    """Leave: every room rests, and is warm again by UNTIL. Ends all hand wishes."""
+    params: dict[str, Any] = {"value": _value(wish)}
+    if until is not None:
+        params["until_ms"] = _moment(until)
+    _ask(app, "away", params)
+
+
+@schedule.command()
+@click.pass_obj
+def home(app: App) -> None:
+    """End the absence."""
+    _ask(app, "home", {})
+
+
+@schedule.command()
+@click.pass_obj
+def undo(app: App) -> None:
+    """Take back the last change."""
+    changes = _ask(app, "explain", {"hours": 1})["result"]["changes"]
+    _ask(app, "undo", {})
+    last = changes[-1]
+    click.echo(f"taken back: {last['what']} ({last['author']}, {_clock(last['at_ms'])})")
+
+
+@schedule.command()
+@click.argument("name")
+@click.pass_obj
+def use(app: App, name: str) -> None:
+    """Make a schedule the active one; `none` for none."""
+    _ask(app, "set_active_schedule", {"schedule_name": "" if name == "none" else name})
+
+
+@schedule.command()
+@click.argument("name", required=False)
+@click.pass_obj
+def show(app: App, name: str | None) -> None:
+    """Print a schedule, or the names of all, as JSON."""
+    scheduler = _ask(app, "document", {})["result"]["document"]["scheduler"]
+    if name is None:
+        active = scheduler["active_schedule"]
+        for each in scheduler["schedules"]:
+            click.echo(f"{each['alias']}{' (active)' if each['alias'] == active else ''}")
+        return
+    found = [each for each in scheduler["schedules"] if each["alias"] == name]
+    if not found:
+        raise ConfigError(f"there is no schedule {name!r}")
+    echo_json(found[0])
+
+
+@schedule.command()
+@click.pass_obj
+def export(app: App) -> None:
+    """Print schedules and temperature sets in the form of the heating control server (JSON)."""
+    document = _ask(app, "document", {})["result"]["document"]
+    echo_json({key: document[key] for key in ("devices", "scheduler")})
+
+
+@schedule.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_obj
+def import_file(app: App, file: Path) -> None:
+    """Replace schedules and sets by those of a file of the heating control server (YAML, JSON)."""
+    _ask(app, "import", {"tree": _parsed(file)})
+
+
+def _parsed(file: Path) -> object:
+    text = file.read_text(encoding="utf-8")
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        yaml: Any = importlib.import_module("yaml")
+    except ImportError:
+        raise ConfigError("YAML files need pyyaml: install the extra 'schedule'") from None
+    loader: Any = type("FileLoader", (yaml.SafeLoader,), {})
+    for tag in ("!secret", "!env"):
+        loader.add_constructor(tag, lambda made, node: made.construct_scalar(node))
+    try:
+        found: object = yaml.load(text, loader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file} is no YAML: {error}") from error
+    return found
