@@ -49,4 +49,7 @@ def test_the_changelog_has_its_sections() -> None:
     assert versions[0] == "[Unreleased]"
     assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", each) for each in versions[1:])
     assert any(each.startswith(f"[{jph.__version__}]") for each in versions)
-    assert set(re.findall(r"^### (.+)$", text, re.M)) <= SECTIONS
+    for version in re.split(r"^## ", text, flags=re.M)[1:]:
+        sections = re.findall(r"^### (.+)$", version, re.M)
+        assert set(sections) <= SECTIONS
+        assert len(set(sections)) == len(sections), "a section is there twice"

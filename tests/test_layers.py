@@ -66,8 +66,6 @@ PURE = [
 """No socket, clock or loop in these."""
 IMPURE = {"socket", "asyncio", "time", "logging", "threading", "select", "serial", "redis"}
 TOP = ("jph", "nodes", "collector")
-OLD_CIRCLES = 2
-"""`cli.entry` and `main`, `gateway.accounts` and its saved graphs: the next steps end them."""
 MODULES = sorted(path for package in TOP for path in (REPOSITORY / package).rglob("*.py"))
 
 
@@ -124,7 +122,7 @@ def test_no_module_imports_itself_through_others() -> None:
         for name, path in modules.items()
     }
     circles = [sorted(circle) for circle in components(graph) if len(circle) > 1]
-    assert len(circles) <= OLD_CIRCLES, circles
+    assert circles == []
 
 
 def within(name: str, modules: Mapping[str, Path]) -> str:

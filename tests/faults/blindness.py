@@ -158,21 +158,23 @@ def restore_interface() -> None:
     ip("route", "replace", "224.0.0.0/4", "dev", INTERFACE)
 
 
-def measure(house: BrokenHouse, watcher: Watcher, name: str) -> dict[str, Cell]:
-    """Break and mend one part; return what each concerned surface said."""
+def measure(
+    house: BrokenHouse, watcher: Watcher, name: str, limit_s: float = SAID_WITHIN_S
+) -> dict[str, Cell]:
+    """Break and mend one part; return what each concerned surface said, false after `limit_s`."""
     fault, claims = ROUNDS[name], CLAIMS.get(name)
     healthy = _healthy(watcher)
     started_s = time.monotonic()
     fault.break_it(house)
     with contextlib.ExitStack() as mending:
         mending.callback(fault.mend, house)
-        end_s = started_s + SAID_WITHIN_S + FALSE_FOR_S
-        while time.monotonic() < end_s or not _all_asked(watcher, started_s + SAID_WITHIN_S):
+        end_s = started_s + limit_s + FALSE_FOR_S
+        while time.monotonic() < end_s or not _all_asked(watcher, started_s + limit_s):
             assert time.monotonic() < end_s + 2 * LIMIT_S, "a surface does not answer"
             fault.repeat(house)
             time.sleep(0.5)
         return {
-            surface: _cell(watcher, claims, surface, started_s, healthy)
+            surface: _cell(watcher, claims, surface, started_s, limit_s, healthy)
             for surface in SURFACES
             if claims is not None and surface in claims.false
         }
@@ -197,11 +199,16 @@ def _all_asked(watcher: Watcher, after_s: float) -> bool:
 
 
 def _cell(
-    watcher: Watcher, claims: Claims, surface: str, started_s: float, healthy: frozenset[str]
+    watcher: Watcher,
+    claims: Claims,
+    surface: str,
+    started_s: float,
+    limit_s: float,
+    healthy: frozenset[str],
 ) -> Cell:
     readings = watcher.since(surface, started_s)
     said = first_match(readings, lambda reading: claims.said(reading, healthy))
-    late = watcher.since(surface, started_s + SAID_WITHIN_S)
+    late = watcher.since(surface, started_s + limit_s)
     false = first_match(late, claims.untrue)
     return Cell(
         None if said is None else said[0] - started_s,

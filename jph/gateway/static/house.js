@@ -147,7 +147,7 @@ function troubles() {
   const count = Object.keys(watched).length;
   const grave = bad.some((code) => ["dead", "silent"].includes(rows.get(code).state));
   const nodes = bad.length === 1 ? t("1 node of {count} needs a look", { count }) : t("{bad} nodes of {count} need a look", { bad: bad.length, count });
-  write(at("nodes"), bad.length ? nodes : t("All {count} nodes are alive", { count }), grave ? "bad" : bad.length ? "warn" : isBlind() ? "" : "good");
+  write(at("nodes"), bad.length ? nodes : isBlind() ? "" : t("All {count} nodes are alive", { count }), grave ? "bad" : bad.length ? "warn" : isBlind() ? "" : "good");
   const list = at("troubles");
   at("trouble").hidden = bad.length === 0;
   const same = [...list.children].map((item) => item.dataset.is).join();
