@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -182,7 +183,7 @@ def test_every_flipped_bit_decodes_or_is_refused(octets: str) -> None:
         ("quality", 256),
     ],
 )
-def test_what_does_not_fit_the_wire_is_our_mistake(field: str, value: object) -> None:
+def test_what_does_not_fit_the_wire_is_our_mistake(field: str, value: Any) -> None:
     with pytest.raises(EncodeError):
         encode_data(DATA_CASES[1][0]._replace(**{field: value}))
 
