@@ -24,7 +24,7 @@ from tests.support import LIMIT_S
 WIRE = {"ordered": 0, "by": "CC", "at_ms": 1_795_000_000_000, "applied": 1, "verified": 1}
 CAUSE = {"since_ms": 1_795_000_000_000, "current": 36, "limit": 30, "reason": "overrun"}
 OLD = {"S1": 0b1, "S2": 0, "I1": 28, "I2": 12, **{f"1{n}": 0 for n in range(1, 9)}}
-TOLD = {
+TOLD: dict[str, Value] = {
     **OLD,
     "E1": story(-1, {"11": CAUSE}),
     "E2": story(-1),
