@@ -12,7 +12,9 @@ const formats = new Map(); // options as JSON -> the format: making one is slow
 /** @param {number} number @param {Intl.NumberFormatOptions} options */
 function formatted(number, options) {
   const key = JSON.stringify(options);
-  const format = formats.get(key) ?? new Intl.NumberFormat(LANGUAGE, options);
+  // Rounded as the server does: a text must not change when the page's script begins.
+  const all = /** @type {any} */ ({ ...options, roundingMode: "halfEven" });
+  const format = formats.get(key) ?? new Intl.NumberFormat(LANGUAGE, all);
   formats.set(key, format);
   const signs = { group: SPACE, minusSign: MINUS };
   return format.formatToParts(number).map(({ type, value }) => signs[type] ?? value).join("");

@@ -34,7 +34,7 @@ def test_checks(command: tuple[str, ...]) -> None:
 NUMBERS = """
 globalThis.document = { documentElement: { lang: process.argv[1], dataset: {} } };
 const { figure, quantity } = await import(process.argv[2]);
-const numbers = [0, 12, -3.256, 21.4567, 1234567, 0.04237, -1e300];
+const numbers = [0, 12, 20.25, -3.256, 21.4567, 1234567, 0.04237, -1e300];
 const quantities = [[15410, "VA"], [12345678, "Wh"], [20, "°C"], [9999, "W"]];
 const words = [numbers.map((each) => figure(each)), quantities.map((each) => quantity(...each))];
 console.log(JSON.stringify(words));
@@ -46,12 +46,12 @@ console.log(JSON.stringify(words));
     [
         (
             "en",
-            ["0", "12", "−3.26", "21.5", "1\u202f234\u202f567", "0.0424", "−1E300"],
+            ["0", "12", "20.2", "−3.26", "21.5", "1\u202f234\u202f567", "0.0424", "−1E300"],
             [["15.4", "kVA"], ["12.3", "MWh"], ["20.0", "°C"], ["9\u202f999", "W"]],
         ),
         (
             "fr",
-            ["0", "12", "−3,26", "21,5", "1\u202f234\u202f567", "0,0424", "−1E300"],
+            ["0", "12", "20,2", "−3,26", "21,5", "1\u202f234\u202f567", "0,0424", "−1E300"],
             [["15,4", "kVA"], ["12,3", "MWh"], ["20,0", "°C"], ["9\u202f999", "W"]],
         ),
     ],
