@@ -90,7 +90,9 @@ async def test_what_a_login_needs_is_open(closed: Gateway) -> None:
         for name in page.text.split('"/static/')[1:]:
             asset = await visitor.get("/static/" + name.split('"')[0])
             assert asset.status_code == 200
-        assert (await visitor.get("/healthz")).status_code == 200
+        health = await visitor.get("/healthz")
+        assert health.status_code == 503, "this house has no cache"
+        assert health.headers["content-type"].startswith("application/json")
     async with logged_in(closed, Role.VIEWER) as viewer:
         assert (await viewer.get("/")).status_code == 200
 
