@@ -5,7 +5,7 @@ import socket
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Keeper(Node, type="Keeper"):
     def on_announcement(self, announcement: Reading) -> None:
         self.on_data([announcement])
 
-    def on_data(self, readings: list[Reading]) -> None:
+    def on_data(self, readings: Sequence[Reading]) -> None:
         self.kept.update((r.source, r.epoch, r.sequence) for r in readings)
         self.values += [r.value for r in readings if r.flag != "n"]
 
@@ -57,7 +57,7 @@ class Keeper(Node, type="Keeper"):
         self.given_up += holes
 
 
-def faults(seed: int = 1, seconds: float = 60.0, **shares: float) -> Faults:
+def faults(seed: int = 1, seconds: float = 60.0, **shares: Any) -> Faults:
     return Faults(Envelope(1, 0, "CC", "KE"), 0, seconds, seed=seed, **shares)
 
 

@@ -2,6 +2,7 @@
 // histories loaded as they are needed, goes on with the time, and says what it is changed to.
 import { now } from "../clock.js";
 import { make, put } from "../dom.js";
+import { clock } from "../figures.js";
 import { t } from "../words.js";
 import { Data, levelWord } from "./data.js";
 import { Gestures } from "./gestures.js";
@@ -99,6 +100,8 @@ export class Graph {
     if (this.state.against) texts.push(t("dashed: {what}", { what: earlier(this.state.against) }));
     this.panels.hidden = empty.length > 0 && empty.length === this.state.codes.length && !this.state.against;
     if (empty.length) texts.push(t("nothing stored of {codes} in this time", { codes: empty.join(", ") }));
+    const firsts = empty.map((code) => this.data.curves.get(code)?.first).filter(Boolean);
+    if (firsts.length && Math.min(...firsts) > this.view.to) texts.push(t("no data before {date}", { date: clock(Math.min(...firsts)) }));
     put(this.said, texts.filter(Boolean).join(" · "));
   }
 
@@ -118,10 +121,10 @@ export class Graph {
   }
 
   line(code, at, more) {
-    const known = this.codifiers.get(code) ?? { short: code, unit: "", symbol: "" };
+    const known = this.codifiers.get(code) ?? { short: code, unit: "" };
     const words = known.order ? this.orders : null;
     const unit = words ? "order" : known.unit; // an axis of their own
-    return { code, tone: at % TONES, label: known.short, unit, symbol: known.symbol, words, stepped: Boolean(words) || !unit, ...more };
+    return { code, tone: at % TONES, label: known.short, unit, symbol: known.unit, words, stepped: Boolean(words) || !unit, ...more };
   }
 
   build() {

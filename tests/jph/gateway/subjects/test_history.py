@@ -51,6 +51,29 @@ async def ask(http: httpx.AsyncClient, **query: object) -> Answer:
     return answer
 
 
+@pytest.mark.parametrize("every", ["raw", "10min", "hour"])
+async def test_an_extreme_number_is_no_error(
+    http: httpx.AsyncClient, filled: tuple[Network, int], sql: dict[str, Any], every: str
+) -> None:
+    """Stored by an earlier version with quality good; the graph shows the others."""
+    _, end_ms = filled
+    with contextlib.closing(connect(sql)) as base, base, base.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO reading (codifier, timestamp, epoch, sequence, quality, value_real) "
+            "SELECT 'I1', to_timestamp(%s / 1000.0 - n), 8, n, 0, v "
+            "FROM (VALUES (1, 1e308), (2, -1e308)) AS bad (n, v)",
+            (end_ms,),
+        )
+        cursor.execute(
+            "UPDATE statistic_10min SET max = 1e308, mean = 1e308 WHERE codifier = 'I1' "
+            "AND timestamp = (SELECT max(timestamp) FROM statistic_10min WHERE codifier = 'I1')"
+        )
+    query = {"from_": end_ms - 3 * HOUR_MS, "to": end_ms, "every": every}
+    (current,) = (await ask(http, codes="I1", **query))["series"]
+    assert current["v"]
+    assert max(value for value in current["v"] if value is not None) < 1e3
+
+
 async def test_columns_for_a_graph(http: httpx.AsyncClient, filled: tuple[Network, int]) -> None:
     _, end_ms = filled
     start_ms = end_ms - 26 * HOUR_MS
@@ -159,6 +182,27 @@ async def test_one_codifier_in_full(http: httpx.AsyncClient, filled: tuple[Netwo
         assert 0 < bucket["coverage"] <= 100
     assert (await http.get("/api/codifier/ZZ/messages")).status_code == 404
     assert (await http.get("/api/codifier/RA/messages?last=0")).status_code == 400
+
+
+async def test_messages_of_the_future_are_left_out(
+    http: httpx.AsyncClient, filled: tuple[Network, int], sql: dict[str, Any]
+) -> None:
+    """A clock that was a day ahead must not hide what is of now."""
+    ahead_ms = filled[1] + 24 * HOUR_MS
+    past.store_reading(sql, "RA", 99_999, ahead_ms, 5.0)
+    newest = (await http.get("/api/codifier/RA/messages?last=3")).json()
+    assert len(newest) == 3
+    assert max(message["t"] for message in newest) < ahead_ms
+
+
+async def test_an_empty_time_tells_when_the_data_begin(
+    http: httpx.AsyncClient, filled: tuple[Network, int]
+) -> None:
+    start_ms = filled[1] - 26 * HOUR_MS
+    old = await ask(http, codes="I1,12", from_=start_ms - 9 * HOUR_MS, to=start_ms - HOUR_MS)
+    assert [each.get("first") for each in old["series"]] == [start_ms, None]
+    now = await ask(http, codes="I1", from_=start_ms, to=filled[1])
+    assert now["series"][0].get("first") is None
 
 
 async def test_the_page_of_a_heater_has_the_words_of_orders(http: httpx.AsyncClient) -> None:
