@@ -34,8 +34,10 @@ def converse(requester: Requester, lives: list[EpochSpan], seconds: float) -> li
             ]
             fresh = requester.take_resent(wanted, HERE, now_s, ask.request_id)
             came += [(r.epoch, r.sequence) for r in fresh]
-            if (life := next((x for x in lives if x.epoch == ask.epoch), None)) is not None:
-                told = (ask.epoch, ((life.next, 0),), HERE, now_s, ask.request_id)
+            tail = next((first for first, n in ask.ranges if n == 0), None)
+            after = next((life.next for life in lives if life.epoch == ask.epoch), tail)
+            if after is not None:  # of an unknown epoch the log has nothing
+                told = (ask.epoch, ((after, 0),), HERE, now_s, ask.request_id)
                 requester.take_report("AA", *told)
     return came
 
