@@ -169,10 +169,13 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         if isinstance(taken, str):
             self._log_once((reading.source, reading.epoch), taken)
             return False
-        phase, mask = taken
-        self._card.hear(phase, mask, now_s)
-        if not self._inputs.measured(phase) and reading.quality not in BLIND:
-            self._card.see(phase, now_s)
+        if taken.owned:
+            self._card.hear(taken.phase, taken.mask, now_s)
+            if not self._inputs.measured(taken.phase) and reading.quality not in BLIND:
+                self._card.see(taken.phase, now_s)
+        else:
+            self._log_once((reading.source, reading.epoch), taken.doubt)
+            self._card.hear_more(taken.phase, taken.mask)
         return True
 
     def _stored_orders(self) -> dict[str, Given]:

@@ -35,8 +35,11 @@ async def running(*nodes: Node) -> AsyncIterator[None]:
         await asyncio.wait_for(asyncio.gather(*tasks), LIMIT_S)
 
 
-async def until(condition: Callable[[], object], limit_s: float = LIMIT_S) -> None:
-    """Wait until `condition` holds, looking at each turn of the loop; fail after `limit_s`."""
+async def until(condition: Callable[..., object], limit_s: float = LIMIT_S) -> None:
+    """Wait until `condition` holds, looking at each turn of the loop; fail after `limit_s`.
+
+    It is called without arguments; those it has are defaults that keep a loop's variable.
+    """
     async with asyncio.timeout(limit_s):
         while not condition():  # noqa: ASYNC110 - whatever it looks at
             await asyncio.sleep(0.001)

@@ -60,14 +60,15 @@ def migrations() -> tuple[Migration, ...]:
     )
 
 
-def schema_statements(after: int = 0) -> Iterator[str]:
+def schema_statements(after: int = 0, until: int | None = None) -> Iterator[str]:
     """Yield every statement that brings an empty database, or one of version `after`, up to date.
 
-    That includes the rows of `jph_schema`: a program that starts afterwards applies nothing twice.
+    With `until` the statements end with that version. They include the rows of
+    `jph_schema`: a program that starts afterwards applies nothing twice.
     """
     yield _VERSIONS
     for migration in migrations():
-        if migration.version > after:
+        if after < migration.version and (until is None or migration.version <= until):
             yield from migration.statements
             yield _APPLIED.format(migration.version)
 
@@ -108,7 +109,7 @@ def create_months(connection: "connection", wanted: Iterable[int]) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         if has_months(cursor):
             for month in sorted({*wanted}.difference(months_of(cursor, "reading"))):
-                _create_month(cursor, month)
+                create_month(cursor, month)
 
 
 def has_months(cursor: "cursor") -> bool:
@@ -162,7 +163,7 @@ def drop_month(cursor: "cursor", month: int, table: str, gone: Iterable[str] = (
     return True
 
 
-def _create_month(cursor: "cursor", month: int) -> None:
+def create_month(cursor: "cursor", month: int) -> None:
     """Create a month's partition with the rows of the default partition that belong to it."""
     name, start, end = partition(month), first_day(month), first_day(month + 1)
     cursor.execute("LOCK TABLE reading_other IN ACCESS EXCLUSIVE MODE")

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from collector.ingest.columns import Columns
 from collector.ingest.runs import uniform_parts
-from jph.retransmit import Checkpoint, Gap
+from jph.retransmit import Cause, Checkpoint, Gap
 from jph.retransmit.gaps import Interval, IntervalSet
 from jph.wire.codec import SEQUENCE_LIMIT, Reading
 from jph.wire.columns import Readings
@@ -27,6 +27,9 @@ Key = tuple[str, int]
 """Source and epoch."""
 Positions = tuple[Interval, ...]
 """A set of positions: sorted half-open ranges."""
+
+MOST_MISSING: Final = 2000
+"""An account has at most so many ranges of missing positions."""
 
 _counted: Final = itemgetter(
     *(Reading._fields.index(name) for name in ("source", "epoch", "sequence", "timestamp_ms"))
@@ -229,11 +232,24 @@ def _settle_positions(
     for run in heard:
         if position(run.last, base) == last:
             newest = run.to_ms
-    settled = SourceAccount(first, last, newest, tuple(wanted))
     lost, grown = _grow(
         [record for record in recorded if record.row_id not in healed], [*lost, *rest]
     )
-    return Settlement(settled, account, stored, tuple(lost), (*healed, *grown))
+    settled, beyond = _bounded(SourceAccount(first, last, newest, tuple(wanted)))
+    return Settlement(settled, account, stored, (*beyond, *lost), (*healed, *grown))
+
+
+def _bounded(account: SourceAccount) -> tuple[SourceAccount, list[GapRow]]:
+    """Return an account with at most MOST_MISSING ranges; the oldest beyond are an uncounted gap.
+
+    The account begins after these ranges: a reading that comes after all is stored.
+    """
+    beyond = account.missing[: max(0, len(account.missing) - MOST_MISSING)]
+    if not beyond:
+        return account, []
+    oldest, first = beyond[0][0], beyond[-1][1]
+    gap = GapRow(oldest, oldest, None, account.timestamp_ms, Cause.NETWORK)
+    return account._replace(first=first, missing=account.missing[len(beyond) :]), [gap]
 
 
 def _continued(

@@ -228,6 +228,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
             board, source = self._hub.board, message.source
             if board.hear(source, message.active, now_s, host, message.version):
                 self._heard.set()
+                board.clocks.hear(source, message.timestamp_ms, now_ms())
             self._client.hear(message, self.sender)
 
     def on_reload(self) -> None:

@@ -37,6 +37,7 @@ interface BoardRow {
   value?: string;
   unit?: string;
   number?: number;
+  words?: boolean;
   age?: number;
   losses?: number;
   quality?: string;

@@ -1,11 +1,12 @@
 """Lists what is not known of a house now: meter, shedder, cards, cache, history, clocks. Pure.
 
-House page, diagram, `why`, `status`, `/healthz` and `/metrics` show the same list, the part that
-protects the house first.  A part that protects is judged by its readings and faster than by its
-`TimeoutWarning`: a breaker does not wait for it.
+House page, diagram, `why`, `status`, `/healthz` and `/metrics` show the same list: the cache,
+through which every value comes, then the parts that protect the house.  A part that protects is
+judged by its readings and faster than by its `TimeoutWarning`: a breaker does not wait for it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import inf
 from typing import Final, NamedTuple
 
 from jph.config.house.house import METER_TYPE, House
@@ -30,12 +31,18 @@ _HISTORY: Final = frozenset({"jphPostgreSQL"})
 class Seen(NamedTuple):
     """What is seen of one codifier: its state, the age of its reading in s, and its quality.
 
-    `doubted` is a reading that its sender calls stale or implausible.
+    `doubted` is a reading that its sender calls stale or implausible.  `life_s` is the age of the
+    last sign of life, `cached_s` that of the last sign that the cache holds.  `not_stored_s` is the
+    time since the last successful write, of a store that fails; `stale` is whether it fails.
     """
 
     state: State
     reading_s: float | None = None
     doubted: bool = False
+    life_s: float | None = None
+    cached_s: float | None = None
+    stale: bool = False
+    not_stored_s: float | None = None
 
 
 class Blind(NamedTuple):
@@ -78,11 +85,11 @@ class Watch:
         `clocks` are the offsets of nodes' clocks in s, positive for one that is ahead.
         """
         found = [
+            *self._caches(seen, cache),  # first: every value comes through it
             *self._meters(seen),
             *self._shedders(seen),
             *self._cards(seen),
-            *self._store("cache", _CACHE, seen, cache),
-            *self._store("history", _HISTORY, seen, history),
+            *self._histories(seen, history),
             *self._clocks(clocks or {}),
         ]
         return tuple(found)
@@ -162,21 +169,60 @@ class Watch:
                     "{name} does not reach its chip: whether its heaters obey is not known.",
                 )
 
-    def _store(
-        self, part: str, types: Iterable[str], seen: Mapping[str, Seen], wrong: str
-    ) -> Iterator[Blind]:
-        nodes = [s.codifier for s in self._entries.values() if s.type in types and s.active]
+    def _caches(self, seen: Mapping[str, Seen], wrong: str) -> Iterator[Blind]:
+        """Yield a cache that is silent, or lives but does not write to Redis; another may do."""
+        nodes = self._nodes(_CACHE)
         if wrong:
-            yield Blind(part, nodes[0] if nodes else "", (), wrong, {})
+            yield Blind("cache", nodes[0] if nodes else "", (), wrong, {})
             return
-        bad = {State.LATE, State.DEAD, State.SILENT}
-        if nodes and all(seen[n].state in bad for n in nodes if n in seen):
-            if not any(n in seen for n in nodes):
-                return
+        known = {n: seen[n] for n in nodes if n in seen}
+        bad = {n for n, s in known.items() if self._is_mute(n, s) or self._writes_nothing(n, s)}
+        if not known or bad != known.keys():
+            return
+        node = min(bad, key=nodes.index)
+        text = "{name} lives, but Redis does not store: the newest values are missing."
+        if self._is_mute(node, known[node]):
             text = "{name} is silent: the newest values may be missing."
-            if part == "history":
-                text = "{name} is silent: readings may not be stored."
-            yield Blind(part, nodes[0], (), text, {"name": self._name(nodes[0])})
+        yield Blind("cache", node, (), text, {"name": self._name(node)})
+
+    def _histories(self, seen: Mapping[str, Seen], wrong: str) -> Iterator[Blind]:
+        """Yield a collector that is silent or cannot store; another may do."""
+        nodes = self._nodes(_HISTORY)
+        known = {n: seen[n] for n in nodes if n in seen}
+        bad = {n for n, s in known.items() if self._is_mute(n, s) or s.stale}
+        if not known or bad != known.keys():
+            if wrong:
+                yield Blind("history", nodes[0] if nodes else "", (), wrong, {})
+            return
+        node = min(bad, key=nodes.index)
+        values = {"name": self._name(node)}
+        since_s = known[node].not_stored_s
+        text = "{name} is silent: readings may not be stored."
+        if not self._is_mute(node, known[node]):
+            text = "{name} cannot store: readings are not stored now."
+            if since_s is not None:
+                values["time"] = span(since_s)
+                text = "{name} cannot store: the last reading was stored {time} ago."
+        yield Blind("history", node, (), text, values)
+
+    def _nodes(self, types: Iterable[str]) -> list[str]:
+        return [s.codifier for s in self._entries.values() if s.type in types and s.active]
+
+    def _store_limit_s(self, node: str) -> float:
+        """Return the age from which a store that sends nothing is silent, s."""
+        entry = self._entries[node]
+        every_s = min(t or inf for t in (entry.keep_alive_interval, entry.sensor_interval))
+        return max(GUARD_S, GUARD_INTERVALS * every_s)
+
+    def _is_mute(self, node: str, seen: Seen) -> bool:
+        if seen.state in (State.LATE, State.DEAD, State.SILENT):
+            return True
+        return seen.life_s is not None and seen.life_s > self._store_limit_s(node)
+
+    def _writes_nothing(self, node: str, seen: Seen) -> bool:
+        """Return whether a cache says that it cannot write, or its own hash does not change."""
+        old = seen.cached_s is not None and seen.cached_s > self._store_limit_s(node)
+        return seen.stale or old
 
     def _clocks(self, clocks: Mapping[str, float]) -> Iterator[Blind]:
         for codifier, offset_s in sorted(clocks.items()):

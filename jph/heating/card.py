@@ -58,6 +58,10 @@ class Card:
         """Take the shedder's mask of a phase; bits of other cards' heaters count for the turns."""
         self._leases[phase].hear(mask, now_s)
 
+    def hear_more(self, phase: int, mask: int) -> None:
+        """Take a colder mask of another program; it does not prolong the lease."""
+        self._leases[phase].hear_more(mask)
+
     def see(self, phase: int, now_s: float) -> None:
         """Take a sign that the meter of a phase is read."""
         self._leases[phase].see(now_s)

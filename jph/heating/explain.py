@@ -202,8 +202,13 @@ def explain_sheds(phase: PhaseFacts, heaters: Iterable[HeaterFacts], say: Say = 
     named = {"phase": phase.phase, "count": len(shed), "rooms": rooms}
     lates = [h.cause.restore_by_s for h in shed if h.cause and h.cause.restore_by_s is not None]
     if not lates:
-        return say("Phase {phase} holds back {count} heaters: {rooms}.", **named)
+        text = "Phase {phase} holds back {count} heaters: {rooms}."
+        if len(shed) == 1:
+            text = "Phase {phase} holds back 1 heater: {rooms}."
+        return say(text, **named)
     text = "Phase {phase} holds back {count} heaters: {rooms}; all are expected back within {time}."
+    if len(shed) == 1:
+        text = "Phase {phase} holds back 1 heater: {rooms}; it is expected back within {time}."
     return say(text, **named, time=span(max(lates), say))
 
 

@@ -88,6 +88,10 @@ class Lease:
         """Take the shedder's mask."""
         self._mask, self._heard_s = mask, now_s
 
+    def hear_more(self, mask: int) -> None:
+        """Take what another program sheds beside the shedder; it does not prolong the lease."""
+        self._mask = mask
+
     def adopt(self, seen: Mapping[str, Order]) -> None:
         """Take over what a chip still holds: ceilings of its card's heaters, comfort for none.
 

@@ -14,7 +14,7 @@ from bench.judge.day import judge
 from bench.judge.neighbourhood import Sizing
 from bench.judge.policies import ours
 from bench.judge.realtime import configuration, places
-from jph.config.house.loads import wiring
+from jph.config.house.loads import PilotWire, wiring
 from jph.config.house.shedder import SheddingSettings
 from jph.heating.shedding import Rules
 from jph.heating.shedding.rules import rules_of
@@ -47,7 +47,7 @@ def test_the_nodes_are_told_what_the_policy_is(tmp_path: Path) -> None:
     assert rules_of(settings) == Rules()
     assert {phase.limit for phase in settings.phases} == {CASE.house().subscribed_a}
     nodes, alone = (
-        {h.codifier: h._replace(card="", wire=0) for h in table.heaters.values()}
+        {h.codifier: h._replace(actuator=PilotWire("", 0)) for h in table.heaters.values()}
         for table in (wiring(network), policy_wiring(CASE.house()))
     )
     assert nodes == alone

@@ -1,5 +1,6 @@
 """The picture of the measurements: whole, and every system on it."""
 
+from typing import Any
 from xml.etree import ElementTree
 
 from bench.picture import draw
@@ -8,7 +9,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_each_system_has_its_bars() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": "jph", "messages_per_s": 4_000_000, "p50_us": 20.0},
         {"name": "a & b", "messages_per_s": 250_000},
         {"name": "slow", "p50_us": 250.0},

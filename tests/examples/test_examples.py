@@ -94,7 +94,7 @@ async def test_the_rule_moves_the_actuator(
     assert {0, 1} <= set(listener.heard("SW"))
 
 
-async def settles(listener: Listener, temperature: float, holds: Callable[[], bool]) -> None:
+async def settles(listener: Listener, temperature: float, holds: Callable[..., bool]) -> None:
     """Send a temperature again and again until `holds`: the rule may have just been started."""
     async with asyncio.timeout(LIMIT_S):
         listener.send(temperature)
@@ -112,14 +112,14 @@ async def test_the_package_is_a_kind_once_it_is_installed(
     path = config_file(LISTENER, CONSOLE, {**gauge, "Sensor": {"File": str(count)}})
     listener = Listener(path)
     site = installed(tmp_path)
-    environment = {"PYTHONPATH": f"{site}{os.pathsep}{REPOSITORY}"}
+    modules = f"{site}{os.pathsep}{REPOSITORY}"
     words = [sys.executable, str(REPOSITORY / "control.py"), "--config", str(path), "run", "RG"]
     async with running(listener):
-        with Program(*words, **environment):
+        with Program(*words, PYTHONPATH=modules):
             await until(lambda: listener.heard("RG"))
     assert listener.heard("RG")[0] == pytest.approx(3.0)
     assert control(path, "config", "check").returncode == 2  # where the package is not installed
-    assert control(path, "config", "check", **environment).returncode == 0
+    assert control(path, "config", "check", PYTHONPATH=modules).returncode == 0
 
 
 def installed(tmp_path: Path) -> Path:

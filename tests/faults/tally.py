@@ -157,7 +157,7 @@ def settled(sql: dict[str, Any], logs: list[Path], limit_s: float) -> Tally:
         time.sleep(0.1)
 
 
-def wait_for(condition: Callable[[], object], limit_s: float, what: str) -> None:
+def wait_for(condition: Callable[..., object], limit_s: float, what: str) -> None:
     """Wait until `condition` holds; fail after `limit_s`."""
     deadline_s = time.monotonic() + limit_s
     while not condition():

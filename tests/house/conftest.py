@@ -67,7 +67,7 @@ def descendants(pid: int) -> Iterator[int]:
         yield from descendants(child)
 
 
-def eventually(condition: Callable[[], object], limit_s: float = LIMIT_S) -> None:
+def eventually(condition: Callable[..., object], limit_s: float = LIMIT_S) -> None:
     """Ask again until `condition` holds; an error counts as no."""
     end = time.monotonic() + limit_s
     while True:

@@ -4,7 +4,7 @@ import asyncio
 import atexit
 import functools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from types import ModuleType
 from typing import Any
@@ -71,7 +71,7 @@ class Probe(Node):
         self.controls: list[Control] = []
         self._news = asyncio.Event()
 
-    def on_data(self, readings: list[Reading]) -> None:
+    def on_data(self, readings: Sequence[Reading]) -> None:
         self.heard += [reading for reading in readings if reading.flag != "n"]
         self._news.set()
 

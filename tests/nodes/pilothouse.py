@@ -56,7 +56,7 @@ def told(probe: Probe) -> dict[str, Any]:
     return wires
 
 
-async def chip_shows(chip: I2CServer, condition: Callable[[], object]) -> None:
+async def chip_shows(chip: I2CServer, condition: Callable[..., object]) -> None:
     """Wait for writes to the chip until it is as it shall be, a limited time."""
 
     def wait() -> bool:

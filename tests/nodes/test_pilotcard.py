@@ -198,10 +198,26 @@ async def test_a_second_program_that_sends_a_mask_is_ignored_and_logged(
         await shedder.until_heard("11", 0)
         shedder.send(0b0001, codifier="S1")
         await chip_shows(chip, lambda: chip.latches == (0b01, 0))
+        chip.writes.clear()
         stranger.send(0, codifier="S1")
         await until(lambda: "a second program" in caplog.text)
         shedder.send(0b0011, codifier="S1")
         await chip_shows(chip, lambda: chip.latches == (0b01_01, 0))
+    assert [block for register, block in chip.writes if register == 0x14] == [b"\x05"]
+
+
+async def test_a_restarted_shedder_sheds_at_once(chip: I2CServer, network: Network) -> None:
+    probe = Probe("TI", network)
+    async with living(probe, PilotCard("P1", network)):
+        await probe.until_heard("11", 0)
+        old = Probe("SH", network)
+        async with living(old):
+            old.send(0b0001, codifier="S1")
+            await chip_shows(chip, lambda: chip.latches == (0b01, 0))
+        new = Probe("SH", network)
+        async with living(new):
+            new.send(0b0010, codifier="S1")
+            await chip_shows(chip, lambda: chip.latches == (0b01_01, 0))
 
 
 @pytest.mark.parametrize(

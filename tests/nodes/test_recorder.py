@@ -21,6 +21,7 @@ from jph.recorder.frames import (
     unpack,
 )
 from jph.recorder.overruns import Overrun, from_lines
+from jph.wire.codec import Reading
 from nodes.recorder import Recorder
 from tests.jph.heating.tellinghouse import story, telling_house
 from tests.nodes.heatinghouse import Clock, Probe, living
@@ -92,8 +93,9 @@ async def test_a_shed_is_recorded_with_what_led_to_it_and_what_followed(
     heard = [entry for entry in entries(state) if isinstance(entry, RecordedDatagram)]
     said = [(e.bus, e.message().source, e.message().flag) for e in heard]
     assert ("control", "TI", "A") in said
+    messages = [e.message() for e in heard]
     readings = [
-        f"{e.message().source} {e.message().value}" for e in heard if e.message().flag == "i"
+        f"{m.source} {m.value}" for m in messages if isinstance(m, Reading) and m.flag == "i"
     ]
     assert [r for r in readings if r[0] in "IS"] == ["S1 0", "I1 36", "S1 3", "I1 20"]
     assert all(entry.address and entry.port for entry in heard)

@@ -24,9 +24,9 @@ def network() -> Network:
     return house({"Bus": "unix:/nowhere"}, QUICK)
 
 
-def masks(probe: Probe, codifier: str) -> list[object]:
+def masks(probe: Probe, codifier: str) -> list[int]:
     """Return the masks that were sent, repetitions left out."""
-    values = [reading.value for reading in probe.heard if reading.source == codifier]
+    values = [int(reading.value) for reading in probe.heard if reading.source == codifier]
     return [v for v, before in zip(values, [None, *values], strict=False) if v != before]
 
 
@@ -62,6 +62,7 @@ async def test_each_day_is_held_against_the_meters_own_peak(
     node = Shedding("SH", network)
     async with living(probe, node):
         await probe.until_heard("S1", 0)
+        value: float
         for value in (500, 100):  # the day under way is not known from its beginning
             probe.send(value, codifier="W2")
         probe.send(9, codifier="I1")

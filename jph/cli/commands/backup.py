@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Final
@@ -17,11 +17,13 @@ from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import click
 
-from collector.db.connecting import connect, query
+from collector.db.archive import Entry, entries, left_out
+from collector.db.connecting import connect, query, transaction
+from collector.db.load import VERSIONS, create_tables, finish, load, version_in
 from collector.db.location import sql_of
 from collector.db.sql_roles import HIDE_PASSWORDS
 from collector.ingest.restoring import RECORD, REMEMBER
-from jph.cli.supervise.pgprograms import find_programs, pour, run, target
+from jph.cli.supervise.pgprograms import find_programs, reading, run, target
 from jph.cli.supervise.servers import PostgresServer
 from jph.cli.terminal.context import App
 from jph.cli.terminal.database import history_dsn
@@ -46,12 +48,13 @@ _ENDING_S: Final = 3.0
 _LOOK_S: Final = 0.1
 _NOBODYS: Final = ("--no-owner", "--no-privileges")
 """A file names no roles: the machine that restores it may have others."""
-# The rights of the roles come with the tables (`sql database` sees to that); one goes too far.
-_RIGHTS: Final = f"SET search_path = public;{HIDE_PASSWORDS}"
+_NAMED: Final = 20
+"""So many objects that were left out are named."""
 # What is there goes in the transaction that brings back what was: tables of a later version too.
 _CLEAR: Final = """
-    SET client_min_messages = error;
-    SET search_path = public;
+    SET LOCAL statement_timeout = 0;
+    SET LOCAL client_min_messages = error;
+    SET LOCAL search_path = public;
     DO $$ DECLARE each record; BEGIN
         FOR each IN
             SELECT CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
@@ -112,11 +115,12 @@ def restore(app: App, file: Path, yes: bool) -> None:
     """Put back what `backup` wrote into FILE, in place of what is there; asks first.
 
     All of the history or, if anything fails, nothing; then the accounts, if FILE has them. Programs
-    that use the history must be ended before. Every user has to log in again. Restore only archives
-    that you trust: their SQL runs with the rights of the config's user.
+    that use the history must be ended before. Every user has to log in again. Only rows of FILE are
+    taken, into tables of this version: nothing that FILE brings is executed. Its admins are named.
     """
     with _opened(file) as (archive, accounts), _served(app, create=True) as dsn:
         what = "history and accounts" if accounts else "history"
+        contents = _contents(dsn, archive)
         if accounts:
             names = ", ".join(admins_in(accounts)) or "none"
             click.echo(f"{file} brings these admins: {names}", err=True)
@@ -124,7 +128,10 @@ def restore(app: App, file: Path, yes: bool) -> None:
             click.confirm(f"Replace what is there by the {what} of {file}?", abort=True)
         if others := _others(dsn, _ENDING_S * app.patience):
             raise StoreError(f"{', '.join(others)}: in use; end what uses the history first")
-        _pour(dsn, archive)
+        if omitted := _pour(dsn, archive, contents):
+            names = ", ".join(omitted[:_NAMED])
+            more = f" and {len(omitted) - _NAMED} more" if len(omitted) > _NAMED else ""
+            click.echo(f"left out of {file}: {names}{more}", err=True)
         if accounts:
             copy_accounts(accounts, accounts_path())
     click.echo(f"restored {what} from {file}")
@@ -161,13 +168,56 @@ def _dump(dsn: str, into: IO[bytes]) -> None:
     run([dump, "--format=custom", *_NOBODYS, f"--dbname={there.dsn}"], there, into)
 
 
-def _pour(dsn: str, archive: IO[bytes]) -> None:
-    there = target(dsn)
-    programs = find_programs(_server_version(dsn))
-    reader: list[str | Path] = [programs / "pg_restore", *_NOBODYS, "--file=-"]
-    psql: list[str | Path] = [programs / "psql", "--no-psqlrc", "--quiet"]
-    psql += ["--set=ON_ERROR_STOP=1", f"--dbname={there.dsn}"]
-    pour(archive, reader, psql, there, REMEMBER + _CLEAR, _RIGHTS + RECORD)
+def _contents(dsn: str, archive: IO[bytes]) -> list[Entry]:
+    """Return what an archive of pg_dump has.
+
+    Raises:
+        StoreError: the file is none.
+    """
+    command = find_programs(_server_version(dsn)) / "pg_restore"
+    with reading([command, "--list"], target(dsn), archive) as listing:
+        return entries(listing.read().decode(errors="replace"))
+
+
+@contextmanager
+def _script(dsn: str, archive: IO[bytes], numbers: Iterable[int]) -> Iterator[IO[bytes]]:
+    """Give the script of these entries of an archive."""
+    command = find_programs(_server_version(dsn)) / "pg_restore"
+    with tempfile.NamedTemporaryFile("w") as wanted:
+        wanted.writelines(f"{number};\n" for number in numbers)
+        wanted.flush()
+        words: list[str | Path] = [
+            command,
+            "--data-only",
+            *_NOBODYS,
+            f"--use-list={wanted.name}",
+            "--file=-",
+        ]
+        with reading(words, target(dsn), archive) as script:
+            yield script
+
+
+def _pour(dsn: str, archive: IO[bytes], contents: list[Entry]) -> list[str]:
+    """Replace the history by the rows of an archive; return what else the archive has.
+
+    Raises:
+        StoreError: anything fails; nothing has changed then.
+    """
+    versions = [each.number for each in contents if each[1:] == ("TABLE DATA", "public", VERSIONS)]
+    if not versions:
+        raise StoreError("the archive is no history: it has no version of a schema")
+    with _script(dsn, archive, versions) as script:
+        version = version_in(script)
+    with closing(connect(dsn, "backup")) as connection, transaction(connection) as cursor:
+        cursor.execute(REMEMBER + _CLEAR)
+        tables = create_tables(cursor, version, contents)
+        with _script(dsn, archive, tables.values()) as script:
+            loaded = load(cursor, tables, script)
+        if missing := sorted({*tables} - loaded):
+            raise StoreError(f"the archive has no rows to copy of {', '.join(missing)}")
+        known = finish(cursor, version)
+        cursor.execute(HIDE_PASSWORDS + RECORD)
+    return left_out(contents, known | {VERSIONS})
 
 
 def _private(path: Path) -> IO[bytes]:

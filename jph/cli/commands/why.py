@@ -14,7 +14,7 @@ from jph.client.evidence import gather
 from jph.config.house.loads import Load
 from jph.config.model import Network
 from jph.errors import ConfigError, JphError
-from jph.heating.explain import explain, explain_phase
+from jph.heating.explain import explain, explain_phase, explain_sheds
 from jph.heating.facts import Evidence
 from jph.node.outbox import now_ms
 
@@ -41,7 +41,7 @@ def why(app: App, what: tuple[str, ...], wait_s: float | None, as_json: bool) ->
       control.py why 21             a heater
       control.py why living room    every heater of a room
       control.py why phase 2        every heater of a phase; 2 will do
-      control.py why                everything that is shed now
+      control.py why                what is shed now, a line for each phase
 
     It listens on the bus until every node concerned has answered, and names what stays unknown.
     Exit status 1 if no node answers at all.
@@ -111,7 +111,10 @@ def _names(network: Network) -> dict[str, str]:
 
 
 def _show(network: Network, evidence: Evidence, chosen: list[Load], asked: bool) -> None:
-    names, now, one = _names(network), now_ms(), len(chosen) == 1 and asked
+    if not asked:
+        _show_sheds(evidence, bool(chosen))
+        return
+    names, now, one = _names(network), now_ms(), len(chosen) == 1
     for heater in chosen:
         facts = evidence.heater(heater.codifier, time.monotonic())
         click.echo(
@@ -121,14 +124,27 @@ def _show(network: Network, evidence: Evidence, chosen: list[Load], asked: bool)
             click.echo()
     if one:
         return
-    if not chosen:
-        click.echo("Nothing is shed.")
-    for number in sorted({h.phase for h in chosen} if asked else evidence.wiring.phases):
+    for number in sorted({h.phase for h in chosen}):
         phase = evidence.phase(number, time.monotonic())
         if phase.shedder and phase.shed is None:
             shedder = names.get(phase.shedder) or phase.shedder
             click.echo(f"What is shed on phase {number} is not known: {shedder} sends nothing.")
         click.echo(explain_phase(phase))
+
+
+def _show_sheds(evidence: Evidence, some: bool) -> None:
+    """Show each phase: one line about all heaters that are shed, one about its current."""
+    now_s = time.monotonic()
+    heaters = [evidence.heater(code, now_s) for code in evidence.wiring.heaters]
+    if not some:
+        click.echo("Nothing is shed.")
+    for number in sorted(evidence.wiring.phases):
+        phase = evidence.phase(number, now_s)
+        if (phase.shedder or phase.shed) and (said := explain_sheds(phase, heaters)):
+            click.echo(said)
+        click.echo(explain_phase(phase))
+    if some:
+        click.echo("`why HEATER`, `why ROOM` or `why PHASE` explains each.")
 
 
 def _show_json(network: Network, evidence: Evidence, chosen: list[Load], asked: bool) -> None:

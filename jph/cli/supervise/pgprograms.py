@@ -1,4 +1,4 @@
-"""Finds PostgreSQL's programs (pg_dump, pg_restore, psql) and runs them on the history."""
+"""Finds PostgreSQL's programs (pg_dump, pg_restore) and runs them on the history."""
 
 import contextlib
 import os
@@ -80,41 +80,30 @@ def run(command: Sequence[str | Path], target: Target, into: IO[bytes]) -> None:
         _check(process, words)
 
 
-def pour(
-    archive: IO[bytes],
-    source: Sequence[str | Path],
-    sink: Sequence[str | Path],
-    target: Target,
-    before: str,
-    after: str,
-) -> None:
-    """Run in `sink`, as one transaction, what `source` makes of a file, with SQL before and after.
-
-    It is committed only once `source` has come to a good end.
+@contextlib.contextmanager
+def reading(
+    command: Sequence[str | Path], target: Target, archive: IO[bytes]
+) -> Iterator[IO[bytes]]:
+    """Run a program that reads a file from its start; give what the program writes.
 
     Raises:
-        StoreError: one of them failed; nothing has changed then.
+        StoreError: it failed; with its words.
     """
-    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as answered:
-        with (
-            _started(source, target, stdin=PIPE, stdout=PIPE, stderr=said) as giving,
-            _started(sink, target, stdin=PIPE, stderr=answered) as taking,
-        ):
-            feeding = threading.Thread(target=_feed, args=(archive, giving.stdin))
+    archive.seek(0)
+    with tempfile.TemporaryFile() as words:
+        with _started(command, target, stdin=PIPE, stdout=PIPE, stderr=words) as process:
+            feeding = threading.Thread(target=_feed, args=(archive, process.stdin))
             feeding.start()
-            assert giving.stdout is not None
-            assert taking.stdin is not None
-            with contextlib.suppress(BrokenPipeError):  # `sink` has failed and reports it
-                taking.stdin.write(f"BEGIN;\n{before}\n".encode())
-                shutil.copyfileobj(giving.stdout, taking.stdin)
-                if giving.wait() == 0:
-                    taking.stdin.write(f"\n{after}\nCOMMIT;\n".encode())
-            giving.stdout.close()
-            with contextlib.suppress(BrokenPipeError):
-                taking.stdin.close()
-            feeding.join()
-        _check(taking, answered)
-        _check(giving, said)
+            assert process.stdout is not None
+            try:
+                yield process.stdout
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                process.stdout.close()
+                feeding.join()
+        _check(process, words)
 
 
 def _feed(archive: IO[bytes], stdin: IO[bytes]) -> None:

@@ -118,6 +118,13 @@ def ceilings(loads: Iterable[Load], mask: int) -> dict[str, Order]:
     return held
 
 
+def colder_mask(one: int, other: int) -> int:
+    """Return the mask that holds each load as far back as the colder of two masks does."""
+    either, every = one | other, (1 << ECO_SHIFT) - 1
+    off = either & every
+    return either & ~(off << ECO_SHIFT)
+
+
 def mask_of(value: object) -> int | None:
     """Return the mask that a value is, None if it is none: text, a fraction, out of range."""
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -55,9 +55,10 @@ class Fact(NamedTuple):
 class Meter:
     """Turns a reader's events into facts.
 
-    The currents of a frame leave together, once their direction is known (see `currents`). What
-    the meter is (phases, contract, tariff, address) changes only when several frames agree, and a
-    confirmed new address forgets all of it. Times are monotonic seconds.
+    The currents of a frame leave together and at once, but for those whose direction is doubtful
+    (see `currents`). What the meter is (phases, contract, tariff, address) changes only when
+    several frames agree, and a confirmed new address forgets all of it. Times are monotonic
+    seconds.
     """
 
     def __init__(self, warning_expiry_s: float, this_year: int | None = None) -> None:
@@ -112,12 +113,22 @@ class Meter:
     def _current(self, group: Group, now_s: float, facts: list[Fact]) -> None:
         if self.phases == 1 and group.label in POLYPHASE:
             return  # one damaged label makes no phase
-        self._currents.add(group.label, int(group.value))
+        self._currents.add(group.label, int(group.value), now_s)
         self._send_ready(now_s, facts)
 
-    def _send_ready(self, now_s: float, facts: list[Fact]) -> None:
+    def _send_ready(self, now_s: float, facts: list[Fact], *, last: bool = False) -> None:
         if not self._settling and self._address.pending is None:
-            self._send(self._currents.ready(self.phases, self._contract_a()), now_s, facts)
+            ready = self._currents.ready(self.phases, self._contract_a(), last=last)
+            self._send(ready, now_s, facts)
+
+    def _correct(self, now_s: float, facts: list[Fact]) -> None:
+        """Send the currents of this frame again whose direction turned out to be another one."""
+        corrected = self._currents.corrected()
+        self._send(corrected, now_s, facts)
+        for current in corrected:
+            if current.fed_in:
+                labels = [w for w, phase in WARNINGS.items() if phase == current.phase]
+                facts += _zeros(self._alarms.end(labels))
 
     def _send(self, currents: list[PhaseCurrent], now_s: float, facts: list[Fact]) -> None:
         for current in currents:
@@ -147,7 +158,8 @@ class Meter:
         label = group.label
         if label in POWERS:
             self._currents.power(label, int(group.value))
-            self._send_ready(now_s, facts)
+            self._correct(now_s, facts)
+        self._send_ready(now_s, facts, last=True)
         if label in WARNINGS:
             if self._currents.waits(WARNINGS[label]):
                 self._held_warnings.append(group)
@@ -160,6 +172,7 @@ class Meter:
             self._status(group.value, now_s, facts)
         else:
             facts += self._meaning(label, group.value)
+            self._correct(now_s, facts)
         facts += self._index(group, now_s) or _same(group)
         if group.horodate is not None:
             facts.append(Fact(f"{label}.horodate", group.horodate))
@@ -216,6 +229,7 @@ class Meter:
         """Take the status register; its warnings last for a while only."""
         status = status_facts(stge)
         self._currents.feeding(status["INJECTING"] == 1)
+        self._correct(now_s, facts)
         if not self._settling and self._address.pending is None:
             self._send(self._currents.release(), now_s, facts)
         warned = {name for name in ALARMS if status[name]}

@@ -16,6 +16,7 @@ from jph.config.house.house import House, HousePhase
 from jph.config.house.loads import mask_of
 from jph.config.model import Network, Sensor
 from jph.errors import ConfigError, JphError
+from jph.gateway.live.clocks import Clocks
 from jph.gateway.live.gaps import LOOKING, UNREADABLE, History, keeps_history
 from jph.gateway.live.status import (
     Sign,
@@ -44,7 +45,8 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     `age` is that of the value's own reading in s; `seen`, of a node, that of its last sign of life.
     `order` and `shed` are those of a heater; `limit` (A) and `level` (ok, high, over) of a current,
-    without a level where the current is too old to be the one of now.  `quality` is stale,
+    without a level where the current is too old to be the one of now.  `words` says that `value`
+    is words although there is a number: a truth, a shed mask.  `quality` is stale,
     implausible or estimated, else empty.  Of a node: `trip` is the round trip of its last ping
     (ms), `host` its address, `wire` the version of its datagrams (0: an original program).
     """
@@ -53,6 +55,7 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     value: str = "–"
     unit: str = ""
     number: float | None = None
+    words: bool = False
     age: float | None = None
     seen: float | None = None
     losses: int = 0
@@ -77,10 +80,14 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class _Entry:
-    """The state of one codifier; `life` is its last sign of life, `reading` its last reading."""
+    """The state of one codifier; `life` is its last sign of life, `reading` its last reading.
+
+    `cached` is the last change of its hash, `stamped_s` the time in its reading by our clock.
+    """
 
     __slots__ = (
         "active",
+        "cached",
         "fields",
         "fresh",
         "host",
@@ -88,6 +95,7 @@ class _Entry:
         "reading",
         "row",
         "sensor",
+        "stamped_s",
         "version",
         "wire",
     )
@@ -97,12 +105,28 @@ class _Entry:
         self.fields: dict[str, str] = {}
         self.life = Sign()
         self.reading = Sign()
+        self.cached = Sign()
+        self.stamped_s: float | None = None
         self.active = True
         self.fresh = False
         self.host = ""
         self.wire: int | None = None
         self.version = 0
         self.row = Row(state=State.SILENT)
+
+    def seen(self, now_s: float) -> Seen:
+        """Return what is seen of the codifier at a monotonic time."""
+        stale = self.row.quality == "stale"
+        since = self.stamped_s if stale else None
+        return Seen(
+            State(self.row.state),
+            self.reading.age_s(now_s),
+            self.row.quality in DOUBTED,
+            life_s=Signs(self.life.age_s(now_s), self.reading.age_s(now_s)).any_s,
+            cached_s=self.cached.age_s(now_s),
+            stale=stale,
+            not_stored_s=None if since is None else max(0.0, now_s - since),
+        )
 
 
 class Board:
@@ -129,8 +153,7 @@ class Board:
         self._watch = Watch(network)
         self.blind: tuple[Blind, ...] = ()
         """What is not known of the house, the worst first; see `jph.heating.blindness`."""
-        self.clocks: dict[str, float] = {}
-        """Offsets of nodes' clocks in s, positive for one that is ahead."""
+        self.clocks = Clocks(network)
         self.evidence: Evidence | None = None
         """Facts about the heaters; None where the wiring has mistakes."""
         with contextlib.suppress(ConfigError):
@@ -155,7 +178,12 @@ class Board:
             entry.fields = dict(fields)
             stamp_ms = stamp_of(fields, ("DTimestamp",))
             new = entry.reading.read(stamp_ms, wall_ms, now_s, old=old)
+            if new:
+                entry.stamped_s = now_s - (wall_ms - stamp_ms) / 1000 if stamp_ms else None
+                if not old:
+                    self.clocks.read(codifier, stamp_ms, wall_ms)
             if entry.sensor.parent is None:
+                entry.cached.read(stamp_of(fields), wall_ms, now_s, old=old)
                 new = entry.life.read(stamp_of(fields), wall_ms, now_s, old=old) or new
             if new:
                 entry.active = is_active(fields)
@@ -218,7 +246,7 @@ class Board:
 
     def _blindness(self, now_s: float) -> tuple[Blind, ...]:
         seen = {
-            code: Seen(State(e.row.state), e.reading.age_s(now_s), e.row.quality in DOUBTED)
+            code: e.seen(now_s)
             for code, e in self._entries.items()
             if e.reading.at_s is not None or e.life.at_s is not None
         }
@@ -226,7 +254,7 @@ class Board:
         history = ""
         if self.history == UNREADABLE:
             history = "PostgreSQL cannot be read: what is stored is not known."
-        return self._watch.blindness(seen, cache=cache, history=history, clocks=self.clocks)
+        return self._watch.blindness(seen, cache=cache, history=history, clocks=self.clocks.offsets)
 
     def _judge_with_hanging(self, codifiers: Iterable[str], now_s: float) -> None:
         """Judge some again, and what hangs on them: many may change a little, seldom all."""
@@ -318,7 +346,7 @@ class Board:
     def _row(self, codifier: str, entry: _Entry, now_s: float) -> Row:
         sensor, raw = entry.sensor, entry.fields.get("Value", "")
         number = number_of(raw)
-        value, unit = shown(raw, sensor.symbol, sensor.data_type)
+        value, unit = plain, _ = shown(raw, sensor.symbol, sensor.data_type)
         order = shed = limit = level = None
         quality = quality_of(entry.fields)
         if codifier in self.house.wiring.heaters:
@@ -339,6 +367,7 @@ class Board:
             value=value,
             unit=unit,
             number=number,
+            words=number is not None and (value != plain or sensor.data_type == "bool"),
             age=_rounded(signs.reading_s if signs.reading_s is not None else signs.any_s),
             seen=_rounded(signs.any_s) if is_node else None,
             losses=losses_of(entry.fields),

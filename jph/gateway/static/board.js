@@ -1,7 +1,7 @@
 // The board of the house as the stream tells it: rows go into the elements that carry their
 // codifier (data-code), and to listeners. Text goes in as text, never as markup.
 import { at, mark, put, write } from "./dom.js";
-import { decimal, span } from "./figures.js";
+import { figure, quantity, short, span } from "./figures.js";
 import { follow } from "./live.js";
 import { isUnknown, showUnknown } from "./unknown.js";
 import { t } from "./words.js";
@@ -19,7 +19,7 @@ export const WORDS = [
   t("all hours"), t("off-peak"), t("peak"), t("normal"), t("moving peak"), t("on"), t("none"),
   t("blue day"), t("white day"), t("red day"),
 ];
-const NEWS = ["state", "value", "unit", "number", "losses", "quality", "order", "shed", "limit", "level", "trip", "host", "wire"];
+const NEWS = ["state", "value", "unit", "number", "words", "losses", "quality", "order", "shed", "limit", "level", "trip", "host", "wire"];
 const SCALE = 1.25; // a gauge ends a quarter above the limit, so that an overload can be seen
 
 /** @type {Map<string, BoardRow>} */
@@ -67,7 +67,7 @@ export function worded(row) {
   if (!row) return ["–", ""];
   if (row.order) return [row.shed ? t("{order}, shed", { order: ORDERS[row.order] }) : ORDERS[row.order], ""];
   const text = row.value ?? "–";
-  if (row.number !== undefined) return [decimal(text), row.unit ?? ""];
+  if (row.number !== undefined && !row.words) return quantity(row.number, row.unit ?? "");
   return [text.split(", ").map((word) => t(word)).join(", "), row.unit ?? ""];
 }
 
@@ -120,7 +120,7 @@ export function paint(element, row) {
 function gauge(element, row) {
   const { number, limit } = row;
   const [value, unit] = worded(row);
-  const most = limit ? decimal(String(+limit.toFixed(1))) : "";
+  const most = limit ? short(limit, 1) : "";
   part(element, "limit", limit ? t("of {limit} A", { limit: most }) : "");
   const share = limit && number > 0 ? Math.min(number / (limit * SCALE), 1) : 0;
   const arc = element.querySelector('[data-part="arc"]');
@@ -139,7 +139,7 @@ function part(element, name, text) {
 /** @param {BoardRow} row */
 export function trip(row) {
   if (row.trip === undefined) return "";
-  return row.trip < 1 ? "< 1" : decimal(row.trip.toFixed(row.trip < 10 ? 1 : 0));
+  return row.trip < 1 ? "< 1" : figure(row.trip, row.trip < 10 ? 1 : 0);
 }
 
 // What stands beside an order: whether the wire carries it. [text, kind, words for who cannot see]

@@ -102,7 +102,7 @@ function unstored(asked, newest) {
 async function messages() {
   const asked = performance.now();
   const stored = await ask("GET", `/api/codifier/${code}/messages?last=50`);
-  const number = (value) => (own.unit && Number.isFinite(Number(value)) ? quantityText(Number(value), own.symbol) : value);
+  const number = (value) => (own.unit && Number.isFinite(Number(value)) ? quantityText(Number(value), own.unit) : value);
   const words = ({ value }) => (own.order ? facts.orders[value] ?? value : number(value));
   const rows = stored.map((each) => line(moment(each.t), [words(each), "right"], [String(each.sequence), "right"], each.quality ? t(each.quality) : ""));
   fill("messages", [...unstored(asked, stored[0]?.t ?? 0), ...rows]);
@@ -111,7 +111,7 @@ async function messages() {
 async function statistics() {
   const every = at("widths").querySelector('[aria-pressed="true"]').dataset.every;
   const buckets = await ask("GET", `/api/codifier/${code}/statistics?every=${every}&last=${LAST[every]}`);
-  const number = (value) => [quantityText(value, own.symbol), "right"];
+  const number = (value) => [quantityText(value, own.unit), "right"];
   fill("statistics", buckets.map((each) => line(
     shortened(each.t, every),
     ...["mean", "median", "mode", "min", "max", "stdev"].map((part) => number(each[part])),

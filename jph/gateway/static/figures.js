@@ -1,39 +1,47 @@
-// Values as people read them: sensible digits, SI prefixes, units, and the decimal comma of French.
-// The same as jph/gateway/view/figures.py.
+// Numbers and times as people of the page's language read them; the server sends number and unit.
 
 import { now } from "./clock.js";
 
 const SPACE = "\u202f"; // the narrow space that separates thousands
 const MINUS = "\u2212";
 const PREFIXED = new Set(["W", "VA", "Wh", "VAh", "var", "varh"]);
-const UNITS = { C: "°C", "℃": "°C", degC: "°C", "p/m": "/min", "-": "" };
 const FRENCH = document.documentElement.lang === "fr";
-const PLAIN = /^[\u2212-]?[\d\u202f]+(\.\d+)?(e[-+]?\d+)?$/;
+const LANGUAGE = FRENCH ? "fr" : "en-GB";
+const formats = new Map(); // options as JSON -> the format: making one is slow
 
-// Returns a text of digits with the comma where the language wants one; other texts stay.
-export function decimal(text) {
-  return FRENCH && PLAIN.test(text) ? text.replace(".", ",") : text;
+/** @param {number} number @param {Intl.NumberFormatOptions} options */
+function formatted(number, options) {
+  const key = JSON.stringify(options);
+  // Rounded as the server does: a text must not change when the page's script begins.
+  const all = /** @type {any} */ ({ ...options, roundingMode: "halfEven" });
+  const format = formats.get(key) ?? new Intl.NumberFormat(LANGUAGE, all);
+  formats.set(key, format);
+  const signs = { group: SPACE, minusSign: MINUS };
+  return format.formatToParts(number).map(({ type, value }) => signs[type] ?? value).join("");
 }
 
 // Returns a number with three or more significant digits, thousands set apart.
 /** @param {number} number @param {number} [decimals] */
 export function figure(number, decimals) {
   const size = Math.abs(number);
-  if (size >= 1e15) return decimal(Number(number.toPrecision(3)).toExponential().replace("-", MINUS));
+  if (size >= 1e15) return formatted(number, { notation: "scientific", maximumSignificantDigits: 3 });
   let places = decimals;
   if (places === undefined) {
     if (Number.isInteger(number)) places = 0;
-    else if (size < 0.1) return decimal(String(Number(number.toPrecision(3))).replace("-", MINUS));
+    else if (size < 0.1) return formatted(number, { maximumSignificantDigits: 3 });
     else places = size < 10 ? 2 : 1;
   }
-  const [whole, part] = size.toFixed(places).split(".");
-  const text = whole.replace(/\B(?=(\d{3})+$)/g, SPACE) + (part ? `.${part}` : "");
-  return decimal(number < 0 ? MINUS + text : text);
+  return formatted(number, { minimumFractionDigits: places, maximumFractionDigits: places });
 }
 
-// Returns [text, unit]; `symbol` is that of the config.
-export function quantity(number, symbol) {
-  const unit = UNITS[symbol] ?? symbol;
+// Returns a number with the digits it has, at most `decimals` after the comma.
+export function short(number, decimals = 3) {
+  return formatted(number, { maximumFractionDigits: decimals });
+}
+
+// Returns [text, unit] with a prefix where the number is large.
+/** @param {number} number @param {string} unit @returns {[string, string]} */
+export function quantity(number, unit) {
   if (unit === "°C") return [figure(number, 1), unit];
   if (PREFIXED.has(unit) && Math.abs(number) >= 1e7) return [figure(number / 1e6), `M${unit}`];
   if (PREFIXED.has(unit) && Math.abs(number) >= 10000) return [figure(number / 1000), `k${unit}`];
@@ -59,8 +67,8 @@ export function span(seconds) {
   return `${Math.floor(whole / 86400)}\u00a0${FRENCH ? "j" : "d"}`;
 }
 
-const CLOCK = new Intl.DateTimeFormat(FRENCH ? "fr" : "en-GB", { hour: "2-digit", minute: "2-digit" });
-const DAY = new Intl.DateTimeFormat(FRENCH ? "fr" : "en-GB", { weekday: "short", day: "numeric", month: "short" });
+const CLOCK = new Intl.DateTimeFormat(LANGUAGE, { hour: "2-digit", minute: "2-digit" });
+const DAY = new Intl.DateTimeFormat(LANGUAGE, { weekday: "short", day: "numeric", month: "short" });
 
 // What tells the gateway in which time of day it is to speak.
 export const ZONE = `zone=${encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone ?? "")}`;

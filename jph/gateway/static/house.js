@@ -57,6 +57,7 @@ async function refresh() {
   try {
     house = await ask("GET", `/api/house?${ZONE}`);
     glance();
+    house.phases.forEach(({ phase, held }) => put(document.querySelector(`.held[data-phase="${phase}"]`), held));
     house.heaters.forEach(tell);
   } catch {
     // the stream tells that the gateway is away; what was known stays
@@ -94,7 +95,10 @@ function versus(today) {
 
 function tell(heater) {
   const item = document.querySelector(`.heater[data-code="${heater.codifier}"]`);
-  if (item) reason(item, heater);
+  // Where many are shed the line of their phase tells why; a click tells of each.
+  const phase = house.phases.find((each) => each.phase === heater.phase);
+  const many = (phase?.shed?.length ?? 0) > 1;
+  if (item) reason(item, many ? { ...heater, reason: "" } : heater);
   if (at("why").open && at("why").dataset.code === heater.codifier) sentences(heater);
 }
 

@@ -2,7 +2,7 @@
 import { ask } from "./ask.js";
 import { ORDERS, STATES, age, rows, trip, watch } from "./board.js";
 import { at, confirm, make, put, write } from "./dom.js";
-import { decimal, quantity, span } from "./figures.js";
+import { quantity, short, span } from "./figures.js";
 import { t } from "./words.js";
 
 const controls = JSON.parse(at("controls").textContent); // codifier -> how it is set
@@ -214,7 +214,7 @@ function number(code, row, how) {
   say();
   value.addEventListener("input", say);
   const buttons = [-by, by].map((each) => {
-    const words = `${each < 0 ? "−" : "+"}${decimal(String(Math.abs(each)))}`;
+    const words = `${each < 0 ? "−" : "+"}${short(Math.abs(each))}`;
     const button = make("button.small", { type: "button", "aria-label": t("Step by {number}", { number: words }) }, words);
     button.addEventListener("click", () => step(each));
     return button;

@@ -157,7 +157,6 @@ def _codifier(sensor: Sensor, *, is_order: bool) -> dict[str, Any]:
         "name": sensor.name or panels.label(sensor),
         "short": panels.label(sensor),
         "unit": unit_of(sensor.symbol),
-        "symbol": sensor.symbol,
         "kind": sensor.type,
         "order": is_order,
     }

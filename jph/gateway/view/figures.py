@@ -1,4 +1,7 @@
-"""Values as people read them: sensible digits, SI prefixes, units. Pure."""
+"""Values as text for sentences and for pages before their scripts run. Pure.
+
+Pages that run scripts get number and unit and format them in the browser.
+"""
 
 import json
 import math
@@ -12,7 +15,6 @@ LONGEST_TEXT: Final = 80
 
 _SPACE: Final = "\u202f"  # the narrow space that separates thousands (SI Brochure, 5.4.4)
 _MINUS: Final = "\u2212"
-_PREFIXED: Final = frozenset({"W", "VA", "Wh", "VAh", "var", "varh"})
 _UNITS: Final = {**dict.fromkeys(DEGREES, "°C"), "p/m": "/min", "-": ""}
 _PERIODS: Final = {
     "TH": "all hours",
@@ -65,8 +67,6 @@ def shown(value: str, symbol: str, data_type: str = "") -> tuple[str, str]:
     # A thermometer's second decimal is noise, and a missing one is restless.
     if unit == "°C" and abs(number) < _TOO_LONG:
         return f"{number:.1f}".replace("-", _MINUS), unit
-    if unit in _PREFIXED and abs(number) >= 10_000:
-        number, unit = number / 1000, f"k{unit}"
     return figure(number), unit
 
 

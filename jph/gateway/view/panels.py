@@ -163,7 +163,7 @@ def worded(row: Row | None, say: Callable[..., str], code: str = "en") -> tuple[
     if row.order is not None:
         order = say(row.order)
         return (say("{order}, shed", order=order) if row.shed else order), ""
-    if row.number is not None:
+    if row.number is not None and not row.words:
         return decimal(row.value, code), row.unit
     return ", ".join(say(word) for word in row.value.split(", ")), row.unit
 

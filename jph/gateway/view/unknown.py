@@ -13,10 +13,10 @@ from jph.heating.blindness import Blind
 from jph.heating.sentences import Say, english
 
 HEADLINES: Final = {
+    "cache": "The newest values are not known",
     "meter": "What the house draws is not known",
     "shedder": "The breaker is not protected",
     "card": "Whether the heaters obey is not known",
-    "cache": "The newest values are not known",
     "history": "Readings may not be stored",
     "clock": "A clock is wrong",
 }

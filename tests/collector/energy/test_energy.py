@@ -1,3 +1,4 @@
+import json
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -21,9 +22,11 @@ from collector.energy.energy import (
     Step,
 )
 from collector.statistics.local_days import HOUR_MS, LocalDays
+from tests.support import SHARED_DATA
 
 PARIS = ZoneInfo("Europe/Paris")
 START_MS = int(datetime(2026, 10, 24, tzinfo=PARIS).timestamp() * 1000)
+SEQUENCES = SHARED_DATA / "field" / "index-sequences.json"
 LIMIT_VA = 9000
 SECOND = 1000
 
@@ -181,6 +184,30 @@ def test_an_exchange_counts_what_both_meters_counted(new: int, address: bool) ->
         heard.append(Heard(moment, 5_000_000 + 167 * n if n <= 54 else new + 167 * (n - 69)))
     _, steps = follow(*heard)
     assert sum(energies(spread(steps))) == 21_543
+
+
+@pytest.mark.skipif(not SEQUENCES.exists(), reason="no field data beside this checkout")
+def test_the_sequences_of_the_field() -> None:
+    """Those of one register; `test_money` has contract change and clock changes."""
+    kept = json.loads(SEQUENCES.read_text("utf-8"))
+    glitch = kept["glitch"]
+    step, start = glitch["rise_each"], glitch["start"]
+    for faults, wh in zip((1, 5), glitch["variants"].values(), strict=True):
+        heard = [at(n / 12, 0 if 144 <= n < 144 + faults else start + step * n) for n in range(289)]
+        assert sum(energies(spread(follow(*heard)[1]))) == wh == glitch["expected_wh"]
+    replaced = kept["meter replaced"]
+    for new in replaced["new from 11:30"]:
+        begin = new if isinstance(new, int) else 5_000_000 + 54 * 167 + 30_000
+        values = [at(n / 6, 5_000_000 + 167 * n) for n in range(55)]
+        values += [at(n / 6, begin + 167 * (n - 69)) for n in range(69, 145)]
+        wh = round(1000 * replaced["expected_kwh_of_the_day"])
+        assert sum(energies(spread(follow(*values)[1]))) == wh
+    noon, cut, whole = START_MS + 12 * HOUR_MS, "0300004", "031861000004"
+    mixed: list[Heard | Address] = []
+    for n in range(145):
+        each = at(n / 6, 5_000_000 + 167 * n)
+        mixed += [Address(each.at_ms, cut if each.at_ms == noon else whole), each]
+    assert sum(energies(spread(follow(*mixed)[1]))) == kept["address cut once"]["expected_wh"]
 
 
 def test_the_first_address_is_no_change() -> None:

@@ -1,5 +1,6 @@
 import contextlib
 import itertools
+import json
 import random
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
@@ -19,8 +20,9 @@ from collector.energy.energy_table import Touched
 from collector.energy.meters import has_periods, read_tariffs
 from collector.history.packing import pack_day
 from collector.statistics.local_days import HOUR_MS
-from jph.config.model import Network
+from jph.config.model import Network, load
 from tests.stores_fixtures import connect
+from tests.support import SHARED_DATA
 
 Document = dict[str, Any]
 Value = int | float | str
@@ -29,6 +31,7 @@ TABLES = (
     *("phase_hour", "heater_hour"),
 )
 
+FIELD = SHARED_DATA / "field"
 PARIS = ZoneInfo("Europe/Paris")
 START_MS = int(datetime(2026, 10, 24, 12, tzinfo=PARIS).timestamp() * 1000)
 NOW_MS = START_MS + 40 * 24 * HOUR_MS
@@ -470,6 +473,65 @@ def test_a_contract_that_changes_in_the_middle_of_a_month(
     assert found.unpriced == ({IN_NO_INDEX: rest} if rest else {})
     by_line = {(line.tariff, line.what): line.wh for line in found.lines}
     assert by_line["old", "BASE"] == 321_000
+
+
+def clock_changes(every_minutes: int, wh: int) -> list[str]:
+    """Return statements for both clock changes of 2026, with UTC days before and after."""
+    columns = "codifier, timestamp, epoch, sequence, quality, value_integer"
+    return [
+        f"INSERT INTO reading ({columns}) SELECT 'X1', t, {epoch}, row_number() OVER (ORDER BY t), "
+        f"0, {1_000_000 * epoch} + {wh} * row_number() OVER (ORDER BY t) FROM generate_series("
+        f"'{first} 22:00+00'::timestamptz, '{last} 00:00+00', '{every_minutes} minutes') t"
+        for epoch, first, last in ((5, "2026-03-27", "2026-03-31"), (6, "2026-10-23", "2026-10-27"))
+    ]
+
+
+FIELD_CLOCKS = FIELD / "dst_index.sql"
+CLOCKS = {
+    "own": lambda: (clock_changes(10, 100), 600),
+    "1000 Wh an hour": lambda: (clock_changes(30, 500), 1000),
+    "field": lambda: ([FIELD_CLOCKS.read_text("utf-8")], 600),
+}
+
+
+@pytest.mark.parametrize("name", CLOCKS)
+def test_days_of_23_and_25_hours(base: connection, house: Network, name: str) -> None:
+    if name == "field" and not FIELD_CLOCKS.exists():
+        pytest.skip("no field data beside this checkout")
+    statements, wh = CLOCKS[name]()
+    with base, base.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        money.rebuild(cursor, house, NOW_MS)
+    days = "'2026-03-29', '2026-03-30', '2026-10-25', '2026-10-26'"
+    found = rows(
+        base,
+        "SELECT day::text, sum(wh)::int, count(*)::int FROM energy_hour "
+        f"WHERE codifier = 'X1' AND day IN ({days}) GROUP BY day ORDER BY day",
+    )
+    assert found == [
+        ("2026-03-29", 23 * wh, 23),
+        ("2026-03-30", 24 * wh, 24),
+        ("2026-10-25", 25 * wh, 25),
+        ("2026-10-26", 24 * wh, 24),
+    ]
+
+
+@pytest.mark.skipif(not FIELD.exists(), reason="no field data beside this checkout")
+def test_the_figures_of_the_field(base: connection) -> None:
+    """The week-end index is a period of its own, which the bill reports as not priced."""
+    kept = json.loads((FIELD / "index-sequences.json").read_text("utf-8"))
+    assert kept["contract change"]["expected_kwh_of_october"] == 744.5
+    assert kept["DST"]["days"] == {"2026-03-29": 23_000, "2026-10-25": 25_000}
+    house = load(str(FIELD / "money.json"))
+    touched = []
+    for code, rise in (("X1", 0), ("X2", 0), ("X3", 200), ("XT", 200)):
+        touched += store(base, code, [(at(0), 1_000_000), (at(1), 1_000_000 + rise)])
+    update(base, house, touched)
+    with base, base.cursor() as cursor:
+        drawn = money.read_energy(cursor, "TI", *OCTOBER, total=not has_periods(house, "TI"))
+    found = bill(read_tariffs(house), drawn.energy, *OCTOBER, total=drawn.total)
+    assert (found.wh, found.unpriced) == (200, {"EASF03": 200})
 
 
 def test_a_current_that_is_fed_in_is_no_overrun(base: connection, house: Network) -> None:

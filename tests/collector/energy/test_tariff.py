@@ -1,3 +1,4 @@
+import json
 from datetime import date
 from fractions import Fraction
 from typing import Any
@@ -6,6 +7,7 @@ import pytest
 
 from collector.energy import tariff
 from jph.errors import ConfigError
+from tests.support import SHARED_DATA
 
 GOOD: dict[str, Any] = {
     "Name": "Mine",
@@ -80,6 +82,23 @@ def test_a_mistake_is_reported_with_its_path(
     (problem,) = tariff.check([GOOD | change])
     assert problem.path == f"Tariffs[Mine].{path}"
     assert message in problem.message
+
+
+MISTAKES = SHARED_DATA / "field" / "tariff-mistakes.json"
+ACCEPTED = {"power-9.0", "vat-5.5-and-20"}
+
+
+@pytest.mark.skipif(not MISTAKES.exists(), reason="no field data beside this checkout")
+def test_mistakes_of_the_field_are_refused_with_path_and_reason() -> None:
+    kept = json.loads(MISTAKES.read_text("utf-8"))
+    found = {name: tariff.check(each["Tariffs"]) for name, each in kept.items()}
+    assert {name for name, problems in found.items() if not problems} == ACCEPTED
+    problems = [each for listed in found.values() for each in listed]
+    assert all(each.path.startswith("Tariffs[T].") and each.message for each in problems)
+    assert [each.path for each in found["comma"]] == [
+        "Tariffs[T].Prices.HC",
+        "Tariffs[T].Prices.HP",
+    ]
 
 
 def test_all_mistakes_are_reported_at_once() -> None:

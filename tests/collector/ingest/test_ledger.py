@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.ingest.ledger import (
+    MOST_MISSING,
     GapRow,
     Key,
     ReadingRun,
@@ -125,6 +126,23 @@ def test_the_end_of_a_source_that_was_not_heard_is_a_gap(account: SourceAccount 
     settled = settle(KEY, account, [], [UNCOUNTED])
     assert settled.account == account
     assert [(gap.first, gap.stop) for gap in settled.lost] == [(12, 12)]
+
+
+def test_ranges_that_are_missing_are_limited() -> None:
+    """The oldest become one gap of unknown size; what comes of it after all is stored."""
+    last = 2 * (MOST_MISSING + 50)
+    books = Books()
+    books.book([run(n, n) for n in range(0, last + 1, 2)])
+    assert books.account is not None
+    assert books.account.missing == tuple((n, n + 1) for n in range(101, last, 2))
+    (gap,) = books.gaps.values()
+    assert gap[:5] == (1, 1, None, 1000 * last, Cause.NETWORK)
+    assert books.account.first == 100
+    books.book([run(51, 51)])
+    assert 51 in books.stored
+    assert len(books.account.missing) <= MOST_MISSING
+    books.book([run(last + 1, last + 9)])
+    assert books.account.last == last + 9
 
 
 def test_gaps_that_adjoin_for_one_cause_are_one() -> None:

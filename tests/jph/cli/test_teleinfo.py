@@ -55,7 +55,7 @@ def test_a_capture_for_programs_and_from_a_pipe(capture: Path) -> None:
     assert told_json == json.loads(told("--file", "-", "--json", data=capture.read_bytes()).stdout)
     keys = ("mode", "phases", "frames", "groups", "bad", "parity")
     assert [told_json[key] for key in keys] == ["historique", 3, 2, 45, 2, True]
-    assert told_json["last"] == dict(HISTORIQUE_THREE)
+    assert told_json["last"] == {line[0]: line[-1] for line in HISTORIQUE_THREE}
     assert told_json["facts"]["TARIFF_PERIOD"] == "HC BLANC"
     assert [(one["cause"], one["line"][:6]) for one in told_json["refused"]] == [
         ("checksum", "IINST2"),

@@ -12,6 +12,7 @@ import pytest
 
 from jph.config import last_good
 from jph.config.fetch import FetchError, fetch
+from jph.errors import ConfigError
 from jph.node import kinds
 from tests.support import LIMIT_S
 
@@ -130,7 +131,7 @@ def test_only_a_config_without_mistakes_is_kept(
         kinds.load_and_keep(server.url)
         assert path.read_bytes() == good
         server.answer = FULL
-        with pytest.raises(kinds.ConfigError):
+        with pytest.raises(ConfigError):
             kinds.load_and_keep(server.url)
         assert path.read_bytes() == good
 

@@ -76,6 +76,7 @@ def test_files_outside_of_the_log_folder_are_refused(
 
 def test_a_log_file_that_may_be_written(config_file: Callable[..., Path], state: Path) -> None:
     for name in ("$JPH_STATE/log/mine.log", "mine.log", str(state / "log" / "mine.log")):
+        handler: dict[str, object]
         handler = {"class": "logging.handlers.RotatingFileHandler", "filename": name}
         handler |= {"maxBytes": 1000, "backupCount": 2}
         table = {"__comment": "logs", "handlers": {"__comment": "one", "a": handler}}
@@ -91,6 +92,7 @@ def test_the_original_config_is_accepted(config_file: Callable[..., Path]) -> No
         "address": "/dev/log",
         "level": "INFO",
     }
+    address: object
     for address in ("/dev/log", ["localhost", 514]):
         table = {"version": 1, "handlers": {"syslog": {**syslog, "address": address}}}
         assert refused(config_file, table) == []

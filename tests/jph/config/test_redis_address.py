@@ -29,7 +29,7 @@ from jph.util.secrets import SecretUrl, scrub
 )
 def test_a_usable_address(url: str, password: str | None) -> None:
     secret = SecretUrl(url)
-    options = redis.connection.parse_url(normal_url(secret))
+    options = redis.connection.parse_url(normal_url(secret))  # type: ignore[no-untyped-call]  # no types
     assert options.get("password") == password
     if password:
         assert password not in str(secret)

@@ -12,7 +12,7 @@ from jph.errors import ConfigError
 from jph.node import kinds
 
 Document = dict[str, Any]
-HOUSE = [
+HOUSE: list[Document] = [
     {
         "Codifier": "TI",
         "Type": "Teleinfo",

@@ -45,7 +45,7 @@ def test_redis_is_embedded_by_default(
     network: MakeNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JPH_STATE", "/srv/a house")
-    options = redis.connection.parse_url(redis_url(network()))
+    options = redis.connection.parse_url(redis_url(network()))  # type: ignore[no-untyped-call]  # no types
     assert options["path"] == str(redis_socket(Path("/srv/a house/run")))
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from jph.devices.tic import FrameReader
+from jph.devices.tic.currents import PRODUCES_S
 from jph.devices.tic.fields import is_field, period, tariff
 from jph.devices.tic.meter import Fact, Meter
 from jph.devices.tic.plausibility import CONFIRMATIONS, IndexGuard
@@ -135,7 +136,8 @@ def facts_of(*frames: tuple[Line, ...]) -> dict[str, object]:
         (
             STANDARD_PRODUCER,
             {
-                "CURRENT_1": 4,
+                "CURRENT_1": 0,
+                "INJECTED_CURRENT_1": 4,
                 "INDEX_BASE": 802,
                 "INDEX_INJECTED": 7472722,
                 "INJECTED_POWER": 1592,
@@ -165,33 +167,87 @@ def drawn(facts: list[Fact]) -> list[object]:
     return [fact.value for fact in facts if fact.field.startswith("CURRENT")]
 
 
-def test_the_phases_of_a_frame_leave_together_with_the_power() -> None:
+def test_the_phases_of_a_frame_leave_together_with_the_last() -> None:
     meter, reader = Meter(EXPIRY_S), FrameReader()
     meter.update(reader.feed(frame(HISTORIQUE_THREE)), 0.0)
-    held = begun(("IINST1", "019"), ("IINST2", "014"), ("IINST3", "007"), ("IMAX1", "060"))
-    assert drawn(meter.update(reader.feed(held), 1.0)) == []
-    assert drawn(meter.update(reader.feed(rest(("PAPP", "09200"))), 1.0)) == [19, 14, 7]
+    held = begun(("IINST1", "019"), ("IINST2", "014"))
+    assert meter.update(reader.feed(held), 1.0) == []
+    assert drawn(meter.update(reader.feed(rest(("IINST3", "007"))), 1.0)) == [19, 14, 7]
 
 
-def test_a_phase_that_has_reached_the_contract_waits_for_its_own_power_only() -> None:
+def test_a_phase_that_has_reached_the_contract_waits_for_no_other() -> None:
     meter, reader = Meter(EXPIRY_S), FrameReader()
-    lines = (*STANDARD_THREE, ("SINSTS1", "00700"), ("SINSTS2", "03200"), ("SINSTS3", "00230"))
-    meter.update(reader.feed(frame(lines)), 0.0)  # 20 A a phase
-    held = begun(("IRMS1", "020"), ("IRMS2", "014"), ("IRMS3", "007"), standard=True)
-    assert drawn(meter.update(reader.feed(held), 1.0)) == []
-    first = rest(("SINSTS", "09200"), ("SINSTS1", "04600"), standard=True)
-    assert drawn(meter.update(reader.feed(first), 1.0)) == [20]
-    others = rest(("SINSTS2", "03200"), ("SINSTS3", "01600"), standard=True)
-    assert drawn(meter.update(reader.feed(others), 1.0)) == [14, 7]
+    meter.update(reader.feed(frame(HISTORIQUE_THREE)), 0.0)  # 20 A a phase
+    assert drawn(meter.update(reader.feed(begun(("IINST1", "020"))), 1.0)) == [20]
+    assert drawn(meter.update(reader.feed(rest(("IINST2", "014"))), 1.0)) == []
+    assert drawn(meter.update(reader.feed(rest(("IINST3", "007"))), 1.0)) == [14, 7]
 
 
-def test_a_frame_without_power_releases_its_currents_at_its_end() -> None:
+def test_a_lost_last_phase_holds_the_others_no_longer_than_the_next_group() -> None:
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+    meter.update(reader.feed(frame(HISTORIQUE_THREE)), 0.0)
+    assert drawn(meter.update(reader.feed(begun(("IINST1", "012"))), 1.0)) == []
+    damaged = b"\nIINST3 0?7 X\r"
+    assert drawn(meter.update(reader.feed(damaged), 1.0)) == []
+    assert drawn(meter.update(reader.feed(rest(("IMAX1", "060"))), 1.0)) == [12]
+
+
+@pytest.mark.parametrize("label", ["IINST", "IRMS1"])
+def test_one_phase_waits_for_no_other(label: str) -> None:
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+    lines = HISTORIQUE_SINGLE if label == "IINST" else ONE_PHASE
+    meter.update(reader.feed(frame(lines)), 0.0)
+    start = begun((label, "031"), standard=label == "IRMS1")
+    assert drawn(meter.update(reader.feed(start), PRODUCES_S)) == [31]
+
+
+def test_a_direction_that_was_never_heard_is_waited_for_until_the_frame_ends() -> None:
     meter, reader = Meter(EXPIRY_S), FrameReader()
     held = begun(("IINST1", "031"), ("IMAX1", "060"))
     assert drawn(meter.update(reader.feed(held), 0.0)) == []
     assert drawn(meter.update(reader.feed(b"\x03"), 0.0)) == [31]
     # The last frame had no power: the next one does not wait for it.
     assert drawn(meter.update(reader.feed(begun(("IINST", "031"))), 1.0)) == [31]
+
+
+def test_the_first_frame_that_feeds_in_is_corrected() -> None:
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+    meter.update(reader.feed(frame(HISTORIQUE_SINGLE)), 0.0)
+    lines = begun(("IINST", "018"), ("ADPS", "018"), ("IMAX", "060"))
+    found = meter.update(reader.feed(lines), 1.0)
+    assert phase_facts(found, 1) == (18, 18, 0)
+    assert Fact("WARNING_1", 18) in found
+    found = meter.update(reader.feed(rest(("PAPP", "00000"))), 1.0)
+    assert phase_facts(found, 1) == (0, 18, 18)
+    assert Fact("WARNING_1", 0) in found
+
+
+def test_a_phase_that_has_fed_in_waits_for_its_direction_for_an_hour() -> None:
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+    meter.update(reader.feed(frame(THREE_PHASES)), 0.0)  # 20 A a phase
+    solar = changed(THREE_PHASES, IRMS1="024", SINSTS1="00000", STGE="003A8601")
+    meter.update(reader.feed(frame(solar)), 1.0)
+    # The other phases, heard for an hour, leave at once.
+    lines = begun(("IRMS1", "024"), ("IRMS2", "021"), ("IRMS3", "002"), standard=True)
+    assert drawn(meter.update(reader.feed(lines), PRODUCES_S)) == [21, 2]
+    power = rest(("SINSTS", "10000"), ("SINSTS1", "05520"), standard=True)
+    assert drawn(meter.update(reader.feed(power), PRODUCES_S)) == [24]
+    meter.update(reader.feed(b"\x03"), PRODUCES_S)
+    lines = begun(("IRMS1", "024"), standard=True)
+    assert drawn(meter.update(reader.feed(lines), 1.0 + PRODUCES_S)) == [24]
+
+
+def test_a_phase_that_feeds_in_never_seems_to_exceed_the_contract() -> None:
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+    found = []
+    drawing = [("006", "01380"), ("006", "01380")]
+    sun = [("024", "00000"), ("024", "00000"), ("002", "00460"), ("030", "00000")]
+    for now_s, (amperes, va) in enumerate((*drawing, *sun)):
+        lines = changed(THREE_PHASES, IRMS1=amperes, SINSTS1=va)
+        for byte in frame(lines):
+            found += meter.update(reader.feed(bytes([byte])), float(now_s))
+    told = [fact.value for fact in found if fact.field == "CURRENT_1"]
+    assert told == [6, 6, 0, 0, 2, 0]
 
 
 def phase_facts(facts: list[Fact], phase: int) -> tuple[object, object, object]:

@@ -1,5 +1,7 @@
 """Frames by example, in odd slices and in every state of damage."""
 
+from collections.abc import Callable
+
 import pytest
 
 from jph.devices.tic import Cause, FrameEnd, FrameReader, Group, Mode, checksum, decode, groups
@@ -110,7 +112,9 @@ def test_a_group_leaves_at_its_carriage_return() -> None:
     ],
 )
 @pytest.mark.parametrize("lines", FRAMES.values(), ids=FRAMES)
-def test_what_sources_do_to_line_ends(change, lines: tuple[Line, ...]) -> None:  # noqa: ANN001
+def test_what_sources_do_to_line_ends(
+    change: Callable[[bytes], bytes], lines: tuple[Line, ...]
+) -> None:
     reader = FrameReader()
     events = reader.feed(change(frame(lines) * 2)) + reader.flush()
     assert said(groups(events)) == list(lines) * 2
@@ -158,11 +162,12 @@ def test_a_source_that_begins_to_strip_bit_7_is_believed_after_a_while() -> None
 def test_one_frame_finds_the_mode_and_it_changes_only_after_several() -> None:
     reader = FrameReader()
     reader.feed(frame(HISTORIQUE_SINGLE))
-    assert reader.mode is Mode.HISTORIQUE
+    modes = [reader.mode]
     for _ in range(MODE_FRAMES):
         assert groups(reader.feed(frame(STANDARD_THREE))) == []
     assert reader.errors[Cause.MODE] == MODE_FRAMES * len(STANDARD_THREE)
-    assert reader.mode is Mode.STANDARD
+    modes.append(reader.mode)
+    assert modes == [Mode.HISTORIQUE, Mode.STANDARD]
     assert said(groups(reader.feed(frame(STANDARD_THREE)))) == list(STANDARD_THREE)
 
 

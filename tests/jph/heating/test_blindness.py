@@ -7,7 +7,7 @@ import pytest
 from jph.config.model import Network
 from jph.heating.blindness import Blind, Seen, Watch
 from jph.util.freshness import State
-from tests.jph.gateway.houses import house
+from tests.jph.gateway.houses import house, node
 
 Make = Callable[..., Network]
 FRESH = Seen(State.ALIVE, 0.5)
@@ -84,6 +84,51 @@ def test_stores_and_clocks(watch: Watch) -> None:
     ]
 
 
-def test_what_protects_comes_first(watch: Watch) -> None:
-    found = watch.blindness({}, cache="x")
-    assert [blind.part for blind in found] == ["meter", "shedder", "card", "card", "cache"]
+def test_the_cache_comes_first_then_what_protects(watch: Watch) -> None:
+    """Every value comes through the cache: what else is not known may follow from it."""
+    found = watch.blindness({}, cache="x", history="y")
+    parts = ["cache", "meter", "shedder", "card", "card", "history"]
+    assert [blind.part for blind in found] == parts
+
+
+STORES = [
+    node("R1", "jphRedis", "Cache", KeepAliveInterval=5, SensorInterval=10),
+    node("Q1", "jphPostgreSQL", "Collector", KeepAliveInterval=5, SensorInterval=10),
+]
+SILENT_CACHE = "Cache is silent: the newest values may be missing."
+SILENT_COLLECTOR = "Collector is silent: readings may not be stored."
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"R1": Seen(State.ALIVE, 9, life_s=9, cached_s=9)}, SILENT_CACHE),
+        (
+            {"R1": Seen(State.ALIVE, 9, life_s=1, cached_s=9)},
+            "Cache lives, but Redis does not store: the newest values are missing.",
+        ),
+        (
+            {"R1": Seen(State.ALIVE, 1, True, life_s=1, cached_s=1, stale=True)},
+            "Cache lives, but Redis does not store: the newest values are missing.",
+        ),
+        ({"Q1": Seen(State.ALIVE, 9, life_s=9)}, SILENT_COLLECTOR),
+        (
+            {"Q1": Seen(State.ALIVE, 1, True, life_s=1, stale=True, not_stored_s=200)},
+            "Collector cannot store: the last reading was stored 3 min ago.",
+        ),
+        ({"Q1": Seen(State.ALIVE, 7, life_s=7)}, ""),
+    ],
+)
+def test_a_store_is_judged_by_its_own_signs(
+    network: Make, changed: dict[str, Seen], expected: str
+) -> None:
+    watch = Watch(network(*[e for e in house() if e["Codifier"] != "R1"], *STORES))
+    fresh = {"R1": Seen(State.ALIVE, 1, life_s=1, cached_s=1), "Q1": Seen(State.ALIVE, 1, life_s=1)}
+    found = words(watch.blindness({**SEEN, **fresh, **changed}))
+    assert found == ([expected] if expected else [])
+
+
+def test_another_cache_is_enough(network: Make) -> None:
+    second = node("R2", "jphRedis", "Second", KeepAliveInterval=5)
+    watch = Watch(network(*house(), second))
+    assert watch.blindness({**SEEN, "R2": Seen(State.DEAD, 99)}) == ()

@@ -198,14 +198,15 @@ def test_what_could_still_be_told() -> None:
     heard = evidence()
     heater = heard.wiring.heaters["11"]
     assert heard.missing([heater]) == {"11", "K1", "S1", "E1", "I1"}
-    for code, value in {
+    said: dict[str, Value] = {
         "11": 0,
         "K1": ledger(),
         "S1": 0,
         "E1": story(-1),
         "I1": 1,
         "XX": 1,
-    }.items():
+    }
+    for code, value in said.items():
         heard.note(code, value, NOW_S)
     assert heard.missing([heater]) == set()
 

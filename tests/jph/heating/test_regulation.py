@@ -13,15 +13,16 @@ from jph.heating.regulation import (
     heat_share,
     room_temperature,
 )
-from jph.sim.physics.room import Room
+from jph.sim.physics.room import SimulatedRoom
 from jph.sim.physics.spec import RoomSpec
 
 
 def hold(wish_c: float, outdoor_c: float, watts: float, hours: float) -> list[float]:
     """Return a room's temperature each minute while a heater of `watts` holds it."""
     spec = RoomSpec(name="room", area_m2=15.0, loss_w_per_k=25.0)
-    room = Room(spec, 16.0, outdoor_c, 60.0)
-    state, seen, now_s = RegulationState(), [], 0.0
+    room = SimulatedRoom(spec, 16.0, outdoor_c, 60.0)
+    seen: list[float] = []
+    state, now_s = RegulationState(), 0.0
     while now_s < 3600 * hours:
         cycle = seen[-round(CYCLE_S / 60) :] or [room.air_c]
         share, state = heat_share(state, sum(cycle) / len(cycle), wish_c, now_s)

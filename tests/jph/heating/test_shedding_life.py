@@ -35,7 +35,7 @@ class HeatingLife(RuleBasedStateMachine):
             for bit, a in enumerate(amperes)
         ]
         self.wiring = Wiring(self.heaters)
-        self.rules = Rules(eco_first=eco_first)
+        self.policy_rules = Rules(eco_first=eco_first)
         self.now_s = 1000.0
         self.orders = {h.codifier: Order.COMFORT for h in self.heaters}
         self.alive = True
@@ -50,7 +50,7 @@ class HeatingLife(RuleBasedStateMachine):
         self.out = self.card.step(self.now_s)
 
     def new_policy(self) -> SheddingPolicy:
-        policy = SheddingPolicy(self.wiring, [1], self.rules)
+        policy = SheddingPolicy(self.wiring, [1], self.policy_rules)
         policy.adopt(self.now_s, {1: self.mask})
         policy.step(self.now_s, Readings(limits={1: LIMIT}, orders=self.orders))
         return policy
@@ -144,7 +144,7 @@ class HeatingLife(RuleBasedStateMachine):
         if not hasattr(self, "out") or self.now_s - self.told_s >= LEASE.hold_s:
             return
         for code, ceiling in ceilings(self.heaters, self.told).items():
-            wire = self.out.wires[self.wiring.heaters[code].wire]
+            wire = self.out.wires[self.wiring.heaters[code].actuator.wire]
             assert lowest(wire, ceiling) is wire
 
     @invariant()

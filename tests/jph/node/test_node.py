@@ -5,7 +5,7 @@ import logging
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class Ear(Node, type="Ear", settings=EarSettings):
     def on_announcement(self, announcement: Reading) -> None:
         self.on_data([announcement])
 
-    def on_data(self, readings: list[Reading]) -> None:
+    def on_data(self, readings: Sequence[Reading]) -> None:
         self.readings += readings
 
     def on_reload(self) -> None:
@@ -335,7 +335,7 @@ async def test_a_kinds_mistakes_do_not_end_its_node(
         def on_control(self, message: Control) -> None:
             raise ValueError("control")
 
-        def on_data(self, readings: list[Reading]) -> None:
+        def on_data(self, readings: Sequence[Reading]) -> None:
             raise ValueError("data")
 
     net = network(EAR, {**MOUTH, "SensorInterval": 0.02})

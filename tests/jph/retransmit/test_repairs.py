@@ -5,7 +5,7 @@ import socket
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Keeper(Node, type="Keeper"):
     def on_announcement(self, announcement: Reading) -> None:
         self.on_data([announcement])
 
-    def on_data(self, readings: list[Reading]) -> None:
+    def on_data(self, readings: Sequence[Reading]) -> None:
         self.kept.update((r.source, r.epoch, r.sequence) for r in readings)
         self.values += [r.value for r in readings if r.flag != "n"]
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ class Ear(Node, type="Ear"):
         super().__init__(codifier, network)
         self.heard: dict[str, Reading] = {}
 
-    def on_data(self, readings: list[Reading]) -> None:
+    def on_data(self, readings: Sequence[Reading]) -> None:
         self.heard.update({r.source: r for r in readings if r.flag != "n"})
 
     def on_control(self, message: Control) -> None:

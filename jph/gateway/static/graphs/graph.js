@@ -118,10 +118,10 @@ export class Graph {
   }
 
   line(code, at, more) {
-    const known = this.codifiers.get(code) ?? { short: code, unit: "", symbol: "" };
+    const known = this.codifiers.get(code) ?? { short: code, unit: "" };
     const words = known.order ? this.orders : null;
     const unit = words ? "order" : known.unit; // an axis of their own
-    return { code, tone: at % TONES, label: known.short, unit, symbol: known.symbol, words, stepped: Boolean(words) || !unit, ...more };
+    return { code, tone: at % TONES, label: known.short, unit, symbol: known.unit, words, stepped: Boolean(words) || !unit, ...more };
   }
 
   build() {

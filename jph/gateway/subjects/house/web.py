@@ -24,8 +24,8 @@ from jph.gateway.subjects.house.today import Glance, read_end, read_today
 from jph.gateway.view import panels
 from jph.gateway.view.figures import decimal
 from jph.gateway.view.unknown import HEADLINES, Unknown, unknown_of
-from jph.heating.explain import explain, explain_phase, why_shed
-from jph.heating.facts import Evidence, PhaseFacts
+from jph.heating.explain import explain, explain_phase, explain_sheds, why_shed
+from jph.heating.facts import Evidence
 from jph.heating.orders import Order
 from jph.heating.sentences import Say, span
 from jph.node.node import now_ms
@@ -66,7 +66,10 @@ class HeaterNow(msgspec.Struct, frozen=True):
 
 
 class PhaseNow(msgspec.Struct, frozen=True):
-    """A phase in A; `seconds_left` until the breaker opens, -1: no trip is near, null: unknown."""
+    """A phase in A; `seconds_left` until the breaker opens, -1: no trip is near, null: unknown.
+
+    `held` is the sentence about all its heaters that are shed, empty if none is.
+    """
 
     phase: int
     current: float | None
@@ -74,6 +77,7 @@ class PhaseNow(msgspec.Struct, frozen=True):
     seconds_left: float | None
     shed: list[str] | None
     said: str
+    held: str
 
 
 class HouseNow(msgspec.Struct, frozen=True):
@@ -108,7 +112,7 @@ def _api(services: Services) -> list[Any]:
         numbers = sorted({p.number for p in board.house.phases}) if evidence else []
         return HouseNow(
             unknown=unknown_of(board),
-            phases=[_phase(evidence.phase(n, now_s), say) for n in numbers] if evidence else [],
+            phases=[_phase(evidence, n, now_s, say) for n in numbers] if evidence else [],
             heaters=heaters_now(board, say, zone_of(zone), services.called(request)),
             history=glances.state,
             glance=glances.glance,
@@ -162,7 +166,9 @@ def _heater(
     )
 
 
-def _phase(facts: PhaseFacts, say: Say) -> PhaseNow:
+def _phase(evidence: Evidence, number: int, now_s: float, say: Say) -> PhaseNow:
+    facts = evidence.phase(number, now_s)
+    heaters = [evidence.heater(code, now_s) for code in evidence.wiring.heaters]
     return PhaseNow(
         facts.phase,
         facts.current_a,
@@ -170,6 +176,7 @@ def _phase(facts: PhaseFacts, say: Say) -> PhaseNow:
         facts.seconds_left,
         None if facts.shed is None else sorted(facts.shed),
         explain_phase(facts, say),
+        explain_sheds(facts, heaters, say) if facts.shed else "",
     )
 
 

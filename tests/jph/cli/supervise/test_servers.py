@@ -50,7 +50,7 @@ async def started(server: Server) -> AsyncIterator[None]:
         await server.stop(LIMIT_S)  # a slow disk is no reason to use force
 
 
-def redis_client(server: RedisServer) -> "redis.Redis[str]":
+def redis_client(server: RedisServer) -> redis.Redis:
     return redis.Redis(unix_socket_path=str(redis_socket(server.sockets)), decode_responses=True)
 
 
@@ -59,7 +59,8 @@ def ask(server: PostgresServer, *statements: str) -> object:
     with contextlib.closing(connection), connection, connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
-        return cursor.fetchone()[0] if cursor.description else None
+        row = cursor.fetchone() if cursor.description else None
+        return row[0] if row else None
 
 
 async def test_redis_keeps_what_it_holds(home: Path) -> None:

@@ -23,7 +23,7 @@ def put(board: Board, now_s: float = 100.0, **hashes: object) -> None:
     fields = {
         code.lstrip("_"): {"Value": str(value), "DTimestamp": at} for code, value in hashes.items()
     }
-    board.update(fields, NOW_MS, now_s, old=False)
+    board.update(fields, int(at), now_s, old=False)
 
 
 def test_only_what_changed_is_told(board: Board) -> None:

@@ -1,5 +1,6 @@
 """The scripts of the pages: types, linter, nothing that no page uses."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -28,6 +29,43 @@ def test_checks(command: tuple[str, ...]) -> None:
         [TOOLS / command[0], *command[1:]], cwd=REPOSITORY, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+NUMBERS = """
+globalThis.document = { documentElement: { lang: process.argv[1], dataset: {} } };
+const { figure, quantity } = await import(process.argv[2]);
+const numbers = [0, 12, 20.25, -3.256, 21.4567, 1234567, 0.04237, -1e300];
+const quantities = [[15410, "VA"], [12345678, "Wh"], [20, "°C"], [9999, "W"]];
+const words = [numbers.map((each) => figure(each)), quantities.map((each) => quantity(...each))];
+console.log(JSON.stringify(words));
+"""
+
+
+@pytest.mark.parametrize(
+    ("language", "numbers", "quantities"),
+    [
+        (
+            "en",
+            ["0", "12", "20.2", "−3.26", "21.5", "1\u202f234\u202f567", "0.0424", "−1E300"],
+            [["15.4", "kVA"], ["12.3", "MWh"], ["20.0", "°C"], ["9\u202f999", "W"]],
+        ),
+        (
+            "fr",
+            ["0", "12", "20,2", "−3,26", "21,5", "1\u202f234\u202f567", "0,0424", "−1E300"],
+            [["15,4", "kVA"], ["12,3", "MWh"], ["20,0", "°C"], ["9\u202f999", "W"]],
+        ),
+    ],
+)
+def test_the_browser_formats_numbers(
+    language: str, numbers: list[str], quantities: list[list[str]]
+) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("Node is not installed")
+    figures = (STATIC / "figures.js").as_uri()
+    command = [node, "--input-type=module", "-e", NUMBERS, language, figures]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [numbers, quantities]
 
 
 def test_every_export_is_imported() -> None:

@@ -168,6 +168,11 @@ def test_the_walk_knows_schemas() -> None:
     walk()
 
 
+async def test_the_streams_and_the_measures_are_described(api: tuple[Gateway, Document]) -> None:
+    _, document = api
+    assert {"/api/events", "/metrics", "/healthz"} <= document["paths"].keys()
+
+
 async def test_nothing_that_is_sent_is_our_fault(
     api: tuple[Gateway, Document], caplog: pytest.LogCaptureFixture
 ) -> None:

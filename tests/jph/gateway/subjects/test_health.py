@@ -60,7 +60,7 @@ async def test_a_house_is_well_only_while_it_is_seen(
     """Blind before the first readings, and again when the meter's are too old."""
     assert gateway._hub is not None
     board = gateway._hub.board
-    await until(lambda: any(each.part == "meter" for each in board.blind))
+    await until(lambda: bool(board.blind) and board.blind[0].part == "meter")
     assert (await visitor.get("/healthz")).status_code == 503
     for path in ("/", "/heaters", "/diagram"):
         page = (await visitor.get(path)).text

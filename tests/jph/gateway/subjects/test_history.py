@@ -51,6 +51,29 @@ async def ask(http: httpx.AsyncClient, **query: object) -> Answer:
     return answer
 
 
+@pytest.mark.parametrize("every", ["raw", "10min", "hour"])
+async def test_an_extreme_number_is_no_error(
+    http: httpx.AsyncClient, filled: tuple[Network, int], sql: dict[str, Any], every: str
+) -> None:
+    """Stored by an earlier version with quality good; the graph shows the others."""
+    _, end_ms = filled
+    with contextlib.closing(connect(sql)) as base, base, base.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO reading (codifier, timestamp, epoch, sequence, quality, value_real) "
+            "SELECT 'I1', to_timestamp(%s / 1000.0 - n), 8, n, 0, v "
+            "FROM (VALUES (1, 1e308), (2, -1e308)) AS bad (n, v)",
+            (end_ms,),
+        )
+        cursor.execute(
+            "UPDATE statistic_10min SET max = 1e308, mean = 1e308 WHERE codifier = 'I1' "
+            "AND timestamp = (SELECT max(timestamp) FROM statistic_10min WHERE codifier = 'I1')"
+        )
+    query = {"from_": end_ms - 3 * HOUR_MS, "to": end_ms, "every": every}
+    (current,) = (await ask(http, codes="I1", **query))["series"]
+    assert current["v"]
+    assert max(value for value in current["v"] if value is not None) < 1e3
+
+
 async def test_columns_for_a_graph(http: httpx.AsyncClient, filled: tuple[Network, int]) -> None:
     _, end_ms = filled
     start_ms = end_ms - 26 * HOUR_MS

@@ -36,9 +36,9 @@ def test_figure(number: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "symbol", "data_type", "text"),
     [
-        ("15410", "VA", "integer", ("15.4", "kVA")),
+        ("15410", "VA", "integer", ("15\u202f410", "VA")),
         ("9999", "VA", "integer", ("9\u202f999", "VA")),
-        ("12345678", "Wh", "integer", ("12\u202f345.7", "kWh")),
+        ("12345678", "Wh", "integer", ("12\u202f345\u202f678", "Wh")),
         ("20", "C", "float", ("20.0", "°C")),
         ("-3.25", "°C", "float", ("−3.2", "°C")),
         ("1e300", "°C", "float", ("1e+300", "°C")),

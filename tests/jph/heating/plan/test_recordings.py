@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-class FileLoader(yaml.SafeLoader):
+class FileLoader(yaml.SafeLoader):  # type: ignore[misc]  # the library has no types
     """Reads the tags of the server's files as plain texts."""
 
 
