@@ -35,6 +35,11 @@ async def running(*nodes: Node) -> AsyncIterator[None]:
         await asyncio.wait_for(asyncio.gather(*tasks), LIMIT_S)
 
 
+def fail(error: Exception) -> None:
+    """Fail the test with an error that a call-back is given."""
+    pytest.fail(str(error))
+
+
 async def until(condition: Callable[..., object], limit_s: float = LIMIT_S) -> None:
     """Wait until `condition` holds, looking at each turn of the loop; fail after `limit_s`.
 

@@ -33,7 +33,7 @@ FALSE_FOR_S = 5.0
 """Surfaces are read for this time after the limit."""
 HEALTHY_S = 6.0
 LOG_LIMIT_BYTES = 1_000_000
-Step = Callable[[BrokenHouse], None]
+Step = Callable[[BrokenHouse], object]
 
 
 class Fault(NamedTuple):
@@ -115,12 +115,12 @@ FAULTS = {
     "shedder frozen": frozen("SH"),
     "card frozen": frozen("P2"),
     "Redis refuses": Fault(
-        lambda house: house.redis().execute_command("REPLICAOF", "127.0.0.1", "1"),
-        lambda house: house.redis().execute_command("REPLICAOF", "NO", "ONE"),
+        lambda house: house.redis().replicaof("127.0.0.1", "1"),
+        lambda house: house.redis().replicaof("NO", "ONE"),
     ),
     "Redis frozen": frozen("redis-server"),
     "PostgreSQL refuses": Fault(
-        _refuse_inserts, lambda house: house.sql("DROP TRIGGER refuse ON reading") and None
+        _refuse_inserts, lambda house: house.sql("DROP TRIGGER refuse ON reading")
     ),
     "PostgreSQL frozen": frozen("postgres"),
     "thermometer gone": Fault(

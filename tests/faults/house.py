@@ -116,8 +116,12 @@ class House:
             "Data-Channel": {"Address": "239.255.92.2", "Port": 7002},
             "Interfaces": {"*": "eth0"},
         }
-        document = {"Multicast": multicast, "SQL": self.sql, "Sensors": sources + collectors}
-        document["Drill"] = True
+        document = {
+            "Multicast": multicast,
+            "SQL": self.sql,
+            "Sensors": sources + collectors,
+            "Drill": True,
+        }
         self._config.write_text(json.dumps(document), encoding="utf-8")
         return self._config
 

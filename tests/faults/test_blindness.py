@@ -12,7 +12,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.blindness import (
-    CLAIMS,
     FAULTS,
     LOG_LIMIT_BYTES,
     log_bytes,
@@ -22,6 +21,7 @@ from tests.faults.blindness import (
     stored,
 )
 from tests.faults.broken_house import NODES, STORES, BrokenHouse, broken_house
+from tests.faults.claims import CLAIMS
 from tests.faults.surfaces import watching
 from tests.house.conftest import eventually
 from tests.support import LIMIT_S
@@ -29,8 +29,10 @@ from tests.support import LIMIT_S
 SHORT = ("meter line dead", "shedder frozen")
 BUSY_S = 20.0
 """A busy machine has twice the time; `python -m tests.faults.blindness` measures with 10 s."""
-UNMEASURED = ("Redis refuses", "PostgreSQL frozen", "thermometer gone", "cache frozen")
-UNMEASURED += ("current forged", "clock ahead", "meter halted", "meter frozen", "shedder halted")
+UNMEASURED = (
+    *("Redis refuses", "PostgreSQL frozen", "thermometer gone", "cache frozen"),
+    *("current forged", "clock ahead", "meter halted", "meter frozen", "shedder halted"),
+)
 OPEN = {
     ("meter line dead", "why"),
     *((name, surface) for name in UNMEASURED for surface in CLAIMS[name].false),

@@ -8,7 +8,7 @@ import errno
 import heapq
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -185,7 +185,7 @@ class Collector:
     def resume(self, known: list[Checkpoint]) -> None:
         self.requester.resume(known, self.world.now_s)
 
-    def keep(self, readings: list[Reading]) -> None:
+    def keep(self, readings: Sequence[Reading]) -> None:
         self.kept.update(map(name_of, readings))
         self.buffer.add(readings)
         self.buffer.drop_oldest(Cause.DISK_FULL if self.spool.full else Cause.SPOOL_FULL)
@@ -362,7 +362,7 @@ class World:
 
     # The network
 
-    def _fly(self, code: str, what: Callable[[], None]) -> None:
+    def _fly(self, code: str, what: Callable[..., None]) -> None:
         if code in self.down or self.random.random() < self.loss:
             return
         for _ in range(1 + (self.random.random() < 0.01)):
@@ -386,7 +386,7 @@ class World:
     def _answer(self, collector: Collector, ask: Ask) -> None:
         source = self.sources[ask.source]
         for asked in ask.ranges:
-            rest = asked
+            rest: Interval | None = asked
             while rest is not None:
                 found = source.history.find(source.code, ask.epoch, rest, 500)
                 for datagram in found.datagrams:

@@ -115,7 +115,8 @@ def test_a_store_that_is_killed_comes_back_with_its_users(house: House, store: s
         network = config.load(str(house.config))
         with psycopg2.connect(stores.postgres_dsn(network)) as database, database.cursor() as cur:
             cur.execute("SELECT max(timestamp) > to_timestamp(%s) FROM reading", (moment_ms,))
-            return bool(cur.fetchone()[0])
+            row = cur.fetchone()
+            return bool(row and row[0])
 
     killed = time.time()
     eventually(lambda: float(house.hash("I1")["DTimestamp"]) / 1000 > killed + 1)

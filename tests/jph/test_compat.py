@@ -190,6 +190,6 @@ def test_a_silent_program_sends_no_log(
     monkeypatch.setenv("JPH_SILENT", value)
     sent: list[object] = []
     monkeypatch.setattr(program, "send_log", lambda *arguments: sent.append(arguments))
-    monkeypatch.setattr(program.asyncio, "run", lambda running: running.close())
+    monkeypatch.setattr("jph.node.program.asyncio.run", lambda running: running.close())
     program.run(["EA"], str(config_file(*SENSORS)))
     assert sent == []

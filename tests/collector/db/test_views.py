@@ -30,7 +30,7 @@ def names(house: House) -> list[str]:
 
 
 def columns(house: House, view: str) -> list[tuple[str, str]]:
-    return query(  # type: ignore[return-value]  # rows of two columns
+    return query(
         house.sql,
         "SELECT column_name::text, data_type::text FROM information_schema.columns "
         f"WHERE table_name = '{view}' ORDER BY ordinal_position",

@@ -20,6 +20,7 @@ from collector.ingest.writer import _copy
 from jph.wire.codec import Quality, Reading, Value, encode_data
 from jph.wire.columns import Readings, decode_readings
 from tests.stores_fixtures import connect
+from tests.support import fail
 
 
 def reading(value: Value, flag: str = "d", **fields: Any) -> Reading:
@@ -111,7 +112,7 @@ def test_runs_are_rows_like_any(history: "psycopg2.extensions.connection", flag:
         reading(n * (1 if flag in "iq" else 0.5), flag, sequence=n, timestamp_ms=n * n, quality=9)
         for n in range(300)
     ]
-    run = decode_readings(b"".join(map(encode_data, sent)), len(encode_data(sent[0])), pytest.fail)
+    run = decode_readings(b"".join(map(encode_data, sent)), len(encode_data(sent[0])), fail)
     assert isinstance(run, Readings)
     parts = MixedReadings()
     for each in ([reading("a", "s")], run, [reading(1, "n"), reading(2.5)]):

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,7 +51,7 @@ batches = st.lists(
 )
 
 
-def handed_up(batch: list[Reading]) -> object:
+def handed_up(batch: list[Reading]) -> Sequence[Reading]:
     """Return what the bus hands up when these come in one batch."""
     datagrams = list(map(encode_data, batch))
     if len(set(map(len, datagrams))) > 1:
@@ -60,7 +62,7 @@ def handed_up(batch: list[Reading]) -> object:
 @given(batches)
 def test_parts_are_the_readings_in_their_order(sent: list[list[Reading]]) -> None:
     parts, flat = MixedReadings(), [reading for batch in sent for reading in batch]
-    taken = sum(parts.add(handed_up(batch)) for batch in sent)  # type: ignore[arg-type]
+    taken = sum(parts.add(handed_up(batch)) for batch in sent)
     assert list(parts) == flat
     assert (len(parts), parts.bytes, parts[0], parts[1:3]) == (len(flat), taken, flat[0], flat[1:3])
     times = [reading.timestamp_ms for reading in flat]

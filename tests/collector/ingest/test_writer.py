@@ -180,7 +180,7 @@ def test_an_announcement_takes_a_sequence_but_is_no_reading(
 ) -> None:
     announcement = Reading(1, 7, NOW_MS, "n", "TI", "@@", 1, Quality.GOOD, 1)
     first = batch(2, 3)
-    first.readings.insert(0, announcement)
+    first.readings = [announcement, *first.readings]
     assert write(store, first) == Stored(2, 0, 0)
     assert store.accounts()["TI", 7] == SourceAccount(1, 3, NOW_MS + 3, ())
     assert sequences(sql) == [2, 3]
@@ -264,7 +264,8 @@ def test_two_collectors_store_each_reading_once(sql: dict[str, Any]) -> None:
 def test_what_postgresql_refuses_is_a_gap(store: Store, sql: dict[str, Any]) -> None:
     query(sql, "ALTER TABLE reading ADD CHECK (value_text <> 'unwelcome')")
     mixed = batch(*range(10), value="fine")
-    mixed.readings += batch(10, value="unwelcome").readings + batch(11, value="fine").readings
+    others = [batch(10, value="unwelcome"), batch(11, value="fine")]
+    mixed.readings = [each for part in (mixed, *others) for each in part.readings]
     assert write(store, mixed) == Stored(11, 0, 1)
     assert sequences(sql) == [*range(10), 11]
     assert gaps(sql) == [(10, 1, "refused")]

@@ -8,6 +8,7 @@ from jph.cache.state import ADDED, FIELDS, CacheState, Hash
 from jph.wire.codec import Control, Quality, Reading, encode_data
 from jph.wire.columns import Readings, decode_readings
 from jph.wire.sequence import SequenceTable
+from tests.support import fail
 
 
 def reading(value: float | str, sequence: int = 1, **fields: object) -> Reading:
@@ -135,7 +136,7 @@ def test_a_run_is_taken_as_its_readings_would_be(first: int, known: tuple[int, i
     """Whether it follows on, is old, jumps, or begins a new start of its source."""
     for epoch in (7, 0):
         sent = [reading(n / 4, n, epoch=epoch) for n in range(first, first + 40)]
-        run = decode_readings(b"".join(map(encode_data, sent)), 36, pytest.fail)
+        run = decode_readings(b"".join(map(encode_data, sent)), 36, fail)
         assert isinstance(run, Readings)
         told = []
         for each in ([run], [[one] for one in sent]):

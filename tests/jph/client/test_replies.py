@@ -32,9 +32,12 @@ async def test_commands_in_quick_succession_share_one_membership(
 ) -> None:
     opened = []
     really = Channel.open
-    monkeypatch.setattr(
-        Channel, "open", lambda self, listen: opened.append(listen) or really(self, listen)
-    )
+
+    def opens(self: Channel, listen: bool) -> Any:
+        opened.append(listen)
+        return really(self, listen)
+
+    monkeypatch.setattr(Channel, "open", opens)
     house = network()
     replies = GroupReplies(lambda: house, stay_s=0.01)
     async with replies.hear(["11"]):

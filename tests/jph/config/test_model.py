@@ -46,7 +46,7 @@ def problems(raw: object) -> dict[str, str]:
 def test_a_good_config_and_its_defaults() -> None:
     network = parse(GOOD)
     assert network.multicast.control == config.Endpoint(address="239.255.1.1", port=7001)
-    assert (network.multicast.ttl, network.multicast.dialect) == (1, Dialect.JPH)
+    assert (network.multicast.ttl, network.multicast.dialect) == (1, Dialect.MULTI_SENSOR)
     meter = network.sensor("TI")
     assert (meter.sensor_interval, meter.keep_alive_interval, meter.active) == (5.0, 60.0, True)
     assert meter.parent is None
@@ -125,8 +125,9 @@ def test_a_mistake_is_told_with_its_path(change: dict[str, Any], path: str) -> N
 
 
 def test_keys_of_somebody_elses_are_left_alone() -> None:
-    extra = {**GOOD, "Dashboard": {"Colour": "blue"}, "_comment": "mine"}
-    assert parse(extra) == parse(GOOD)
+    ours = {**GOOD, "Multicast": {**GOOD["Multicast"], "Dialect": "jph"}}
+    extra = {**ours, "Dashboard": {"Colour": "blue"}, "_comment": "mine"}
+    assert parse(extra) == parse(ours)
 
 
 json_values = st.recursive(

@@ -22,7 +22,9 @@ async def add(gateway: Gateway, name: str, role: Role, kept: str = "no hash") ->
     assert gateway._accounts is not None
     accounts = gateway._accounts
     found = await accounts.run(users.find, name)
-    return found or await accounts.run(users.add, name, role, kept, now_ms())
+    if found is not None:
+        return found
+    return await accounts.run(users.add, name, role, kept, now_ms())
 
 
 async def session_of(

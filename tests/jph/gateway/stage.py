@@ -49,7 +49,7 @@ class RedisProcess:
             self._process.wait(LIMIT_S)
             self._process = None
 
-    def client(self) -> "redis.Redis[str]":
+    def client(self) -> redis.Redis:
         """Return a client; close it."""
         return redis.Redis(unix_socket_path=str(self.socket), decode_responses=True)
 

@@ -21,7 +21,9 @@ from tests.support import LIMIT_S, running, until
 
 async def row_in(http: httpx.AsyncClient, codifier: str) -> dict[str, object]:
     """Return the record of one codifier."""
-    (record,) = (await http.get(f"/sensor/{codifier}")).raise_for_status().json()
+    answer = (await http.get(f"/sensor/{codifier}")).raise_for_status()
+    record: dict[str, object]
+    (record,) = answer.json()
     return record
 
 

@@ -61,7 +61,7 @@ class Mouth(Node, type="Mouth"):
     """Sends what the test asks for."""
 
 
-KINDS = {"EA": Ear, "KE": Keeper, "MO": Mouth}
+KINDS: dict[str, type[Node]] = {"EA": Ear, "KE": Keeper, "MO": Mouth}
 
 
 def house(network: NetworkMaker, *codes: str) -> list[Any]:
@@ -203,7 +203,7 @@ class Endless:
 
 def test_a_turn_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = [100.0]
-    monkeypatch.setattr(batches.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr("jph.net.batches.time.monotonic", lambda: now_s[0])
     taken: list[int] = []
 
     def receive(batch: memoryview, size: int, sender: tuple[str, int]) -> None:

@@ -107,7 +107,7 @@ def test_without_a_network_a_node_goes_on(network: Callable[..., Network]) -> No
 
 
 def test_every_logger_of_the_config_is_heard(log_network: Network, listener: socket.socket) -> None:
-    table = {"loggers": {"Apart": {"propagate": False}, "Usual": {}}}
+    table: dict[str, object] = {"loggers": {"Apart": {"propagate": False}, "Usual": {}}}
     logging.getLogger("Apart").propagate = False
     handler = send_log(log_network.multicast, table)
     assert handler is not None
@@ -119,8 +119,8 @@ def test_every_logger_of_the_config_is_heard(log_network: Network, listener: soc
         logging.getLogger("Usual").error("this")
         assert decode(listener.recv(LARGEST)).text == "this"
     finally:
-        for name in (None, "Apart"):
-            logging.getLogger(name).removeHandler(handler)
+        for logger in (None, "Apart"):
+            logging.getLogger(logger).removeHandler(handler)
         logging.getLogger("Apart").propagate = True
         handler.close()
 

@@ -1,6 +1,7 @@
 """A node's own messages do not wake it; they wake all others, and drops are still counted."""
 
 import asyncio
+import socket
 import sys
 
 import pytest
@@ -39,7 +40,7 @@ async def test_own_datagrams_are_not_heard_and_no_drops(ports: tuple[int, int]) 
         loop.add_reader(receiver, channel.read, receiver, take)
         readers.append(receiver)
 
-    readers: list[object] = []
+    readers: list[socket.socket] = []
     try:
         listen(deaf)
         listen(other)

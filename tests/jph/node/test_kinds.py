@@ -22,7 +22,7 @@ def test_the_table_names_the_class_of_each_type() -> None:
 
 
 def test_no_kind_is_missing_in_the_table() -> None:
-    written = set()
+    written: set[str] = set()
     for package in ("nodes", "collector", "jph"):
         for path in (REPOSITORY / package).rglob("*.py"):
             for each in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

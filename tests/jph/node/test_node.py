@@ -417,7 +417,7 @@ async def test_nothing_is_left_open(network: NetworkMaker) -> None:
     async with running(ear, Mouth("MO", net)):
         await until(lambda: ear.values("MO"))
     assert not ear.bus.control.is_open
-    assert {task.get_name() for task in asyncio.all_tasks()} == {asyncio.current_task().get_name()}
+    assert asyncio.all_tasks() == {asyncio.current_task()}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("239.255.91.1", net.multicast.control.port))
 

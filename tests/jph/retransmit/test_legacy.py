@@ -60,13 +60,17 @@ def test_a_plain_one_is_what_any_program_sends_on_the_bus() -> None:
     number = 3.0 * 2**20 + 2
     datagram = encode_control(Control(0, 7, 5, "R", "Q1", "TI", 1, number, True))
     assert decode_legacy(datagram) == LegacyRanges(7, 5, "Q1", "TI", ((3, 2),), plain=True)
-    assert decode_control(encode_legacy(CASES[0].values[0])).number == number
+    plain = CASES[0].values[0]
+    assert isinstance(plain, LegacyRanges)
+    assert decode_control(encode_legacy(plain)).number == number
     assert requested_by(number) == (3, 2)
 
 
 def test_a_longer_one_is_no_control_message() -> None:
+    text = CASES[1].values[1]
+    assert isinstance(text, str)
     with pytest.raises(DecodeError):
-        decode_control(bytes.fromhex(CASES[1].values[1]))
+        decode_control(bytes.fromhex(text))
 
 
 @given(ranges, st.integers(0, 2**32 - 1))
@@ -117,7 +121,7 @@ def test_a_list_of_starts_that_is_none(at: int, octets: str) -> None:
     if len(datagram) > 55:
         datagram[24] = len(datagram) - 28
     with pytest.raises(DecodeError):
-        decode_legacy(datagram)
+        decode_legacy(bytes(datagram))
 
 
 def test_a_full_list_of_starts_fits_a_usual_datagram() -> None:

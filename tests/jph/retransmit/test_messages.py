@@ -107,7 +107,7 @@ def test_a_later_version_is_refused() -> None:
     datagram = bytearray(encode_unicast(Challenge(ENVELOPE)))
     datagram[28] = 2
     with pytest.raises(DecodeError, match="unicast version 2"):
-        decode_unicast(datagram)
+        decode_unicast(bytes(datagram))
 
 
 @given(st.lists(st.integers(0, 3000), min_size=1, max_size=60))

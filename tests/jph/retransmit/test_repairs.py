@@ -57,7 +57,7 @@ class Keeper(Node, type="Keeper"):
         self.given_up += holes
 
 
-def faults(seed: int = 1, seconds: float = 60.0, **shares: float) -> Faults:
+def faults(seed: int = 1, seconds: float = 60.0, **shares: Any) -> Faults:
     return Faults(Envelope(1, 0, "CC", "KE"), 0, seconds, seed=seed, **shares)
 
 

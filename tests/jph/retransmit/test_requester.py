@@ -4,6 +4,7 @@ import heapq
 import math
 import random
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -85,7 +86,8 @@ class World:
                 fresh = self.requester.take_resent([answer], HERE, self.now_s, request_id)
                 self.keep(fresh)
             else:
-                self.requester.take_report("AA", *answer, HERE, self.now_s, request_id)
+                epoch, ranges = answer
+                self.requester.take_report("AA", epoch, ranges, HERE, self.now_s, request_id)
 
     def answer(self, ask: Any) -> None:
         for asked in ask.ranges:
@@ -99,7 +101,7 @@ class World:
                     self.fly("receiver", (ask.request_id, (ask.epoch, ranges)))
                 rest = found.rest
 
-    def keep(self, readings: list[Reading]) -> None:
+    def keep(self, readings: Sequence[Reading]) -> None:
         self.delivered.update((r.epoch, r.sequence) for r in readings)
 
     @property

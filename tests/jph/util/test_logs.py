@@ -77,7 +77,7 @@ def test_a_table_that_is_nonsense_leaves_the_console(capsys: pytest.CaptureFixtu
     ],
 )
 def test_the_most_particular_logger_is_taken(known: set[str], name: str) -> None:
-    table = {"loggers": {key: {} for key in known}}
+    table: dict[str, object] = {"loggers": {key: {} for key in known}}
     assert logs.node_logger("TI", "Teleinfo", table).name == name
 
 

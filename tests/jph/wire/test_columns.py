@@ -20,6 +20,7 @@ from jph.wire.codec import (
 )
 from jph.wire.columns import Readings, decode_readings
 from jph.wire.sequence import SequenceTable
+from tests.support import fail
 
 Slow = tuple[list[Reading], list[str]]
 
@@ -89,7 +90,7 @@ def test_any_bytes_at_all(batch: bytes, size: int) -> None:
 @pytest.mark.parametrize("flag", ["i", "q", "f", "d"])
 def test_what_follows_without_a_gap_is_read_by_columns(flag: str) -> None:
     made = make(200, flag)
-    batch = decode_readings(join(made), len(join(made)) // 200, pytest.fail)
+    batch = decode_readings(join(made), len(join(made)) // 200, fail)
     assert isinstance(batch, Readings)
     assert (len(batch), list(batch)) == (200, made)
     assert [batch[i] for i in range(200)] == made
@@ -117,20 +118,20 @@ def test_what_follows_without_a_gap_is_read_by_columns(flag: str) -> None:
 def test_what_is_not_so_simple_is_a_list(parts: list[list[Reading]]) -> None:
     batch = join(*parts)
     count = sum(map(len, parts))
-    read = decode_readings(batch, len(batch) // count, pytest.fail)
+    read = decode_readings(batch, len(batch) // count, fail)
     assert read == [reading for part in parts for reading in part]
 
 
 def test_the_memory_may_be_used_again() -> None:
     memory = bytearray(join(make(100)))
-    batch = decode_readings(memoryview(memory), 36, pytest.fail)
+    batch = decode_readings(memoryview(memory), 36, fail)
     memory[:] = bytes(len(memory))
     assert list(batch) == make(100)
 
 
 def test_without_columns_the_outcome_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(columns, "LITTLE_ENDIAN", False)
-    assert decode_readings(join(make(100)), 36, pytest.fail) == make(100)
+    assert decode_readings(join(make(100)), 36, fail) == make(100)
 
 
 @given(damaged())
@@ -148,7 +149,7 @@ def test_sequences_are_checked_by_batches_as_one_by_one(batch: tuple[bytes, int]
 def test_batches_that_follow_each_other_lose_nothing() -> None:
     table = SequenceTable()
     for first in (1000, 1100, 1250):
-        table.take(decode_readings(join(make(100, first=first)), 36, pytest.fail))
+        table.take(decode_readings(join(make(100, first=first)), 36, fail))
     assert (table.sources["AA"].received, table.lost("AA")) == (300, 50)
 
 

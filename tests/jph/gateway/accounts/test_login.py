@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -122,7 +123,7 @@ async def test_nobody_learns_who_there_is_from_the_time(
 async def test_guessing_is_stopped(
     browser: httpx.AsyncClient, ann: users.Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = SimpleNamespace(now_s=1000.0, monotonic=lambda: clock.now_s)
+    clock: Any = SimpleNamespace(now_s=1000.0, monotonic=lambda: clock.now_s)
     monkeypatch.setattr("jph.gateway.subjects.login.time", clock)
     answers = await asyncio.gather(*(log_in(browser, password=f"guess {n}") for n in range(9)))
     states = sorted(answer.status_code for answer in answers)

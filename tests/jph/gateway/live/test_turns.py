@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -49,13 +50,17 @@ class Slow(HistoryReader):
         await self.going.wait()
 
 
+def named(name: str, _: object) -> str:
+    return name
+
+
 async def test_one_question_of_an_address_is_under_way_at_a_time(
     network: Callable[..., Network], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(history_reader, "MOST_OF_ADDRESS", 3)
     reader = Slow(network())
     asked = [
-        asyncio.ensure_future(reader.ask(lambda _, name=name: name, name[0]))
+        asyncio.ensure_future(reader.ask(partial(named, name), name[0]))
         for name in ("a1", "a2", "a3", "b1")
     ]
     await asyncio.sleep(0)

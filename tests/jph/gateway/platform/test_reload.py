@@ -9,7 +9,7 @@ import pytest
 
 from jph.config.model import Network
 from jph.gateway.accounts.roles import Role
-from jph.gateway.node import Gateway
+from jph.gateway.node import Gateway, GatewaySettings
 from tests.jph.gateway import people
 from tests.jph.gateway.houses import house
 from tests.jph.gateway.stage import RedisProcess
@@ -39,7 +39,9 @@ async def test_a_reload_applies_who_may_look_and_by_which_name(
 
 def _reload(gateway: Gateway, network: Network) -> None:
     gateway.network = network
-    gateway.settings = type(gateway).check_settings(network.sensor("CF"))
+    settings = type(gateway).check_settings(network.sensor("CF"))
+    assert isinstance(settings, GatewaySettings)
+    gateway.settings = settings
     gateway.on_reload()
 
 

@@ -162,7 +162,8 @@ async def test_why_a_heater_is_off(http: httpx.AsyncClient, redis: RedisProcess)
 async def test_times_of_day_in_sentences_are_those_of_who_asks(
     http: httpx.AsyncClient, redis: RedisProcess
 ) -> None:
-    wire = {"ordered": 0, "by": "CC", "at_ms": time.time() * 1000, "applied": 0, "verified": 0}
+    at_ms = time.time() * 1000
+    wire = {"ordered": 0, "by": "CC", "at_ms": at_ms, "applied": 0, "verified": 0}
     redis.write({"11": reading(0), "K1": reading(ledger(w11=wire))})
     told = []
     for zone in ("Asia/Kathmandu", "America/New_York", "Europe", "../passwd", "Nowhere/Near"):
@@ -174,7 +175,7 @@ async def test_times_of_day_in_sentences_are_those_of_who_asks(
                     if "The order is from" in (sentence := heaters[0]["why"][1]):
                         break
             told.append(sentence.partition(" at ")[2].partition(",")[0])
-    moment = datetime.fromtimestamp(wire["at_ms"] / 1000, UTC)
+    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
     zones = [ZoneInfo("Asia/Kathmandu"), ZoneInfo("America/New_York"), None, None, None]
     here = f"{moment.astimezone():%H:%M:%S %Z}"
     clocks = [f"{moment.astimezone(zone):%H:%M:%S}" if zone else here for zone in zones]

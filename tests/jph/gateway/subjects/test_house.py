@@ -49,7 +49,9 @@ def test_heaters_without_a_meter(network: Make) -> None:
 
 def test_no_house_at_all(network: Make) -> None:
     found = House(network(node("C1", "Pipe")))
-    assert found.phases == found.rooms == found.temperatures == ()
+    assert found.phases == ()
+    assert found.rooms == ()
+    assert found.temperatures == ()
 
 
 def test_wiring_with_mistakes_shows_no_heaters(network: Make) -> None:

@@ -100,7 +100,7 @@ class Listener(Node):
     hears_itself = False
 
     async def open(self) -> None:
-        self.qualities: list[Quality] = []
+        self.qualities: list[int] = []
 
     def on_data(self, readings: Sequence[Reading]) -> None:
         heard = [each for each in readings if each.source == "R1" and each.flag != "n"]
