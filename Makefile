@@ -24,9 +24,9 @@ shown = $(RM) $@.failed; { { $(1); } 2>&1 || touch $@.failed; } | { $(progress);
     test ! -e $@.failed
 
 # One line for each package instead of the many of pip; its errors and warnings stay.
-progress = n=0; while read -r word rest; do case "$$word" in \
-    Collecting) n=$$((n + 1)); echo "  package $$n: $$rest" ;; \
-    Installing) echo "  installing the packages" ;; \
+progress = n=0; while read -r word rest; do case "$$word $$rest" in \
+    Collecting*) n=$$((n + 1)); echo "  package $$n: $$rest" ;; \
+    Installing\ collected*) echo "  installing the packages" ;; \
     ERROR*|error*|WARNING*|requirements/*) echo "$$word $$rest" ;; esac; done
 
 .PHONY: run test test-faults coverage bench lint lock clean
@@ -97,6 +97,7 @@ $(BIN)/pip:
 	    else \
 	        echo "$(PYTHON) cannot make virtual environments:" \
 	            "install python3-venv (Debian: sudo apt install python3-venv)" >&2; exit 1; fi; }
+	@echo "making $(VENV)" >&2
 	@$(PYTHON) -m venv $(VENV)
 
 # What only root can install. Without them the tests that need them skip and say so.

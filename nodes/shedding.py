@@ -126,7 +126,7 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         self._inputs = InputSorter(self.settings, wires)
         self._codifiers = {number: phase.codifier for number, phase in phases.items()}
         self._explains = {n: phase.explain for n, phase in phases.items() if phase.explain}
-        self._unheard = set(phases)
+        self._unheard, self._listens_s = set(phases), time.monotonic()
         self._others = {
             shedder.codifier: shedder.rank
             for shedder in House(self.network).shedders
@@ -248,7 +248,7 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
 
     def _report_unheard(self) -> None:
         """Report the phases without a current since the start or the last reload."""
-        if self._unheard and time.monotonic() - self._opened_s > UNHEARD_S:
+        if self._unheard and time.monotonic() - self._listens_s > UNHEARD_S:
             for phase in self.settings.phases:
                 if phase.phase in self._unheard:
                     self._warn(

@@ -3,7 +3,7 @@
 Rows come through a cursor of the server: memory stays small however long the history.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from collector.db.connecting import query, transaction
@@ -27,7 +27,9 @@ _BUCKETS: Final = f"""
     SELECT codifier, {_MS}, {_STATISTICS} FROM statistic_{{level}}
     WHERE codifier = %s AND timestamp > %s AND timestamp <= %s ORDER BY timestamp
 """
+_ANY: Final = "next_reading(%s, '-infinity', 'infinity')"
 _NEXT: Final = f"SELECT {_MS.replace('timestamp', 'next_reading(%s, %s, %s)')}"
+_FIRST: Final = f"SELECT {_MS.replace('timestamp', _ANY)}"
 _CHANGES: Final = f"""
     SELECT ms, text FROM (
         SELECT {_MS} AS ms, {TEXT} AS text, epoch, sequence,
@@ -118,6 +120,16 @@ def read_changes(
         StoreError: PostgreSQL is away, or holds no history.
     """
     return query(connection, _CHANGES, (*_values(wanted), most))[::-1]
+
+
+def first_times(connection: "connection", codifiers: Iterable[str]) -> dict[str, int]:
+    """Return the time of the first stored reading (ms) of each codifier that has one.
+
+    Raises:
+        StoreError: PostgreSQL is away, or holds no history.
+    """
+    found = {code: query(connection, _FIRST, (code,)) for code in codifiers}
+    return {code: rows[0][0] for code, rows in found.items() if rows and rows[0][0] is not None}
 
 
 def latest_readings(connection: "connection", codifier: str, most: int) -> list[StoredReading]:

@@ -21,6 +21,7 @@ from jph.retransmit import Cause, Checkpoint, Gap
 from jph.retransmit.gaps import Interval, IntervalSet
 from jph.wire.codec import SEQUENCE_LIMIT, Reading
 from jph.wire.columns import Readings
+from jph.wire.sequence import position
 
 Key = tuple[str, int]
 """Source and epoch."""
@@ -161,12 +162,6 @@ def coalesce(gaps: Iterable[Gap]) -> list[Gap]:
             else:
                 merged.append(gap)
     return merged
-
-
-def position(sequence: int, base: int) -> int:
-    """Return the position of `sequence` that is nearest to the position `base`."""
-    half = SEQUENCE_LIMIT // 2
-    return base + (sequence - base + half) % SEQUENCE_LIMIT - half
 
 
 def positions_to_check(

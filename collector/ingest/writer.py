@@ -15,13 +15,14 @@ from collector.db.schema import create_months, migrate
 from collector.ingest.accounting import read_accounts, settle_all, write_accounts
 from collector.ingest.buffer import Batch, gap_of
 from collector.ingest.late import note_late
-from collector.ingest.ledger import Key, Settlement, SourceAccount, by_key, position, runs
+from collector.ingest.ledger import Key, Settlement, SourceAccount, by_key, runs
 from collector.ingest.rows import COLUMNS, DAY_MS, LAST_MS, encode_all, months, storable
 from collector.ingest.runs import announcements, span_ms
 from jph.errors import StoreError
 from jph.retransmit import Cause
 from jph.retransmit.gaps import IntervalSet
 from jph.wire.codec import Reading
+from jph.wire.sequence import position
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor

@@ -24,9 +24,8 @@ async def gather(
 
     def take(readings: Sequence[Reading]) -> None:
         for reading in readings:
-            if reading.flag != "n":
-                doubted = reading.quality in (Quality.STALE, Quality.IMPLAUSIBLE)
-                evidence.note(reading.source, reading.value, time.monotonic(), doubted=doubted)
+            doubted = reading.quality in (Quality.STALE, Quality.IMPLAUSIBLE)
+            evidence.note(reading.source, reading.value, time.monotonic(), doubted=doubted)
         if not evidence.missing(chosen):
             complete.set()
 

@@ -9,6 +9,7 @@ from jph.config.model import Network
 from jph.errors import DecodeError
 from jph.net.channel import Address
 from jph.net.group_listener import GroupListener
+from jph.node.arrivals import parts
 from jph.wire.codec import Reading, decode_batch, decode_data
 
 Take = Callable[[Sequence[Reading]], None]
@@ -30,7 +31,7 @@ class Heard:
     def take(self, readings: Iterable[Reading]) -> None:
         """Take readings from the bus."""
         for reading in readings:
-            if reading.source in self._codifiers and reading.flag != "n":
+            if reading.source in self._codifiers:
                 self.readings[reading.source] = reading
                 self._came.set()
 
@@ -57,7 +58,7 @@ class Replies:
 
     @contextlib.asynccontextmanager
     async def listening(self, take: Take) -> AsyncIterator[None]:
-        """Pass every reading to `take` for the length of a block."""
+        """Pass every reading, announcements excepted, to `take` for the length of a block."""
         self._takers.append(take)
         try:
             await self._join()
@@ -129,7 +130,9 @@ class GroupReplies(Replies):
 
     def _receive(self, batch: memoryview, size: int, sender: Address) -> None:
         if self._takers:
-            self.take(decode_batch(decode_data, batch, size, _ignore))
+            for part in parts(decode_batch(decode_data, batch, size, _ignore)):
+                if not isinstance(part, Reading):  # an announcement is no value
+                    self.take(part)
 
 
 def _ignore(_: DecodeError) -> None:

@@ -97,7 +97,7 @@ class Survey:
         """Take readings."""
         for reading in readings:
             known = self._known.get(reading.source)
-            if known is not None and reading.flag != "n":
+            if known is not None:
                 known.reading, known.reading_s = reading, now_s
 
     def complete(self) -> bool:

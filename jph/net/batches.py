@@ -63,7 +63,8 @@ class Batches:
         self.received = 0
         self.filters_own = False
         self._calls = 0
-        self._largest = mtu - _UDP_IP_HEADERS - 20 * (family == socket.AF_INET6)
+        self._headers = _UDP_IP_HEADERS + 20 * (family == socket.AF_INET6)
+        self._largest = mtu - self._headers
         self._segments = LINUX
         self._drops: dict[int, int] = {}
         self._dropped_before = 0
@@ -75,6 +76,11 @@ class Batches:
     def overflowed(self) -> int:
         """Datagrams dropped by this machine's own full receive buffers."""
         return self._dropped_before + sum(self._drops.values())
+
+    def fit(self, mtu: int, at_most: bool = False) -> None:
+        """Send no batch whose packets are above an MTU; with `at_most`, a lower limit stays."""
+        largest = mtu - self._headers
+        self._largest = min(self._largest, largest) if at_most else largest
 
     def forget_sockets(self) -> None:
         """Add the drops of sockets that are closed now to the count."""

@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from jph.config.model import Endpoint
@@ -24,6 +25,11 @@ __all__ = ["Address", "Channel", "Receive", "interfaces_from_environment"]
 # Linux's numbers, which Python 3.11 does not name: linux/in.h
 _IP_MULTICAST_ALL: Final = 49
 _IPV6_MULTICAST_ALL: Final = 29
+# linux/in.h, linux/in6.h: the MTU of a connected socket's route
+_IP_MTU: Final = 14
+_IPV6_MTU: Final = 24
+_IPV6_INTERFACES: Final = Path("/proc/net/if_inet6")
+"""Address, index and name of each IPv6 interface (proc(5))."""
 _HINTS: Final = {
     errno.ENODEV: "no such interface, or no route to a multicast group yet "
     "(JPH_INTERFACE or Multicast.Interfaces chooses the interface)",
@@ -58,6 +64,7 @@ class Channel:
         self._interfaces = tuple(interfaces) or ("",)
         self.ttl = ttl
         self._family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
+        self._mtu = mtu
         self._batches = Batches(self._family, mtu)
         self._out: list[socket.socket] = []
         self._groups: list[Any] = []
@@ -84,6 +91,11 @@ class Channel:
         return list(self._out)
 
     @property
+    def chosen_by_route(self) -> bool:
+        """Whether the default route chooses an interface."""
+        return "" in self._interfaces
+
+    @property
     def places(self) -> str:
         """The interfaces that are joined, each with the address that datagrams leave from."""
         joined = [name for name in self._interfaces if name not in self.missing]
@@ -100,6 +112,7 @@ class Channel:
         """
         self.close()
         self.missing = {}
+        self._batches.fit(self._mtu)
         for name in self._interfaces:
             try:
                 self._open_on(name, listen)
@@ -115,6 +128,7 @@ class Channel:
         """Open the sockets on one interface; none of them remains after an error."""
         out = self._sender(name)
         with _closed_on_error(out):
+            self._batches.fit(self._mtu_of(name), at_most=True)
             group = self._socket_address(name)
             receiver = self._receiver(name) if listen else None
         self._out.append(out)
@@ -189,11 +203,33 @@ class Channel:
 
         A probe connects to find it: a connected socket would receive from the group alone.
         """
+        with self._probe(interface) as probe:
+            host, _, *scope = probe.getsockname()
+        if scope and not scope[-1] and ipaddress.ip_address(host).is_link_local:
+            # The kernel names no interface if only the group is wider than the link.
+            scope[-1] = self._socket_address(interface)[-1] or _interface_of(host)
+        return (host, 0, *scope)
+
+    def _mtu_of(self, interface: str) -> int:
+        """Return the MTU of the interface that leads to the group; the configured one if unknown.
+
+        Only Linux tells it of a connected socket.
+        """
+        level, option = socket.IPPROTO_IP, _IP_MTU
+        if self._family == socket.AF_INET6:
+            level, option = socket.IPPROTO_IPV6, _IPV6_MTU
+        with contextlib.suppress(OSError), self._probe(interface) as probe:
+            if LINUX:
+                return probe.getsockopt(level, option)
+        return self._mtu
+
+    @contextlib.contextmanager
+    def _probe(self, interface: str) -> Iterator[socket.socket]:
+        """Yield a socket that is connected to the group, and sends nothing."""
         with socket.socket(self._family, socket.SOCK_DGRAM) as probe:
             self._leave_through(probe, interface)
             probe.connect(self._socket_address(interface))
-            host, _, *scope = probe.getsockname()
-        return (host, 0, *scope)
+            yield probe
 
     def _leave_through(self, out: socket.socket, interface: str) -> None:
         """Choose the interface and the TTL, and let this machine receive the datagrams too."""
@@ -272,6 +308,17 @@ def _ipv4_interface(group: str, interface: str, address: str = "0.0.0.0") -> byt
     elif interface:
         address = interface
     return socket.inet_aton(group) + socket.inet_aton(address) + _INT.pack(index)
+
+
+def _interface_of(address: str) -> int:
+    """Return the index of the interface with an IPv6 address; 0 if there is none."""
+    wanted = ipaddress.IPv6Address(address).packed.hex()
+    with contextlib.suppress(OSError):
+        for line in _IPV6_INTERFACES.read_text(encoding="ascii").splitlines():
+            known, index, *_ = line.split()
+            if known == wanted:
+                return int(index, 16)
+    return 0
 
 
 def _is_name(interface: str) -> bool:

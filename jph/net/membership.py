@@ -113,8 +113,13 @@ class Membership:
         places = self._channels[0].places
         if self._log is None or places == self._places:
             return
-        self._places = places
+        moved, self._places = bool(self._places), places
         self._log.info("the network is on %s", places)
+        if moved and self._channels[0].chosen_by_route:
+            self._log.warning(
+                "the default route moved the network to another interface: name the interface "
+                "(Multicast.Interfaces or JPH_INTERFACE) if it has to stay on one"
+            )
         for reason in self._channels[0].missing.values():
             self._log.warning("%s; going on without it", reason)
 

@@ -49,6 +49,8 @@ class Sender:
         self.outbox = Outbox(entry.codifier, _EPOCHS.randrange(1, 2**32), buffer)
         self._buffer = buffer
         self._store = ResendStore(self.outbox.epoch, buffer)
+        self._journal: ResendLog | None = None
+        self._flushed_s = 0.0
         self._thread = ThreadPoolExecutor(1, f"{entry.codifier} journal")
         self.responder = Responder(self._store, send, now_ms, self._thread)
 
@@ -76,32 +78,32 @@ class Sender:
     async def keep_log(self) -> None:
         """Write what is sent to the resend log every few seconds; nothing without one.
 
-        On cancellation it writes what is left.
+        `close` writes what is left.
         """
         settings = self._settings
         if settings is None:
             return
         directory = state_dir() / "journal" / self._codifier
         journal = ResendLog(directory, int(settings.megabytes * _MEGABYTE), 3600 * settings.hours)
-        loop = asyncio.get_running_loop()
-        opened, last_s = False, loop.time()
-        try:
-            while True:
-                if not opened:
-                    opened = await self._open(journal)
-                await asyncio.sleep(settings.flush_seconds)
-                if opened:
-                    await self._flush(journal, loop.time() - last_s)
-                    last_s = loop.time()
-        finally:
-            # In the log's thread, after what it may still be writing.
-            passed_s = loop.time() - last_s
-            with contextlib.suppress(StoreError):
-                self._thread.submit(journal.write, *self._take(), passed_s).result()
-            self._thread.submit(journal.close).result()
+        self._journal, self._flushed_s = journal, time.monotonic()
+        opened = False
+        while True:
+            if not opened:
+                opened = await self._open(journal)
+            await asyncio.sleep(settings.flush_seconds)
+            if opened:
+                now_s = time.monotonic()
+                await self._flush(journal, now_s - self._flushed_s)
+                self._flushed_s = now_s
 
     def close(self) -> None:
-        """Stop the thread."""
+        """Write what is left to the resend log, mark the epoch as complete, stop the thread."""
+        if (journal := self._journal) is not None:
+            # In the log's thread, after what it may still be writing.
+            passed_s = time.monotonic() - self._flushed_s
+            with contextlib.suppress(StoreError):
+                self._thread.submit(journal.write, *self._take(), passed_s).result()
+            self._thread.submit(journal.close, self.epoch).result()
         self._thread.shutdown(wait=False)
 
     async def _open(self, journal: ResendLog) -> bool:

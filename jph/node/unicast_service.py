@@ -73,7 +73,9 @@ class UnicastService:
         bus.listen_to_unicast(self._receive)
 
     def resend(self, message: Control, sender: Address) -> None:
-        """Take the plain request of the control bus."""
+        """Take the plain request of the control bus; one to every node names no source."""
+        if not self._sends(message.to):
+            return
         try:
             ranges = (requested_by(message.number),)
         except DecodeError as error:

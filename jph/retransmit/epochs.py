@@ -1,10 +1,11 @@
-"""Epoch discovery: which earlier epochs the resend logs of sources hold. Pure.
+"""Epoch discovery: which earlier epochs the resend logs of sources hold, and which ended in order.
 
-A receiver learns so of an epoch that began and ended while the receiver was away.
+A receiver learns so of an epoch that began and ended while the receiver was away. The log of an
+epoch that was killed lacks its last seconds: how much, is not known. Pure.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Final
 
@@ -40,6 +41,8 @@ class EpochDiscovery:
         self._random = random
         self._open: dict[str, _Query] = {}
         self._accounted: dict[str, dict[int, int]] = {}
+        self._doubts: dict[tuple[str, int], bool] = {}
+        self._incomplete: set[tuple[str, int]] = set()
 
     def want(self, source: str, due_s: float) -> None:
         """Have a source asked for its earlier epochs."""
@@ -70,12 +73,14 @@ class EpochDiscovery:
         query = self._open.get(source)
         if query is None or report.first != query.row:
             return
+        self._note_ends(report.spans)
         query.row += len(report.spans)
         query.tries = 0
         query.due_s = now_s
         query.incomplete = query.incomplete or not all_taken
         if query.row >= report.total or not report.spans:
             del self._open[source]
+            self._settle_ends(source)
             if query.incomplete:
                 self.want(source, now_s + _FULL_S)
         self._plan()
@@ -97,6 +102,44 @@ class EpochDiscovery:
         last = self._accounted.get(span.codifier, {}).get(span.epoch)
         first = span.first if last is None else (last + 1) & MASK
         return first, max(0, offset(span.next, first))
+
+    # Ends of epochs
+
+    def doubt_end(self, source: str, epoch: int, listed_only: bool, now_s: float) -> None:
+        """Have a source asked whether an epoch that is over ended in order.
+
+        An epoch that the resend log does not list did not, unless `listed_only`: the log may have
+        dropped it.
+        """
+        self._doubts[source, epoch] = not listed_only
+        self.want(source, now_s)
+
+    def trust_end(self, source: str, epoch: int) -> None:
+        """Forget the doubt: the epoch goes on."""
+        self._doubts.pop((source, epoch), None)
+        self._incomplete.discard((source, epoch))
+
+    def take_incomplete(self, source: str, epoch: int, all_doubts: bool = False) -> bool:
+        """Whether an epoch did not end in order, or, with `all_doubts`, may not have; once."""
+        doubted = all_doubts and self._doubts.get((source, epoch), False)
+        incomplete = doubted or (source, epoch) in self._incomplete
+        if incomplete or all_doubts:
+            self.trust_end(source, epoch)
+        return incomplete
+
+    def _note_ends(self, spans: Iterable[EpochSpan]) -> None:
+        for span in spans:
+            key = span.codifier, span.epoch
+            if key in self._doubts:
+                if span.complete:
+                    del self._doubts[key]
+                else:
+                    self._doubts[key] = True
+
+    def _settle_ends(self, source: str) -> None:
+        for key in [key for key in self._doubts if key[0] == source]:
+            if self._doubts.pop(key):
+                self._incomplete.add(key)
 
     def _plan(self) -> None:
         self.due_s = min((each.due_s for each in self._open.values()), default=math.inf)

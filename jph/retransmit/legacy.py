@@ -148,7 +148,7 @@ def _write_ranges(message: LegacyRanges) -> bytes:
 
 
 def _write_epochs(message: LegacyEpochs) -> bytes:
-    rows = [_SPAN.pack(code.encode(), *numbers) for code, *numbers in message.spans]
+    rows = [_SPAN.pack(code.encode(), *numbers) for code, *numbers, _ in message.spans]
     return _CONTROL.pack(message.first, True) + _U32.pack(message.total) + b"".join(rows)
 
 
@@ -162,7 +162,7 @@ def _read_epochs(rest: bytes | memoryview) -> tuple[int, tuple[EpochSpan, ...]]:
     """Return how many rows there are in all, and the rows."""
     if len(rest) < _U32.size or (len(rest) - _U32.size) % _SPAN.size:
         raise DecodeError("length", f"a message 'L' with {len(rest)} bytes after its number")
-    return _U32.unpack_from(rest)[0], read_spans(rest[_U32.size :])
+    return _U32.unpack_from(rest)[0], read_spans(_SPAN.iter_unpack(rest[_U32.size :]))
 
 
 def _read_ranges(

@@ -19,7 +19,8 @@ challenge, which is not longer than the request and carries the cookie. The bodi
     4 challenge        nothing
     5 epochs request   u32 first row
     6 epochs report    u32 first row, u32 rows in all, then for each row the codifier, u32 epoch,
-                       u32 first sequence, u32 sequence after the last
+                       u32 first sequence, u32 sequence after the last, u8 whether the epoch ended
+                       in order
     7 faults           u32 epoch of the node, f64 duration in s, f32 loss, duplicate, reorder (0 to
                        1), f32 delay in s, u32 seed, u8 whether the node hears readings
 
@@ -29,8 +30,8 @@ answer to it. Programs of version 0.1.0 use other forms: `jph.retransmit.legacy`
 
 import math
 import struct
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 from jph.errors import DecodeError, EncodeError
 from jph.wire.codec import HEADER_SIZE, MAX_DATAGRAM, SEQUENCE_LIMIT, VERSION, Control, join, split
@@ -48,7 +49,7 @@ _PREFIX: Final = struct.Struct("<BBHIQ")
 _RANGES: Final = struct.Struct("<III")
 _ROW: Final = struct.Struct("<I")
 _ROWS: Final = struct.Struct("<II")
-_SPAN: Final = struct.Struct("<2sIII")
+_SPAN: Final = struct.Struct("<2sIIIB")
 _FAULTS: Final = struct.Struct("<Id4fIB")
 _LENGTH: Final = struct.Struct("<I")
 OVERHEAD: Final = HEADER_SIZE + _PREFIX.size
@@ -125,12 +126,17 @@ class EpochsRequest(NamedTuple):
 
 
 class EpochSpan(NamedTuple):
-    """An epoch in a resend log: its first sequence, and the sequence after its last."""
+    """An epoch in a resend log: its first sequence, and the sequence after its last.
+
+    Attributes:
+        complete: whether the epoch ended in order, so that the log has its last reading.
+    """
 
     codifier: str
     epoch: int
     first: int
     next: int
+    complete: bool = False
 
 
 class EpochsReport(NamedTuple):
@@ -313,20 +319,20 @@ def _check(good: bool, body: bytes | memoryview) -> None:
 def _read_epochs(envelope: Envelope, body: bytes | memoryview) -> EpochsReport:
     _check(len(body) >= _ROWS.size and (len(body) - _ROWS.size) % _SPAN.size == 0, body)
     first, total = _ROWS.unpack_from(body)
-    return EpochsReport(envelope, first, total, read_spans(body[_ROWS.size :]))
+    return EpochsReport(envelope, first, total, read_spans(_SPAN.iter_unpack(body[_ROWS.size :])))
 
 
-def read_spans(body: bytes | memoryview) -> tuple[EpochSpan, ...]:
-    """Read rows of epochs.
+def read_spans(rows: Iterable[tuple[Any, ...]]) -> tuple[EpochSpan, ...]:
+    """Make epochs of the fields of rows.
 
     Raises:
         DecodeError: a codifier or a sequence is none.
     """
     spans = []
-    for code, epoch, first, after in _SPAN.iter_unpack(body):
+    for code, epoch, first, after, *complete in rows:
         if not code.isalnum() or not code.isascii() or max(first, after) >= SEQUENCE_LIMIT:
             raise DecodeError("value", f"an epoch of {code!r} with wrong fields")
-        spans.append(EpochSpan(code.decode(), epoch, first, after))
+        spans.append(EpochSpan(code.decode(), epoch, first, after, any(complete)))
     return tuple(spans)
 
 

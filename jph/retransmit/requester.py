@@ -236,20 +236,22 @@ class Requester:
         checkpoints = list(checkpoints)
         by_age = sorted(checkpoints, key=lambda checkpoint: checkpoint.last_ms)
         newest = {checkpoint.source: checkpoint for checkpoint in by_age}
-        for checkpoint in _ended(by_age):
-            if not self._log_s(checkpoint.source):
-                self._gaps.append(ReceiveWindow.from_checkpoint(checkpoint, now_s).unknown_end())
+        ended = {(checkpoint.source, checkpoint.epoch) for checkpoint in _ended(by_age)}
         for checkpoint in checkpoints:
             source, epoch = checkpoint.source, checkpoint.epoch
             self._discovery.account(source, epoch, checkpoint.last)
             known = self._epochs.get((source, epoch))
-            older = checkpoint.last_ms < newest[source].last_ms
-            if older and not checkpoint.missing and known is None:
+            age_ms = newest[source].last_ms - checkpoint.last_ms
+            ends = (source, epoch) in ended
+            if ends and not self._log_s(source):
+                self._gaps.append(ReceiveWindow.from_checkpoint(checkpoint, now_s).unknown_end())
+            looked_at = ends and age_ms < 1000 * self._log_s(source)
+            if age_ms > 0 and not checkpoint.missing and not looked_at and known is None:
                 continue
             if known is None:
                 known = self._add(ReceiveWindow.from_checkpoint(checkpoint, now_s), now_s)
                 others = [other for other in self._of[source] if other is not known]
-                if any(not other.window.resumed for other in others):
+                if looked_at or any(not other.window.resumed for other in others):
                     known.activity.supersede(now_s)  # the source has restarted meanwhile
             else:
                 known.window.resume(checkpoint, now_s)
@@ -343,6 +345,7 @@ class Requester:
         window = known.window
         key = window.source, window.epoch
         self._gaps += window.give_up_all(Cause.SOURCE_GONE if window.epoch else Cause.NETWORK)
+        self._note_end(window, all_doubts=True)
         if window.epoch:
             self._discovery.account(window.source, window.epoch, window.top & MASK)
         self._epochs.pop(key, None)
@@ -477,12 +480,15 @@ class Requester:
         activity.measure(window.top)
         if activity.heard_s > since_s + _REORDER_S / 2:
             activity.revive()
+            self._discovery.trust_end(window.source, window.epoch)
             self._wake(known, now_s)
         elif not activity.ended:
             if self._log_s(window.source) or activity.silent(now_s):
                 self._end(known, now_s)
-        elif not window.needs() and now_s - since_s > _FORGET_S:
-            self._drop(known)
+        elif not window.needs():
+            self._note_end(window)
+            if now_s - since_s > _FORGET_S:
+                self._drop(known)
 
     def _end(self, known: _Subscription, now_s: float) -> None:
         """Take an epoch for over: ask its source's resend log for the end, or give it up."""
@@ -493,10 +499,17 @@ class Requester:
             window.ask_tail(True)
             known.timer.restart()
             self._wake(known, now_s)
+            self._discovery.doubt_end(window.source, window.epoch, window.resumed, now_s)
             return
         self._gaps += window.give_up_all(Cause.SOURCE_GONE)
         self._gaps.append(window.unknown_end())
         self._rest(known)
+
+    def _note_end(self, window: ReceiveWindow, all_doubts: bool = False) -> None:
+        """Note a gap of unknown size if the resend log does not have the epoch's last reading."""
+        incomplete = self._discovery.take_incomplete(window.source, window.epoch, all_doubts)
+        if incomplete and window.joined <= window.top:
+            self._gaps.append(window.unknown_end())
 
     def _sign_s(self, source: str) -> float:
         """Return when the source gave its last sign."""

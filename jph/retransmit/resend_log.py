@@ -7,6 +7,10 @@ A segment (`jph.util.segments`) is a row of blocks, one for each flush:
     runs × (codifier, flag of the first, u32 epoch, u32 first sequence, u32 count, u32 bytes),
     the datagrams of each run, as they were sent
 
+An epoch that ends in order ends with a block of its own:
+
+    magic "jphE", u32 crc32 of the epoch, u32 epoch
+
 The age counts the time in which the log was written, so that a stepped clock removes nothing. Each
 segment begins with the announcements of its sources, so the first sequence of an epoch is known as
 long as anything of the epoch is. Each start writes to a segment of its own. Two instances may share
@@ -31,6 +35,9 @@ from jph.wire.codec import HEADER_SIZE, SEQUENCE_LIMIT
 
 _MAGIC: Final = b"jphB"
 _BLOCK = struct.Struct("<4sII")
+_END_MAGIC: Final = b"jphE"
+_END = struct.Struct("<4sI4s")
+_EPOCH = struct.Struct("<I")
 _HEAD = struct.Struct("<dH")
 _RUN = struct.Struct("<2scIIII")
 _LENGTH_AT: Final = 24  # of the payload, in a datagram
@@ -61,6 +68,7 @@ class _Segment(msgspec.Struct):
     age_s: float = 0.0
     held: dict[tuple[str, int], IntervalSet] = {}
     began: dict[tuple[str, int], int] = {}
+    complete: set[int] = set()
 
     def note(self, codifier: str, epoch: int, first: int, count: int, flag: str) -> None:
         """Take note of a run; sequences are kept as they are, so a run that wraps is two."""
@@ -88,6 +96,7 @@ class ResendLog:
         self._file: SegmentFile | None = None
         self._written: _Segment | None = None
         self._age_s = 0.0
+        self._lost = False
         self._read: tuple[object, dict[int, bytes]] = (None, {})
 
     def open(self) -> None:
@@ -131,6 +140,7 @@ class ResendLog:
             assert self._written is not None
             self._append(self._file, self._written, runs)
         except OSError as error:
+            self._lost = True
             self._end_segment()
             raise StoreError(
                 f"the resend log {self._directory} cannot be written: {error}"
@@ -139,13 +149,26 @@ class ResendLog:
             self._end_segment()
         self._forget()
 
-    def close(self) -> None:
-        """End the segment that is written to."""
+    def close(self, epoch: int = 0) -> None:
+        """End the segment that is written to, and mark `epoch` as complete.
+
+        An epoch of which a write failed, or nothing was written, gets no mark.
+        """
+        held = any(known == epoch for segment in self._segments for _, known in segment.held)
+        if held and not self._lost:
+            with contextlib.suppress(OSError):  # without the mark, the end counts as not known
+                if self._file is None:
+                    self._begin_segment()
+                assert self._file is not None
+                number = _EPOCH.pack(epoch)
+                self._file.append(_END.pack(_END_MAGIC, zlib.crc32(number), number))
+                self._file.sync()
         self._end_segment()
 
     def lives(self, without: int) -> list[EpochSpan]:
         """Return all starts of all sources but the epoch `without`, newest first of each source."""
         found: dict[tuple[str, int], tuple[int, int]] = {}
+        complete = set[int]().union(*(segment.complete for segment in self._segments))
         for segment in self._segments:
             for key, held in segment.held.items():
                 known = found.get(key)
@@ -153,7 +176,7 @@ class ResendLog:
                 ends = [(end - first + _HALF) % SEQUENCE_LIMIT - _HALF for _, end in held]
                 found[key] = (first, max([*ends, known[1] if known else 0]))
         lives = [
-            EpochSpan(codifier, epoch, first, (first + length) % SEQUENCE_LIMIT)
+            EpochSpan(codifier, epoch, first, (first + length) % SEQUENCE_LIMIT, epoch in complete)
             for (codifier, epoch), (first, length) in reversed(found.items())
             if epoch != without
         ]
@@ -271,6 +294,9 @@ def _scan(path: Path) -> _Segment:
         segment.age_s = max(segment.age_s, age_s)
         for codifier, flag, epoch, first, count, _, _ in _table(data, start):
             segment.note(codifier, epoch, first, count, flag)
+    for start, end, epoch in find_blocks(data, _END_MAGIC, _read_end):
+        segment.damaged -= end - start
+        segment.complete.add(epoch)
     return segment
 
 
@@ -305,6 +331,16 @@ def _read_block(data: bytes, start: int) -> tuple[None, int] | None:
     if not whole or zlib.crc32(memoryview(data)[body : body + size]) != crc:
         return None
     return None, body + size
+
+
+def _read_end(data: bytes, start: int) -> tuple[int, int] | None:
+    """Return the epoch that the block at `start` marks as complete, and where the block ends."""
+    if not data.startswith(_END_MAGIC, start) or start + _END.size > len(data):
+        return None
+    _, crc, number = _END.unpack_from(data, start)
+    if zlib.crc32(number) != crc:
+        return None
+    return _EPOCH.unpack(number)[0], start + _END.size
 
 
 def _table(data: bytes, start: int) -> Iterator[tuple[str, str, int, int, int, int, int]]:

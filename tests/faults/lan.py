@@ -93,6 +93,18 @@ class Host:
         """
         _nft(self.namespace, "add table inet jph; delete table inet jph;\n" + rules)
 
+    def deafen(self, deaf: bool) -> None:
+        """Drop every datagram that comes to this host, or let all arrive again."""
+        rules = """
+            table inet jph {
+                chain arrive {
+                    type filter hook prerouting priority -300;
+                    iifname "eth0" ip protocol udp drop
+                }
+            }
+        """
+        _nft(self.namespace, "add table inet jph; delete table inet jph;\n" + rules * deaf)
+
     def double(self, percent: float) -> None:
         """Send so many percent of the datagrams twice to this host."""
         rules = f"""

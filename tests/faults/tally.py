@@ -94,6 +94,46 @@ def compare(sql: dict[str, Any], logs: Iterable[Path]) -> Tally:
     )
 
 
+def unaccounted(sql: dict[str, Any], logs: Iterable[Path]) -> list[Name]:
+    """Return what was sent and is neither stored nor in a gap, of known or unknown size.
+
+    A gap of unknown size stands for what its epoch sent after the last reading heard. An epoch that
+    was never heard lies in the gap of unknown size of the epoch heard before it.
+    """
+    expected = sent(logs)
+    codes = sorted({code for code, _, _ in expected})
+    stored = set(
+        _query(sql, "SELECT codifier, epoch, sequence FROM reading WHERE codifier = ANY(%s)", codes)
+    )
+    books = {
+        (code, epoch): last
+        for code, epoch, last in _query(sql, "SELECT codifier, epoch, last FROM source")
+        if last is not None
+    }
+    unknown, counted = set(), set()
+    for code, epoch, first, messages in _query(
+        sql, "SELECT codifier, epoch, first, messages FROM gap WHERE codifier = ANY(%s)", codes
+    ):
+        if messages is None:
+            unknown.add((code, epoch))
+        else:
+            places = range(first, first + messages)
+            counted |= {(code, epoch, place % LIMIT) for place in places}
+    missing, open_end = [], dict[str, bool]()
+    for name in expected:  # in the order of sending
+        code, epoch, sequence = name
+        key = code, epoch
+        heard = key in books
+        if heard:
+            open_end[code] = key in unknown
+        if name in stored or name in counted:
+            continue
+        after = heard and (sequence - books[key] + LIMIT // 2) % LIMIT > LIMIT // 2
+        if not ((after or not heard) and open_end.get(code, False)):
+            missing.append(name)
+    return missing
+
+
 def explain(sql: dict[str, Any]) -> str:
     """Return what the books say, for a test that fails."""
     books = _query(sql, "SELECT codifier, epoch, first, last, missing::text FROM source ORDER BY 1")

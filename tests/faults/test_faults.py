@@ -6,6 +6,7 @@ disk fail: in the end every reading is stored, once, or it is in the table of ga
 JPH_FAULTS=full runs each fault as long as it deserves, and prints figures.
 """
 
+import contextlib
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ import pytest
 
 from tests.faults.house import FULL, House, seconds
 from tests.faults.lan import Host, Lan
-from tests.faults.tally import count, explain, wait_for
+from tests.faults.tally import compare, count, explain, unaccounted, wait_for
 from tests.support import LIMIT_S
 
 CODES = ("S1", "S2", "S3", "S4", "S5")
@@ -145,6 +146,34 @@ def test_a_host_that_is_cut_off(
     tally = house.settled()
     report(tally=tally, after_s=time.monotonic() - began_s)
     assert tally.perfect, tally
+
+
+@pytest.mark.parametrize("journal", [False, True])
+def test_sources_that_are_killed_while_they_are_cut_off(
+    house: House, hosts: tuple[Host, Host, Host], journal: bool, report: Report
+) -> None:
+    """What died with them is a gap that the history shows, of unknown size at worst."""
+    if journal:
+        house.source_entry = {"Journal": {"Hours": 1, "FlushSeconds": 1}}
+    house.collect(hosts[2])
+    kills, every_s = round(seconds(10, 2)), seconds(5, 2.5)
+    lasting_s = every_s * (kills + 4)
+    sources = house.source(hosts[0], *CODES[:3], lasting_s=lasting_s, rate=RATE)
+    wait_for(lambda: count(house.sql, CODES) > LIVE, LIMIT_S, "a second's readings stored")
+    hosts[2].deafen(True)
+    for _ in range(kills):
+        house.wait_sent(house.sent() + round(3 * RATE * every_s))
+        sources.kill()
+        sources = house.source(hosts[0], *CODES[:3], lasting_s=lasting_s, rate=RATE)
+    hosts[2].deafen(False)
+    house.wait_done(kills * lasting_s + LIMIT_S)
+    with contextlib.suppress(TimeoutError):
+        wait_for(lambda: not unaccounted(house.sql, house.logs), LIMIT_S, "every reading's place")
+    missing = unaccounted(house.sql, house.logs)
+    tally = compare(house.sql, house.logs)
+    report(tally=tally, unaccounted=len(missing))
+    assert not missing, f"{len(missing)} of {tally.sent}\n{explain(house.sql)}"
+    assert not any((tally.doubled, tally.wrong, tally.contradictory, tally.foreign)), tally
 
 
 def test_two_collectors_on_two_hosts(

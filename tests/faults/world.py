@@ -21,7 +21,6 @@ from collector.ingest.ledger import (
     SourceAccount,
     by_key,
     checkpoints,
-    position,
     positions_to_check,
     runs,
     settle,
@@ -37,6 +36,7 @@ from jph.retransmit.resend_buffer import ResendBuffer
 from jph.retransmit.resend_store import ResendStore
 from jph.wire.codec import SEQUENCE_LIMIT, Dialect, Quality, Reading, decode_data
 from jph.wire.columns import Block
+from jph.wire.sequence import position
 
 HERE = ("192.0.2.1", 4)
 STEP_S = 0.25

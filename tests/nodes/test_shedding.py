@@ -178,6 +178,26 @@ async def test_new_settings_keep_what_is_shed(network: Network) -> None:
         await probe.until_heard("S1", 0b11)
 
 
+async def test_a_reload_begins_the_wait_for_currents_anew(
+    network: Network, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def reload() -> Network:
+        return network
+
+    probe, shedder = Probe("TI", network), Shedding("SH", network, reload)
+    async with living(probe, shedder):
+        await probe.until_heard("S1", 0)
+        for code in ("I1", "I2", "I3"):
+            probe.send(8, codifier=code)
+        await probe.until(lambda: not shedder._unheard)
+        before_s = shedder._listens_s
+        probe.send_control("C", "SH")
+        await probe.until(lambda: shedder._listens_s > before_s)
+        monkeypatch.setattr(nodes.shedding, "UNHEARD_S", time.monotonic() - before_s)
+        shedder._report_unheard()
+    assert "was ever heard" not in caplog.text
+
+
 async def test_from_the_meter_to_the_chip_and_back(tmp_path: Path) -> None:
     chip = I2CServer(tmp_path / "i2c.sock")
     network = house({"Bus": chip.bus}, QUICK)

@@ -8,8 +8,9 @@ import msgspec
 from jph.cli.terminal.context import App, json_option
 from jph.cli.terminal.output import echo_json, table
 from jph.config import references
+from jph.config.document import read
 from jph.config.fetch import fetch
-from jph.config.model import Network
+from jph.config.model import Network, written_for_original
 from jph.config.redis_address import MOST_DATABASES, database_of
 from jph.config.settings import keys_of
 from jph.errors import ConfigError, Problem
@@ -37,7 +38,11 @@ def check(app: App, as_json: bool) -> None:
     try:
         document = fetch(app.url)
         network = kinds.parse(document, app.url, references_too=True)
-        warnings = [*oddities(network), *kinds.unread_keys(document, network)]
+        warnings = [
+            *oddities(network),
+            *_of_the_original(document),
+            *kinds.unread_keys(document, network),
+        ]
     except ConfigError as caught:
         error = caught
     if as_json:
@@ -50,6 +55,16 @@ def check(app: App, as_json: bool) -> None:
         click.echo(scrub(f"warning: {warning}"), err=True)
     nodes, all_ = len(network.nodes()), len(network.sensors)
     click.echo(f"{app.url}: good; {nodes} nodes, {all_ - nodes} elements")
+
+
+def _of_the_original(document: bytes) -> Iterator[Problem]:
+    raw, _ = read(document, "config")
+    if written_for_original(raw):
+        yield Problem(
+            "Multicast.Dialect",
+            'not set, and the config has no key that only jph knows: treated as "multi-sensor", '
+            "so that original programs understand every reading",
+        )
 
 
 def _as_json(problems: list[Problem]) -> list[dict[str, str]]:

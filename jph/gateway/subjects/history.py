@@ -15,7 +15,7 @@ from litestar.response import Stream
 from collector.db.location import zone_of
 from collector.history.export import csv_pieces
 from collector.history.query import Curve, Level, Range, Wanted, read_curves
-from collector.history.stored import read_changes
+from collector.history.stored import first_times, read_changes
 from collector.statistics.statistics import Statistic
 from jph.config.model import Network
 from jph.errors import StoreError
@@ -59,7 +59,8 @@ class Series(msgspec.Struct, frozen=True, omit_defaults=True):
     `v` is the statistic asked for, `lo` and `hi` the least and the most of each point, absent where
     they are `v`. `expect` is after how many seconds without a reading its value is late. `gaps` are
     [from, to, why, readings or null] of what is lost for good. `changes` are [t, text] of a
-    codifier without numbers.
+    codifier without numbers. `first` is the time of the first stored reading of a codifier that has
+    none in this time.
     """
 
     code: str
@@ -74,6 +75,7 @@ class Series(msgspec.Struct, frozen=True, omit_defaults=True):
     gaps: list[tuple[int, int, str, int | None]] = []
     changes: list[tuple[int, str]] = []
     expect: float | None = None
+    first: int | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -110,6 +112,10 @@ def handlers(services: Services) -> list[Any]:
         curves = await asked(services, request, partial(read_curves, wanted=wanted, zone=zone))
         changes = await _changes(services, request, wanted, curves)
         found = [_series(curve, network, changes.get(curve.codifier, [])) for curve in curves]
+        empty = [curve.codifier for curve in curves if curve.times == "[]"]
+        if empty:
+            firsts = await asked(services, request, partial(first_times, codifiers=empty))
+            found = [msgspec.structs.replace(each, first=firsts.get(each.code)) for each in found]
         return Answer(start_ms, end_ms, now_ms(), statistic, found)
 
     @get("/api/history.csv", summary="Histories as CSV")

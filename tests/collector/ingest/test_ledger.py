@@ -14,13 +14,13 @@ from collector.ingest.ledger import (
     SourceAccount,
     checkpoints,
     coalesce,
-    position,
     positions_to_check,
     runs,
     settle,
 )
 from jph.retransmit import Cause, Checkpoint, Gap
 from jph.wire.codec import SEQUENCE_LIMIT, Quality, Reading
+from jph.wire.sequence import position
 
 KEY: Key = ("TI", 7)
 

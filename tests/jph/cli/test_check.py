@@ -62,6 +62,21 @@ def test_a_good_config_is_good(config_file: WriteConfig) -> None:
     assert done.stdout.endswith("good; 2 nodes, 0 elements\n")
 
 
+def test_a_config_of_the_original_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    channels = {
+        "Control-Channel": {"Address": "239.255.91.1", "Port": 7001},
+        "Data-Channel": {"Address": "239.255.91.2", "Port": 7002},
+    }
+    for multicast, named in ((channels, 1), (channels | {"Dialect": "jph"}, 0)):
+        document = {"Multicast": multicast, "Sensors": [setpoint("SP"), CONSOLE]}
+        path.write_text(json.dumps(document), encoding="utf-8")
+        done = control(path, "config", "check")
+        assert done.returncode == 0
+        assert done.stderr.count("warning: Multicast.Dialect: not set") == named
+        assert done.stderr.count('treated as "multi-sensor"') == named
+
+
 def test_what_is_not_json_is_said(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text("{", encoding="utf-8")

@@ -1,6 +1,7 @@
 """Readings that follow commands: one membership of the data group, and judgement of readings."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,9 @@ from jph.client.replies import GroupReplies, Replies
 from jph.client.setting import SettingResult, change
 from jph.config.model import Network, Sensor
 from jph.net.channel import Channel
-from jph.wire.codec import Flag, Quality, Reading
-from tests.support import until
+from jph.node.outbox import Outbox
+from jph.wire.codec import Dialect, Flag, Quality, Reading, decode_data
+from tests.support import LIMIT_S, until
 
 SENSOR = Sensor("11", "Elsewhere", control="enabled")
 
@@ -51,6 +53,31 @@ async def test_commands_in_quick_succession_share_one_membership(
     assert opened == [True, True]
     replies.close()
     assert not replies.joined
+
+
+async def test_an_announcement_is_no_value(network: Callable[..., Network]) -> None:
+    house = network()
+    interfaces = house.multicast.interfaces_of(socket.gethostname())
+    sender = Channel(house.multicast.data, interfaces, house.multicast.ttl)
+    values = [("11", 5.0), ("12", 6.0)]
+    blocks = Outbox("11", 7).blocks(values, 5000, Quality.GOOD, Dialect.JPH)
+    replies = GroupReplies(lambda: house)
+    try:
+        async with replies.hear(["11", "12"]) as heard:
+            sender.open(listen=False)
+            sender.send_blocks(blocks)  # an announcement goes before each
+            assert await heard.until(lambda: len(heard.readings) == 2, LIMIT_S)
+            assert [heard.readings[code].value for code in ("11", "12")] == [5.0, 6.0]
+            heard.readings.clear()
+            announcement = blocks[0].joined[: blocks[0].size]
+            sender.send(announcement)
+            sender.send(blocks[-1].joined[-blocks[-1].size :])
+            assert await heard.until(lambda: "12" in heard.readings, LIMIT_S)
+            assert decode_data(announcement).flag == "n"
+            assert list(heard.readings) == ["12"]
+    finally:
+        sender.close()
+        replies.close()
 
 
 async def test_a_stale_reading_may_be_followed_by_a_good_one() -> None:

@@ -81,12 +81,6 @@ def test_a_reading_makes_alive_and_grows_late() -> None:
     assert row(heard, "I1", 31.5).state == State.DEAD
 
 
-def test_an_announcement_is_no_value() -> None:
-    heard = survey()
-    heard.hear_data([reading("I1", 99, flag="n")], 1.0)
-    assert row(heard, "I1", 2.0).reading is None
-
-
 def test_a_halted_node_is_halted_with_its_elements() -> None:
     heard = survey()
     heard.hear_control(control("TI", "I", active=False), 1.0)

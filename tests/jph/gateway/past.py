@@ -60,6 +60,14 @@ def fill(sql: Document, network: Network, *, hours: int = 26) -> int:
     return end_ms
 
 
+def store_reading(sql: Document, code: str, number: int, at_ms: int, value: Value) -> None:
+    """Store one reading of any time."""
+    store = Store("Q1")
+    store.open(f"host={sql['Host']} user={sql['User']} dbname={sql['Database']}", at_ms)
+    store.write(Batch([_reading(code, number, at_ms, value)], []), at_ms)
+    store.close()
+
+
 def _current(number: int) -> float:
     return SPIKE if number == 1000 else float(number % 7)
 

@@ -11,6 +11,7 @@ import pytest
 from jph.config.model import Endpoint
 from jph.errors import BusError
 from jph.net import batches
+from jph.net.batches import Batches
 from jph.net.channel import Channel
 from tests.support import LIMIT_S, ip, network_namespace
 
@@ -233,5 +234,54 @@ def test_a_batch_beyond_the_mtu_of_the_link_leaves_one_by_one(ports: tuple[int, 
             sent = [bytes([number]) * 1400 for number in range(10)]
             assert channel.send_many(sent) == 10
             assert collect(channel, sockets, 10) == sent
+        finally:
+            channel.close()
+
+
+def test_a_batch_never_exceeds_the_mtu_of_the_interface(
+    ports: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No call is refused: the channel reads the interface's MTU when it opens."""
+    with network_namespace(), monkeypatch.context() as patch:
+        ip("link", "add", "cable0", "mtu", "1280", "type", "veth", "peer", "name", "cable1")
+        for end in ("cable0", "cable1"):
+            ip("link", "set", end, "up")
+        ip("address", "add", "192.0.2.1/24", "dev", "cable0")
+        channel = Channel(Endpoint(address="239.255.91.3", port=ports[0]), ["cable0"], ttl=1)
+        sizes = []
+
+        def send(self: Batches, outs: object, group: bytes, size: int, to: object) -> int:
+            sizes.append((len(group), size))
+            return len(group) // size
+
+        patch.setattr(Batches, "_send_group", send)
+        try:
+            for mtu, together in ((1280, 1), (1500, 10)):
+                ip("link", "set", "cable0", "mtu", str(mtu))
+                channel.open(listen=False)
+                sizes.clear()
+                assert channel.send_many([bytes(1400)] * 10) == 10
+                assert sizes == [(1400 * together, 1400)] * (10 // together)
+        finally:
+            channel.close()
+
+
+@pytest.mark.parametrize("interface", ["cable0", ""])
+def test_a_wide_ipv6_group_on_an_interface_with_a_link_local_address_only(
+    ports: tuple[int, int], interface: str
+) -> None:
+    with network_namespace():
+        ip("link", "add", "cable0", "type", "veth", "peer", "name", "cable1")
+        for end in ("cable0", "cable1"):
+            ip("link", "set", end, "addrgenmode", "none", "up")
+        ip("-6", "address", "add", "fe80::1/64", "dev", "cable0", "nodad")
+        if not interface:
+            ip("-6", "route", "del", "multicast", "ff00::/8", "dev", "cable1", "table", "local")
+        group = Endpoint(address="ff15::6a70:68", port=ports[0])
+        channel = Channel(group, [interface] * bool(interface), ttl=1)
+        try:
+            sockets = channel.open(listen=True)
+            assert channel.send(b"hello")
+            assert collect(channel, sockets, 1) == [b"hello"]
         finally:
             channel.close()

@@ -448,6 +448,24 @@ async def test_a_forged_announcement_ends_no_node(
     assert "two programs share the codifier" in caplog.text
 
 
+async def test_a_plain_request_to_every_node_ends_no_node(
+    network: NetworkMaker, ports: tuple[int, int]
+) -> None:
+    """Such a request names no source, so its answer would have no sender."""
+    ear = Ear("EA", network(EAR))
+    request = Control(1, 0, 5, "R", "XX", EVERY_NODE, VERSION, 3.0, True)
+    with stranger() as other:
+        async with running(ear):
+            ear.send(1)
+            other.sendto(encode_control(request), ("239.255.91.1", ports[0]))
+            await until(lambda: "R" in ear.flags("XX"))
+            ping = request._replace(flag="P", to="EA")
+            other.sendto(encode_control(ping), ("239.255.91.1", ports[0]))
+            await until(lambda: "T" in ear.flags("EA"))
+            ear.send(2)
+            await until(lambda: ear.values("EA") == [1, 2])
+
+
 async def test_a_reading_of_an_own_element_from_another_epoch_is_told(
     network: NetworkMaker, ports: tuple[int, int], caplog: pytest.LogCaptureFixture
 ) -> None:

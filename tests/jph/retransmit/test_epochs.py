@@ -34,14 +34,16 @@ def converse(requester: Requester, lives: list[EpochSpan], seconds: float) -> li
             ]
             fresh = requester.take_resent(wanted, HERE, now_s, ask.request_id)
             came += [(r.epoch, r.sequence) for r in fresh]
-            if (life := next((x for x in lives if x.epoch == ask.epoch), None)) is not None:
-                told = (ask.epoch, ((life.next, 0),), HERE, now_s, ask.request_id)
+            tail = next((first for first, n in ask.ranges if n == 0), None)
+            after = next((life.next for life in lives if life.epoch == ask.epoch), tail)
+            if after is not None:  # of an unknown epoch the log has nothing
+                told = (ask.epoch, ((after, 0),), HERE, now_s, ask.request_id)
                 requester.take_report("AA", *told)
     return came
 
 
 def test_more_starts_than_are_asked_at_once_come_page_by_page() -> None:
-    lives = [EpochSpan("AA", epoch, 100, 103) for epoch in range(20, 0, -1)]
+    lives = [EpochSpan("AA", epoch, 100, 103, True) for epoch in range(20, 0, -1)]
     requester = Requester(lambda source: 3600.0, random.Random(1))
     came = converse(requester, lives, 600.0)
     past = {(epoch, sequence) for epoch in range(1, 21) for sequence in (100, 101, 102)}
@@ -78,3 +80,27 @@ def test_a_source_that_does_not_answer_is_asked_ever_more_slowly() -> None:
     assert 20 <= len(asked) <= 40
     assert asked[0] < 1.1
     assert not math.isinf(requester.due_s)
+
+
+def test_an_epoch_that_was_killed_ends_with_a_gap_of_unknown_size() -> None:
+    lives = [EpochSpan("AA", 3, 100, 103, True), EpochSpan("AA", 2, 100, 103, False)]
+    requester = Requester(lambda source: 3600.0, random.Random(1))
+    requester.resume([Checkpoint("AA", 1, 102, last_ms=1)], 0.0)
+    converse(requester, lives, 300.0)
+    gaps = requester.gaps()
+    assert [(gap.epoch, gap.first, gap.count) for gap in gaps] == [(2, 103, 0)]
+
+
+def test_an_epoch_that_its_log_never_held_ends_with_a_gap_of_unknown_size() -> None:
+    requester = Requester(lambda source: 3600.0, random.Random(1))
+    requester.take([reading(7, 100, "n")], HERE, -5.0)
+    converse(requester, [], 300.0)
+    assert [(gap.epoch, gap.first, gap.count) for gap in requester.gaps()] == [(7, 101, 0)]
+
+
+def test_the_end_of_a_stored_epoch_is_asked_for_once_more_after_a_restart() -> None:
+    requester = Requester(lambda source: 3600.0, random.Random(1))
+    stored = [Checkpoint("AA", 2, 102, last_ms=1), Checkpoint("AA", PRESENT, 0, last_ms=2)]
+    requester.resume(stored, 0.0)
+    converse(requester, [EpochSpan("AA", 2, 100, 103, False)], 300.0)
+    assert [(gap.epoch, gap.first, gap.count) for gap in requester.gaps()] == [(2, 103, 0)]

@@ -53,9 +53,9 @@ CASES = [
         id="epochs request",
     ),
     pytest.param(
-        EpochsReport(ENVELOPE, 3, 4, (EpochSpan("TI", 9, 6, 8),)),
-        HEADER + "26000000" + "0106" + PREFIX + "03000000" + "04000000"
-        "5449" + "09000000" + "06000000" + "08000000",
+        EpochsReport(ENVELOPE, 3, 4, (EpochSpan("TI", 9, 6, 8, True),)),
+        HEADER + "27000000" + "0106" + PREFIX + "03000000" + "04000000"
+        "5449" + "09000000" + "06000000" + "08000000" + "01",
         id="epochs report",
     ),
     pytest.param(

@@ -195,3 +195,35 @@ def test_it_lists_the_starts_it_holds_newest_first(tmp_path: Path) -> None:
     assert listed[:2] == after
     assert [(life.codifier, life.epoch) for life in listed[2:]] == [("BB", 5), ("BB", 7)]
     assert ResendStore(9, new.ring).epochs() == []
+
+
+def test_only_an_epoch_that_ended_in_order_is_complete(tmp_path: Path) -> None:
+    killed, ended, present = (Writer(tmp_path, epoch) for epoch in (7, 5, 9))
+    for writer in (killed, ended, present):
+        writer.write(10)
+    killed.journal.close()  # as the kernel does: without a mark
+    ended.journal.close(5)
+    listed = ResendStore(9, present.ring, present.journal).epochs()
+    assert {span.epoch: span.complete for span in listed} == {7: False, 5: True}
+    again = ResendLog(tmp_path, 10**6, 3600.0)
+    again.open()
+    assert again.damaged == 0
+
+
+def test_an_epoch_with_a_failed_write_is_not_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Writer(tmp_path, 7)
+    writer.write(10)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        patch.setattr(os, "fdatasync", full, raising=False)
+        with pytest.raises(StoreError):
+            writer.write(10)
+    writer.journal.close(7)
+    (span,) = ResendStore(9, ResendBuffer(900, 10**6), writer.journal).epochs()
+    assert not span.complete

@@ -2,6 +2,7 @@
 // histories loaded as they are needed, goes on with the time, and says what it is changed to.
 import { now } from "../clock.js";
 import { make, put } from "../dom.js";
+import { clock } from "../figures.js";
 import { t } from "../words.js";
 import { Data, levelWord } from "./data.js";
 import { Gestures } from "./gestures.js";
@@ -99,6 +100,8 @@ export class Graph {
     if (this.state.against) texts.push(t("dashed: {what}", { what: earlier(this.state.against) }));
     this.panels.hidden = empty.length > 0 && empty.length === this.state.codes.length && !this.state.against;
     if (empty.length) texts.push(t("nothing stored of {codes} in this time", { codes: empty.join(", ") }));
+    const firsts = empty.map((code) => this.data.curves.get(code)?.first).filter(Boolean);
+    if (firsts.length && Math.min(...firsts) > this.view.to) texts.push(t("no data before {date}", { date: clock(Math.min(...firsts)) }));
     put(this.said, texts.filter(Boolean).join(" · "));
   }
 

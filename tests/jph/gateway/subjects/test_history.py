@@ -184,6 +184,27 @@ async def test_one_codifier_in_full(http: httpx.AsyncClient, filled: tuple[Netwo
     assert (await http.get("/api/codifier/RA/messages?last=0")).status_code == 400
 
 
+async def test_messages_of_the_future_are_left_out(
+    http: httpx.AsyncClient, filled: tuple[Network, int], sql: dict[str, Any]
+) -> None:
+    """A clock that was a day ahead must not hide what is of now."""
+    ahead_ms = filled[1] + 24 * HOUR_MS
+    past.store_reading(sql, "RA", 99_999, ahead_ms, 5.0)
+    newest = (await http.get("/api/codifier/RA/messages?last=3")).json()
+    assert len(newest) == 3
+    assert max(message["t"] for message in newest) < ahead_ms
+
+
+async def test_an_empty_time_tells_when_the_data_begin(
+    http: httpx.AsyncClient, filled: tuple[Network, int]
+) -> None:
+    start_ms = filled[1] - 26 * HOUR_MS
+    old = await ask(http, codes="I1,12", from_=start_ms - 9 * HOUR_MS, to=start_ms - HOUR_MS)
+    assert [each.get("first") for each in old["series"]] == [start_ms, None]
+    now = await ask(http, codes="I1", from_=start_ms, to=filled[1])
+    assert now["series"][0].get("first") is None
+
+
 async def test_the_page_of_a_heater_has_the_words_of_orders(http: httpx.AsyncClient) -> None:
     told = (await http.get("/codifier/11", headers={"accept-language": "fr"})).text
     assert '"orders": {"0": "confort", "1": "arr\\u00eat"' in told
