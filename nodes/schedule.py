@@ -37,6 +37,7 @@ from jph.heating.plan.wish import Decision, degrees_of, order_for
 from jph.heating.plan.wishes import absence_of, tidied
 from jph.node.node import Node, now_ms
 from jph.util import durable
+from jph.util.token_bucket import TokenBucket
 from jph.wire.codec import Control, Flag, Json, Quality, Reading
 from jph.wire.edits import DocumentEdit
 
@@ -45,6 +46,9 @@ _LOOK_AHEAD_MS: Final = 8 * 86_400_000
 _LONGEST_LOOK_H: Final = 192
 _MOST_COMING: Final = 300
 _REPEATS_KEPT: Final = 256
+_EDITS_PER_S: Final = 5.0
+_MOST_EDITS: Final = 40
+"""At once: the app sends a dozen when a person edits a schedule."""
 _FIRST_SET_CLOCK_MS: Final = 1_577_836_800_000
 """2020: an earlier clock was never set, and nothing is decided by it."""
 _GOOD: Final = frozenset({Quality.GOOD, Quality.ESTIMATED, Quality.SIMULATED})
@@ -84,6 +88,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         """Load the document and prepare the plan."""
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._orders = HeaterOrders()
+        self._edits = TokenBucket(_EDITS_PER_S, _MOST_EDITS)
         self._decided: dict[str, Decision] = {}
         self._next: Coming | None = None
         self._next_known = False
@@ -171,7 +176,16 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
             self.log.warning("%s asks for %g in %s: %s", message.source, value, room.name, error)
 
     def on_edit(self, edit: DocumentEdit) -> None:
-        """Carry out an edit and send its answer; a repeated one is answered again."""
+        """Carry out an edit and send its answer; a repeated one is answered again.
+
+        More edits than a house of people makes are dropped: they would push out the versions.
+        """
+        if not self._edits.take(time.monotonic()):
+            if self._throttle.allow("edits", time.monotonic()):
+                self.log.warning(
+                    "edits of %s are dropped: more than %g a second", edit.source, _EDITS_PER_S
+                )
+            return
         answer = self._answers.get(edit.request)
         if answer is None:
             answer = self._answer(edit)

@@ -161,7 +161,7 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"no answer from heaters {' '.join(result['unconfirmed'])}"
 
 
-@schedule.command("set")
+@schedule.command("set", context_settings={"ignore_unknown_options": True})
 @click.argument("room")
 @click.argument("wish")
 @click.option("--for", "seconds", type=Duration(), help="End after this time, such as 2h.")
@@ -234,6 +234,8 @@ def away(app: App, until: str | None, wish: str) -> None:
     if until is not None:
         params["until_ms"] = _moment(until)
     _ask(app, "away", params)
+    back = f" until {_clock(params['until_ms'])}" if until is not None else ""
+    click.echo(f"away{back}, {_degrees(params['value'])}")
 
 
 @schedule.command()
@@ -241,6 +243,7 @@ def away(app: App, until: str | None, wish: str) -> None:
 def home(app: App) -> None:
     """End the absence."""
     _ask(app, "home", {})
+    click.echo("at home")
 
 
 @schedule.command()
@@ -259,6 +262,7 @@ def undo(app: App) -> None:
 def use(app: App, name: str) -> None:
     """Make a schedule the active one; `none` for none."""
     _ask(app, "set_active_schedule", {"schedule_name": "" if name == "none" else name})
+    click.echo(f"active schedule: {name}")
 
 
 @schedule.command()
@@ -269,6 +273,8 @@ def show(app: App, name: str | None) -> None:
     scheduler = _ask(app, "document", {})["result"]["document"]["scheduler"]
     if name is None:
         active = scheduler["active_schedule"]
+        if not scheduler["schedules"]:
+            click.echo("no schedules yet: `schedule import FILE` brings some")
         for each in scheduler["schedules"]:
             click.echo(f"{each['alias']}{' (active)' if each['alias'] == active else ''}")
         return

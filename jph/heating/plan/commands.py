@@ -33,6 +33,8 @@ OWN_VERBS: Final = (
 )
 """Verbs beside the app's fifteen."""
 _NEXT: Final = "next"
+_FIRST_MS: Final = 946_684_800_000
+_LAST_MS: Final = 4_102_444_800_000
 ComingOf = Callable[[str, int], list[Coming]]
 """Returns the next changes of a room, at most so many."""
 
@@ -123,8 +125,8 @@ def _end(params: Tree, room: str, scene: Scene) -> int | None:
 
 
 def _moment(value: object, path: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise bad_value(path, value, "A moment in ms since 1970 is expected")
+    if isinstance(value, bool) or not isinstance(value, int) or not _FIRST_MS < value < _LAST_MS:
+        raise bad_value(path, value, "A moment in ms since 1970, from 2000 to 2100, is expected")
     return value
 
 

@@ -487,7 +487,7 @@ def clock_changes(every_minutes: int, wh: int) -> list[str]:
 
 
 FIELD_CLOCKS = FIELD / "dst_index.sql"
-CLOCKS = {
+CLOCKS: dict[str, Callable[[], tuple[list[str], int]]] = {
     "own": lambda: (clock_changes(10, 100), 600),
     "1000 Wh an hour": lambda: (clock_changes(30, 500), 1000),
     "field": lambda: ([FIELD_CLOCKS.read_text("utf-8")], 600),
