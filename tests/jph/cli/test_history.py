@@ -136,7 +136,7 @@ def test_nothing_there_is_said(config: Path) -> None:
     ("words", "shown"),
     [
         (("XX",), "'XX' is not in the config"),
-        (("I1", "--from", "soon"), "neither 2h, 7d … nor a date"),
+        (("I1", "--from", "soon"), "none of today, yesterday, 30min, 2h, 7d … or a date"),
         (("I1", "--from", "2026-10-25", "--to", "2026-10-24"), "is not before"),
     ],
 )
