@@ -144,7 +144,8 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
 
     def on_announcement(self, announcement: Reading) -> None:
         """Store the announcement: it takes a sequence."""
-        self.keeper.add([announcement])
+        if announcement.source in self._known:
+            self.keeper.add([announcement])
 
     def on_gaps(self, gaps: list[Gap]) -> None:
         """Take gaps in that will never be filled."""

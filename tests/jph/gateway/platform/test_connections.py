@@ -60,11 +60,11 @@ async def test_half_a_head_is_not_waited_for(gateway: Gateway, said: bytes) -> N
 
 @pytest.mark.usefixtures("impatient")
 async def test_nor_is_half_a_further_one(gateway: Gateway) -> None:
-    async with client(gateway, b"GET /login HTTP/1.1\r\nHost: localhost\r\n\r\n") as both:
+    async with client(gateway, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") as both:
         reader, writer = both
-        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 503 ")  # it has no cache
         await reader.readuntil(b"}")
-        writer.write(b"GET /login HT")
+        writer.write(b"GET /healthz HT")
         assert await rest(reader) == b""
 
 
@@ -131,7 +131,7 @@ async def test_one_address_does_not_keep_out_the_others(
         async with httpx.AsyncClient(
             base_url=gateway.url, transport=elsewhere, timeout=LIMIT_S
         ) as http:
-            assert (await http.get("/login")).status_code == 200
+            assert (await http.get("/healthz")).status_code == 503  # it has no cache
         await rest(watching[0])
         gateway.on_reload()
         await watching[1].readuntil(b"event: board")
@@ -166,10 +166,10 @@ async def test_what_anybody_can_cause_is_logged_once_and_by_name(
     assert {r.codifier for r in invalid} == {"CF"}  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("path", ["/", "/sensor/", "/sensor/TI", "/login", "/static/base.css"])
+@pytest.mark.parametrize("path", ["/", "/sensor/", "/sensor/TI", "/healthz", "/static/base.css"])
 async def test_head_is_get_without_a_body(http: httpx.AsyncClient, path: str) -> None:
     head, get = await http.head(path), await http.get(path)
-    assert head.status_code == 200
+    assert head.status_code == (503 if path == "/healthz" else 200)
     assert head.content == b""
     assert head.headers["content-type"] == get.headers["content-type"]
 
@@ -205,7 +205,7 @@ async def test_who_dawdles_with_a_body_makes_room_too(
         enter = open_now.enter_async_context
         dawdling = [(await enter(client(gateway, said)))[0] for _ in range(4)]
         async with httpx.AsyncClient(base_url=gateway.url, timeout=LIMIT_S) as http:
-            assert (await http.get("/login")).status_code == 200
+            assert (await http.get("/healthz")).status_code == 503  # it has no cache
         assert await rest(dawdling[0]) == b""
 
 
@@ -227,7 +227,7 @@ async def test_a_body_in_time_leaves_no_limit_behind(
     async with client(gateway, head) as (reader, writer):
         writer.write(b"{}")
         assert b" 401 " in await rest(reader), "a refusal ends the connection"
-    get = b"GET /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n"
+    get = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n"
     async with client(gateway, get) as (reader, writer):
         await reader.readuntil(b"}")
         writer.write(b"{}" + stream)
