@@ -239,7 +239,8 @@ def test_nothing_is_lost_or_doubled_by_who_is_killed(store: Store, sql: dict[str
     count, killed = 60_000, 0
     program = (
         "import sys; from datetime import *\n"
-        "from collector.connecting import connect; from collector.packing import pack_all\n"
+        "from collector.db.connecting import connect\n"
+        "from collector.history.packing import pack_all\n"
         "steps = pack_all(connect(sys.argv[1], 'test'), datetime(2026, 11, 12, tzinfo=UTC))\n"
         "for _ in steps: print(flush=True)"
     )
@@ -247,9 +248,10 @@ def test_nothing_is_lost_or_doubled_by_who_is_killed(store: Store, sql: dict[str
         command = [sys.executable, "-c", program, dsn(sql)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
             assert child.stdout is not None
-            for _ in range(2 if killed < 5 else 100):
-                child.stdout.readline()  # a step is done; it is in the middle of the next
+            # A line is a step that is done; the kill comes in the middle of the next.
+            steps = [child.stdout.readline() for _ in range(2 if killed < 5 else 100)]
             child.kill()
+        assert steps[0], "the packer does nothing"
         killed += 1
         if killed < 5:
             count += write(store, reading(10**6 + killed, days[killed % 6] + 1, 0.5, "I1")).new
