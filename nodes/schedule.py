@@ -22,6 +22,7 @@ from jph.errors import ConfigError, JphError, Problem, StoreError
 from jph.heating.orders import Order
 from jph.heating.plan import versions as plan_versions
 from jph.heating.plan.calendar import wall_time
+from jph.heating.plan.check import check_scheduler
 from jph.heating.plan.commands import Scene, answer_of, carry_out
 from jph.heating.plan.days import days_of
 from jph.heating.plan.edit import Entities
@@ -82,6 +83,14 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
             if isinstance(codifier, str) and codifier not in own:
                 text = f"{codifier} must be an element (Type Proxy) of the Schedule node"
                 problems.append(Problem(f"Rooms[{codifier}].Codifier", text))
+        names = [room.name for room in rooms_of(network, heaters)]
+        for node in network.nodes():
+            if node.type in cls.types and (first := node.sensor.get("First")):
+                path = f"Sensors[{node.codifier}].Sensor.First"
+                try:
+                    check_scheduler(first, names)
+                except PlanRefusedError as error:
+                    problems.append(Problem(path, str(error)))
         return problems
 
     async def open(self) -> None:
@@ -405,7 +414,23 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         except (StoreError, msgspec.ValidationError) as error:
             aside = durable.set_aside(self._path)
             self.log.error("the document is damaged and kept as %s: %s", aside, error)
-        return Versions(self._with_rooms(plan_versions.empty_document([])))
+        return self._first_versions()
+
+    def _first_versions(self) -> Versions:
+        """Return an empty document, or the plan that the config has for a first start.
+
+        The plan is the first change, so that `undo` leaves an empty one.
+        """
+        empty = Versions(self._with_rooms(plan_versions.empty_document([])))
+        if not self.settings.first:
+            return empty
+        try:
+            scheduler = check_scheduler(self.settings.first, list(self.rooms))
+        except PlanRefusedError as error:
+            self.log.error("the first plan of the config is not used: %s", error)
+            return empty
+        document = {**empty.document, "scheduler": scheduler}
+        return empty.with_change(document, now_ms(), "config", "first plan of the config")
 
     def _with_rooms(self, document: dict[str, Any]) -> dict[str, Any]:
         """Return the document with a device for each room of the configuration."""
