@@ -1,9 +1,8 @@
 // Ribbons of a plan: height and tone mean warmth, the layer has its own pattern.
-import { BASE } from "../dom.js";
 import { clock, short } from "../figures.js";
 import { ORDERS } from "../board.js";
 
-export const DEGREES = { comfort: 19, "comfort-1": 18, "comfort-2": 17, eco: 15.5, frost: 7, off: 5 };
+const DEGREES = { comfort: 19, "comfort-1": 18, "comfort-2": 17, eco: 15.5, frost: 7, off: 5 };
 const NS = "http://www.w3.org/2000/svg";
 const WIDTH = 960;
 const HEIGHT = 20;
@@ -55,5 +54,3 @@ export function ribbon(svg, changes, start, end, now) {
   const words = changes.map(([at, value]) => `${clock(at)} ${wished(value)}`);
   svg.setAttribute("aria-label", words.join(", "));
 }
-
-export const link = (path) => `${BASE}${path}`;
