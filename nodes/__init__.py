@@ -8,6 +8,7 @@ from typing import Final
 KINDS: Final = {
     "Camera": "jph.gateway.camera.node:Camera",
     "ControlProgram": "nodes.controlprogram:ControlProgram",
+    "Expression": "nodes.expression:Expression",
     "Flask": "jph.gateway.node:Gateway",
     "Gateway": "jph.gateway.node:Gateway",
     "HouseSimulator": "jph.sim.house_simulator:HouseSimulator",
