@@ -139,6 +139,7 @@ class Board:
         self.epoch = secrets.token_hex(4)
         self.version = 1
         self.cache_here = False
+        self._cache_asked = False
         self.history: History | None = LOOKING if keeps_history(network) else None
         self.history_version = self.version
         self._heard: set[str] = set()
@@ -222,9 +223,15 @@ class Board:
 
     def set_cache(self, here: bool) -> None:
         """Say whether the cache answers."""
-        if here != self.cache_here:
+        if here != self.cache_here or not self._cache_asked:
             self.cache_here = here
+            self._cache_asked = True
             self.version += 1
+
+    @property
+    def cache_away(self) -> bool:
+        """Whether the cache was asked and does not answer."""
+        return self._cache_asked and not self.cache_here
 
     def set_history(self, history: History) -> None:
         """Say what the history lacks."""
@@ -250,7 +257,9 @@ class Board:
             for code, e in self._entries.items()
             if e.reading.at_s is not None or e.life.at_s is not None
         }
-        cache = "" if self.cache_here else "Redis does not answer: the newest values are not known."
+        cache = ""
+        if self.cache_away:
+            cache = "Redis does not answer: the newest values are not known."
         history = ""
         if self.history == UNREADABLE:
             history = "PostgreSQL cannot be read: what is stored is not known."
@@ -336,7 +345,7 @@ class Board:
         if over:
             shedding += f"; phase {_listed(str(p.number) for p in over)} above its limit"
         return Summary(
-            redis=self.cache_here,
+            redis=not self.cache_away,
             network="; ".join(parts) or f"All {len(states)} nodes are alive",
             mood="bad" if bad or self.blind else "warn" if parts else "good",
             shedding=shedding,

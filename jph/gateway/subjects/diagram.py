@@ -101,7 +101,7 @@ def picture(board: Board, rates: Rates) -> Picture:
     return Picture(
         unknown=unknown_of(board),
         layout=board.layout,
-        redis=board.cache_here,
+        redis=not board.cache_away,
         counting=rates.counting,
         control=_round(sum(rates.control.values())),
         data=_round(sum(rates.data.values())),

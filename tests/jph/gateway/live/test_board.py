@@ -249,3 +249,13 @@ def test_what_is_not_known_is_listed_until_it_is_known_again(board: Board) -> No
     assert "meter" in parts()
     assert board.version > seen
     assert board.summary().mood == "bad"
+
+
+def test_a_cache_that_was_not_asked_yet_is_not_called_away(board: Board) -> None:
+    board.refresh(100.0)
+    assert board.summary().redis
+    assert "cache" not in {blind.part for blind in board.blind}
+    board.set_cache(False)
+    board.refresh(101.0)
+    assert not board.summary().redis
+    assert "cache" in {blind.part for blind in board.blind}

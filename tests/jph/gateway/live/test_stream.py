@@ -211,8 +211,10 @@ class TestFewCodifiers:
         assert client.events[1]["rows"].keys() == {"I1"}
 
     async def test_how_the_house_is_is_told_all_the_same(self, hub: Hub) -> None:
+        hub.board.set_cache(False)
         client = Client(hub, codes=frozenset({"I1"}))
         await until(lambda: client.events)
+        assert client.events[0]["summary"]["redis"] is False
         hub.board.set_cache(True)
         hub.wake()
         await until(lambda: len(client.events) == 2)
