@@ -98,6 +98,8 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         """Load the document and prepare the plan."""
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._orders = HeaterOrders()
+        self._orders_kept = self._load_orders()
+        self._orders.restore(self._orders_kept)
         self._edits = TokenBucket(_EDITS_PER_S, _MOST_EDITS)
         self._decided: dict[str, Decision] = {}
         self._next: Coming | None = None
@@ -154,6 +156,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
                 if value is not None:
                     at_ms = min(reading.timestamp_ms, now_ms())
                     changed |= self._inputs.take(reading.source, value, at_ms)
+        self._keep_orders()
         if changed:
             self._decide()
 
@@ -377,6 +380,12 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
     def _send_orders(self) -> None:
         for codifier, order in self._orders.due(time.monotonic()).items():
             self.send_control(Flag.SET, codifier, float(order))
+        self._keep_orders()
+
+    @property
+    def by_hand(self) -> list[str]:
+        """The heaters that have a person's order, which the plan leaves alone."""
+        return self._orders.by_hand
 
     # What is published
 
@@ -425,6 +434,28 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
     @property
     def _path(self) -> Path:
         return state_dir() / "schedule" / f"{self.codifier}.json"
+
+    @property
+    def _orders_path(self) -> Path:
+        return state_dir() / "heaters" / f"{self.codifier}.json"
+
+    def _load_orders(self) -> dict[str, Any]:
+        try:
+            return durable.load(self._orders_path)
+        except StoreError as error:
+            self.log.warning("which heaters were set by hand is not known: %s", error)
+            return {}
+
+    def _keep_orders(self) -> None:
+        """Keep which heaters obey and which were set by hand: a restart leaves these alone."""
+        stored = self._orders.as_stored()
+        if stored == self._orders_kept:
+            return
+        self._orders_kept = stored
+        try:
+            durable.replace(self._orders_path, [msgspec.json.encode(stored)])
+        except StoreError as error:
+            self.log.warning("which heaters were set by hand is not kept: %s", error)
 
     def _load(self) -> Versions:
         try:
