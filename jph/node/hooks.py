@@ -26,6 +26,9 @@ class Hooks:
     hears_itself: ClassVar[bool] = False
     """Whether it receives its own messages, as a kind that stores or shows everything must."""
 
+    at_start: ClassVar[tuple[str, ...]] = ()
+    """Fields of its settings that only a restart applies."""
+
     settings: Any
 
     def __init_subclass__(
