@@ -6,8 +6,12 @@ Other packages add kinds of their own by the entry point group `jph.kinds` (docs
 from typing import Final
 
 KINDS: Final = {
+    "ADAfruitReader": "nodes.files:AdafruitReader",
+    "ADCpiReader": "nodes.files:AdcPiReader",
     "Camera": "jph.gateway.camera.node:Camera",
     "ControlProgram": "nodes.controlprogram:ControlProgram",
+    "Expression": "nodes.expression:Expression",
+    "Files": "nodes.files:Files",
     "Flask": "jph.gateway.node:Gateway",
     "Gateway": "jph.gateway.node:Gateway",
     "HouseSimulator": "jph.sim.house_simulator:HouseSimulator",

@@ -13,6 +13,7 @@ from typing import ClassVar, Final
 from jph.config.house.card import PilotCardSettings
 from jph.config.house.loads import wiring
 from jph.config.model import Network, expand, state_dir
+from jph.devices.bus_thread import BusThread
 from jph.devices.i2c import open_bus
 from jph.devices.mcp23017 import Mcp23017, ReadBack
 from jph.errors import ConfigError, DeviceError, Problem, StoreError
@@ -64,7 +65,9 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self._faults: Counter[str] = Counter()
         self._inputs = MaskInputs({}, {}, 0.0)
         self._fallback_log = FallbackLog()
+        self._bus = BusThread(f"{self.codifier} I2C")
         self._chip: Mcp23017 | None = None
+        self._rewired = False  # a reload changed the bus, the address or the wires
         self._known = False  # the chip has been seen since the start of this program
         self._away = False  # it does not answer, and that is logged
         self._retry_s = self._check_s = 0.0
@@ -73,13 +76,14 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self._card.given.update(self._stored_orders())
         self._ends = Ends()
         self._card.given.update(self._ends.due(self._card.given, now_ms(), time.monotonic()))
-        self._out = self._card.step(time.monotonic())
+        self._out = self._written = self._card.step(time.monotonic())
         self._restored = dict(self._card.given)
         self._wanted = dict(self._card.given)
         self._report = Report()
         self._state_sent = ""
         self._state_sent_s = -math.inf
         self._answers: set[str] = set()
+        self._unsent: set[str] = set()  # heaters whose orders are told once the chip has them
         self._asked = asyncio.Event()
         self._poke = asyncio.Event()
         self.spawn(self._keep_orders(), "orders")
@@ -87,8 +91,8 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
 
     async def close(self) -> None:
         """Close the bus; the chip keeps its latches."""
-        if self._chip is not None:
-            self._chip.close()
+        self._leave_chip()
+        self._bus.stop()
 
     def on_reload(self) -> None:
         """Apply the new wiring with the same orders; refuse wiring that contradicts itself."""
@@ -103,10 +107,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         asked = {c: g for c, g in self._wanted.items() if self._may_carry(c, g.order)}
         self._wanted = {**card.given, **asked}
         self._out = card.step(time.monotonic())
-        if self._chip is not None:
-            self._chip.close()
-            self._chip = None
-        self._retry_s = 0.0
+        self._rewired = True
         self._poke.set()
 
     async def on_timer(self, now_ms: int) -> None:
@@ -218,20 +219,32 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
                     if self._may_carry(code, saving[code].order):
                         self._card.given[code] = saving[code]
                 self._apply()
-            self._publish(answers)
+            self._unsent |= answers
             self._poke.set()
 
     async def _tend(self) -> None:
-        """Connect the chip, check it, and switch what time alone switches."""
+        """Connect the chip, write it, check it, and switch what time alone switches.
+
+        Each transfer runs in the thread of the bus: while one hangs, the node hears masks and
+        orders, and the newest outputs are written after it.
+        """
         while True:
             self._poke.clear()
             now_s = time.monotonic()
             self._end_holds(now_s)
-            if self._chip is None and now_s >= self._retry_s:
-                self._connect(now_s)
-            elif self._chip is not None and now_s >= self._check_s:
-                self._check(now_s)
+            unsent, self._unsent = self._unsent, set()
             self._apply()
+            if self._rewired:
+                self._rewired, self._retry_s = False, 0.0
+                self._leave_chip()
+            if self._chip is not None:
+                await self._write(self._chip)
+            if self._chip is None and now_s >= self._retry_s:
+                await self._connect(now_s)
+            elif self._chip is not None and now_s >= self._check_s:
+                await self._check(self._chip, now_s)
+            if unsent:
+                self._publish(unsent)
             self._log_fallback(now_s)
             self._send_state(now_s)
             now_s = time.monotonic()
@@ -252,33 +265,40 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
             self._answers.add(code)
             self._asked.set()
 
-    def _connect(self, now_s: float) -> None:
-        bus = self.settings.bus
-        try:
-            opened = open_bus(expand(bus) if isinstance(bus, str) else bus)
-        except DeviceError as error:
-            self._lost(error)
-            return
+    async def _connect(self, now_s: float) -> None:
+        bus, address = self.settings.bus, self.settings.address
         inverted = encode(dict.fromkeys(self.settings.active_low_wires, Order.ECO))
-        chip = Mcp23017(opened, self.settings.address, bus, inverted)
         try:
-            self._meet(chip.read_back(), now_s)
-            self._out = self._card.step(now_s)
-            chip.initialise(self._out.latches)
+            opened = await self._bus.transfer(
+                open_bus, expand(bus) if isinstance(bus, str) else bus
+            )
         except DeviceError as error:
-            chip.close()
             self._lost(error)
             return
-        self._chip, self._check_s = chip, now_s
+        chip = Mcp23017(opened, address, bus, inverted)
+        try:
+            self._meet(await self._bus.transfer(chip.read_back))
+            out = self._out = self._card.step(time.monotonic())
+            await self._bus.transfer(chip.initialise, out.latches)
+        except (DeviceError, asyncio.CancelledError) as error:
+            self._bus.post(chip.close)
+            if not isinstance(error, DeviceError):
+                raise
+            self._lost(error)
+            return
+        if self._rewired:
+            self._bus.post(chip.close)
+            return
+        self._chip, self._written, self._check_s = chip, out, now_s
         self._backoff.reset()
         self._poke.set()
         if self._away:
             self.log.info("the chip answers again")
         self._away = False
-        self._report.applied(self._out)
+        self._report.applied(out)
         self._publish(self._card.heaters)
 
-    def _meet(self, seen: ReadBack, now_s: float) -> None:
+    def _meet(self, seen: ReadBack) -> None:
         """Take over the sheds of a chip that kept its power; else give power-on orders."""
         if self._known:
             return
@@ -293,52 +313,62 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
                 self._card.given[code] = self._wanted[code] = given
         self._asked.set()  # to be stored, after what is being written now
 
-    def _check(self, now_s: float) -> None:
+    async def _check(self, chip: Mcp23017, now_s: float) -> None:
         """Read the chip back; set it up again if anything differs."""
-        if self._chip is None:
-            return
         self._check_s = now_s + self.entry.sensor_interval
         try:
-            seen = self._chip.read_back()
-            if not seen.drives or seen.latches != self._chip.latches:
+            seen = await self._bus.transfer(chip.read_back)
+            if not seen.drives or seen.latches != chip.latches:
                 self._fault("state", f"the chip had lost its state ({seen}), it is set up again")
             elif seen.pins != seen.latches:
                 self._fault("pins", f"pins do not follow their latches, is a wire shorted? {seen}")
             else:
                 self._verify(seen)
                 return
-            self._chip.initialise(self._out.latches)
-            self._verify(self._chip.read_back())
+            await self._bus.transfer(chip.initialise, self._written.latches)
+            self._verify(await self._bus.transfer(chip.read_back))
         except DeviceError as error:
             self._lost(error)
 
     def _verify(self, seen: ReadBack) -> None:
         """Send what the pins carry: the heater's order where the pins are as written."""
-        self._send_wires(self._report.verified(self._card, self._out, decode(seen.pins)))
+        if not self._rewired:
+            written, pins = self._written, decode(seen.pins)
+            self._send_wires(self._report.verified(self._card, written, pins))
 
     def _apply(self) -> None:
-        """Write the present outputs to the chip at once, and send what changed."""
+        """Decide the outputs; the chip gets changed ones at once."""
         before, self._out = self._out, self._card.step(time.monotonic())
-        if self._out.held != before.held:
+        if self._out != before:
             self._poke.set()
-        if self._chip is None:
-            return
+
+    async def _write(self, chip: Mcp23017) -> None:
+        """Write the present outputs to the chip, and send what changed."""
+        out = self._out
+        wrote = out.latches != chip.latches
         try:
-            wrote = self._chip.write(self._out.latches)
+            if wrote:
+                await self._bus.transfer(chip.write, out.latches)
         except DeviceError as error:
             self._lost(error)
             return
-        changed = self._report.applied(self._out)
+        if self._rewired:
+            return
+        self._written = out
+        changed = self._report.applied(out)
         if wrote or changed:
             self._check_s = min(self._check_s, time.monotonic() + self.settle_s)
-            self._poke.set()
         self._send_wires(changed)
+
+    def _leave_chip(self) -> None:
+        """Close the bus, after the transfer that is under way."""
+        if self._chip is not None:
+            self._bus.post(self._chip.close)
+            self._chip = None
 
     def _lost(self, error: DeviceError) -> None:
         """Close a chip that does not answer, and wait longer before each next attempt."""
-        if self._chip is not None:
-            self._chip.close()
-            self._chip = None
+        self._leave_chip()
         self._retry_s = time.monotonic() + self._backoff.next_s()
         if not self._away:
             self._away = True

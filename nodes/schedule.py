@@ -27,6 +27,7 @@ from jph.heating.plan.days import days_of
 from jph.heating.plan.edit import Entities
 from jph.heating.plan.inputs import Inputs
 from jph.heating.plan.issuing import HeaterOrders
+from jph.heating.plan.outlook import LONGEST_D, outlook
 from jph.heating.plan.planner import Coming
 from jph.heating.plan.refusal import PlanRefusedError, RefusalId
 from jph.heating.plan.report import coming_of, state_of
@@ -213,28 +214,39 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         return answer if result is None else answer | {"result": result}
 
     def _explain(self, params: object) -> dict[str, Any]:
-        """Return the state of every room, the changes to come and the last changes of the plan."""
-        hours = params.get("hours") if isinstance(params, dict) else None
+        """Return the state of every room, the changes to come and the last changes of the plan.
+
+        `days` adds every room's values from midnight on; `if` is a command (`verb`, `params`)
+        whose effect on them is shown without doing it.
+        """
+        asked = params if isinstance(params, dict) else {}
+        hours, days = asked.get("hours"), asked.get("days")
         known = isinstance(hours, int | float) and 0 < hours <= _LONGEST_LOOK_H
-        end_ms = now_ms() + round((hours if known and hours else 24) * 3_600_000)
-        coming = [coming_of(each) for each in self._coming(now_ms()) if each.at_ms <= end_ms]
-        return {**self._state(), "coming": coming[:_MOST_COMING]} | {
+        now = now_ms()
+        end_ms = now + round((hours if known and hours else 24) * 3_600_000)
+        coming = [coming_of(each) for each in self._coming(now) if each.at_ms <= end_ms]
+        found = {**self._state(), "coming": coming[:_MOST_COMING]} | {
             "changes": [
                 {"at_ms": each.at_ms, "author": each.author, "what": each.what}
                 for each in self.versions.changes
             ]
         }
+        if isinstance(days, int) and 0 < days <= LONGEST_D:
+            document = self._document_if(asked.get("if"))
+            windows = self._windows(now)
+            found["plan"] = outlook(self._planner, document, now, days, self._facts_at, windows)
+        return found
+
+    def _document_if(self, command: object) -> dict[str, Any]:
+        """Return the document as it would be after a command."""
+        if not isinstance(command, dict):
+            return self.versions.document
+        verb, params = str(command.get("verb")), command.get("params")
+        return carry_out(self.versions, verb, params, "", self._scene()).document
 
     def _carry_out(self, verb: str, params: Any, author: str) -> None:  # noqa: ANN401 - JSON
         """Change the document: on the disk first, then in memory, then on the bus."""
-        scene = Scene(
-            rooms=tuple(self.rooms),
-            entities=Entities(fixed=set(self.rooms)),
-            now_ms=now_ms(),
-            coming=self._coming_of,
-            planned=self._planned_of,
-        )
-        changed = carry_out(self.versions, verb, params, author, scene)
+        changed = carry_out(self.versions, verb, params, author, self._scene())
         if changed is self.versions:
             return
         self._save(changed)
@@ -242,6 +254,15 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         self.log.info("%s: %s", author, changed.changes[-1].what if changed.changes else verb)
         self._decide()
         self._send_document()
+
+    def _scene(self) -> Scene:
+        return Scene(
+            rooms=tuple(self.rooms),
+            entities=Entities(fixed=set(self.rooms)),
+            now_ms=now_ms(),
+            coming=self._coming_of,
+            planned=self._planned_of,
+        )
 
     # What is decided
 

@@ -23,6 +23,8 @@ class I2CServer:
         self.address = address
         self.absent = False
         self.stuck_low = 0
+        self.answers = threading.Event()  # cleared: the bus hangs
+        self.answers.set()
         self.registers = bytearray(0x16)
         self.power_on()
         self.writes: list[tuple[int, bytes]] = []
@@ -51,6 +53,7 @@ class I2CServer:
         self.registers[:] = b"\xff\xff" + bytes(0x14)
 
     def close(self) -> None:
+        self.answers.set()
         for each in (self._listener, *self._clients):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -73,6 +76,7 @@ class I2CServer:
     def _serve(self, client: socket.socket) -> None:
         try:
             while request := client.recv(4, socket.MSG_WAITALL):
+                self.answers.wait()
                 operation, address, register, value = request
                 block = (
                     client.recv(value, socket.MSG_WAITALL) if operation == 3 else bytes((value,))

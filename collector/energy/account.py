@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from collector.energy.cost import Bill, Wh, bill, extrapolated
 from collector.energy.meters import indexes
@@ -12,6 +12,9 @@ from collector.statistics.local_days import ONE_DAY, LocalDays
 from jph.config.model import Network
 from jph.errors import ConfigError
 
+FIRST_YEAR: Final = 1980
+"""Meters had no digital output before."""
+
 
 class Span(NamedTuple):
     """The days from `first` to before `after`, and their name."""
@@ -19,6 +22,11 @@ class Span(NamedTuple):
     name: str
     first: date
     after: date
+
+
+def has_meters(day: date, today: date) -> bool:
+    """Return whether a meter can have an index of a day: not before 1980, nor after next year."""
+    return FIRST_YEAR <= day.year <= today.year + 1
 
 
 class Account(NamedTuple):

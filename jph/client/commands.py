@@ -43,12 +43,16 @@ class TooManyWaiting(JphError):
 
 
 class Commander:
-    """Sends commands by `send` and matches the answers; pass each control message to `hear`."""
+    """Sends commands by `send` and matches the answers; pass each control message to `hear`.
+
+    Attributes:
+        own: the codifier of this program.
+    """
 
     def __init__(self, send: Send, limits: Limits | None = None, own: str = "") -> None:
         self.send = send
         self.limits = limits or Limits()
-        self._own = own
+        self.own = own
         self._under_way: set[_Exchange] = set()
         self._singles = 0
         self._asks_all = False
@@ -92,7 +96,7 @@ class Commander:
             raise TooManyWaiting("a command to every node is under way")
         self._asks_all = True
         try:
-            exchange = _Exchange(flag, nodes, strangers_but=self._own if strangers else None)
+            exchange = _Exchange(flag, nodes, strangers_but=self.own if strangers else None)
             await self._exchange(EVERY_NODE, exchange, limit_s)
         finally:
             self._asks_all = False

@@ -27,8 +27,6 @@ from jph.wire.codec import Dialect, is_codifier
 
 ORIGINAL_TYPES: Final = frozenset(
     {
-        "ADAfruitReader",
-        "ADCpiReader",
         "DwarfpoolReader",
         "NestReader",
         "PythonNinja",

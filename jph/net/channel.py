@@ -288,7 +288,7 @@ class Channel:
         """Return the interface's index and the address datagrams would leave from, or why not."""
         try:
             with self._sender(interface) as probe:
-                index = socket.if_nametoindex(interface) if _is_name(interface) else 0
+                index = socket.if_nametoindex(interface) if is_interface_name(interface) else 0
                 return index, probe.getsockname()[0]
         except OSError as error:
             return error.errno
@@ -303,7 +303,7 @@ class Channel:
 def _ipv4_interface(group: str, interface: str, address: str = "0.0.0.0") -> bytes:
     """Pack a `struct ip_mreqn`: the group, and the interface by its address or index (ip(7))."""
     index = 0
-    if _is_name(interface):
+    if is_interface_name(interface):
         index = socket.if_nametoindex(interface)
     elif interface:
         address = interface
@@ -321,7 +321,7 @@ def _interface_of(address: str) -> int:
     return 0
 
 
-def _is_name(interface: str) -> bool:
+def is_interface_name(interface: str) -> bool:
     try:
         ipaddress.ip_address(interface)
     except ValueError:

@@ -213,3 +213,23 @@ def test_edits_travel_unchanged() -> None:
     params = {"old_name": "Salon", "new_name": "Séjour / « d'hiver »"}
     sent = edit("set_device_name", params, "one")
     assert decode_edit(encode_edit(sent)) == sent
+
+
+async def test_the_plan_of_days_is_shown_as_it_is_and_as_it_would_be() -> None:
+    made = network()
+    schedule, probe = Schedule("SC", made), Probe("TI", made)
+    async with living(schedule, probe):
+        await probe.until_heard("RS", 15.5)
+        slots = [{"start": "00:00", "value": 17}, {"start": "12:00", "value": 20}]
+        days = [{"day": day, "slots": slots} for day in range(1, 8)]
+        week = {"verb": "set_week", "params": {"room": "Salon", "days": days}}
+        schedule.on_edit(edit("explain", {"days": 2, "if": week}, "if"))
+        await probe.until(lambda: answer(probe).get("id") == "if")
+        listed = answer(probe)["result"]["plan"]["rooms"]["Salon"]
+        assert [value for _, value, _ in listed] == [17.0, 20.0, 17.0, 20.0]
+        assert {layer for *_, layer in listed} == {"schedule"}
+        assert not schedule.versions.changes
+        schedule.on_edit(edit("set_week", week["params"], "do"))
+        await probe.until(lambda: answer(probe).get("id") == "do")
+        assert answer(probe)["status"] == "success"
+        assert [each.what for each in schedule.versions.changes] == ["set week Salon"]

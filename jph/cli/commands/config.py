@@ -1,5 +1,6 @@
 """`config check`: every mistake in the configuration, and what is probably one."""
 
+import socket
 from collections.abc import Iterator
 
 import click
@@ -14,6 +15,7 @@ from jph.config.model import Network, written_for_original
 from jph.config.redis_address import MOST_DATABASES, database_of
 from jph.config.settings import keys_of
 from jph.errors import ConfigError, Problem
+from jph.net.channel import is_interface_name
 from jph.node import kinds
 from jph.util.secrets import scrub
 
@@ -40,6 +42,7 @@ def check(app: App, as_json: bool) -> None:
         network = kinds.parse(document, app.url, references_too=True)
         warnings = [
             *oddities(network),
+            *missing_interfaces(network, socket.gethostname()),
             *_of_the_original(document),
             *kinds.unread_keys(document, network),
         ]
@@ -92,6 +95,17 @@ def keys(kind: str, as_json: bool) -> None:
 def oddities(network: Network) -> list[Problem]:
     """Return what is allowed, but probably a mistake."""
     return [*_late_always(network), *_not_run(network), *references.doubts(network)]
+
+
+def missing_interfaces(network: Network, host: str) -> Iterator[Problem]:
+    """Yield the interfaces that `host`, this machine, does not have; it may be unplugged now."""
+    present = [name for _, name in socket.if_nameindex()]
+    for name in network.multicast.interfaces_of(host):
+        if is_interface_name(name) and name not in present:
+            yield Problem(
+                "Multicast.Interfaces",
+                f"this machine ({host}) has no interface {name} now; it has {', '.join(present)}",
+            )
 
 
 def _late_always(network: Network) -> Iterator[Problem]:

@@ -11,7 +11,14 @@ import click
 
 from collector.db.connecting import connect, transaction
 from collector.energy import money
-from collector.energy.account import Account, Span, choose_meter, make_account
+from collector.energy.account import (
+    FIRST_YEAR,
+    Account,
+    Span,
+    choose_meter,
+    has_meters,
+    make_account,
+)
 from collector.energy.cost import IN_NO_INDEX, INJECTED, Bill, Wh, month_of
 from collector.energy.meters import has_periods, read_tariffs
 from collector.energy.tariff import Tariff
@@ -100,7 +107,7 @@ def parse_span(chosen: dict[str, str], today: date) -> Span:
     """Return the days that the options mean; the running month if there are none.
 
     Raises:
-        click.UsageError: more than one is given, or one cannot be read.
+        click.UsageError: more than one is given, one cannot be read, or no meter has its days.
     """
     if len(chosen) > 1:
         raise click.UsageError("give one of --day, --week, --month and --year")
@@ -125,6 +132,10 @@ def parse_span(chosen: dict[str, str], today: date) -> Span:
         }[kind]
     except (ValueError, OverflowError):
         raise click.UsageError(f"--{kind}: there is no {kind} {text!r}") from None
+    if not has_meters(after - ONE_DAY, today):
+        raise click.UsageError(
+            f"--{kind} {text}: expected a {kind} from {FIRST_YEAR} to {today.year + 1}"
+        )
     return Span(text, first, after)
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -18,7 +19,9 @@ from jph.config.house.loads import wiring
 from jph.config.house.rooms import Room, rooms_of
 from jph.errors import ConfigError
 from jph.heating.orders import plain
+from jph.heating.plan.settings import ScheduleSettings
 from jph.node.outbox import now_ms
+from nodes.schedule import Schedule
 
 _DAY_S: Final = 86_400.0
 _LAYERS: Final = {
@@ -30,6 +33,9 @@ _LAYERS: Final = {
     "window": "a window is open",
     "frost floor": "frost floor",
 }
+
+_LIMITS: Final = frozenset({"at most", "window", "frost floor"})
+"""Layers that change a wish."""
 
 
 @click.group()
@@ -78,9 +84,19 @@ def _value(text: str) -> float | str:
         return text
 
 
+def _zone() -> ZoneInfo:
+    """Return the zone of the plan: 22:00 is its evening, wherever the command runs."""
+    app = click.get_current_context().find_object(App)
+    assert app is not None
+    settings = Schedule.check_settings(plan.schedule_node(app.network))
+    assert isinstance(settings, ScheduleSettings)
+    return ZoneInfo(settings.time_zone)
+
+
 def _moment(text: str) -> int:
     """Read a time of today or tomorrow (22:00), or a date and time, as ms since 1970."""
-    now = datetime.datetime.now().astimezone()
+    zone = _zone()
+    now = datetime.datetime.now(zone)
     try:
         if len(text) <= 5 and ":" in text:
             time = datetime.time.fromisoformat(text)
@@ -88,7 +104,7 @@ def _moment(text: str) -> int:
             found += datetime.timedelta(days=1) if found <= now else datetime.timedelta()
         else:
             found = datetime.datetime.fromisoformat(text)
-            found = found if found.tzinfo else found.astimezone()
+            found = found if found.tzinfo else found.replace(tzinfo=zone)
     except ValueError:
         expected = f"expected 22:00, 2026-12-27 or 2026-12-27T18:00, found {text!r}"
         raise click.BadParameter(expected) from None
@@ -96,7 +112,7 @@ def _moment(text: str) -> int:
 
 
 def _clock(at_ms: float) -> str:
-    at = datetime.datetime.fromtimestamp(at_ms / 1000).astimezone()
+    at = datetime.datetime.fromtimestamp(at_ms / 1000, _zone())
     near = at_ms - now_ms() < _DAY_S * 1000
     return at.strftime("%H:%M" if near else "%a %d %b %H:%M")
 
@@ -182,7 +198,21 @@ def set_wish(
     elif until_next:
         params["until_ms"] = "next"
     _ask(app, "wish", params)
-    click.echo(f"{params['room']}: {_degrees(params['value'])}")
+    _echo_wish(app, params["room"], params["value"])
+
+
+def _echo_wish(app: App, room: str, value: float | str, end: str = "") -> None:
+    """Print the wish that a room has now, and why it is not the one that was asked for."""
+    now = _ask(app, "explain", {"hours": 1})["result"]["rooms"][room]
+    click.echo(f"{room}: {_became(now, value)}{end}")
+
+
+def _became(room: dict[str, Any], value: float | str) -> str:
+    if room["wish"] == value:
+        return _degrees(value)
+    by = str(room["by"])
+    why = _LAYERS[by] if by in _LIMITS else "the room's Minimum and Maximum allow no other"
+    return f"{_degrees(room['wish'])}, not {_degrees(value)}: {why}"
 
 
 @schedule.command()
@@ -197,7 +227,7 @@ def boost(app: App, room: str, seconds: float, kelvin: float) -> None:
     wish = round(now["degrees"] + kelvin, 1)
     params = {"room": name, "value": wish, "for_s": seconds, "boost": True}
     _ask(app, "wish", params)
-    click.echo(f"{name}: {_degrees(wish)} until {_clock(now_ms() + 1000 * seconds)}")
+    _echo_wish(app, name, wish, f" until {_clock(now_ms() + 1000 * seconds)}")
 
 
 @schedule.command()
@@ -236,6 +266,9 @@ def away(app: App, until: str | None, wish: str) -> None:
     _ask(app, "away", params)
     back = f" until {_clock(params['until_ms'])}" if until is not None else ""
     click.echo(f"away{back}, {_degrees(params['value'])}")
+    for name, each in _ask(app, "explain", {"hours": 1})["result"]["rooms"].items():
+        if each["wish"] != params["value"]:
+            click.echo(f"{name}: {_became(each, params['value'])}")
 
 
 @schedule.command()

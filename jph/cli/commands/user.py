@@ -1,7 +1,9 @@
 """`user`: accounts of the gateway, and tokens for programs."""
 
+import getpass
 import sqlite3
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -151,7 +153,10 @@ def _found(accounts: sqlite3.Connection, name: str) -> users.Account:
 def _password(from_stdin: bool) -> str:
     if from_stdin:
         return passwords.check(sys.stdin.readline().rstrip("\r\n"))
-    asked: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    with warnings.catch_warnings():
+        # Without a terminal it would warn of itself, with the path and line of its source.
+        warnings.simplefilter("ignore", getpass.GetPassWarning)
+        asked: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     return passwords.check(asked)
 
 

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Sequence
-from datetime import tzinfo
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -163,7 +163,7 @@ def _show_json(network: Network, evidence: Evidence, chosen: list[Load], asked: 
 
 
 def _as_json(
-    evidence: Evidence, codifier: str, now: float, names: dict[str, str], zone: tzinfo | None
+    evidence: Evidence, codifier: str, now: float, names: dict[str, str], zone: ZoneInfo
 ) -> dict[str, Any]:
     facts = evidence.heater(codifier, time.monotonic())
     return {

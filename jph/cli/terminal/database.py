@@ -18,6 +18,9 @@ from jph.errors import StoreError
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 2100
+"""Years of the times that a reading can have: timestamps count from 1970."""
 _DAYS_BACK: Final = {"today": 0, "yesterday": 1}
 _UNITS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
@@ -58,8 +61,16 @@ def parse_moment(text: str, now: datetime, zone: ZoneInfo) -> datetime:
     date, or a date and time.
 
     Raises:
-        click.BadParameter: it is none of them, or before the year 1.
+        click.BadParameter: it is none of them, or in a year that no reading can have.
     """
+    moment = _moment(text, now, zone)
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        expected = f"expected a time between {FIRST_YEAR} and {LAST_YEAR}"
+        raise click.BadParameter(f"{text!r}: {expected}, found the year {moment.year}")
+    return moment
+
+
+def _moment(text: str, now: datetime, zone: ZoneInfo) -> datetime:
     if text == "now":
         return now
     if text in _DAYS_BACK:
@@ -71,7 +82,7 @@ def parse_moment(text: str, now: datetime, zone: ZoneInfo) -> datetime:
         moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
     except OverflowError:
-        raise click.BadParameter(f"{text!r} is before the year 1") from None
+        raise click.BadParameter(f"{text!r} is before the year {FIRST_YEAR}") from None
     except ValueError:
         hint = "today, yesterday, 30min, 2h, 7d … or a date as 2026-10-05"
         raise click.BadParameter(f"{text!r} is none of {hint}") from None

@@ -112,7 +112,8 @@ def _answers_to_errors(services: Services) -> dict[int | type[Exception], Any]:
             return services.shell.page(
                 request, "error.html", status_code=error.status_code, **facts
             )
-        return _refused(error.detail, error.status_code, error.headers)
+        more = error.extra if isinstance(error.extra, dict) else {}
+        return _refused(error.detail, error.status_code, error.headers, more)
 
     return {
         HTTPException: as_refusal,
@@ -133,11 +134,15 @@ def _subjects() -> Iterator[ModuleType]:
             yield module
 
 
-def _refused(reason: str, status: int, headers: dict[str, str] | None = None) -> Response[Any]:
-    """Return a refusal as JSON."""
-    return Response(
-        {"error": reason}, status_code=status, media_type=MediaType.JSON, headers=headers
-    )
+def _refused(
+    reason: str,
+    status: int,
+    headers: dict[str, str] | None = None,
+    more: dict[str, Any] | None = None,
+) -> Response[Any]:
+    """Return a refusal as JSON; `more` says where an edit is wrong."""
+    content = {**(more or {}), "error": reason}
+    return Response(content, status_code=status, media_type=MediaType.JSON, headers=headers)
 
 
 def _as_conflict(_: object, error: UserError) -> Response[Any]:

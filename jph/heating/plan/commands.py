@@ -11,6 +11,7 @@ from jph.heating.plan.original_yaml import document_of
 from jph.heating.plan.planner import Coming
 from jph.heating.plan.refusal import PlanRefusedError, bad_reference, bad_value, missing
 from jph.heating.plan.versions import Versions
+from jph.heating.plan.week import with_week
 from jph.heating.plan.wish import Wish
 from jph.heating.plan.wishes import (
     Absence,
@@ -29,6 +30,7 @@ OWN_VERBS: Final = (
     "home",
     "undo",
     "import",
+    "set_week",
     "document",
 )
 """Verbs beside the app's fifteen."""
@@ -190,6 +192,10 @@ def _import(document: Tree, params: Tree, _: str, scene: Scene) -> Tree:
     return {**document, "devices": [*kept, *listed], "scheduler": found["scheduler"]}
 
 
+def _set_week(document: Tree, params: Tree, _: str, scene: Scene) -> Tree:
+    return with_week(document, params, scene.rooms)
+
+
 def _same(document: Tree, _: Tree, __: str, ___: Scene) -> Tree:
     return document
 
@@ -202,6 +208,7 @@ _OWN: Final[dict[str, Callable[[Tree, Tree, str, Scene], Tree]]] = {
     "away": _away,
     "home": _home,
     "import": _import,
+    "set_week": _set_week,
     "document": _same,
 }
 

@@ -86,6 +86,16 @@ class Planner:
             return scheduler
         return {**scheduler, "active_schedule": rule.use or None}
 
+    def at(
+        self,
+        document: Tree,
+        at_ms: int,
+        facts_at: FactsAt,
+        windows: Mapping[str, bool | None],
+    ) -> dict[str, Decision]:
+        """Return the wish of every room at a moment."""
+        return self.decide(document, at_ms, self._facts(facts_at, at_ms), windows)
+
     def coming(
         self,
         document: Tree,
@@ -98,9 +108,9 @@ class Planner:
 
         Conditions on values are taken to stay as they are; those of the calendar are evaluated.
         """
-        now = self.decide(document, start_ms, self._facts(facts_at, start_ms), windows)
+        now = self.at(document, start_ms, facts_at, windows)
         for at_ms in self._moments(document, start_ms, end_ms, facts_at):
-            then = self.decide(document, at_ms, self._facts(facts_at, at_ms), windows)
+            then = self.at(document, at_ms, facts_at, windows)
             for name, decision in then.items():
                 if decision.value != now[name].value:
                     yield Coming(at_ms, name, decision)

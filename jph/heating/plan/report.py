@@ -36,6 +36,7 @@ def state_of(
             for name, (codifier, decision) in decided.items()
         },
         "away": document.get("absence"),
+        "active": document["scheduler"]["active_schedule"],
         "unconfirmed": list(unconfirmed),
     }
 

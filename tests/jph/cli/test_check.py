@@ -99,3 +99,14 @@ def test_oddities(network: Callable[..., Network]) -> None:
         "Hosts",
     ]
     assert oddities(network(setpoint("SP"), CONSOLE)) == []
+
+
+def test_an_interface_that_this_machine_lacks_is_named(config_file: WriteConfig) -> None:
+    multicast = json.loads(config_file(setpoint("SP")).read_text(encoding="utf-8"))["Multicast"]
+    for interfaces, named in (("nowhere0", 1), (["lo", "192.0.2.1"], 0)):
+        path = config_file(
+            setpoint("SP"), CONSOLE, Multicast=multicast | {"Interfaces": {"*": interfaces}}
+        )
+        done = control(path, "config", "check")
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("has no interface nowhere0 now; it has lo") == named

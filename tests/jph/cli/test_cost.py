@@ -53,11 +53,27 @@ def meter(code: str = "TI", fields: dict[str, str] = FIELDS) -> list[Document]:
         ("day", "2026-10-05", date(2026, 10, 5), date(2026, 10, 6)),
         ("week", "2026-W01", date(2025, 12, 29), date(2026, 1, 5)),
         ("month", "2026-12", date(2026, 12, 1), date(2027, 1, 1)),
-        ("year", "2028", date(2028, 1, 1), date(2029, 1, 1)),
+        ("year", "2027", date(2027, 1, 1), date(2028, 1, 1)),
+        ("month", "1980-01", date(1980, 1, 1), date(1980, 2, 1)),
     ],
 )
 def test_spans(kind: str, text: str, first: date, after: date) -> None:
     assert parse_span({kind: text}, date(2026, 1, 1)) == (text, first, after)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("day", "0001-01-01"),
+        ("week", "1979-W20"),
+        ("month", "0001-01"),
+        ("month", "2028-01"),
+        ("year", "9998"),
+    ],
+)
+def test_a_span_that_no_meter_has_is_refused(kind: str, text: str) -> None:
+    with pytest.raises(click.UsageError, match=f"expected a {kind} from 1980 to 2027"):
+        parse_span({kind: text}, date(2026, 1, 1))
 
 
 def test_the_running_month_is_meant_by_nothing() -> None:

@@ -108,7 +108,7 @@ def test_since_may_be_neither(text: str) -> None:
 
 def test_since_before_all_time_is_a_mistake(config_file: WriteConfig) -> None:
     done = control(config_file(METER), "gaps", "--since", "999999d")
-    assert (done.returncode, "'999999d' is before the year 1" in done.stderr) == (2, True)
+    assert (done.returncode, "'999999d' is before the year 1970" in done.stderr) == (2, True)
 
 
 def test_nothing_lost_is_said() -> None:

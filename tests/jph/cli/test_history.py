@@ -165,6 +165,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
         ("yesterday", datetime(2026, 11, 18, 23, tzinfo=UTC)),
         ("2026-10-25", datetime(2026, 10, 24, 22, tzinfo=UTC)),
         ("2026-10-26 08:00", datetime(2026, 10, 26, 7, tzinfo=UTC)),
+        ("1970-01-01", datetime(1969, 12, 31, 23, tzinfo=UTC)),
         ("2026-10-26T08:00Z", datetime(2026, 10, 26, 8, tzinfo=UTC)),
     ],
 )
@@ -175,6 +176,12 @@ def test_moments_are_local(text: str, expected: datetime) -> None:
 def test_moments_that_are_none() -> None:
     with pytest.raises(click.BadParameter):
         parse_moment("2h30", NOW, PARIS)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "1969-12-30", "2101-01-01", "9999-12-31", "4000w"])
+def test_a_time_that_no_reading_has_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="expected a time between 1970 and 2100"):
+        parse_moment(text, NOW, PARIS)
 
 
 def test_a_picture_of_one_point_and_of_none() -> None:

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -67,16 +69,26 @@ def said(config: Path, *words: str) -> str:
     return done.stdout
 
 
-def test_wishes_boosts_absences_and_undo(config: Path) -> None:
+def test_wishes_boosts_absences_and_undo(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert said(config, "list").splitlines() == [
         "Bathroom: comfort, its default",
         "Salon: eco, its default",
     ]
     assert "21 °C" in said(config, "set", "salle de bain", "21", "--for", "2h")
     assert "24 °C" in said(config, "boost", "Bathroom")
+    became = "30 °C, not 99 °C: the room's Minimum and Maximum allow no other"
+    assert said(config, "set", "Salon", "99") == f"Salon: {became}\n"
+    said(config, "cancel", "salon")
     assert said(config, "list").startswith("Bathroom: 24 °C, by hand; ")
     said(config, "cancel", "bathroom")
-    said(config, "away", "2027-01-02T18:00", "--wish", "12,5")
+    assert f"Bathroom: {became}" in said(config, "away", "--wish", "99")
+    said(config, "home")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")  # of this terminal; the plan is in Paris
+    gone = said(config, "away", "2027-01-02T18:00", "--wish", "12,5")
+    assert "18:00" in gone
+    paris = datetime(2027, 1, 2, 18, tzinfo=ZoneInfo("Europe/Paris"))
+    state = json.loads(said(config, "list", "--json"))
+    assert state["away"]["until_ms"] == paris.timestamp() * 1000
     lines = said(config, "list").splitlines()
     assert lines[0].startswith("away until ")
     assert lines[1].startswith("Bathroom: 12.5 °C, away")

@@ -41,7 +41,9 @@ def test_the_first_is_admin_and_what_is_kept_is_argon2id(ann: users.Account) -> 
 
 
 def test_the_next_is_viewer_unless_said(ann: users.Account) -> None:
-    assert "bob may log in as viewer" in user("add", "bob", typed=f"{PASSWORD}\n" * 2).stdout
+    done = user("add", "bob", typed=f"{PASSWORD}\n" * 2)
+    assert "bob may log in as viewer" in done.stdout
+    assert "getpass" not in done.stderr
     done = user("add", "eve", "--role", "operator", "--password-stdin", typed=PASSWORD)
     assert done.stdout == "eve may log in as operator\n"
     listed = json.loads(user("list", "--json").stdout)

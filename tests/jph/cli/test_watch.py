@@ -1,8 +1,11 @@
 import time
 from collections.abc import Callable, Iterator
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from collector.db.location import zone_of
+from collector.energy import money
 from jph.cli.commands.watch import Printer
 from jph.cli.terminal.zone import local_zone
 from jph.config.model import Network
@@ -61,4 +64,12 @@ def test_times_are_those_of_the_house(
         at_ms = 1_782_907_200_000  # 2026-07-01 12:00 UTC
         Printer(made).show(Reading(1, 1, at_ms, "d", "Q2", "@@", 1, 0, 1.0), at_ms)
         assert clock in capsys.readouterr().out
-    assert local_zone(network({"Codifier": "SP", "Type": "Setpoint"})) is None
+    assert local_zone(network({"Codifier": "SP", "Type": "Setpoint"})) == ZoneInfo("Europe/Paris")
+
+
+def test_each_command_has_the_zone_of_the_history(network: Callable[..., Network]) -> None:
+    calculator = {"Codifier": "Q2", "Type": "postgresCalcHandler"}
+    tokyo = {**calculator, "Sensor": {"TimeZone": "Asia/Tokyo"}}
+    for house in ({"Codifier": "SP", "Type": "Setpoint"}, calculator, tokyo):
+        made = network(house)
+        assert local_zone(made) == zone_of(made) == money.local_days(made).zone

@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException
 
 from collector.db.connecting import transaction
 from collector.energy import consumed, money
-from collector.energy.account import Span, choose_meter
+from collector.energy.account import Span, choose_meter, has_meters
 from collector.energy.meters import has_periods, indexes, read_tariffs
 from jph.config.house.loads import wiring
 from jph.config.model import Network
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 KEPT_S: Final = 20.0
 """An answer is given again for so long: the tables change every ten minutes."""
 _MOST_KEPT: Final = 64
-_FIRST_YEAR: Final = 1980
-"""Meters had no digital output before."""
 
 Kind = Literal["day", "week", "month", "year"]
 
@@ -67,7 +65,7 @@ def _api(services: Services) -> list[Any]:
             raise HTTPException(detail, status_code=409) from error
         now = datetime.now(contract.days.zone)
         day = at or now.date()
-        if not _FIRST_YEAR < day.year <= now.year + 1:
+        if not has_meters(day, now.date()):
             raise HTTPException("no meter has an index of that day", status_code=404)
         question = partial(read, network=network, kind=span, day=day, contract=contract, now=now)
         try:

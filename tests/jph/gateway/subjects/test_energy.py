@@ -195,8 +195,9 @@ async def test_a_running_span_is_compared_as_far_as_it_has_come(http: httpx.Asyn
     now_span = span_of("month", until.astimezone(PARIS).date())
     point = same_point(now_span, before("month", now_span), until.astimezone(PARIS))
     midnight = DAYS.midnight_ms(before("month", now_span).first) / 1000
-    wanted = sum(wh for end, wh in known if midnight < end.timestamp() <= point.timestamp())
-    assert found["before"]["so_far_wh"] == wanted
+    hours = [wh for end, wh in known if midnight < end.timestamp() <= point.timestamp()]
+    # In the first hour of a month there is nothing yet to compare.
+    assert found["before"]["so_far_wh"] == (sum(hours) if hours else None)
     assert found["later"] is None
     past = await energy(http, "month", "2026-02-02")
     assert (past["running"], past["expected"], past["so_far_wh"]) == (False, None, None)

@@ -1,0 +1,41 @@
+"""The value of every room over some days, for ribbons and previews. Pure."""
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, Final
+
+from jph.heating.plan.calendar import ONE_DAY, instant_of
+from jph.heating.plan.check import Tree
+from jph.heating.plan.planner import FactsAt, Planner
+
+LONGEST_D: Final = 8
+
+
+def outlook(
+    planner: Planner,
+    document: Tree,
+    now_ms: int,
+    days: int,
+    facts_at: FactsAt,
+    windows: Mapping[str, bool | None],
+) -> dict[str, Any]:
+    """Return each room's values from midnight of today on: room → `[[at_ms, value, layer], …]`.
+
+    What depends on values of now (window, colour, presence) is taken to stay as it is, and for
+    the past of today to have been so.
+    """
+    now = datetime.datetime.fromtimestamp(now_ms / 1000, planner.zone)
+    first = now.date()
+    start, end = (
+        round(instant_of(day, datetime.time(0), planner.zone).timestamp() * 1000)
+        for day in (first, first + days * ONE_DAY)
+    )
+    at_first = planner.at(document, start, facts_at, windows)
+    rooms: dict[str, list[list[Any]]] = {
+        name: [[start, decision.value, decision.decided_by.layer.value]]
+        for name, decision in at_first.items()
+    }
+    for change in planner.coming(document, start, end - 1, facts_at, windows):
+        layer = change.decision.decided_by.layer.value
+        rooms[change.room].append([change.at_ms, change.decision.value, layer])
+    return {"from_ms": start, "until_ms": end, "rooms": rooms}
