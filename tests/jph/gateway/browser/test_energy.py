@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import pytest_asyncio
@@ -36,8 +36,8 @@ def now(monkeypatch: pytest.MonkeyPatch) -> datetime:
 
     class Clock(datetime):
         @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:
-            return time.astimezone(tz)
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls.fromtimestamp(time.timestamp(), tz)
 
     monkeypatch.setattr(web, "datetime", Clock)
     return time
