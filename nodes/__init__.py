@@ -6,11 +6,18 @@ Other packages add kinds of their own by the entry point group `jph.kinds` (docs
 from typing import Final
 
 KINDS: Final = {
+    "ADAfruitReader": "nodes.files:AdafruitReader",
+    "ADCpiReader": "nodes.files:AdcPiReader",
     "Camera": "jph.gateway.camera.node:Camera",
     "ControlProgram": "nodes.controlprogram:ControlProgram",
+    "DwarfpoolReader": "nodes.http:DwarfpoolReader",
+    "Expression": "nodes.expression:Expression",
+    "Files": "nodes.files:Files",
     "Flask": "jph.gateway.node:Gateway",
     "Gateway": "jph.gateway.node:Gateway",
     "HouseSimulator": "jph.sim.house_simulator:HouseSimulator",
+    "Http": "nodes.http:Http",
+    "NestReader": "nodes.http:NestReader",
     "PilotCard": "nodes.pilotcard:PilotCard",
     "Pipe": "nodes.pipe:Pipe",
     "Pool": "nodes.pool:Pool",
@@ -21,6 +28,8 @@ KINDS: Final = {
     "Teleinfo": "nodes.teleinfo:Teleinfo",
     "TempLinux": "nodes.pipe:Pipe",
     "controlSensor": "nodes.setpoint:Setpoint",
+    "failsafeReader": "nodes.http:FailsafeReader",
+    "jphCalcHistory": "collector.calc:PostgresCalcHandler",
     "jphPostgreSQL": "collector.jphpostgresql:JphPostgreSQL",
     "jphRedis": "nodes.jphredis:JphRedis",
     "postgresCalcHandler": "collector.calc:PostgresCalcHandler",

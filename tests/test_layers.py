@@ -29,11 +29,16 @@ BELOW |= {
     "jph.heating": BASE,
     "jph.devices": {"jph.errors", "jph.util"},
     "jph.cache": {"jph.errors", "jph.wire"},
+    "jph.expressions": {"jph.wire"},
+    "jph.values": BASE,
     "jph.recorder": {*BASE, "jph.heating"},
     "jph.sim": {*BASE, "jph.heating"},
     "jph.client": {*BASE, "jph.heating"},
 }
-LIBRARIES = {"jph.heating", "jph.devices", "jph.cache", "jph.recorder"}
+LIBRARIES = {"jph.heating", "jph.devices", "jph.cache", "jph.recorder"} | {
+    "jph.expressions",
+    "jph.values",
+}
 BELOW |= {
     "nodes": BASE | LIBRARIES,
     "collector": BASE | LIBRARIES,
@@ -55,6 +60,8 @@ PURE = [
     JPH / "devices" / "filtration.py",
     *(JPH / "wire").glob("*.py"),
     *(JPH / "heating").rglob("*.py"),
+    *(JPH / "expressions").glob("*.py"),
+    *(p for p in (JPH / "values").glob("*.py") if p.stem != "node"),
     *(p for p in (JPH / "devices" / "tic").glob("*.py") if p.stem != "link"),
     *(p for p in (JPH / "recorder").glob("*.py") if p.stem != "recording_files"),
     *(

@@ -28,6 +28,8 @@ class Hooks:
 
     at_start: ClassVar[tuple[str, ...]] = ()
     """Fields of its settings that only a restart applies."""
+    replaced: ClassVar[str] = ""
+    """For a kind that can no longer work: why, and what replaces it; `config check` shows it."""
 
     settings: Any
 

@@ -24,7 +24,8 @@ POWERS: Mapping[str, int] = {f"SINSTS{phase}": phase for phase in PHASES} | {"SI
 
 PRODUCES_S: Final = 3600.0
 """Time after the last fed-in current in which a phase may feed in again from one frame to the next:
-clouds pass, and a large load that ends turns the direction. Later only a current that reaches the contract waits."""
+clouds pass, and a large load that ends turns the direction. Later only a current that reaches
+the contract waits."""
 
 _VOLTS = 200
 """A phase has at least this voltage: the limit between a drawn and a fed-in current."""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from litestar import Response, get
 
+from jph.client.plan import schedule_node
 from jph.config.house.loads import Load
+from jph.config.house.rooms import Room
 from jph.config.model import Network
 from jph.errors import ConfigError, StoreError
 from jph.gateway.live.board import Board
@@ -21,6 +23,8 @@ from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest
 from jph.gateway.platform.zones import Zone, zone_of
 from jph.gateway.subjects.house.today import Glance, read_end, read_today
+from jph.gateway.subjects.plan.reader import has_plan
+from jph.gateway.subjects.plan.web import rooms_in
 from jph.gateway.view import panels
 from jph.gateway.view.figures import decimal
 from jph.gateway.view.unknown import HEADLINES, Unknown, unknown_of
@@ -236,20 +240,56 @@ class Glances:
             self.glance, self.state = Glance(), "away"
 
 
-LINKS: Final = [Link("/", "House", 10)]
+LINKS: Final = [Link("/", "House", 10), Link("/breaker", "Breaker", 14, shown=has_plan)]
 
 
 def _page(services: Services) -> list[Any]:
-    """Return the page."""
+    """Return the pages: the rooms if there is a plan for them, and phases and heaters."""
 
     @get("/", include_in_schema=False)
     async def house(request: WebRequest) -> Response[str]:
-        await services.holes.fresh()
-        return services.shell.page(
-            request, "house.html", **_context(services.hub, language.of(request))
-        )
+        if has_plan(services.network()):
+            return _rooms(services, request)
+        return await _phases(services, request, "House")
 
-    return [house]
+    @get("/breaker", include_in_schema=False)
+    async def breaker(request: WebRequest) -> Response[str]:
+        return await _phases(services, request, "Breaker")
+
+    return [house, breaker]
+
+
+async def _phases(services: Services, request: WebRequest, title: str) -> Response[str]:
+    """Return the page of phases, heaters and reasons."""
+    await services.holes.fresh()
+    tongue = language.of(request)
+    context = _context(services.hub, tongue)
+    return services.shell.page(request, "house.html", title=tongue.say(title), **context)
+
+
+def _rooms(services: Services, request: WebRequest) -> Response[str]:
+    """Return the page of the rooms, in the order that its user has chosen."""
+    board = services.hub.board
+    board.settle(time.monotonic())
+    schedule = schedule_node(board.network).codifier
+    return services.shell.page(
+        request,
+        "rooms.html",
+        unknown=unknown_of(board),
+        headlines=HEADLINES,
+        board=board,
+        rooms=ordered(rooms_in(board.network), request.cookies.get("rooms", "")),
+        schedule=schedule,
+        schedule_away=board.row(schedule).state in ("dead", "silent", "halted"),
+        trouble=len(panels.troubles_of(board)),
+        masks=panels.masks_of(board),
+    )
+
+
+def ordered(rooms: tuple[Room, ...], wanted: str) -> list[Room]:
+    """Return the rooms in an order as `ZB.ZS`; rooms that it does not name come last."""
+    places = {code: place for place, code in enumerate(wanted[:2000].split("."))}
+    return sorted(rooms, key=lambda room: places.get(room.codifier, len(places)))
 
 
 def _context(hub: Hub, tongue: Language) -> dict[str, Any]:

@@ -136,6 +136,9 @@ def _state(
     degrees = told["degrees"]
     if temperature is not None and temperature >= degrees - _NEAR_K:
         return "warm", say("warm enough")
+    silent = {each.codifier for each in scene.board.blind if each.part == "card"}
+    if any(each.card in silent for each in heaters):
+        return "unknown", say("what its heaters do is not known")
     shed = [each for each in heaters if each.shed]
     if shed and len(shed) == len(heaters):
         phases = {str(each.phase.phase) for each in shed}
@@ -239,6 +242,8 @@ def breaker_now(scene: Scene, waiting: int) -> Breaker | None:
     elif waiting:
         text = f"{text}, {say('{count} rooms take turns', count=waiting)}"
     levels = {row.level for row in rows}
+    if "over" in levels:
+        text = f"{text}, {say('above the limit')}"
     level = "over" if "over" in levels else "high" if "high" in levels else "ok"
     return Breaker(text, "unknown" if None in known else level)
 

@@ -122,9 +122,7 @@ async def test_the_week_of_a_room_and_conflicts(operator: httpx.AsyncClient) -> 
 @pytest.mark.usefixtures("schedule")
 async def test_the_document_by_the_verbs_of_the_app(operator: httpx.AsyncClient) -> None:
     await rooms(operator)
-    sets: list[dict[str, Any]] = [
-        {"alias": "All", "devices": [{"device_name": "Kitchen", "setpoint": 19}]}
-    ]
+    sets: list[Any] = [{"alias": "All", "devices": [{"device_name": "Kitchen", "setpoint": 19}]}]
     edit = {"verb": "set_tempsets", "params": {"temperature_sets": sets, "schedule_name": ""}}
     assert (await operator.post("/api/plan/edits", json=edit)).status_code == 200
     document = (await operator.get("/api/plan/document")).json()
