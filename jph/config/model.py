@@ -28,7 +28,7 @@ from jph.wire.codec import Dialect, is_codifier
 ORIGINAL_TYPES: Final = {
     "PythonNinja": "Expression computes the same in jph",
     "ZwavePower": "jph has no kind for Z-Wave yet; Command takes JSON lines of a Z-Wave JS client",
-    "fanControl": "jph has no kind for GPIO yet; a program of your own can drive the fan (examples/actuator.py)",
+    "fanControl": "jph has no kind for GPIO yet; see examples/actuator.py",
 }
 """Kinds that run as programs of the original on a mixed network, and what does the same in jph."""
 PROXY: Final = "Proxy"
