@@ -1,8 +1,9 @@
 """Base of the kinds that read devices: elements, filters, sending, one log line a cause."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from jph.config.model import Network, Sensor
 from jph.config.validation import read_struct
@@ -12,6 +13,7 @@ from jph.node.outbox import now_ms
 from jph.util.logs import Throttle
 from jph.values.convert import NoValueError
 from jph.values.elements import MOST_ELEMENTS, Element, Feed, Outgoing, PathElement, Picker, Trace
+from jph.values.forms import parse_answer
 from jph.values.paths import MISSING
 
 _MOST_SHOWN: Final = 2000
@@ -28,7 +30,7 @@ class ValueNode(Node):
         on_trace: gets each value with what the filters made of it.
     """
 
-    every_answer: ClassVar[bool] = True
+    every_answer = True
     """Whether each answer should have each element, so that a missing one is worth a log line."""
     on_raw: Callable[[str], None] | None = None
     on_trace: Callable[[Trace], None] | None = None
@@ -67,10 +69,32 @@ class ValueNode(Node):
     async def read(self, now_ms: int) -> None:
         """Read the device once."""
 
+    async def probe(self, rounds: int) -> None:
+        """Read the device so many times without sending anything; 0 is until it is cancelled.
+
+        `on_raw` and `on_trace` get what happens.
+        """
+        self.active = False
+        await self.open()
+        try:
+            while True:
+                await self.read(now_ms())
+                self.tick()
+                rounds -= 1
+                if rounds == 0:
+                    return
+                await asyncio.sleep(self.entry.sensor_interval)
+        finally:
+            tasks, self._tasks = self._tasks, set()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.close()
+
     def tick(self) -> None:
         """Send what is due without a new value: heartbeats, timeouts."""
         for outgoing in self.feed.tick(time.monotonic()):
-            self._send(outgoing)
+            self._emit(outgoing)
 
     def take(self, codifier: str, raw: Any, own_ms: int | None = None) -> None:  # noqa: ANN401
         """Send a value as a device wrote it, after conversion and filters."""
@@ -78,14 +102,24 @@ class ValueNode(Node):
         if reason:
             self.explain(codifier, reason, rejected=sent is not None)
         if sent is not None:
-            self._send(sent)
+            self._emit(sent)
 
-    def take_record(self, record: Any) -> None:  # noqa: ANN401
-        """Send the values that an answer has."""
+    def take_text(self, text: str, form: str) -> None:
+        """Send the values that an answer in a form (json, text, xml) has."""
+        try:
+            record = parse_answer(text, form)
+        except ValueError as error:
+            if any(not picker.in_text for picker in self._pickers.values()):
+                self.explain("answer", str(error))
+            record = None
+        self.take_record(record, text)
+
+    def take_record(self, record: Any, text: str) -> None:  # noqa: ANN401
+        """Send the values that an answer has; patterns search its text."""
         for codifier, picker in self._pickers.items():
-            if not picker.applies(record):
+            if (record is None and not picker.in_text) or not picker.applies(record):
                 continue
-            raw = picker.pick(record)
+            raw = picker.pick(text if picker.in_text else record)
             if raw is MISSING and not self.every_answer:
                 continue
             try:
@@ -118,7 +152,7 @@ class ValueNode(Node):
             each.codifier: Picker(each) for each in usable if isinstance(each, PathElement)
         }
 
-    def _send(self, outgoing: Outgoing) -> None:
+    def _emit(self, outgoing: Outgoing) -> None:
         try:
             self.send(
                 outgoing.value,

@@ -11,7 +11,7 @@ from jph.cli.terminal.output import echo_json, table
 from jph.config import references
 from jph.config.document import read
 from jph.config.fetch import fetch
-from jph.config.model import Network, written_for_original
+from jph.config.model import ORIGINAL_TYPES, Network, written_for_original
 from jph.config.redis_address import MOST_DATABASES, database_of
 from jph.config.settings import keys_of
 from jph.errors import ConfigError, Problem
@@ -94,7 +94,12 @@ def keys(kind: str, as_json: bool) -> None:
 
 def oddities(network: Network) -> list[Problem]:
     """Return what is allowed, but probably a mistake."""
-    return [*_late_always(network), *_not_run(network), *references.doubts(network)]
+    return [
+        *_late_always(network),
+        *_not_run(network),
+        *_replaced(network),
+        *references.doubts(network),
+    ]
 
 
 def missing_interfaces(network: Network, host: str) -> Iterator[Problem]:
@@ -120,6 +125,17 @@ def _late_always(network: Network) -> Iterator[Problem]:
             )
         if not sensor.name and not sensor.short_name:
             yield Problem(path, "no Name and no ShortName: pages show the codifier alone")
+
+
+def _replaced(network: Network) -> Iterator[Problem]:
+    """Name the kinds of the original that cannot work, or that run as its own programs."""
+    for sensor in network.nodes():
+        path = f"Sensors[{sensor.codifier}].Type"
+        if kinds.is_known(sensor.type):
+            if text := kinds.find(sensor.type).replaced:
+                yield Problem(path, f"{sensor.type} sends nothing: {text}")
+        elif text := ORIGINAL_TYPES.get(sensor.type, ""):
+            yield Problem(path, f"a program of the original; {text}")
 
 
 def _not_run(network: Network) -> Iterator[Problem]:
