@@ -226,7 +226,11 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         if self._hub is not None and message.flag in _SIGNS_OF_LIFE:
             now_s, host = time.monotonic(), self.sender[0]
             board, source = self._hub.board, message.source
-            if board.hear(source, message.active, now_s, host, message.version):
+            known = board.hear(
+                *(source, message.active, now_s, host, message.version),
+                disk_full=message.disk_full,
+            )
+            if known:
                 self._heard.set()
                 board.clocks.hear(source, message.timestamp_ms, now_ms())
             self._client.hear(message, self.sender)

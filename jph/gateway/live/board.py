@@ -12,11 +12,12 @@ from typing import Final
 
 import msgspec
 
+from jph.client.clocks import Clocks
 from jph.config.house.house import House, HousePhase
 from jph.config.house.loads import mask_of
+from jph.config.house.plausible import CurrentFilter
 from jph.config.model import Network, Sensor
 from jph.errors import ConfigError, JphError
-from jph.gateway.live.clocks import Clocks
 from jph.gateway.live.gaps import LOOKING, UNREADABLE, History, keeps_history
 from jph.gateway.live.status import (
     Sign,
@@ -88,6 +89,7 @@ class _Entry:
     __slots__ = (
         "active",
         "cached",
+        "disk_full",
         "fields",
         "fresh",
         "host",
@@ -108,6 +110,7 @@ class _Entry:
         self.cached = Sign()
         self.stamped_s: float | None = None
         self.active = True
+        self.disk_full = False
         self.fresh = False
         self.host = ""
         self.wire: int | None = None
@@ -155,6 +158,7 @@ class Board:
         self.blind: tuple[Blind, ...] = ()
         """What is not known of the house, the worst first; see `jph.heating.blindness`."""
         self.clocks = Clocks(network)
+        self._currents = CurrentFilter(self.house.phases)
         self.evidence: Evidence | None = None
         """Facts about the heaters; None where the wiring has mistakes."""
         with contextlib.suppress(ConfigError):
@@ -174,7 +178,8 @@ class Board:
         """Take hashes of the cache; `old` if they may be older than this program (see `Sign`)."""
         for codifier, fields in hashes.items():
             entry = self._entries.get(codifier)
-            if entry is None:
+            value = _value_of(fields.get("Value", ""))
+            if entry is None or not self._currents.believes(codifier, value, now_s):
                 continue
             entry.fields = dict(fields)
             stamp_ms = stamp_of(fields, ("DTimestamp",))
@@ -200,7 +205,14 @@ class Board:
             self.evidence.note(codifier, value, entry.reading.at_s, doubted=doubted)
 
     def hear(
-        self, codifier: str, active: bool, now_s: float, host: str = "", wire: int | None = None
+        self,
+        codifier: str,
+        active: bool,
+        now_s: float,
+        host: str = "",
+        wire: int | None = None,
+        *,
+        disk_full: bool = False,
     ) -> bool:
         """Take a sign of life heard on the control bus; return whether it is of a known node.
 
@@ -212,6 +224,7 @@ class Board:
             return False
         entry.life.hear(now_s)
         entry.active, entry.host, entry.wire = active, host, wire
+        entry.disk_full = disk_full
         entry.fresh = True
         self._heard.add(codifier)
         return True
@@ -263,7 +276,14 @@ class Board:
         history = ""
         if self.history == UNREADABLE:
             history = "PostgreSQL cannot be read: what is stored is not known."
-        return self._watch.blindness(seen, cache=cache, history=history, clocks=self.clocks.offsets)
+        return self._watch.blindness(
+            seen,
+            cache=cache,
+            history=history,
+            disks=[code for code, entry in self._entries.items() if entry.disk_full],
+            refused=self._currents.refused(now_s),
+            clocks=self.clocks.offsets,
+        )
 
     def _judge_with_hanging(self, codifiers: Iterable[str], now_s: float) -> None:
         """Judge some again, and what hangs on them: many may change a little, seldom all."""
@@ -295,6 +315,12 @@ class Board:
 
     def _parent_of(self, codifier: str) -> str | None:
         return self._entries[codifier].sensor.parent
+
+    def is_up(self, codifier: str) -> bool:
+        """Return whether a node gives signs of life as often as it should."""
+        row = self._entries[codifier].row
+        quiet = row.seen is not None and row.seen > self._watch.silence_limit_s(codifier)
+        return row.state in (State.ALIVE, State.HALTED) and not quiet
 
     def rows(self, since: int = -1) -> dict[str, Row]:
         """Return the rows that changed after version `since`; by default all."""
@@ -339,6 +365,9 @@ class Board:
             if word in states.values()
         ]
         bad = {State.DEAD, State.SILENT} & set(states.values())
+        if self.blind:
+            unknown = dict.fromkeys(each.part for each in self.blind)
+            parts.append(f"not known: {_listed(unknown)}")
         shed = [h for h in self.house.wiring.heaters if self._entries[h].row.shed]
         over = [p for p in self._phase_of.values() if self._entries[p.current].row.level == "over"]
         shedding = f"{_heaters(len(shed))} off for the breaker" if shed else "Nothing is shed"

@@ -18,10 +18,13 @@ HEADLINES: Final = {
     "shedder": "The breaker is not protected",
     "card": "Whether the heaters obey is not known",
     "history": "Readings may not be stored",
+    "disk": "Files cannot be written",
+    "sensor": "A sensor does not answer",
+    "current": "A current is not plausible",
     "clock": "A clock is wrong",
 }
 """The headline by the worst part; parts are in the order of their weight."""
-NOTED: Final = frozenset({"clock"})
+NOTED: Final = frozenset({"sensor", "current", "clock"})
 """Parts that are reported, but leave the house safe."""
 
 
