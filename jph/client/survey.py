@@ -18,8 +18,8 @@ class CodifierState(NamedTuple):
     """State of one codifier: `age_s` of its reading by our clock, losses in messages.
 
     `clock_ms` is the offset of the node's clock, positive when it is ahead of ours. `disk_full` is
-    whether the node cannot write its files, `not_storing` whether its store refuses, `refused` a current that was not believed. `cached` is
-    whether the reading comes from the cache and not from the bus.
+    whether the node cannot write its files, `not_storing` whether its store refuses, `refused` a
+    current that was not believed. `cached` is whether the reading comes from the cache.
     """
 
     sensor: Sensor

@@ -22,8 +22,8 @@ class Health(msgspec.Struct, frozen=True):
     """State of the house as the gateway sees it.
 
     `status` is `ok` or `blind`. `unknown` are the parts that are not known: meter, shedder, card,
-    cache, history, disk, sensor, current, clock. `redis` is whether the cache answers, `clients` the
-    number of streams.
+    cache, history, disk, sensor, current, clock. `redis` is whether the cache answers,
+    `clients` the number of streams.
     """
 
     status: str
@@ -110,7 +110,7 @@ class Measures:
         away = self._services.history.away or (hub.board.history is not None and holes.gaps is None)
         away = away or any(each.part == "history" for each in hub.board.blind)
         if hub.board.history is not None:
-            yield GaugeMetricFamily("jph_history_up", "Whether PostgreSQL answers and stores", float(not away))
+            yield GaugeMetricFamily("jph_history_up", "Whether the history stores", float(not away))
         yield GaugeMetricFamily("jph_gateway_clients", "Streams of changes open", hub.clients)
         yield CounterMetricFamily(
             "jph_gateway_clients_dropped",
