@@ -260,8 +260,8 @@ class Watch:
     def currents(self, refused: Mapping[str, float]) -> Iterator[Blind]:
         """Yield currents that are not believed."""
         for codifier, current_a in sorted(refused.items()):
-            values = {"name": self._name(codifier), "current": f"{current_a:g}"}
-            text = "{name}: {current} A is not plausible and not believed; who sent it?"
+            values = {"name": self._name(codifier), "amperes": f"{current_a:g}"}
+            text = "{name}: {amperes} A is not plausible and not believed; who sent it?"
             yield Blind("current", codifier, (), text, values)
 
     def clocks(self, clocks: Mapping[str, float]) -> Iterator[Blind]:
