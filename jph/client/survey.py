@@ -8,6 +8,7 @@ from jph.config.house.plausible import CurrentFilter
 from jph.config.model import Network, Sensor
 from jph.util.freshness import Signs, State, judge_element, judge_node
 from jph.wire.codec import Control, Flag, Quality, Reading
+from jph.wire.notes import Notes, notes_of
 
 CONSOLE_TYPE: Final = "ControlProgram"
 MAX_CLOCK_MS: Final = 5000.0
@@ -37,6 +38,7 @@ class CodifierState(NamedTuple):
     disk_full: bool = False
     not_storing: bool = False
     refused: float | None = None
+    notes: Notes = Notes()
 
 
 class _Known:
@@ -44,7 +46,7 @@ class _Known:
 
     __slots__ = (
         *("active", "control_s", "reading", "reading_s", "round_trip_ms", "clock_ms"),
-        *("cached", "cached_s", "disk_full", "not_storing"),
+        *("cached", "cached_s", "disk_full", "not_storing", "notes"),
     )
 
     def __init__(self) -> None:
@@ -57,6 +59,7 @@ class _Known:
         self.disk_full = self.not_storing = False
         self.cached: Reading | None = None
         self.cached_s: float | None = None
+        self.notes = Notes()
 
     def newest(self) -> tuple[Reading | None, float | None]:
         """Return the last reading and its time, from the bus if there was one."""
@@ -98,6 +101,8 @@ class Survey:
         known.control_s = now_s
         known.active = message.active
         known.disk_full, known.not_storing = message.disk_full, message.not_storing
+        if message.flag in (Flag.ALIVE, Flag.NEW):
+            known.notes = notes_of(message)
         if message.flag == Flag.TIME and self._pinged and message.number == self._pinged[0]:
             known.round_trip_ms = (now_s - self._pinged[1]) * 1000
             # A timestamp is cut to whole ms: half a ms is missing on average.
@@ -168,6 +173,7 @@ class Survey:
             refused=self._currents.refused(now_s).get(sensor.codifier),
             data_lost=data_lost.get(sensor.codifier, 0),
             control_lost=control_lost.get(sensor.codifier, 0),
+            notes=known.notes,
         )
 
     def _late(self, sensor: Sensor, reading_s: float | None, now_s: float) -> bool:

@@ -5,7 +5,7 @@ through which every value comes, then the parts that protect the house.  A part 
 judged by its readings and faster than by its `TimeoutWarning`: a breaker does not wait for it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from math import inf
 from typing import Final, NamedTuple
 
@@ -50,8 +50,8 @@ class Seen(NamedTuple):
 class Blind(NamedTuple):
     """One thing that is not known: a part, its codifier and phases, and a sentence about it.
 
-    `part` is meter, shedder, card, cache, history, disk, sensor, current or clock.  `text` is
-    English with the names of `values` in braces.
+    `part` is meter, shedder, card, cache, history, disk, sensor, current, shared or clock.
+    `text` is English with the names of `values` in braces.
     """
 
     part: str
@@ -82,12 +82,14 @@ class Watch:
         disks: Iterable[str] = (),
         refused: Mapping[str, float] | None = None,
         clocks: Mapping[str, float] | None = None,
+        shared: Collection[str] = (),
     ) -> tuple[Blind, ...]:
         """Return what is not known, the worst first.
 
         `cache` and `history` are what is wrong with the stores in words, empty where nothing is.
         `disks` are nodes that cannot write their files, `refused` currents that are not believed.
-        `clocks` are the offsets of nodes' clocks in s, positive for one that is ahead.
+        `clocks` are the offsets of nodes' clocks in s, positive for one that is ahead; `shared` the
+        nodes that hear another program under their codifiers.
         """
         found = [
             *self._caches(seen, cache),  # first: every value comes through it
@@ -98,6 +100,7 @@ class Watch:
             *self._disks(disks),
             *self._sensors(seen),
             *self.currents(refused or {}),
+            *self._shared(shared),
             *self.clocks(clocks or {}),
         ]
         return tuple(found)
@@ -263,6 +266,11 @@ class Watch:
             values = {"name": self._name(codifier), "amperes": f"{current_a:g}"}
             text = "{name}: {amperes} A is not plausible and not believed; who sent it?"
             yield Blind("current", codifier, (), text, values)
+
+    def _shared(self, shared: Collection[str]) -> Iterator[Blind]:
+        text = "{name} shares codifiers with another program: their values may be of either."
+        for codifier in sorted(shared):
+            yield Blind("shared", codifier, (), text, {"name": self._name(codifier)})
 
     def clocks(self, clocks: Mapping[str, float]) -> Iterator[Blind]:
         """Yield the clocks that are off, by the offsets of the nodes."""

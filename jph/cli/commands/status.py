@@ -139,6 +139,8 @@ def _as_json(row: CodifierState) -> dict[str, Any]:
         "refused": row.refused,
         "data_lost": row.data_lost,
         "control_lost": row.control_lost,
+        "shared": row.notes.shared,
+        "restart": row.notes.restart,
     }
 
 
@@ -157,16 +159,20 @@ def _troubles(rows: list[CodifierState]) -> Iterator[str]:
     if full := [row.sensor.codifier for row in rows if row.disk_full]:
         yield f"{' '.join(full)}: files cannot be written, the disk is full or read-only"
     for row in rows:
-        name = row.sensor.name or row.sensor.type
+        named = f"{row.sensor.codifier} ({row.sensor.name or row.sensor.type})"
         if row.not_storing:
-            yield f"{row.sensor.codifier} ({name}): its store refuses; nothing is stored now"
+            yield f"{named}: its store refuses; nothing is stored now"
         if row.refused is not None:
             current = show_value(row.refused, row.sensor.symbol)
-            yield f"{row.sensor.codifier} ({name}): {current} is implausible and not believed"
+            yield f"{named}: {current} is implausible and not believed"
+        if row.notes.shared:
+            yield f"{named}: another program sends under its codifiers too (its log says which)"
+        if row.notes.restart:
+            yield f"{named}: needs a restart: {', '.join(row.notes.restart)}"
         if row.clock_ms is not None and abs(row.clock_ms) > MAX_CLOCK_MS:
             where = "ahead of" if row.clock_ms > 0 else "behind"
             length = show_duration(abs(row.clock_ms) / 1000)
-            yield f"{row.sensor.codifier} ({name}): its clock is {length} {where} ours"
+            yield f"{named}: its clock is {length} {where} ours"
 
 
 def _cells(row: CodifierState, house: House) -> tuple[str, ...]:

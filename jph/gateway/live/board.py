@@ -32,7 +32,8 @@ from jph.heating.facts import Evidence
 from jph.heating.orders import Order
 from jph.node import kinds
 from jph.util.freshness import Signs, State, is_old, judge_element, judge_node
-from jph.wire.codec import Value
+from jph.wire.codec import Control, Flag, Value
+from jph.wire.notes import notes_of
 
 HIGH: Final = 0.8
 """From this part of the limit on a current is shown as high."""
@@ -89,7 +90,6 @@ class _Entry:
     __slots__ = (
         "active",
         "cached",
-        "disk_full",
         "fields",
         "fresh",
         "host",
@@ -110,7 +110,6 @@ class _Entry:
         self.cached = Sign()
         self.stamped_s: float | None = None
         self.active = True
-        self.disk_full = False
         self.fresh = False
         self.host = ""
         self.wire: int | None = None
@@ -159,6 +158,8 @@ class Board:
         """What is not known of the house, the worst first; see `jph.heating.blindness`."""
         self.clocks = Clocks(network)
         self._currents = CurrentFilter(self.house.phases)
+        self._shared: set[str] = set()
+        self._full: set[str] = set()
         self.evidence: Evidence | None = None
         """Facts about the heaters; None where the wiring has mistakes."""
         with contextlib.suppress(ConfigError):
@@ -205,14 +206,7 @@ class Board:
             self.evidence.note(codifier, value, entry.reading.at_s, doubted=doubted)
 
     def hear(
-        self,
-        codifier: str,
-        active: bool,
-        now_s: float,
-        host: str = "",
-        wire: int | None = None,
-        *,
-        disk_full: bool = False,
+        self, codifier: str, active: bool, now_s: float, host: str = "", wire: int | None = None
     ) -> bool:
         """Take a sign of life heard on the control bus; return whether it is of a known node.
 
@@ -224,10 +218,15 @@ class Board:
             return False
         entry.life.hear(now_s)
         entry.active, entry.host, entry.wire = active, host, wire
-        entry.disk_full = disk_full
         entry.fresh = True
         self._heard.add(codifier)
         return True
+
+    def note(self, message: Control) -> None:
+        """Take what a known node reports of itself."""
+        (self._full.add if message.disk_full else self._full.discard)(message.source)
+        if message.flag in (Flag.ALIVE, Flag.NEW):
+            (self._shared.add if notes_of(message).shared else self._shared.discard)(message.source)
 
     def settle(self, now_s: float) -> None:
         """Judge again the nodes heard since the last time."""
@@ -280,9 +279,10 @@ class Board:
             seen,
             cache=cache,
             history=history,
-            disks=[code for code, entry in self._entries.items() if entry.disk_full],
+            disks=self._full,
             refused=self._currents.refused(now_s),
             clocks=self.clocks.offsets,
+            shared=self._shared,
         )
 
     def _judge_with_hanging(self, codifiers: Iterable[str], now_s: float) -> None:

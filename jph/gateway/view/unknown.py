@@ -21,10 +21,11 @@ HEADLINES: Final = {
     "disk": "Files cannot be written",
     "sensor": "A sensor does not answer",
     "current": "A current is not plausible",
+    "shared": "Two programs share a codifier",
     "clock": "A clock is wrong",
 }
 """The headline by the worst part; parts are in the order of their weight."""
-NOTED: Final = frozenset({"sensor", "current", "clock"})
+NOTED: Final = frozenset({"sensor", "current", "shared", "clock"})
 """Parts that are reported, but leave the house safe."""
 
 

@@ -85,8 +85,8 @@ def test_stores_and_clocks(watch: Watch) -> None:
 
 
 def test_disks_sensors_and_currents(network: Make) -> None:
-    watch = Watch(network(*house(), node("C1", "Pipe", "Outdoors")))
-    stale = {"C1": Seen(State.ALIVE, 100, True, stale=True)}
+    watch = Watch(network(*house(), node("X9", "Pipe", "Outdoors")))
+    stale = {"X9": Seen(State.ALIVE, 100, True, stale=True)}
     found = watch.blindness({**SEEN, **stale}, disks=["SH", "P1"], refused={"I1": 9876.0})
     assert [(blind.part, blind.codifier, blind.words()) for blind in found] == [
         (
@@ -94,7 +94,7 @@ def test_disks_sensors_and_currents(network: Make) -> None:
             "P1",
             "The disk is full or read-only: Card 1, Shedding cannot write files and refuse orders.",
         ),
-        ("sensor", "C1", "Outdoors cannot read its device: its last value is 2 min old."),
+        ("sensor", "X9", "Outdoors cannot read its device: its last value is 2 min old."),
         ("current", "I1", "IINST1: 9876 A is not plausible and not believed; who sent it?"),
     ]
 

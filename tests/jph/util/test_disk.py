@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from jph.util import disk
 from jph.util.disk import LEAST_BYTES, is_full
 
 
@@ -24,7 +23,7 @@ def test_too_few_blocks_or_no_right_to_write(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, blocks: int, flag: int, full: bool
 ) -> None:
     found = SimpleNamespace(f_bavail=blocks, f_bfree=blocks, f_frsize=4096, f_flag=flag)
-    monkeypatch.setattr(disk.os, "statvfs", lambda _: found)
+    monkeypatch.setattr(os, "statvfs", lambda _: found)
     assert is_full(tmp_path) is full
 
 
