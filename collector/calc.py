@@ -54,7 +54,9 @@ class CalcSettings(Settings, frozen=True):
             )
 
 
-class PostgresCalcHandler(Node, type="postgresCalcHandler", settings=CalcSettings):
+class PostgresCalcHandler(
+    Node, type=("postgresCalcHandler", "jphCalcHistory"), settings=CalcSettings
+):
     """Compute statistics as buckets end and as late readings come.
 
     Several may run; one computes. The node's own value is buckets computed per minute.

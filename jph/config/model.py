@@ -27,13 +27,9 @@ from jph.wire.codec import Dialect, is_codifier
 
 ORIGINAL_TYPES: Final = frozenset(
     {
-        "DwarfpoolReader",
-        "NestReader",
         "PythonNinja",
         "ZwavePower",
-        "failsafeReader",
         "fanControl",
-        "jphCalcHistory",
     }
 )
 """Kinds that run as programs of the original on a mixed network; jph has no code for them."""

@@ -21,7 +21,7 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 CONSOLE_TYPE: Final = "ControlProgram"
 CACHE_TYPES: Final = frozenset({"jphRedis"})
 PAGE_TYPES: Final = frozenset({"Gateway", "Flask"})
-HISTORY_TYPES: Final = frozenset({"jphPostgreSQL", "postgresCalcHandler"})
+HISTORY_TYPES: Final = frozenset({"jphPostgreSQL", "postgresCalcHandler", "jphCalcHistory"})
 ANY_HOST: Final = "*"
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _CURRENT: Final = "A"

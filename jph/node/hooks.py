@@ -26,6 +26,9 @@ class Hooks:
     hears_itself: ClassVar[bool] = False
     """Whether it receives its own messages, as a kind that stores or shows everything must."""
 
+    replaced: ClassVar[str] = ""
+    """For a kind that can no longer work: why, and what replaces it; `config check` shows it."""
+
     settings: Any
 
     def __init_subclass__(

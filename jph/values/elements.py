@@ -79,6 +79,11 @@ class Picker:
         self._when = compile_path(element.when) if element.when else None
         self._time = compile_path(element.time) if element.time else None
 
+    @property
+    def in_text(self) -> bool:
+        """Whether a pattern in the text of the answer finds the value."""
+        return self._pattern is not None
+
     def applies(self, record: Any) -> bool:  # noqa: ANN401
         """Return whether an answer has the value."""
         return self._when is None or self._when(record) is True

@@ -12,6 +12,7 @@ from jph.node.outbox import now_ms
 from jph.util.logs import Throttle
 from jph.values.convert import NoValueError
 from jph.values.elements import MOST_ELEMENTS, Element, Feed, Outgoing, PathElement, Picker, Trace
+from jph.values.forms import parse_answer
 from jph.values.paths import MISSING
 
 _MOST_SHOWN: Final = 2000
@@ -70,7 +71,7 @@ class ValueNode(Node):
     def tick(self) -> None:
         """Send what is due without a new value: heartbeats, timeouts."""
         for outgoing in self.feed.tick(time.monotonic()):
-            self._send(outgoing)
+            self._emit(outgoing)
 
     def take(self, codifier: str, raw: Any, own_ms: int | None = None) -> None:  # noqa: ANN401
         """Send a value as a device wrote it, after conversion and filters."""
@@ -78,14 +79,24 @@ class ValueNode(Node):
         if reason:
             self.explain(codifier, reason, rejected=sent is not None)
         if sent is not None:
-            self._send(sent)
+            self._emit(sent)
 
-    def take_record(self, record: Any) -> None:  # noqa: ANN401
-        """Send the values that an answer has."""
+    def take_text(self, text: str, form: str) -> None:
+        """Send the values that an answer in a form (json, text, xml) has."""
+        try:
+            record = parse_answer(text, form)
+        except ValueError as error:
+            if any(not picker.in_text for picker in self._pickers.values()):
+                self.explain("answer", str(error))
+            record = None
+        self.take_record(record, text)
+
+    def take_record(self, record: Any, text: str) -> None:  # noqa: ANN401
+        """Send the values that an answer has; patterns search its text."""
         for codifier, picker in self._pickers.items():
-            if not picker.applies(record):
+            if (record is None and not picker.in_text) or not picker.applies(record):
                 continue
-            raw = picker.pick(record)
+            raw = picker.pick(text if picker.in_text else record)
             if raw is MISSING and not self.every_answer:
                 continue
             try:
@@ -118,7 +129,7 @@ class ValueNode(Node):
             each.codifier: Picker(each) for each in usable if isinstance(each, PathElement)
         }
 
-    def _send(self, outgoing: Outgoing) -> None:
+    def _emit(self, outgoing: Outgoing) -> None:
         try:
             self.send(
                 outgoing.value,

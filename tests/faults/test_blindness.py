@@ -1,6 +1,6 @@
 """A house with one part broken: its surfaces say so, nothing is lost and nothing restarts.
 
-Short here, all fifteen faults with `make test-faults`; an hour by hand:
+One here, all fifteen faults with `make test-faults`; an hour by hand:
 `python -m tests.faults.blindness --minutes 60 --step 60`.
 """
 
@@ -26,7 +26,7 @@ from tests.faults.surfaces import watching
 from tests.house.conftest import eventually
 from tests.support import LIMIT_S
 
-SHORT = ("meter line dead", "shedder frozen")
+SHORT = ("shedder frozen",)
 BUSY_S = 20.0
 """A busy machine has twice the time; `python -m tests.faults.blindness` measures with 10 s."""
 UNMEASURED = (

@@ -94,7 +94,12 @@ def keys(kind: str, as_json: bool) -> None:
 
 def oddities(network: Network) -> list[Problem]:
     """Return what is allowed, but probably a mistake."""
-    return [*_late_always(network), *_not_run(network), *references.doubts(network)]
+    return [
+        *_late_always(network),
+        *_not_run(network),
+        *_replaced(network),
+        *references.doubts(network),
+    ]
 
 
 def missing_interfaces(network: Network, host: str) -> Iterator[Problem]:
@@ -120,6 +125,14 @@ def _late_always(network: Network) -> Iterator[Problem]:
             )
         if not sensor.name and not sensor.short_name:
             yield Problem(path, "no Name and no ShortName: pages show the codifier alone")
+
+
+def _replaced(network: Network) -> Iterator[Problem]:
+    for sensor in network.nodes():
+        if kinds.is_known(sensor.type) and (text := kinds.find(sensor.type).replaced):
+            yield Problem(
+                f"Sensors[{sensor.codifier}].Type", f"{sensor.type} sends nothing: {text}"
+            )
 
 
 def _not_run(network: Network) -> Iterator[Problem]:

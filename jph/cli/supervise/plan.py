@@ -9,7 +9,7 @@ from jph.errors import ConfigError, JphError
 
 GATEWAY_TYPES: Final = frozenset({"Gateway", "Flask"})
 REDIS_TYPES: Final = GATEWAY_TYPES | {"jphRedis"}
-SQL_TYPES: Final = frozenset({"jphPostgreSQL", "postgresCalcHandler"})
+SQL_TYPES: Final = frozenset({"jphPostgreSQL", "postgresCalcHandler", "jphCalcHistory"})
 DEFAULT_PORT: Final = 8080
 LOOPBACK: Final = "127.0.0.1"
 _NOT_RUN: Final = frozenset({"Proxy", "ControlProgram"})

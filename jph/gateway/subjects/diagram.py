@@ -27,6 +27,7 @@ _ROLES: Final[dict[str, Role]] = {
     "jphRedis": "store",
     "jphPostgreSQL": "store",
     "postgresCalcHandler": "store",
+    "jphCalcHistory": "store",
     "Recorder": "store",
 }
 

@@ -12,12 +12,15 @@ import contextlib
 import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Protocol
 
 import pytest
+import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import (
     Browser,
+    BrowserContext,
     FloatRect,
     Locator,
     Page,
@@ -26,10 +29,12 @@ from playwright.async_api import (
 )
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
+from jph.config.model import Network
 from jph.gateway.accounts.roles import Role
 from jph.gateway.node import Gateway
+from tests.jph.gateway.conftest import Plain
 from tests.jph.gateway.people import cookie_of
-from tests.support import LIMIT_S
+from tests.support import LIMIT_S, running
 
 expect.set_options(timeout=1000 * LIMIT_S)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -57,9 +62,16 @@ class Show(Protocol):
         ...
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of this folder in the loop of the browser: starting one takes a second."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """Yield a browser."""
+    """Yield the browser of all tests."""
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine (Debian: apt install chromium)")
     async with async_playwright() as playwright:
@@ -71,7 +83,15 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
+async def gateway(home: Network, meter: Plain) -> AsyncIterator[Gateway]:
+    """Yield a running gateway."""
+    page = Gateway("CF", home)
+    async with running(meter, page):
+        yield page
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def show(browser: Browser, gateway: Gateway) -> AsyncIterator[Show]:
     """Yield what opens pages; what one says on its console fails the test.
 
@@ -79,6 +99,7 @@ async def show(browser: Browser, gateway: Gateway) -> AsyncIterator[Show]:
     (503) are left out: tests take both away.
     """
     said: list[str] = []
+    contexts: list[BrowserContext] = []
 
     async def opened(
         path: str = "/",
@@ -91,6 +112,7 @@ async def show(browser: Browser, gateway: Gateway) -> AsyncIterator[Show]:
         context = await browser.new_context(
             locale=language, viewport={"width": width, "height": HEIGHT}
         )
+        contexts.append(context)
         if role is not Role.NOBODY:
             await context.add_cookies([await cookie_of(gateway, role)])
         context.set_default_timeout(1000 * LIMIT_S)
@@ -103,6 +125,8 @@ async def show(browser: Browser, gateway: Gateway) -> AsyncIterator[Show]:
         return page
 
     yield opened
+    for context in contexts:
+        await context.close()
     assert [text for text in said if not _AWAY.search(text)] == []
 
 

@@ -1,6 +1,7 @@
 """Logging in, one's own account, and the accounts of others, as a person does it."""
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from jph.gateway.accounts import passwords, users
@@ -13,7 +14,7 @@ HASH = passwords.hash_of(people.PASSWORD)
 WIDTHS = [320, 390, 1280]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def ann(gateway: Gateway) -> users.Account:
     """Return an operator with a password."""
     return await people.add(gateway, "ann", Role.OPERATOR, HASH)

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Self
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from jph.config.model import Network
 from jph.gateway.node import Gateway
+from jph.gateway.subjects.energy import web
 from tests.jph.gateway.browser.conftest import Show, Sound
 from tests.jph.gateway.stage import RedisProcess
 from tests.jph.gateway.subjects.test_energy import PARIS, TARIFF, history, hour_rows, sensors
@@ -27,6 +29,21 @@ def priced() -> list[Document]:
 
 
 @pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """Return a time in the middle of this month or the last one, which is now for the page."""
+    today = datetime.now(PARIS)
+    time = (today if today.day > 2 else today - timedelta(days=10)).replace(microsecond=0)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls.fromtimestamp(time.timestamp(), tz)
+
+    monkeypatch.setattr(web, "datetime", Clock)
+    return time
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def gateway(
     network: Callable[..., Network],
     history: Document,

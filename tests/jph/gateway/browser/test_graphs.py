@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, Response, Route, expect
 
 from jph.config.model import Network
@@ -24,7 +25,7 @@ HOUR_MS = 3_600_000
 WIDTHS = [390, 1280]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def gateway(
     network: Callable[..., Network], sql: dict[str, Any], redis: RedisProcess
 ) -> AsyncIterator[Gateway]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
 from jph.config.model import Network
@@ -30,7 +31,7 @@ def home(network: Callable[..., Network], redis: RedisProcess, chip: I2CServer) 
     return network(*warm_house(chip), Redis={"URL": redis.url})
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def card(gateway: Gateway, home: Network) -> AsyncIterator[QuickCard]:
     """Run the card, and the cache that tells the page of it."""
     from nodes.jphredis import JphRedis

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
 from jph.config.model import Network
@@ -171,7 +172,7 @@ async def test_a_meter_has_a_name_and_there_is_one_heading(show: Show) -> None:
     await expect(page.get_by_role("meter", name="Current of phase 1")).to_be_visible()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def away(network: Callable[..., Network], redis: RedisProcess) -> AsyncIterator[Gateway]:
     """Run a gateway whose PostgreSQL is nowhere."""
     nowhere = {"Host": "/nowhere", "Database": "jph", "User": "jph"}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, Response, expect
 
 from jph.config.model import Network
@@ -32,7 +33,7 @@ def chip(tmp_path: Path) -> Iterator[I2CServer]:
     server.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def gateway(
     network: Callable[..., Network], sql: dict[str, Any], redis: RedisProcess, chip: I2CServer
 ) -> AsyncIterator[Gateway]:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
 from jph.config.model import Network
@@ -33,7 +34,7 @@ def home(network: Callable[..., Network], redis: RedisProcess, chip: I2CServer) 
     return network(*with_a_late_card(warm_house(chip)), Redis={"URL": redis.url})
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def setpoint(gateway: Gateway, home: Network) -> AsyncIterator[Setpoint]:
     """Run the setpoint beside the gateway."""
     setpoint = Setpoint("SP", home)

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from jph.config.model import Network
@@ -68,7 +69,7 @@ def home(
     )
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def gateway(home: Network, meter: Plain) -> AsyncIterator[Gateway]:
     """Yield the gateway, with a meter, a pool and a cache beside it."""
     page = Gateway("CF", home)
@@ -213,10 +214,9 @@ async def test_all_of_it_in_french(show: Show) -> None:
 
 
 async def test_a_gateway_that_goes_is_told_and_found_again(show: Show) -> None:
-    for path in ("/log", "/diagram", "/pool"):
-        page = await show(path)
-        await page.context.set_offline(True)
-        await expect(page.locator("#link")).to_have_attribute("data-mood", "bad")
-        await page.context.set_offline(False)
-        await expect(page.locator("#link")).to_have_attribute("data-mood", "good")
-        await page.close()
+    pages = [await show(path) for path in ("/log", "/diagram", "/pool")]
+    for offline, mood in ((True, "bad"), (False, "good")):
+        for page in pages:
+            await page.context.set_offline(offline)
+        for page in pages:
+            await expect(page.locator("#link")).to_have_attribute("data-mood", mood)

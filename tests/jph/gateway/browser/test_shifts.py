@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from jph.config.model import Network
@@ -25,7 +26,7 @@ SHIFTS = """
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def gateway(
     network: Callable[..., Network], sql: dict[str, Any], redis: RedisProcess
 ) -> AsyncIterator[Gateway]:

@@ -71,9 +71,14 @@ def hour_rows(until: datetime) -> Iterator[tuple[str, datetime, date, str, int]]
 
 
 @pytest.fixture
-def history(sql: Document) -> Document:
+def now() -> datetime:
+    """Return the end of the history."""
+    return datetime.now(PARIS)
+
+
+@pytest.fixture
+def history(sql: Document, now: datetime) -> Document:
     """Return a database with energy by hour up to now, and what was shed on two days."""
-    now = datetime.now(PARIS)
     with contextlib.closing(connect(sql)) as connection, connection.cursor() as cursor:
         migrate(connection)
         execute_values(
