@@ -11,6 +11,7 @@ import { body, conflict, daysOf } from "./model.js";
 import { editor } from "./slots.js";
 
 const SOON_MS = 350;
+const AGAIN_MS = 3000; // a Schedule node that does not answer may only be starting
 const may = document.body.hasAttribute("data-may");
 const items = [...document.querySelectorAll(".day")];
 const names = items.map((item) => item.querySelector(".head").textContent);
@@ -30,11 +31,13 @@ async function load() {
   try {
     told = await ask("GET", `${path}/week`);
     const plan = await ask("GET", `/api/plan?${ZONE}`);
+    if (!plan.known) throw new Error(plan.said);
     over(plan);
     at("plan-away").hidden = true;
   } catch (error) {
     at("plan-away").hidden = false;
     put(at("away-why"), error.message);
+    setTimeout(load, AGAIN_MS);
     return;
   }
   const value = facts.degrees ? Math.max(17, facts.minimum) : "eco";

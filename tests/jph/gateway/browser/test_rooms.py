@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
 from jph.config.model import Network
@@ -36,7 +37,7 @@ def home(network: Callable[..., Network], redis: RedisProcess) -> Network:
     return network(*room_house(WarmUp=6.0), Redis={"URL": redis.url}, Rooms=ROOMS)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def schedule(gateway: Gateway, home: Network) -> AsyncIterator[Schedule]:
     """Run the Schedule node beside the gateway."""
     schedule = Schedule("SC", home)
@@ -151,8 +152,6 @@ async def test_the_week_of_a_room(
     add, all_days, save, monday = PLAN[language]
     page = await show("/plan", width=width, language=language, role=Role.OPERATOR, live=False)
     await expect(page.locator("#changes li")).to_have_count(1)
-    shifts = await page.evaluate(SHIFTS)
-    assert sum(value for value, _ in shifts) < MOST, shifts
     first = page.locator(".day[data-day='1']")
     await first.get_by_role("button", name=monday).first.click()
     await page.get_by_role("button", name=add).click()
