@@ -28,7 +28,7 @@ ENTRY_POINTS: Final = "jph.kinds"
 """Entry point group of kinds in other packages: name is the type, value is `module:Class`."""
 _log: Final = logging.getLogger("jph")
 _added: dict[str, type[Node]] = {}
-_ELSEWHERE: Final = config.ORIGINAL_TYPES | {config.PROXY}
+_ELSEWHERE: Final = frozenset({*config.ORIGINAL_TYPES, config.PROXY})
 """Types without code here: elements, and programs of the original."""
 
 

@@ -176,7 +176,7 @@ def _away(document: Tree, params: Tree, author: str, scene: Scene) -> Tree:
         None if until is None else _moment(until, "away/until_ms"),
         author,
     )
-    return with_absence(document, absence)
+    return with_absence(document, absence, scene.now_ms)
 
 
 def _home(document: Tree, _: Tree, __: str, ___: Scene) -> Tree:

@@ -116,13 +116,17 @@ def order_for(value: float | str, degrees: Degrees, orders: Sequence[str]) -> st
 
 
 def hand_wish_at(wishes: Sequence[Wish], now_ms: int) -> Wish | None:
-    """Return the newest hand wish that has begun and not ended."""
-    running = [
+    """Return the newest hand wish that has begun and not ended; `wishes` are in order of making.
+
+    The order counts and not the start: two wishes may be of one millisecond, and a clock may have
+    been set back between them.
+    """
+    running = (
         wish
-        for wish in wishes
+        for wish in reversed(wishes)
         if wish.start_ms <= now_ms and (wish.end_ms is None or now_ms < wish.end_ms)
-    ]
-    return max(running, key=lambda wish: wish.start_ms, default=None)
+    )
+    return next(running, None)
 
 
 def decide(

@@ -38,6 +38,10 @@ class Absence(msgspec.Struct, frozen=True):
         begun = self.start_ms <= now_ms
         return begun and (self.until_ms is None or now_ms < self.until_ms - lead_ms)
 
+    def ends(self, wish: Wish, now_ms: int) -> bool:
+        """Say whether a hand wish ended at the start of this absence: it was there before."""
+        return wish.start_ms < self.start_ms <= now_ms
+
     def is_over(self, now_ms: int) -> bool:
         """Say whether people are back."""
         return self.until_ms is not None and now_ms >= self.until_ms
@@ -83,8 +87,8 @@ def without_wishes(document: Tree, rooms: Collection[str] | None = None) -> Tree
     return {**document, "hand": kept}
 
 
-def with_absence(document: Tree, absence: Absence) -> Tree:
-    """Return the document with an absence; it ends all hand wishes.
+def with_absence(document: Tree, absence: Absence, now_ms: int | None = None) -> Tree:
+    """Return the document with an absence; its start ends all hand wishes made before it.
 
     Raises:
         PlanRefusedError: the value or the end is wrong.
@@ -92,7 +96,8 @@ def with_absence(document: Tree, absence: Absence) -> Tree:
     value = setpoint_of(absence.value, "/absence/value")
     _check_end(absence.start_ms, absence.until_ms, "/absence/until")
     kept = msgspec.to_builtins(msgspec.structs.replace(absence, value=value))
-    return {**without_wishes(document), "absence": kept}
+    begun = now_ms is None or absence.start_ms <= now_ms
+    return {**(without_wishes(document) if begun else document), "absence": kept}
 
 
 def without_absence(document: Tree) -> Tree:
@@ -103,12 +108,17 @@ def without_absence(document: Tree) -> Tree:
 def tidied(document: Tree, now_ms: int) -> Tree:
     """Return the document without wishes and absences that are over; the same one if none is."""
     hand: dict[str, Any] = document.get("hand", {})
-    kept = {
-        room: [each for each in wishes if each.get("end_ms") is None or each["end_ms"] > now_ms]
-        for room, wishes in hand.items()
-    }
-    kept = {room: wishes for room, wishes in kept.items() if wishes}
     absence = absence_of(document)
+    kept = {}
+    for room, listed in hand.items():
+        wishes = [
+            each
+            for each, wish in zip(listed, hand_wishes(document, room), strict=True)
+            if (wish.end_ms is None or wish.end_ms > now_ms)
+            and not (absence is not None and absence.ends(wish, now_ms))
+        ]
+        if wishes:
+            kept[room] = wishes
     over = absence is not None and absence.is_over(now_ms)
     if kept == hand and not over:
         return document
@@ -117,7 +127,10 @@ def tidied(document: Tree, now_ms: int) -> Tree:
 
 def running_wish(document: Tree, room: str, now_ms: int) -> Wish | None:
     """Return the hand wish of a room that counts now."""
-    return hand_wish_at(hand_wishes(document, room), now_ms)
+    wishes, absence = hand_wishes(document, room), absence_of(document)
+    if absence is not None:
+        wishes = [wish for wish in wishes if not absence.ends(wish, now_ms)]
+    return hand_wish_at(wishes, now_ms)
 
 
 def _check_end(start_ms: int, end_ms: int | None, path: str) -> None:
