@@ -20,7 +20,7 @@ from jph.net.bus import Address, Bus
 from jph.node.arrivals import note_foreign, parts
 from jph.node.hooks import Hooks
 from jph.node.outbox import now_ms
-from jph.node.receiver import Receiver, Refusals, RequestingReceiver
+from jph.node.receiver import Receiver, Refusals
 from jph.node.sender import pasts
 from jph.node.unicast_service import UnicastService
 from jph.retransmit import Checkpoint
@@ -36,6 +36,7 @@ from jph.wire.codec import (
     decode_batch,
     decode_control,
 )
+from jph.wire.notes import with_notes
 from jph.wire.sequence import SequenceTable
 
 __all__ = ["Node", "Settings", "now_ms"]
@@ -71,6 +72,9 @@ class Node(Hooks):
     def __init__(self, codifier: str, network: Network, reload: Reload | None = None) -> None:
         self.codifier = codifier
         self._adopt(network)
+        self._began = self.entry, self.settings, network.logging
+        self._restart: tuple[str, ...] = ()
+        self._shared_s = -math.inf
         self._reload = reload
         self._reloading = asyncio.Lock()
         self._reloads = 0
@@ -155,14 +159,12 @@ class Node(Hooks):
         Best called in `open`: a second later, all that a source keeps is requested, with or without
         a checkpoint.
         """
-        if isinstance(self._receiver, RequestingReceiver):
-            self._receiver.resume(checkpoints)
+        self._receiver.resume(checkpoints)
 
     @property
     def requested(self) -> bool:
         """Whether the readings that `on_data` gets now were requested, and so may be old."""
-        receiver = self._receiver
-        return isinstance(receiver, RequestingReceiver) and receiver.requested
+        return self._receiver.requested
 
     def count_as_alive(self) -> None:
         """Count what the node just did as its next keep-alive."""
@@ -189,7 +191,11 @@ class Node(Hooks):
     def alive(self) -> None:
         """Send `I` now."""
         if self.announces:
-            self.send_control(Flag.ALIVE, number=float(self.config_time_ms))
+            self.send_control(Flag.ALIVE, number=self._config_number())
+
+    def _config_number(self) -> float:
+        shared = time.monotonic() - self._shared_s < _SHARED_FOR_S
+        return with_notes(self.config_time_ms, self._restart, shared=shared)
 
     def stop(self, error: JphError | None = None) -> None:
         """End the node, with `error` if there is one."""
@@ -261,6 +267,9 @@ class Node(Hooks):
         basics = (self.bus.data, self._deliver, self._refusals, self.log)
         if not self.repairs:
             return Receiver(*basics)
+        # Imported here: most kinds request nothing.
+        from jph.node.requesting_receiver import RequestingReceiver
+
         return RequestingReceiver(
             *basics,
             self.codifier,
@@ -286,7 +295,7 @@ class Node(Hooks):
         """Announce the node: the first time with `N`, later with `I` alone."""
         if self.announces and not self._announced:
             self._announced = True
-            self.send_control(Flag.NEW, number=float(self.config_time_ms))
+            self.send_control(Flag.NEW, number=self._config_number())
         self.alive()
 
     async def _run_timer(self) -> None:
@@ -354,6 +363,7 @@ class Node(Hooks):
     def _note_foreign(self, codifier: str) -> None:
         """Count and log that another program sends under a codifier of this node."""
         self.foreign[codifier] += 1
+        self._shared_s = time.monotonic()
         if self._throttle.allow(("foreign", codifier), time.monotonic()):
             self.log.warning(
                 "%s is also sent by another program, at %s port %s: two programs share the "
@@ -415,6 +425,8 @@ class Node(Hooks):
 
     def _answer_ping(self, message: Control) -> None:
         if self._ping_bucket.take(time.monotonic()):
+            if self.announces and not self._config_number().is_integer():
+                self.alive()  # first: the answer ends the wait of who asks
             self.send_control(Flag.TIME, message.source, message.number)
 
     def _resend(self, message: Control) -> None:
@@ -445,7 +457,7 @@ class Node(Hooks):
             self._reloads -= 1
 
     async def _reload_once(self, reload: Reload, asker: str) -> None:
-        before, old_entry, old_logging = self.config_time_ms, self.entry, self.network.logging
+        before = self.config_time_ms
         try:
             self._adopt(await reload())
         except Exception as error:  # whatever is wrong with it, the old one is good
@@ -453,10 +465,9 @@ class Node(Hooks):
             return
         self.config_time_ms = max(self.config_time_ms, before + 1)
         self.log.info("config reloaded, as %s asked", asker)
-        kept = [key for key in _AT_START if getattr(old_entry, key) != getattr(self.entry, key)]
-        kept += ["logging"] if self.network.logging != old_logging else []
-        if kept:
-            names = ", ".join(key.title() for key in kept)
+        self._restart = self._waits_for_restart()
+        if self._restart:
+            names = ", ".join(self._restart)
             self.log.warning("%s: changed in the config, needs a restart", names)
         old, self.bus = self.bus, self._make_bus()
         self._listen()
@@ -466,7 +477,26 @@ class Node(Hooks):
         self._guarded(self.on_reload)
         self._timer_due.set()
 
+    def _waits_for_restart(self) -> tuple[str, ...]:
+        """Return the keys that differ from those the node started with, and have no effect yet."""
+        entry, settings, logging = self._began
+        found = [
+            key.title() for key in _AT_START if getattr(entry, key) != getattr(self.entry, key)
+        ]
+        found += ["Logging"] if self.network.logging != logging else []
+        names = dict(
+            zip(settings.__struct_fields__, settings.__struct_encode_fields__, strict=True)
+        )
+        found += [
+            names[key]
+            for key in self.at_start
+            if getattr(settings, key) != getattr(self.settings, key)
+        ]
+        return tuple(found)
 
+
+_SHARED_FOR_S: Final = 60.0
+"""How long a node reports another program under its codifiers after its last message."""
 _MOST_RELOADS: Final = 2
 """Reloads under way and waiting together."""
 

@@ -35,15 +35,11 @@ PLANS_A_REST: Final = 12
 
 HURRY_S: Final = 5.0
 """Time to the trip below which all heaters go: a heater needs up to 3 s to obey."""
-"""Time to the trip below which all heaters go: a heater needs up to 3 s to obey."""
-"""Time to the trip below which all heaters go: a heater needs up to 3 s to obey."""
 
 EARLIER: Final = "shed before the last start"
 """Cause of a heater that was shed by an earlier run which left no reason."""
 
 IDLE: Final = 0.4
-"""Chance to draw below which a heater that is on counts as idle."""
-"""Chance to draw below which a heater that is on counts as idle."""
 """Chance to draw below which a heater that is on counts as idle."""
 
 LATEST: Final = (3.0, 300.0, 1.5)

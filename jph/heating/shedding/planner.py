@@ -29,17 +29,11 @@ YOUNG_WORTH: Final = 30.0
 SURELY: Final = 0.93
 """Chance of enough relief that is asked for; what is missing follows a frame later, in time."""
 
-"""Chance of enough relief that is asked for; what is missing follows a frame later, in time."""
-
-"""Chance of enough relief that is asked for; what is missing follows a frame later, in time."""
-
 UNPROVEN: Final = 0.7
 """Part of an unknown heater's assumed current that counts as relief: 5 ± 2.5 A (one standard
 deviation) is at least 3.5 A in 73 % of the cases."""
 
 MAY_DRAW: Final = 0.1
-"""Chance to draw below which shedding a heater brings no relief."""
-"""Chance to draw below which shedding a heater brings no relief."""
 """Chance to draw below which shedding a heater brings no relief."""
 
 NEED_S: Final = 300.0
@@ -47,15 +41,9 @@ NEED_S: Final = 300.0
 
 LEAST_PART: Final = 0.1
 """Part of its worth that a needless heater of a room keeps."""
-"""Part of its worth that a needless heater of a room keeps."""
-"""Part of its worth that a needless heater of a room keeps."""
 
 WARM_S: Final = -20.0
 AMPLE_A: Final = 4.0
-"""Headroom that must stay when the heater of a room warmer than `WARM_S` returns: another heater's
-current."""
-"""Headroom that must stay when the heater of a room warmer than `WARM_S` returns: another heater's
-current."""
 """Headroom that must stay when the heater of a room warmer than `WARM_S` returns: another heater's
 current."""
 
