@@ -19,37 +19,19 @@ from jph.heating.shedding.memory import LearnedRoom
 SHARES: Final = (0.08, 0.2, 0.32, 0.44, 0.56, 0.68, 0.8, 0.92)
 """The grid of duty cycles: steps of 0.12, the drift between neighbours bridges them."""
 
-"""The grid of duty cycles: steps of 0.12, the drift between neighbours bridges them."""
-
-"""The grid of duty cycles: steps of 0.12, the drift between neighbours bridges them."""
-
 FIRST_WEIGHTS: Final = (0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 0.7, 0.3)
-"""Heaters are sized for the coldest day, so a duty cycle near 1 is rare; near 0 is summer."""
-
-"""Heaters are sized for the coldest day, so a duty cycle near 1 is rare; near 0 is summer."""
-
 """Heaters are sized for the coldest day, so a duty cycle near 1 is rare; near 0 is summer."""
 
 FIRST_S: Final = 20.0
 """At a start a room is taken to want heat soon: between warm (0) and asking (`BAND_S`)."""
 
-"""At a start a room is taken to want heat soon: between warm (0) and asking (`BAND_S`)."""
-
-"""At a start a room is taken to want heat soon: between warm (0) and asking (`BAND_S`)."""
-
 LEAST_WEIGHT: Final = 1e-6
-"""No hypothesis dies: the weather may bring it back within some `DRIFT_S`."""
-"""No hypothesis dies: the weather may bring it back within some `DRIFT_S`."""
 """No hypothesis dies: the weather may bring it back within some `DRIFT_S`."""
 
 BAND_S: Final = 50.0
 """Half of a thermostat's band in heating time; electronic thermostats switch within some 0.3 K."""
 
 DRAWS: Final = 0.1
-"""Share of the rated current from which a room's heaters count as drawing: below is rounding."""
-
-"""Share of the rated current from which a room's heaters count as drawing: below is rounding."""
-
 """Share of the rated current from which a room's heaters count as drawing: below is rounding."""
 
 DRAWING_S: Final = -25.0
@@ -67,15 +49,11 @@ WALLS: Final = 10.0
 
 MOST_SHORT_S: Final = 4 * 3600.0
 """A room is not colder than one that was not heated for four hours: it nears the outdoors."""
-"""A room is not colder than one that was not heated for four hours: it nears the outdoors."""
-"""A room is not colder than one that was not heated for four hours: it nears the outdoors."""
 
 WRONG_S: Final = 80.0
 """Heat that a hypothesis cannot explain and that makes it e times less likely: about a band."""
 
 MOST_WRONG: Final = 30.0
-"""Largest exponent of one step: it keeps the weights in the range of a double."""
-"""Largest exponent of one step: it keeps the weights in the range of a double."""
 """Largest exponent of one step: it keeps the weights in the range of a double."""
 
 SURPRISE_S: Final = 150.0
@@ -91,8 +69,6 @@ DRIFT_S: Final = 10000.0
 """Time in which a room's duty cycle moves by one step of the grid: the weather changes in hours."""
 
 EAGERNESS_S: Final = 40.0
-"""Scale of the logistic chance that a heater would draw: at a band's edge 0.78."""
-"""Scale of the logistic chance that a heater would draw: at a band's edge 0.78."""
 """Scale of the logistic chance that a heater would draw: at a band's edge 0.78."""
 
 

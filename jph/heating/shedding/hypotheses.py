@@ -22,17 +22,9 @@ FLAT_A: Final = 1.0
 """A change up to this is no step: rounding alone makes 1 A."""
 
 MOST: Final = 24
-"""Hypotheses kept: with 12 the judge finds more trips, with 48 the same as with 24."""
-
-"""Hypotheses kept: with 12 the judge finds more trips, with 48 the same as with 24."""
-
 """Hypotheses kept: it bounds the work of a frame."""
 
 LEAST_WEIGHT: Final = 5e-4
-"""A hypothesis below this part of the sum is dropped: it cannot reach `SURELY` any more."""
-
-"""A hypothesis below this part of the sum is dropped: it cannot reach `SURELY` any more."""
-
 """Part of the sum below which a hypothesis is dropped: it bounds the work of a frame."""
 
 TEMPER: Final = 0.95
@@ -44,22 +36,10 @@ LEAST_LIKELY: Final = 1e-5
 THERMOSTAT: Final = 0.5
 """Prior of a step by one thermostat."""
 
-"""Prior of a step by one thermostat."""
-
-"""Prior of a step by one thermostat."""
-
 PAIR: Final = 0.2
 """Prior of each of two thermostats in one frame: heaters switch a few times an hour."""
 
-"""Prior of each of two thermostats in one frame: heaters switch a few times an hour."""
-
-"""Prior of each of two thermostats in one frame: heaters switch a few times an hour."""
-
 PAIR_A: Final = 1.2
-"""Largest error of a pair: two roundings and a margin; it bounds the search."""
-
-"""Largest error of a pair: two roundings and a margin; it bounds the search."""
-
 """Largest error of a pair: two roundings and a margin; it bounds the search."""
 
 APPLIANCE: Final = 0.0075
@@ -75,8 +55,6 @@ LARGE_BASE_A: Final = 12.0
 """Scale of the prior of the rest of the house: an oven and a kettle are 20 A, and rare."""
 
 SURE: Final = 0.97
-"""Largest chance of a restored heater to draw: its room's estimate is not certain."""
-"""Largest chance of a restored heater to draw: its room's estimate is not certain."""
 """Largest chance of a restored heater to draw: its room's estimate is not certain."""
 
 UNLIKELIER: Final = 0.005

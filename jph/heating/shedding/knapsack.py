@@ -10,10 +10,6 @@ from math import inf
 from typing import Final, NamedTuple
 
 MOST_TRIES: Final = 600
-"""Branches looked at: 10 ms on a Pi Zero.  Up to 20 heaters the optimum comes within 200."""
-
-"""Branches looked at: 10 ms on a Pi Zero.  Up to 20 heaters the optimum comes within 200."""
-
 """Branches looked at: it bounds the work of a plan; then the best set so far counts."""
 
 MOST_COMBINED: Final = 12

@@ -7,22 +7,10 @@ from typing import Final
 UNKNOWN_VARIANCE: Final = 2.5**2
 """A², of an assumed current: heaters draw 2 to 9 A, 5 A is assumed."""
 
-"""A², of an assumed current: heaters draw 2 to 9 A, 5 A is assumed."""
-
-"""A², of an assumed current: heaters draw 2 to 9 A, 5 A is assumed."""
-
 DECLARED_VARIANCE: Final = 0.8**2
-"""A², of a declared power: +5 % −10 % (EN 60335-1, 10.1) and ±10 % of voltage make 0.8 A at 6 A."""
-
-"""A², of a declared power: +5 % −10 % (EN 60335-1, 10.1) and ±10 % of voltage make 0.8 A at 6 A."""
-
 """A², of a declared power: +5 % −10 % (EN 60335-1, 10.1) and ±10 % of voltage: 0.8 A at 6 A."""
 
 LEAST_VARIANCE: Final = 0.03
-"""A², that stays after many steps: the voltage moves during the day."""
-
-"""A², that stays after many steps: the voltage moves during the day."""
-
 """A², that stays after many steps: the voltage moves during the day."""
 
 LEAST_STEP_A: Final = 1.0
@@ -31,16 +19,10 @@ LEAST_STEP_A: Final = 1.0
 SAME_STEP_A: Final = 1.3
 """Steps within this of the median are the heater's: two roundings and the voltage."""
 
-"""Steps within this of the median are the heater's: two roundings and the voltage."""
-
-"""Steps within this of the median are the heater's: two roundings and the voltage."""
-
 LARGEST_A: Final = 16.0
 """No heater on a pilot wire draws more: its circuit has 20 A at most."""
 
 STEPS_KEPT: Final = 15
-"""Steps kept of each heater: a week of few sheds; the median bears seven wrong ones."""
-"""Steps kept of each heater: a week of few sheds; the median bears seven wrong ones."""
 """Steps kept of each heater: a week of few sheds; the median bears seven wrong ones."""
 
 

@@ -15,15 +15,7 @@ LIKELY: Final = 0.7
 UNLIKELY: Final = 0.3
 """Chances from which a heater counts as drawing or not: twice as likely as the contrary."""
 
-"""Chances from which a heater counts as drawing or not: twice as likely as the contrary."""
-
-"""Chances from which a heater counts as drawing or not: twice as likely as the contrary."""
-
 NOTHING_TO_SEE: Final = 0.03
-"""A shed heater with a smaller chance to draw makes no step that is waited for."""
-
-"""A shed heater with a smaller chance to draw makes no step that is waited for."""
-
 """A shed heater with a smaller chance to draw makes no step that is waited for."""
 
 UNKNOWN_STEP_A: Final = 2.0

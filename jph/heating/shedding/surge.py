@@ -14,10 +14,6 @@ MOST_RESTS: Final = 5 / 3
 PULSE_A: Final = 1.5
 """A rise above this is a pulse: 1 A may be rounding."""
 
-"""A rise above this is a pulse: 1 A may be rounding."""
-
-"""A rise above this is a pulse: 1 A may be rounding."""
-
 SPARE: Final = 1.4
 """The next pulse may be this much later than the last one was."""
 
