@@ -78,6 +78,7 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
     halts = False
     hears_itself = True
     repairs = True
+    at_start = ("spool", "buffer_mib")
     settings: PostgresSettings
 
     async def open(self) -> None:

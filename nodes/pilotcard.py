@@ -83,7 +83,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         self._state_sent = ""
         self._state_sent_s = -math.inf
         self._answers: set[str] = set()
-        self._unsent: set[str] = set()  # heaters whose orders are told once the chip has them
+        self._unsent: set[str] = set()  # heaters whose orders are sent once the chip has them
         self._asked = asyncio.Event()
         self._poke = asyncio.Event()
         self.spawn(self._keep_orders(), "orders")

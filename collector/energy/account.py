@@ -32,7 +32,8 @@ def has_meters(day: date, today: date) -> bool:
 class Account(NamedTuple):
     """A bill, the energy it is made of, and the forecast of a running span.
 
-    The bill starts at the first day with readings.
+    The bill starts at the first day with readings. `sells` is whether a tariff pays for energy that
+    is fed in.
     """
 
     span: Span
@@ -41,6 +42,7 @@ class Account(NamedTuple):
     drawn: Drawn
     bill: Bill
     expected: Bill | None
+    sells: bool = False
 
 
 def choose_meter(
@@ -75,7 +77,8 @@ def make_account(
         if whole is not None:
             expected = bill(tariffs, whole, first, span.after, total=total, injected=injected)
     currency = tariffs[-1].currency if tariffs else ""
-    return Account(span, meter, currency, drawn, billed, expected)
+    sells = any(each.sale_price is not None for each in tariffs)
+    return Account(span, meter, currency, drawn, billed, expected, sells)
 
 
 def _whole(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from jph.cli.config_path import default_config
+from jph.util.secrets import print_without_secrets, scrub
 
 WITH_PARENT: Final = "--with-parent"
 
@@ -40,6 +41,7 @@ def plain(arguments: Sequence[str]) -> Plain | None:
 def main() -> None:
     """Run control.py."""
     _open_missing_descriptors()
+    print_without_secrets()
     asked = plain(sys.argv[1:])
     if asked is None:
         from jph.cli.main import main as command
@@ -67,7 +69,6 @@ def _run(asked: Plain) -> int:
     postpone(SELDOM_USED)
     from jph.errors import JphError
     from jph.node.program import run
-    from jph.util.secrets import scrub
 
     if asked.with_parent:
         from jph.cli.supervise.lifeline import end_with_stdin

@@ -12,6 +12,7 @@ from jph.client.limits import Limits
 from jph.errors import JphError
 from jph.node.outbox import ping_number
 from jph.wire.codec import EVERY_NODE, Control, Flag
+from jph.wire.notes import notes_of
 
 Address = tuple[str, int]
 Send = Callable[[str, str, float], None]
@@ -25,7 +26,8 @@ class NodeAnswer(msgspec.Struct, frozen=True):
     """The answer of one node to one command; all but `node` and `flag` is None without one.
 
     `offset_ms` is positive when the node's clock is ahead of ours. `active` is whether the node
-    sends data. `address` is the UDP source address, `epoch` the epoch of the node.
+    sends data; `restart` are the config keys that a reload left to a restart. `address` is the UDP
+    source address, `epoch` the epoch of the node.
     """
 
     node: str
@@ -36,6 +38,7 @@ class NodeAnswer(msgspec.Struct, frozen=True):
     active: bool | None = None
     address: Address | None = None
     epoch: int | None = None
+    restart: tuple[str, ...] = ()
 
 
 class TooManyWaiting(JphError):
@@ -193,4 +196,4 @@ class _Exchange:
         # A timestamp is cut to whole ms: half a ms is missing on average.
         offset_ms = message.timestamp_ms + 0.5 - (self._sent_ms + round_trip_ms / 2)
         answered = (self.flag, True, round_trip_ms, offset_ms, message.active, address)
-        return NodeAnswer(message.source, *answered, message.epoch)
+        return NodeAnswer(message.source, *answered, message.epoch, notes_of(message).restart)

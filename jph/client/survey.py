@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from jph.config.model import Network, Sensor
 from jph.util.freshness import Signs, State, judge_element, judge_node
 from jph.wire.codec import Control, Flag, Reading
+from jph.wire.notes import Notes, notes_of
 
 CONSOLE_TYPE: Final = "ControlProgram"
 MAX_CLOCK_MS: Final = 5000.0
@@ -31,6 +32,7 @@ class CodifierState(NamedTuple):
     cached: bool
     data_lost: int
     control_lost: int
+    notes: Notes = Notes()
 
 
 class _Known:
@@ -38,7 +40,7 @@ class _Known:
 
     __slots__ = (
         *("active", "control_s", "reading", "reading_s", "round_trip_ms", "clock_ms"),
-        *("cached", "cached_s"),
+        *("cached", "cached_s", "notes"),
     )
 
     def __init__(self) -> None:
@@ -50,6 +52,7 @@ class _Known:
         self.clock_ms: float | None = None
         self.cached: Reading | None = None
         self.cached_s: float | None = None
+        self.notes = Notes()
 
     def newest(self) -> tuple[Reading | None, float | None]:
         """Return the last reading and its time, from the bus if there was one."""
@@ -87,6 +90,8 @@ class Survey:
             return
         known.control_s = now_s
         known.active = message.active
+        if message.flag in (Flag.ALIVE, Flag.NEW):
+            known.notes = notes_of(message)
         if message.flag == Flag.TIME and self._pinged and message.number == self._pinged[0]:
             known.round_trip_ms = (now_s - self._pinged[1]) * 1000
             # A timestamp is cut to whole ms: half a ms is missing on average.
@@ -149,6 +154,7 @@ class Survey:
             cached=reading is not None and known.reading is None,
             data_lost=data_lost.get(sensor.codifier, 0),
             control_lost=control_lost.get(sensor.codifier, 0),
+            notes=known.notes,
         )
 
     def _late(self, sensor: Sensor, reading_s: float | None, now_s: float) -> bool:

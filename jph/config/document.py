@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jph.errors import ConfigError, Problem
+from jph.util.secrets import remember_in
 
 COMMENT: str = "_"
 """Keys that begin with this are comments."""
@@ -33,6 +34,7 @@ def read(document: bytes, name: str) -> tuple[Any, list[Problem]]:
         raise ConfigError(f"{name} holds text that is no Unicode: {error}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{name} is not JSON: {error}{_hint(document, error)}") from error
+    remember_in(raw)  # before anything can print a part of it
     found = _repeated(raw, "", {key: keys for key, (_, keys) in repeated.items()})
     return raw, list(found) if repeated else []
 

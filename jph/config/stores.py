@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from jph.config.model import Network, Sql, state_dir
 from jph.errors import StoreError
+from jph.util.secrets import remember
 from jph.util.unixpath import MAX_SOCKET_PATH
 
 DATABASE: Final = "jph"
@@ -94,11 +95,13 @@ def read_password(path: str) -> str:
         StoreError: it cannot be read.
     """
     try:
-        return Path(path).expanduser().read_text(encoding="utf-8").strip()
+        password = Path(path).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError, RuntimeError) as error:
         hint = "SQL.Password is the path of the file that holds it"
         message = f"cannot read PostgreSQL's password from {path}: {error} ({hint})"
         raise StoreError(message) from error
+    remember(password)
+    return password
 
 
 def _quoted(value: str) -> str:

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 _LIBRARIES: Final = ("argon2", "jinja2", "litestar", "prometheus_client", "uvicorn")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-_AT_START: Final = ("port", "address", "certificate", "key", "socket", "group")
-"""Settings that only a restart applies."""
 _JUDGE_EVERY_S: Final = 1.0
 _ASK_EVERY_S: Final = 60.0
 _SIGNS_OF_LIFE: Final = frozenset({Flag.ALIVE, Flag.NEW, Flag.TIME})
@@ -82,6 +80,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         confirmations: sessions in which the password was entered lately.
     """
 
+    at_start = ("port", "address", "certificate", "key", "socket", "group")
     halts = False
     hears_itself = True
     settings: GatewaySettings
@@ -93,7 +92,6 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
     _senses: "Senses | None" = None
     _web: "WebServer | None" = None
     _app: "WebApp | None" = None
-    _served: GatewaySettings | None = None  # the settings that the server was started with
     _reader: "asyncio.Task[None] | None" = None
     _ask_s = 0.0
 
@@ -137,7 +135,6 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         self.spawn(self._judge(self._hub), "judge")
         self.spawn(self._holes.run(), "holes")
         self.spawn(self._check_first(self._accounts), "accounts")
-        self._served = wanted
         self.log.info("ready: %s", self.url)
         if not (tls or wanted.proxies or wanted.socket or wanted.address in _LOOPBACK):
             self.log.warning("passwords travel in the clear: see Certificate or Proxies")
@@ -229,6 +226,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
             if board.hear(source, message.active, now_s, host, message.version):
                 self._heard.set()
                 board.clocks.hear(source, message.timestamp_ms, now_ms())
+                board.note(message)
             self._client.hear(message, self.sender)
 
     def on_reload(self) -> None:
@@ -247,14 +245,9 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
             self._senses.follow(self.network, self.spawn)
 
     def _apply_access(self) -> None:
-        """Apply Hosts, Public, Proxies and Prefix; say what takes a restart."""
-        now, before = self.settings, self._served
-        if self._app is None or before is None:
+        """Apply Hosts, Public, Proxies and Prefix."""
+        if self._app is None:
             return
-        changed = [name for name in _AT_START if getattr(now, name) != getattr(before, name)]
-        if changed:
-            names = ", ".join(name.capitalize() for name in changed)
-            self.log.warning("%s: changed in the config, needs a restart", names)
         try:
             self._app.use(self._access())
         except ConfigError as error:

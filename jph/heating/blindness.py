@@ -5,7 +5,7 @@ through which every value comes, then the parts that protect the house.  A part 
 judged by its readings and faster than by its `TimeoutWarning`: a breaker does not wait for it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from math import inf
 from typing import Final, NamedTuple
 
@@ -48,8 +48,8 @@ class Seen(NamedTuple):
 class Blind(NamedTuple):
     """One thing that is not known: a part, its codifier and phases, and a sentence about it.
 
-    `part` is meter, shedder, card, cache, history or clock.  `text` is English with the names of
-    `values` in braces.
+    `part` is meter, shedder, card, cache, history, shared or clock.  `text` is English with the
+    names of `values` in braces.
     """
 
     part: str
@@ -78,11 +78,13 @@ class Watch:
         cache: str = "",
         history: str = "",
         clocks: Mapping[str, float] | None = None,
+        shared: Collection[str] = (),
     ) -> tuple[Blind, ...]:
         """Return what is not known, the worst first.
 
         `cache` and `history` are what is wrong with the stores in words, empty where nothing is.
-        `clocks` are the offsets of nodes' clocks in s, positive for one that is ahead.
+        `clocks` are the offsets of nodes' clocks in s, positive for one that is ahead; `shared` the
+        nodes that hear another program under their codifiers.
         """
         found = [
             *self._caches(seen, cache),  # first: every value comes through it
@@ -90,6 +92,7 @@ class Watch:
             *self._shedders(seen),
             *self._cards(seen),
             *self._histories(seen, history),
+            *self._shared(shared),
             *self._clocks(clocks or {}),
         ]
         return tuple(found)
@@ -223,6 +226,11 @@ class Watch:
         """Return whether a cache says that it cannot write, or its own hash does not change."""
         old = seen.cached_s is not None and seen.cached_s > self._store_limit_s(node)
         return seen.stale or old
+
+    def _shared(self, shared: Collection[str]) -> Iterator[Blind]:
+        text = "{name} shares codifiers with another program: their values may be of either."
+        for codifier in sorted(shared):
+            yield Blind("shared", codifier, (), text, {"name": self._name(codifier)})
 
     def _clocks(self, clocks: Mapping[str, float]) -> Iterator[Blind]:
         for codifier, offset_s in sorted(clocks.items()):

@@ -26,6 +26,8 @@ class Hooks:
     hears_itself: ClassVar[bool] = False
     """Whether it receives its own messages, as a kind that stores or shows everything must."""
 
+    at_start: ClassVar[tuple[str, ...]] = ()
+    """Fields of its settings that only a restart applies."""
     replaced: ClassVar[str] = ""
     """For a kind that can no longer work: why, and what replaces it; `config check` shows it."""
 

@@ -36,6 +36,7 @@ from jph.wire.codec import (
     decode_batch,
     decode_control,
 )
+from jph.wire.notes import with_notes
 from jph.wire.sequence import SequenceTable
 
 __all__ = ["Node", "Settings", "now_ms"]
@@ -71,6 +72,9 @@ class Node(Hooks):
     def __init__(self, codifier: str, network: Network, reload: Reload | None = None) -> None:
         self.codifier = codifier
         self._adopt(network)
+        self._began = self.entry, self.settings, network.logging
+        self._restart: tuple[str, ...] = ()
+        self._shared_s = -math.inf
         self._reload = reload
         self._reloading = asyncio.Lock()
         self._reloads = 0
@@ -189,7 +193,11 @@ class Node(Hooks):
     def alive(self) -> None:
         """Send `I` now."""
         if self.announces:
-            self.send_control(Flag.ALIVE, number=float(self.config_time_ms))
+            self.send_control(Flag.ALIVE, number=self._config_number())
+
+    def _config_number(self) -> float:
+        shared = time.monotonic() - self._shared_s < _SHARED_FOR_S
+        return with_notes(self.config_time_ms, self._restart, shared=shared)
 
     def stop(self, error: JphError | None = None) -> None:
         """End the node, with `error` if there is one."""
@@ -286,7 +294,7 @@ class Node(Hooks):
         """Announce the node: the first time with `N`, later with `I` alone."""
         if self.announces and not self._announced:
             self._announced = True
-            self.send_control(Flag.NEW, number=float(self.config_time_ms))
+            self.send_control(Flag.NEW, number=self._config_number())
         self.alive()
 
     async def _run_timer(self) -> None:
@@ -354,6 +362,7 @@ class Node(Hooks):
     def _note_foreign(self, codifier: str) -> None:
         """Count and log that another program sends under a codifier of this node."""
         self.foreign[codifier] += 1
+        self._shared_s = time.monotonic()
         if self._throttle.allow(("foreign", codifier), time.monotonic()):
             self.log.warning(
                 "%s is also sent by another program, at %s port %s: two programs share the "
@@ -415,6 +424,8 @@ class Node(Hooks):
 
     def _answer_ping(self, message: Control) -> None:
         if self._ping_bucket.take(time.monotonic()):
+            if self.announces and not self._config_number().is_integer():
+                self.alive()  # first: the answer ends the wait of who asks
             self.send_control(Flag.TIME, message.source, message.number)
 
     def _resend(self, message: Control) -> None:
@@ -445,7 +456,7 @@ class Node(Hooks):
             self._reloads -= 1
 
     async def _reload_once(self, reload: Reload, asker: str) -> None:
-        before, old_entry, old_logging = self.config_time_ms, self.entry, self.network.logging
+        before = self.config_time_ms
         try:
             self._adopt(await reload())
         except Exception as error:  # whatever is wrong with it, the old one is good
@@ -453,10 +464,9 @@ class Node(Hooks):
             return
         self.config_time_ms = max(self.config_time_ms, before + 1)
         self.log.info("config reloaded, as %s asked", asker)
-        kept = [key for key in _AT_START if getattr(old_entry, key) != getattr(self.entry, key)]
-        kept += ["logging"] if self.network.logging != old_logging else []
-        if kept:
-            names = ", ".join(key.title() for key in kept)
+        self._restart = self._waits_for_restart()
+        if self._restart:
+            names = ", ".join(self._restart)
             self.log.warning("%s: changed in the config, needs a restart", names)
         old, self.bus = self.bus, self._make_bus()
         self._listen()
@@ -466,7 +476,26 @@ class Node(Hooks):
         self._guarded(self.on_reload)
         self._timer_due.set()
 
+    def _waits_for_restart(self) -> tuple[str, ...]:
+        """Return the keys that differ from those the node started with, and have no effect yet."""
+        entry, settings, logging = self._began
+        found = [
+            key.title() for key in _AT_START if getattr(entry, key) != getattr(self.entry, key)
+        ]
+        found += ["Logging"] if self.network.logging != logging else []
+        names = dict(
+            zip(settings.__struct_fields__, settings.__struct_encode_fields__, strict=True)
+        )
+        found += [
+            names[key]
+            for key in self.at_start
+            if getattr(settings, key) != getattr(self.settings, key)
+        ]
+        return tuple(found)
 
+
+_SHARED_FOR_S: Final = 60.0
+"""How long a node reports another program under its codifiers after its last message."""
 _MOST_RELOADS: Final = 2
 """Reloads under way and waiting together."""
 

@@ -1,10 +1,20 @@
 """Secrets: texts that no message, log line or traceback shows."""
 
+import re
+import sys
+import threading
+import traceback
+from types import TracebackType
 from typing import Final
 
 HIDDEN: Final = "…"
 _SHORTEST: Final = 3
 """A shorter secret would hide parts of ordinary words."""
+
+_WORDS: Final = "password|passwd|passwort|passphrase|pwd|pass|secret|token|apikey|api_key|auth"
+_NAMES: Final = re.compile(_WORDS, re.IGNORECASE)
+_IN_QUERY: Final = re.compile(rf"[?&;](?:{_WORDS})=([^&;#\s]+)", re.IGNORECASE)
+_PATH_STARTS: Final = ("/", "~", "$", "./", "../")
 
 _known: set[str] = set()
 
@@ -75,11 +85,52 @@ def remember(secret: str) -> None:
     """Let `scrub` remove this text, and its forms in a URL, from now on."""
     if not secret:
         return
-    from urllib.parse import quote, unquote  # most configurations hold no secret
+    import json  # most configurations hold no secret
+    from urllib.parse import quote, quote_plus, unquote
 
-    for form in (secret, quote(secret, safe=""), quote(secret), unquote(secret)):
-        if len(form) >= _SHORTEST:
-            _known.add(form)
+    plain = {secret, unquote(secret)}
+    for text in tuple(plain):
+        plain |= {quote(text, safe=""), quote(text), quote_plus(text)}
+    for text in tuple(plain):
+        escaped = {text, repr(text)[1:-1], text.replace("\\", "\\\\").replace("'", "\\'")}
+        escaped |= {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+        _known.update(form for form in escaped if len(form) >= _SHORTEST)
+
+
+def remember_in(tree: object, key: str = "") -> None:
+    """Remember every secret of a configuration, whichever settings hold it.
+
+    That is the password in a URL, a value of its query with a name as `password`, and a text under
+    such a key that is no path of a file.
+    """
+    if isinstance(tree, dict):
+        for name, value in tree.items():
+            remember_in(value, str(name))
+    elif isinstance(tree, list):
+        for value in tree:
+            remember_in(value, key)
+    elif isinstance(tree, str):
+        if "://" in tree:
+            remember(password_of(tree))
+            for match in _IN_QUERY.finditer(tree):
+                remember(match[1])
+        elif _NAMES.fullmatch(key) and not tree.startswith(_PATH_STARTS):
+            remember(tree)
+
+
+def print_without_secrets() -> None:
+    """Let Python scrub the tracebacks that it prints when a program or a thread crashes."""
+    sys.excepthook = _print_exception
+    threading.excepthook = lambda crash: _print_exception(
+        crash.exc_type, crash.exc_value, crash.exc_traceback
+    )
+
+
+def _print_exception(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> None:
+    if sys.stderr is not None and not issubclass(kind, SystemExit):
+        sys.stderr.write(scrub("".join(traceback.format_exception(kind, error, trace))))
 
 
 def scrub(text: str) -> str:

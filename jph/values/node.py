@@ -1,8 +1,9 @@
 """Base of the kinds that read devices: elements, filters, sending, one log line a cause."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from jph.config.model import Network, Sensor
 from jph.config.validation import read_struct
@@ -29,7 +30,7 @@ class ValueNode(Node):
         on_trace: gets each value with what the filters made of it.
     """
 
-    every_answer: ClassVar[bool] = True
+    every_answer = True
     """Whether each answer should have each element, so that a missing one is worth a log line."""
     on_raw: Callable[[str], None] | None = None
     on_trace: Callable[[Trace], None] | None = None
@@ -67,6 +68,28 @@ class ValueNode(Node):
 
     async def read(self, now_ms: int) -> None:
         """Read the device once."""
+
+    async def probe(self, rounds: int) -> None:
+        """Read the device so many times without sending anything; 0 is until it is cancelled.
+
+        `on_raw` and `on_trace` get what happens.
+        """
+        self.active = False
+        await self.open()
+        try:
+            while True:
+                await self.read(now_ms())
+                self.tick()
+                rounds -= 1
+                if rounds == 0:
+                    return
+                await asyncio.sleep(self.entry.sensor_interval)
+        finally:
+            tasks, self._tasks = self._tasks, set()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.close()
 
     def tick(self) -> None:
         """Send what is due without a new value: heartbeats, timeouts."""

@@ -172,7 +172,7 @@ def as_document(account: Account) -> dict[str, Any]:
         "wh": round(billed.wh),
         "amount": _money(billed.cents),
         "subscription": _money(billed.subscription_cents),
-        "injected_wh": sum(drawn.injected.values()),
+        "injected_wh": sum(drawn.injected.values()) if drawn.injected else None,
         "estimated_wh": drawn.estimated,
         "unpriced_wh": {period: round(wh) for period, wh in billed.unpriced.items()},
         "known_from": drawn.since,
@@ -216,6 +216,8 @@ def _notes(account: Account) -> Iterator[str]:
         yield f"known from {drawn.since:%Y-%m-%d %H:%M} to {drawn.until:%Y-%m-%d %H:%M}"
     if drawn.estimated:
         yield f"{_kwh(drawn.estimated)} kWh of it are estimated: no plausible reading came"
+    if account.sells and not drawn.injected:
+        yield "the energy fed in is not known: no INDEX_INJECTED (EAIT, standard mode only) came"
     if account.bill.first > account.span.first:
         yield f"the bill starts at the first reading, on {account.bill.first}"
     for period, wh in account.bill.unpriced.items():

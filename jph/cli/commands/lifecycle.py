@@ -37,14 +37,19 @@ def halt(app: App, code: str, as_json: bool) -> None:
 def reload(app: App, code: str, as_json: bool) -> None:
     """Let CODE read its configuration again; @@ is every node.
 
-    A node refuses a broken configuration and keeps the old one. Exit status 1 then.
+    A node refuses a broken configuration and keeps the old one. Exit status 1 then. Keys that only
+    a restart applies are named.
     """
     node = None if code == EVERY_NODE else app.node_of(code).codifier
-    renewed = sorted(answer.node for answer in run_async(_ask(app, node, Flag.RELOAD)))
+    answers = run_async(_ask(app, node, Flag.RELOAD))
+    renewed = sorted(answer.node for answer in answers)
+    restart = {each.node: each.restart for each in answers if each.restart}
     if as_json:
-        echo_json({"reloaded": renewed})
+        echo_json({"reloaded": renewed, "restart": restart})
     elif renewed:
         click.echo(f"{' '.join(renewed)} read the configuration again")
+        for code, keys in restart.items():
+            click.echo(f"{code} needs a restart: {', '.join(keys)}")
     if not renewed:
         limit_s = app.limits.reload_s
         raise JphError(

@@ -136,6 +136,8 @@ def _as_json(row: CodifierState) -> dict[str, Any]:
         "cached": row.cached,
         "data_lost": row.data_lost,
         "control_lost": row.control_lost,
+        "shared": row.notes.shared,
+        "restart": row.notes.restart,
     }
 
 
@@ -146,11 +148,17 @@ def _show(rows: list[CodifierState], house: House) -> None:
     for row, line in zip(rows, lines, strict=True):
         click.echo(paint(line, "stale" if _quality(row) == "stale" else row.state))
     for row in rows:
+        named = f"{row.sensor.codifier} ({row.sensor.name or row.sensor.type})"
+        if row.notes.shared:
+            click.echo(
+                f"{named}: another program sends under its codifiers too (its log says which)"
+            )
+        if row.notes.restart:
+            click.echo(f"{named}: needs a restart: {', '.join(row.notes.restart)}")
         if row.clock_ms is not None and abs(row.clock_ms) > MAX_CLOCK_MS:
             where = "ahead of" if row.clock_ms > 0 else "behind"
-            name = row.sensor.name or row.sensor.type
             length = show_duration(abs(row.clock_ms) / 1000)
-            click.echo(f"{row.sensor.codifier} ({name}): its clock is {length} {where} ours")
+            click.echo(f"{named}: its clock is {length} {where} ours")
 
 
 def _cells(row: CodifierState, house: House) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ meter sends them after the currents: 0.1 s later in standard mode, 0.2 s (one ph
 (three) in historique mode.
 
 A shed must not wait, so a current leaves at once, as drawn. It is corrected when the power of the
-same frame shows another direction. Three kinds of current wait for the power: those of a meter
-whose direction was never heard, those of a phase that fed in within `PRODUCES_S`, and in standard
-mode, where the wait is short, those of a phase that is heard for less than that. The frame's end
-releases them in any case, and a frame of a warning (ADPS, ADIRn without power) ends at once.
+same frame shows another direction. Four kinds of current wait for the power: those of a meter
+whose direction was never heard, those of a phase that fed in within `PRODUCES_S`, those that reach
+the contract on a phase that ever fed in, and in standard mode, where the wait is short, those of a
+phase that is heard for less than that. The frame's end releases them in any case, and a frame of a
+warning (ADPS, ADIRn without power) ends at once.
 """
 
 import math
@@ -23,7 +24,8 @@ POWERS: Mapping[str, int] = {f"SINSTS{phase}": phase for phase in PHASES} | {"SI
 
 PRODUCES_S: Final = 3600.0
 """Time after the last fed-in current in which a phase may feed in again from one frame to the next:
-clouds pass, and a large load that ends turns the direction. At night the phase does not wait."""
+clouds pass, and a large load that ends turns the direction. Later only a current that reaches
+the contract waits."""
 
 _VOLTS = 200
 """A phase has at least this voltage: the limit between a drawn and a fed-in current."""
@@ -88,7 +90,7 @@ class FrameCurrents:
         """
         if not self._held:
             return []
-        free = {phase for phase in self._held if not self._needs_power(phase)}
+        free = {phase for phase in self._held if not self._waits_for_power(phase, contract_a)}
         known = {phase for phase in self._held - free if self._power_of(phase) is not None}
         last = last or self._is_last(max(self._figures), phases)
         leaving = {phase for phase in free if last or _reaches(self._judged(phase), contract_a)}
@@ -131,9 +133,17 @@ class FrameCurrents:
                 self._fed_in_s[current.phase] = self._now_s
         return taken
 
+    def _waits_for_power(self, phase: int, contract_a: int | None) -> bool:
+        """Whether a current waits: of doubtful direction, or it would shed and may be fed in."""
+        sheds = phase in self._fed_in_s and _reaches(self._judged(phase), contract_a)
+        return self._needs_power(phase) or (sheds and not self._is_without_power())
+
+    def _is_without_power(self) -> bool:
+        return bool(self._labels) and self._labels.isdisjoint(POWERS)
+
     def _needs_power(self, phase: int) -> bool:
         """Whether a current counts only with its direction; not where the meter sends no power."""
-        if self._labels and self._labels.isdisjoint(POWERS):
+        if self._is_without_power():
             return False
         quick = not self._figures[phase][0].startswith("IINST")
         doubtful_s = self._fed_in_s.get(phase, self._first_s[phase] if quick else -math.inf)

@@ -31,7 +31,8 @@ from jph.heating.facts import Evidence
 from jph.heating.orders import Order
 from jph.node import kinds
 from jph.util.freshness import Signs, State, is_old, judge_element, judge_node
-from jph.wire.codec import Value
+from jph.wire.codec import Control, Flag, Value
+from jph.wire.notes import notes_of
 
 HIGH: Final = 0.8
 """From this part of the limit on a current is shown as high."""
@@ -155,6 +156,7 @@ class Board:
         self.blind: tuple[Blind, ...] = ()
         """What is not known of the house, the worst first; see `jph.heating.blindness`."""
         self.clocks = Clocks(network)
+        self._shared: set[str] = set()
         self.evidence: Evidence | None = None
         """Facts about the heaters; None where the wiring has mistakes."""
         with contextlib.suppress(ConfigError):
@@ -216,6 +218,11 @@ class Board:
         self._heard.add(codifier)
         return True
 
+    def note(self, message: Control) -> None:
+        """Take what a node reports of itself with a keep-alive."""
+        if message.flag in (Flag.ALIVE, Flag.NEW):
+            (self._shared.add if notes_of(message).shared else self._shared.discard)(message.source)
+
     def settle(self, now_s: float) -> None:
         """Judge again the nodes heard since the last time."""
         heard, self._heard = self._heard, set()
@@ -263,7 +270,9 @@ class Board:
         history = ""
         if self.history == UNREADABLE:
             history = "PostgreSQL cannot be read: what is stored is not known."
-        return self._watch.blindness(seen, cache=cache, history=history, clocks=self.clocks.offsets)
+        return self._watch.blindness(
+            seen, cache=cache, history=history, clocks=self.clocks.offsets, shared=self._shared
+        )
 
     def _judge_with_hanging(self, codifiers: Iterable[str], now_s: float) -> None:
         """Judge some again, and what hangs on them: many may change a little, seldom all."""

@@ -14,12 +14,14 @@ _NO_RELOAD: Final = (
     "no sign within {limit} s that {node} read its configuration again: "
     "it is away, or has refused it (its log says why)"
 )
+_RESTART: Final = "{node} read its configuration again; needs a restart: {keys}"
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     """The answer of a node to a command: `text` for people, `milliseconds` of the round trip.
 
-    `active` is whether the node says that it sends data.
+    `active` is whether the node says that it sends data. `restart` are the config keys that a
+    reload left to a restart.
     """
 
     codifier: str
@@ -28,6 +30,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str
     milliseconds: float | None = None
     active: bool | None = None
+    restart: tuple[str, ...] = ()
 
 
 def answer_of(codifier: str, heard: NodeAnswer, limits: Limits, say: Say = english) -> Answer:
@@ -40,7 +43,10 @@ def answer_of(codifier: str, heard: NodeAnswer, limits: Limits, say: Say = engli
         return Answer(codifier, flag, False, say(text, node=node, limit=limit))
     time = f"{heard.round_trip_ms:.1f}"
     text = say(_text(flag, bool(heard.active)), node=node, time=time)
-    return Answer(codifier, flag, True, text, round(heard.round_trip_ms, 3), heard.active)
+    if heard.restart:
+        text = say(_RESTART, node=node, keys=", ".join(heard.restart))
+    milliseconds = round(heard.round_trip_ms, 3)
+    return Answer(codifier, flag, True, text, milliseconds, heard.active, heard.restart)
 
 
 def _text(flag: str, active: bool) -> str:

@@ -22,7 +22,7 @@ export function isUnknown(code) {
 
 // Whether something of a part is not known, or of any part that makes the house less safe.
 export function isBlind(part) {
-  return list.some((each) => (part ? each.part === part : each.part !== "clock"));
+  return list.some((each) => (part ? each.part === part : !["clock", "shared"].includes(each.part)));
 }
 
 /** @param {Unknown[]} found */

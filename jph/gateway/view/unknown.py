@@ -18,10 +18,11 @@ HEADLINES: Final = {
     "shedder": "The breaker is not protected",
     "card": "Whether the heaters obey is not known",
     "history": "Readings may not be stored",
+    "shared": "Two programs share a codifier",
     "clock": "A clock is wrong",
 }
 """The headline by the worst part; parts are in the order of their weight."""
-NOTED: Final = frozenset({"clock"})
+NOTED: Final = frozenset({"clock", "shared"})
 """Parts that are reported, but leave the house safe."""
 
 

@@ -16,6 +16,9 @@ LEAST_VARIANCE: Final = 0.03
 LEAST_STEP_A: Final = 1.0
 """A commanded step below this shows no load: the thermostat was open."""
 
+ABSENT_A: Final = 0.1
+"""What a heater on another phase draws here, for the decision: next to nothing."""
+
 SAME_STEP_A: Final = 1.3
 """Steps within this of the median are the heater's: two roundings and the voltage."""
 
@@ -80,6 +83,11 @@ class LearnedCurrents:
         near = [step for step in steps if abs(step - middle) <= SAME_STEP_A]
         self.of[bit] = sum(near) / len(near)
         self.variance[bit] = LEAST_VARIANCE + 1.0 / len(near) ** 2
+        self._guessed[bit] = False
+
+    def absent(self, bit: int) -> None:
+        """Trust no relief by a heater that shows on another phase; its own steps still teach."""
+        self.of[bit], self.variance[bit] = ABSENT_A, LEAST_VARIANCE
         self._guessed[bit] = False
 
     def steps(self, bit: int) -> list[float]:

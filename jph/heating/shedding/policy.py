@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from jph.config.house.loads import Load, Wiring
@@ -126,6 +126,7 @@ class SheddingPolicy:
         for codifier, votes in memory.misplaced.items():
             if codifier in self._places:
                 self._misplaced.update({(codifier, number): n for number, n in votes.items()})
+        self._distrust()
 
     def report(self, now_s: float) -> dict[int, Report]:
         """Return every phase as it is now."""
@@ -179,6 +180,19 @@ class SheddingPolicy:
                     if len(moved) == 1:
                         self._misplaced[codifier, moved[0]] += 1
             phase.seen.shown.clear()
+        self._distrust()
+
+    def _distrust(self) -> None:
+        """Count on no relief by heaters that show on another phase only."""
+        for phase, bit, _ in self._elsewhere():
+            phase.seen.amperes.absent(bit)
+
+    def _elsewhere(self) -> Iterator[tuple[PhaseDecision, int, int]]:
+        """Yield the heaters on a wrong phase: that phase, their bit, and the phase they move."""
+        for (codifier, number), votes in self._misplaced.items():
+            phase, bit = self._places[codifier]
+            if votes >= VOTES and not phase.seen.amperes.seen[bit]:
+                yield phase, bit, number
 
     def _moved(self, own: int, shed: bool, before: Mapping[int, float | None]) -> list[int]:
         """Return the other phases that stepped the way a switching of this kind would."""
@@ -198,13 +212,11 @@ class SheddingPolicy:
             for phase in self._phases.values()
             for heater in phase.overdue(now_s)
         ]
-        for (codifier, number), votes in self._misplaced.items():
-            phase, bit = self._places[codifier]
-            if votes >= VOTES and not phase.seen.amperes.seen[bit]:
-                texts.append(
-                    f"{phase.heaters[bit]} never shows on phase {phase.number} but moves phase "
-                    f"{number}: is the wiring table right?"
-                )
+        texts += [
+            f"{phase.heaters[bit]} never shows on phase {phase.number} but moves phase {number}: "
+            f"is the wiring table right? Phase {phase.number} does not count on it"
+            for phase, bit, number in self._elsewhere()
+        ]
         fresh = [text for text in texts if now_s - self._warned.get(text, NEVER) >= WARNINGS_S]
         self._warned.update(dict.fromkeys(fresh, now_s))
         return fresh

@@ -1,6 +1,6 @@
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -97,12 +97,14 @@ def test_what_is_no_span_is_refused(chosen: dict[str, str]) -> None:
         parse_span(chosen, date(2026, 1, 1))
 
 
-def account(now: datetime, text: str = "2026-11", **drawn: Any) -> Account:
+def account(
+    now: datetime, text: str = "2026-11", tariffs: Sequence[Document] = (TARIFF,), **drawn: Any
+) -> Account:
     energy = {date(2026, 11, 1): {"HC": 10_000, "HP": 5_000}}
     since = datetime(2026, 11, 1, tzinfo=PARIS)
     known = Drawn(energy, 0, since, since + timedelta(days=1))._replace(**drawn)
     span = parse_span({"month": text}, date(2026, 1, 1))
-    return make_account(span, "TI", tariff.read([TARIFF]), known, LocalDays(PARIS), now)
+    return make_account(span, "TI", tariff.read(list(tariffs)), known, LocalDays(PARIS), now)
 
 
 def test_a_month_that_is_over() -> None:
@@ -168,6 +170,18 @@ def test_as_json() -> None:
     assert document["estimated_wh"] == 7
     assert document["subscription"] == "1.03"
     assert document["expected"]["wh"] == 450_000
+
+
+def test_energy_fed_in_that_no_index_counts_is_not_known() -> None:
+    now = datetime(2027, 1, 1, tzinfo=PARIS)
+    assert as_document(account(now))["injected_wh"] is None
+    sells = [{**TARIFF, "Sale": "0.10"}]
+    text = "the energy fed in is not known: no INDEX_INJECTED (EAIT, standard mode only) came"
+    assert text in show(account(now, tariffs=sells))
+    assert text not in show(account(now))
+    counted = account(now, tariffs=sells, injected={date(2026, 11, 1): 2_000})
+    assert as_document(counted)["injected_wh"] == 2_000
+    assert text not in show(counted)
 
 
 def test_extrapolated_energy_is_rounded_for_people_only() -> None:

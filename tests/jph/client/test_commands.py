@@ -10,6 +10,7 @@ from jph.client.limits import Limits
 from jph.gateway.live.commands import Answer, answer_of
 from jph.gateway.platform.language import LANGUAGES
 from jph.wire.codec import Control
+from jph.wire.notes import with_notes
 from tests.support import until
 
 
@@ -139,6 +140,11 @@ async def test_a_reload_is_answered_by_a_new_sequence() -> None:
     assert not asked.done()
     bus.say("N", "TI")
     assert words(bus, await asked).text == "TI read its configuration again"
+    asked = await bus.asked("TI", "C", "TI")
+    bus.say("N", "TI", with_notes(1_796_000_000_000, ("Ring", "Port"), shared=False))
+    answer = words(bus, await asked)
+    assert answer.text == "TI read its configuration again; needs a restart: Ring, Port"
+    assert answer.restart == ("Ring", "Port")
 
 
 async def test_answers_in_another_language() -> None:

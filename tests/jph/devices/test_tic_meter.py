@@ -233,8 +233,23 @@ def test_a_phase_that_has_fed_in_waits_for_its_direction_for_an_hour() -> None:
     power = rest(("SINSTS", "10000"), ("SINSTS1", "05520"), standard=True)
     assert drawn(meter.update(reader.feed(power), PRODUCES_S)) == [24]
     meter.update(reader.feed(b"\x03"), PRODUCES_S)
-    lines = begun(("IRMS1", "024"), standard=True)
-    assert drawn(meter.update(reader.feed(lines), 1.0 + PRODUCES_S)) == [24]
+    lines = begun(("IRMS1", "019"), ("IRMS2", "003"), ("IRMS3", "002"), standard=True)
+    assert drawn(meter.update(reader.feed(lines), 1.0 + PRODUCES_S)) == [19, 3, 2]
+
+
+def test_a_producer_that_jumps_above_the_contract_after_hours_sheds_nothing() -> None:
+    meter, reader = Meter(EXPIRY_S), FrameReader()
+    night = changed(HISTORIQUE_SINGLE, IINST="003", PAPP="00690")
+    meter.update(reader.feed(frame(night)), 0.0)  # 45 A
+    meter.update(reader.feed(frame(changed(night, IINST="006", PAPP="00000"))), 1.0)
+    late_s = 1.0 + 5 * PRODUCES_S
+    assert drawn(meter.update(reader.feed(frame(night)), late_s)) == [3]
+    for amperes, va, expected in (("050", "00000", 0), ("048", "11040", 48)):
+        found = meter.update(reader.feed(begun(("IINST", amperes), ("ADPS", amperes))), late_s)
+        assert (drawn(found), [f for f in found if f.field.startswith("WARNING")]) == ([], [])
+        found = meter.update(reader.feed(rest(("PAPP", va)) + b"\x03"), late_s)
+        assert drawn(found) == [expected]
+        assert (Fact("WARNING_1", 48) in found) == (expected > 0)
 
 
 def test_a_phase_that_feeds_in_never_seems_to_exceed_the_contract() -> None:

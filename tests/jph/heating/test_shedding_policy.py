@@ -273,6 +273,31 @@ def test_a_wrong_wiring_table_is_told() -> None:
     assert any("never shows on phase 1 but moves phase 2" in text for text in house.warnings)
 
 
+def counted_a(policy: SheddingPolicy) -> float:
+    """Return what the policy expects heater 11 to bring on its phase."""
+    phase, bit = policy._places["11"]
+    return phase.seen.amperes.of[bit]
+
+
+def test_no_relief_is_expected_of_a_heater_on_another_phase() -> None:
+    house = ShedHouse(EQUALS[:1], [9.0], shows_on=2)
+    assert counted_a(house.policy) > 4
+    for _ in range(6):
+        house.base_a = 31.0
+        house.live(10)
+        house.base_a = 2.0
+        house.live(120)
+    assert counted_a(house.policy) < 1
+    again = SheddingPolicy(Wiring(house.heaters), [1, 2])
+    again.recall(house.policy.memory(house.now_s, 1e12), 5.0, 1e12)
+    assert counted_a(again) < 1
+    phase, bit = again._places["11"]
+    for _ in range(3):  # the wiring is mended: its own steps count again
+        phase.seen.amperes.learn(bit, 9.0)
+    again.step(6.0, Readings())
+    assert counted_a(again) == 9
+
+
 def test_a_right_wiring_table_is_not_questioned() -> None:
     house = ShedHouse(UNKNOWN, BIG)
     house.base_a = 3.0

@@ -22,6 +22,7 @@ from jph.retransmit.messages import (
     encode_unicast,
 )
 from jph.wire.codec import EVERY_NODE, VERSION, Control, Reading, encode_control, encode_data
+from jph.wire.notes import notes_of
 from tests.support import LIMIT_S, ip, network_namespace, running, until
 
 NetworkMaker = Callable[..., Network]
@@ -265,6 +266,10 @@ async def test_a_reload_names_what_needs_a_restart(
     async with running(ear, mouth):
         mouth.send_control("C", "EA")
         await until(lambda: ear.reloads == 1)
+        await until(lambda: ear.flags("EA").count("N") == 2)
+        news = [each for each in ear.heard if each.source == "EA" and each.flag == "N"]
+        assert [notes_of(each).restart for each in news] == [(), ("Ring", "Journal")]
+        assert int(news[-1].number) == ear.config_time_ms
     assert "Ring, Journal: changed in the config, needs a restart" in caplog.text
 
 
@@ -479,6 +484,10 @@ async def test_a_reading_of_an_own_element_from_another_epoch_is_told(
             for _ in range(3):
                 other.sendto(encode_data(foreign), ("239.255.91.2", ports[1]))
             await until(lambda: ear.foreign["E1"] == 3)
+            ping = Control(1, 0, 5, "P", "XX", "EA", VERSION, 7.0, True)
+            other.sendto(encode_control(ping), ("239.255.91.1", ports[0]))
+            await until(lambda: "T" in ear.flags("EA"))
+            assert notes_of(ear.heard[-2]).shared  # said before the answer ends the wait
     assert caplog.text.count("E1 is also sent by another program, at 127.0.0.1") == 1
 
 

@@ -2,7 +2,7 @@
 import { make, put } from "../dom.js";
 import { figure, kWh } from "../figures.js";
 import { t } from "../words.js";
-import { barLabel, barName, inOrder, money, period } from "./words.js";
+import { barLabel, barName, dayName, inOrder, money, period } from "./words.js";
 
 const HEIGHT = 260;
 const LEFT = 46;
@@ -28,6 +28,12 @@ export function ticks(most, wanted = 4) {
 }
 
 export function bars(place, legend, caption, report, unit, open) {
+  if (isEmpty(report)) {
+    legend.replaceChildren();
+    put(caption, "");
+    place.replaceChildren(make("p", {}, hint(report)));
+    return;
+  }
   const asMoney = unit === "money";
   const values = report.bars.map((bar) => (asMoney ? scaled(bar.cents, 100) : scaled(bar.wh, 1000)));
   const codes = inOrder(new Set(values.flatMap((each) => Object.keys(each))));
@@ -95,9 +101,12 @@ function point(picture, groups, caption, open) {
   });
 }
 
+const isEmpty = (report) => report.bars.every((bar) => !Object.keys(bar.wh).length);
+
 function hint(report) {
-  const none = report.bars.every((bar) => !Object.keys(bar.wh).length);
-  if (none) return t("Nothing is known of this time; energy is counted every 10 minutes.");
+  const { first_day: start } = report;
+  if (start && start > report.last) return t("no data before {date}", { date: dayName(start) });
+  if (isEmpty(report)) return t("Nothing is known of this time; energy is counted every 10 minutes.");
   return report.span === "day" ? t("Point at a bar for its figures.") : t("Point at a bar for its figures, click to open it.");
 }
 

@@ -21,6 +21,8 @@ export function label({ span, first, last }, inSentence = false) {
   return first.slice(0, 4);
 }
 
+export const dayName = (day) => SHORT_YEAR.format(date(day));
+
 export function barLabel(span, when) {
   if (span === "day") return when.slice(11, 16);
   if (span === "week") return `${WEEKDAY.format(date(when))} ${date(when).getUTCDate()}`;

@@ -139,6 +139,7 @@ def report(
         and _compared(last_year, facts.year_before, facts.so_far[2], contract, now),
         so_far_wh=facts.so_far[0],
         so_far_until=facts.until,
+        first_day=facts.first_day,
         earlier=before(kind, span).first if known else None,
         later=span.after if span.after <= now.date() else None,
         phases=_phases(facts.phases),

@@ -85,8 +85,8 @@ class Report(msgspec.Struct, frozen=True):
     """Energy and costs of a span; days are local, moments are UTC, amounts decimal texts.
 
     `priced` is false where no tariff is configured. `earlier` and `later` are days of the spans
-    beside this one, null where there is nothing. `so_far_wh` goes to `so_far_until`, the last full
-    hour, of a running span.
+    beside this one, null where there is nothing; `first_day` is the first with energy. `so_far_wh`
+    goes to `so_far_until`, the last full hour, of a running span.
     """
 
     span: str
@@ -110,6 +110,7 @@ class Report(msgspec.Struct, frozen=True):
     year_before: Compared | None
     so_far_wh: int | None
     so_far_until: datetime | None
+    first_day: date | None
     earlier: date | None
     later: date | None
     phases: list[PhaseTotal]

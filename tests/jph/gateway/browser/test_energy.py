@@ -14,7 +14,7 @@ from jph.gateway.node import Gateway
 from jph.gateway.subjects.energy import web
 from tests.jph.gateway.browser.conftest import Show, Sound
 from tests.jph.gateway.stage import RedisProcess
-from tests.jph.gateway.subjects.test_energy import PARIS, TARIFF, history, hour_rows, sensors
+from tests.jph.gateway.subjects.test_energy import FIRST, PARIS, TARIFF, history, hour_rows, sensors
 from tests.support import running
 
 __all__ = ["history"]
@@ -89,6 +89,14 @@ async def test_from_a_month_to_its_days_and_back(show: Show, sound: Sound, width
     await expect(page.locator("#legend")).to_contain_text("subscription, taxes")
     await page.locator("summary").click()
     await expect(page.locator("#numbers tbody tr").first).to_contain_text("January 2026")
+
+
+async def test_a_time_before_all_readings_has_no_axis(show: Show, sound: Sound) -> None:
+    page = await show("/energy?span=month&at=2020-01-10")
+    expected = re.compile(rf"^no data before {FIRST.day} {FIRST:%b}\w* {FIRST.year}$")
+    await expect(page.locator("#chart")).to_have_text(expected)
+    await expect(page.locator("#chart svg")).to_have_count(0)
+    await sound(page)
 
 
 async def test_the_running_month_in_french(show: Show) -> None:

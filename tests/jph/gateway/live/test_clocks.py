@@ -5,6 +5,8 @@ from collections.abc import Callable
 from jph.config.model import Network
 from jph.gateway.live.board import Board
 from jph.gateway.live.clocks import Clocks
+from jph.wire.codec import Control
+from jph.wire.notes import with_notes
 from tests.jph.gateway.houses import house, node
 from tests.jph.gateway.stage import reading
 
@@ -28,6 +30,17 @@ def test_a_reading_shows_only_a_clock_that_is_ahead(network: Make) -> None:
     assert clocks.offsets == {"TI": 60}
     clocks.read("I1", NOW_MS, NOW_MS)
     assert clocks.offsets == {"TI": 0}
+
+
+def test_the_board_names_a_node_that_shares_its_codifiers(network: Make) -> None:
+    board = Board(network(*house()))
+    for shared in (True, False):
+        number = with_notes(NOW_MS, (), shared=shared)
+        board.note(Control(1, 7, NOW_MS, "I", "TI", "@@", 1, number, True))
+        board.refresh(1.0)
+        found = [each.words() for each in board.blind if each.part == "shared"]
+        text = "Meter shares codifiers with another program: their values may be of either."
+        assert found == ([text] if shared else [])
 
 
 def test_the_board_names_the_node(network: Make) -> None:

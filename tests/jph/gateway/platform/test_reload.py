@@ -9,7 +9,7 @@ import pytest
 
 from jph.config.model import Network
 from jph.gateway.accounts.roles import Role
-from jph.gateway.node import Gateway, GatewaySettings
+from jph.gateway.node import Gateway
 from tests.jph.gateway import people
 from tests.jph.gateway.houses import house
 from tests.jph.gateway.stage import RedisProcess
@@ -27,22 +27,21 @@ async def test_a_reload_applies_who_may_look_and_by_which_name(
         named = {"Host": "jph.example.org"}
         assert (await http.get("/api/me")).status_code == 200
         assert (await http.get("/api/me", headers=named)).status_code == 421
-        _reload(gateway, home(Hosts=["jph.example.org"], Proxies=["127.0.0.1"]))
+        await _reload(gateway, home(Hosts=["jph.example.org"], Proxies=["127.0.0.1"]))
         assert (await http.get("/api/me")).status_code == 401
         assert (await http.get("/login", headers=named)).status_code == 200
         secure = await http.get("/login", headers={"X-Forwarded-Proto": "https"})
         assert "strict-transport-security" in secure.headers
         assert "restart" not in caplog.text
-        _reload(gateway, home(Port=1))
+        await _reload(gateway, home(Port=1))
         assert "Port: changed in the config, needs a restart" in caplog.text
 
 
-def _reload(gateway: Gateway, network: Network) -> None:
-    gateway.network = network
-    settings = type(gateway).check_settings(network.sensor("CF"))
-    assert isinstance(settings, GatewaySettings)
-    gateway.settings = settings
-    gateway.on_reload()
+async def _reload(gateway: Gateway, network: Network) -> None:
+    async def read() -> Network:
+        return network
+
+    await gateway._reload_once(read, "CC")
 
 
 async def test_a_proxy_may_come_through_a_unix_socket(
