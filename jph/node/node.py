@@ -20,7 +20,7 @@ from jph.net.bus import Address, Bus
 from jph.node.arrivals import note_foreign, parts
 from jph.node.hooks import Hooks
 from jph.node.outbox import now_ms
-from jph.node.receiver import Receiver, Refusals, RequestingReceiver
+from jph.node.receiver import Receiver, Refusals
 from jph.node.sender import pasts
 from jph.node.unicast_service import UnicastService
 from jph.retransmit import Checkpoint
@@ -159,14 +159,12 @@ class Node(Hooks):
         Best called in `open`: a second later, all that a source keeps is requested, with or without
         a checkpoint.
         """
-        if isinstance(self._receiver, RequestingReceiver):
-            self._receiver.resume(checkpoints)
+        self._receiver.resume(checkpoints)
 
     @property
     def requested(self) -> bool:
         """Whether the readings that `on_data` gets now were requested, and so may be old."""
-        receiver = self._receiver
-        return isinstance(receiver, RequestingReceiver) and receiver.requested
+        return self._receiver.requested
 
     def count_as_alive(self) -> None:
         """Count what the node just did as its next keep-alive."""
@@ -269,6 +267,9 @@ class Node(Hooks):
         basics = (self.bus.data, self._deliver, self._refusals, self.log)
         if not self.repairs:
             return Receiver(*basics)
+        # Imported here: most kinds request nothing.
+        from jph.node.requesting_receiver import RequestingReceiver
+
         return RequestingReceiver(
             *basics,
             self.codifier,
