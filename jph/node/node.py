@@ -21,7 +21,7 @@ from jph.net.bus import Address, Bus
 from jph.node.arrivals import note_foreign, parts
 from jph.node.hooks import Hooks
 from jph.node.outbox import now_ms
-from jph.node.receiver import Receiver, Refusals, RequestingReceiver
+from jph.node.receiver import Receiver, Refusals
 from jph.node.sender import pasts
 from jph.node.unicast_service import UnicastService
 from jph.retransmit import Checkpoint
@@ -161,14 +161,12 @@ class Node(Hooks):
         Best called in `open`: a second later, all that a source keeps is requested, with or without
         a checkpoint.
         """
-        if isinstance(self._receiver, RequestingReceiver):
-            self._receiver.resume(checkpoints)
+        self._receiver.resume(checkpoints)
 
     @property
     def requested(self) -> bool:
         """Whether the readings that `on_data` gets now were requested, and so may be old."""
-        receiver = self._receiver
-        return isinstance(receiver, RequestingReceiver) and receiver.requested
+        return self._receiver.requested
 
     def note_storing(self, storing: bool) -> None:
         """Say in every control message whether the store of this node takes what is written."""
@@ -276,6 +274,9 @@ class Node(Hooks):
         basics = (self.bus.data, self._deliver, self._refusals, self.log)
         if not self.repairs:
             return Receiver(*basics)
+        # Imported here: most kinds request nothing.
+        from jph.node.requesting_receiver import RequestingReceiver
+
         return RequestingReceiver(
             *basics,
             self.codifier,
