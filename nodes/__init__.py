@@ -24,6 +24,8 @@ KINDS: Final = {
     "PilotCard": "nodes.pilotcard:PilotCard",
     "Pipe": "nodes.pipe:Pipe",
     "Pool": "nodes.pool:Pool",
+    "PythonNinja": "nodes.pythontemplate:PythonTemplate",
+    "PythonTemplate": "nodes.pythontemplate:PythonTemplate",
     "Recorder": "nodes.recorder:Recorder",
     "Schedule": "nodes.schedule:Schedule",
     "SerialLines": "nodes.seriallines:SerialLines",

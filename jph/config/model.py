@@ -26,7 +26,6 @@ from jph.util.secrets import SecretUrl
 from jph.wire.codec import Dialect, is_codifier
 
 ORIGINAL_TYPES: Final = {
-    "PythonNinja": "Expression computes the same in jph",
     "ZwavePower": "jph has no kind for Z-Wave yet; Command takes JSON lines of a Z-Wave JS client",
     "fanControl": "jph has no kind for GPIO yet; see examples/actuator.py",
 }
