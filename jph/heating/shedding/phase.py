@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from jph.config.house.loads import ECO_SHIFT, Load
 from jph.heating.orders import Order
@@ -46,6 +46,25 @@ LATEST: Final = (3.0, 300.0, 1.5)
 """Late end of the range of returns: factor of the estimate, s, and factor of the time off so far.
 Fitted to 23 800 estimates in four simulated days of light, tight and brutal houses: 83, 90 and 83 %
 of the returns fall inside, none comes before the early end."""
+
+
+class UntilReturn(NamedTuple):
+    """Seconds of a shed heater: of its minimum off time left, until its room asks, off so far."""
+
+    rest_s: float
+    asking_s: float
+    off_s: float
+
+
+def return_range(
+    known: UntilReturn, latest: tuple[float, float, float] = LATEST
+) -> tuple[float, float]:
+    """Return the earliest and latest return in s; `python -m bench.returns` fits `LATEST`."""
+    factor, more_s, of_off = latest
+    late_s = factor * max(known.rest_s, known.asking_s) + more_s + of_off * known.off_s
+    return known.rest_s, late_s
+
+
 COLD_ORDERS: Final = frozenset({Order.OFF, Order.FROST})
 
 
@@ -314,12 +333,14 @@ class PhaseDecision:
 
     def back_range(self, now_s: float, bit: int) -> tuple[float, float]:
         """Return the range of seconds in which most shed heaters like this one return."""
+        return return_range(self.until_return(now_s, bit))
+
+    def until_return(self, now_s: float, bit: int) -> "UntilReturn":
+        """Return what is known of the return of a shed heater."""
         rest_s = max(0.0, self._switched_s[bit] + self.rules.minimum_off_s - now_s)
         room = self.seen.rooms[bit]
         asking_s = max(0.0, (self.rules.want_s - room.short_s) / room.share)
-        factor, more_s, of_off = LATEST
-        off_s = max(0.0, now_s - self._switched_s[bit])
-        return rest_s, factor * max(rest_s, asking_s) + more_s + of_off * off_s
+        return UntilReturn(rest_s, asking_s, max(0.0, now_s - self._switched_s[bit]))
 
     def _off(self, now_s: float, bit: int, cause: str, turn_of: Sequence[str] = ()) -> Reason:
         self._note(now_s, bit, True)
