@@ -32,6 +32,9 @@ progress = n=0; while read -r word rest; do case "$$word $$rest" in \
 .PHONY: run test test-faults coverage bench lint lock clean
 .DEFAULT_GOAL := run
 
+# Tests start hundreds of programs: each would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A test that hangs ends the run after ten minutes and shows where it waits.
 # A third of the time tests wait, so three share two processors. The files start in the order of
 # their names: long ones, which have few tests, do not come last.

@@ -31,7 +31,7 @@ from bench.harness.timing import median, percentile
 from jph.config.model import Network
 from jph.node.node import Node
 from jph.node.outbox import Outbox
-from jph.node.receiver import RequestingReceiver
+from jph.node.requesting_receiver import RequestingReceiver
 from jph.retransmit import Gap
 from jph.retransmit.messages import Envelope, Faults
 from jph.retransmit.resend_buffer import ResendBuffer

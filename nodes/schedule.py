@@ -22,6 +22,7 @@ from jph.errors import ConfigError, JphError, Problem, StoreError
 from jph.heating.orders import Order
 from jph.heating.plan import versions as plan_versions
 from jph.heating.plan.calendar import wall_time
+from jph.heating.plan.check import check_scheduler
 from jph.heating.plan.commands import Scene, answer_of, carry_out
 from jph.heating.plan.days import days_of
 from jph.heating.plan.edit import Entities
@@ -83,12 +84,22 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
             if isinstance(codifier, str) and codifier not in own:
                 text = f"{codifier} must be an element (Type Proxy) of the Schedule node"
                 problems.append(Problem(f"Rooms[{codifier}].Codifier", text))
+        names = [room.name for room in rooms_of(network, heaters)]
+        for node in network.nodes():
+            if node.type in cls.types and (first := node.sensor.get("First")):
+                path = f"Sensors[{node.codifier}].Sensor.First"
+                try:
+                    check_scheduler(first, names)
+                except PlanRefusedError as error:
+                    problems.append(Problem(path, str(error)))
         return problems
 
     async def open(self) -> None:
         """Load the document and prepare the plan."""
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._orders = HeaterOrders()
+        self._orders_kept = self._load_orders()
+        self._orders.restore(self._orders_kept)
         self._edits = TokenBucket(_EDITS_PER_S, _MOST_EDITS)
         self._decided: dict[str, Decision] = {}
         self._next: Coming | None = None
@@ -145,6 +156,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
                 if value is not None:
                     at_ms = min(reading.timestamp_ms, now_ms())
                     changed |= self._inputs.take(reading.source, value, at_ms)
+        self._keep_orders()
         if changed:
             self._decide()
 
@@ -368,6 +380,12 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
     def _send_orders(self) -> None:
         for codifier, order in self._orders.due(time.monotonic()).items():
             self.send_control(Flag.SET, codifier, float(order))
+        self._keep_orders()
+
+    @property
+    def by_hand(self) -> list[str]:
+        """The heaters that have a person's order, which the plan leaves alone."""
+        return self._orders.by_hand
 
     # What is published
 
@@ -417,6 +435,28 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
     def _path(self) -> Path:
         return state_dir() / "schedule" / f"{self.codifier}.json"
 
+    @property
+    def _orders_path(self) -> Path:
+        return state_dir() / "heaters" / f"{self.codifier}.json"
+
+    def _load_orders(self) -> dict[str, Any]:
+        try:
+            return durable.load(self._orders_path)
+        except StoreError as error:
+            self.log.warning("which heaters were set by hand is not known: %s", error)
+            return {}
+
+    def _keep_orders(self) -> None:
+        """Keep which heaters obey and which were set by hand: a restart leaves these alone."""
+        stored = self._orders.as_stored()
+        if stored == self._orders_kept:
+            return
+        self._orders_kept = stored
+        try:
+            durable.replace(self._orders_path, [msgspec.json.encode(stored)])
+        except StoreError as error:
+            self.log.warning("which heaters were set by hand is not kept: %s", error)
+
     def _load(self) -> Versions:
         try:
             stored = durable.load(self._path)
@@ -426,7 +466,23 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         except (StoreError, msgspec.ValidationError) as error:
             aside = durable.set_aside(self._path)
             self.log.error("the document is damaged and kept as %s: %s", aside, error)
-        return Versions(self._with_rooms(plan_versions.empty_document([])))
+        return self._first_versions()
+
+    def _first_versions(self) -> Versions:
+        """Return an empty document, or the plan that the config has for a first start.
+
+        The plan is the first change, so that `undo` leaves an empty one.
+        """
+        empty = Versions(self._with_rooms(plan_versions.empty_document([])))
+        if not self.settings.first:
+            return empty
+        try:
+            scheduler = check_scheduler(self.settings.first, list(self.rooms))
+        except PlanRefusedError as error:
+            self.log.error("the first plan of the config is not used: %s", error)
+            return empty
+        document = {**empty.document, "scheduler": scheduler}
+        return empty.with_change(document, now_ms(), "config", "first plan of the config")
 
     def _with_rooms(self, document: dict[str, Any]) -> dict[str, Any]:
         """Return the document with a device for each room of the configuration."""

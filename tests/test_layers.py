@@ -193,6 +193,26 @@ def test_each_module_can_be_imported() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_meter_node_loads_only_what_it_uses() -> None:
+    """Each node has these modules in memory, on machines with 512 MB."""
+    unused = {
+        *("_ssl", "_hashlib", "hmac", "secrets", "pickle", "logging.config", "urllib.request"),
+        *("importlib.metadata", "sqlite3", "xml", "email", "http.client", "dataclasses"),
+        *("jph.node.requesting_receiver", "jph.retransmit.requester", "jph.retransmit.resend_log"),
+        *("jph.util.segments", "jph.util.durable", "jph.config.house.house", "jph.heating"),
+        *("jph.devices.tic.explain", "jph.devices.tic.capture", "jph.client", "collector"),
+    }
+    code = (
+        "import sys\nfrom jph.util.lazy import SELDOM_USED, postpone\npostpone(SELDOM_USED)\n"
+        "before = set(sys.modules)\nimport nodes.teleinfo\n"
+        f"print(sorted({unused!r} & (set(sys.modules) - before)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
 def test_kind_modules_import_light() -> None:
     """`config check` imports every kind; a Pi Zero runs one."""
     heavy = {"serial", "smbus2", "psycopg2", "redis", "litestar", "uvicorn", "jinja2"}

@@ -90,6 +90,8 @@ def demonstration(
     demo["Multicast"] |= {name: channel for name, channel in buses().items() if "Channel" in name}
     demo["Sensors"] = [sensor for sensor in demo["Sensors"] if sensor["Type"] not in without]
     for sensor in demo["Sensors"]:
+        if sensor["Type"] == "Schedule":
+            sensor["Sensor"].pop("First", None)  # every room wishes comfort at any hour
         for key in (sensor["Type"], sensor["Codifier"]):
             sensor["Sensor"] = {**sensor.get("Sensor", {}), **(settings or {}).get(key, {})}
     return {**demo, **parts}

@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "schedule": "jph.cli.commands.schedule:schedule",
     "why": "jph.cli.commands.why:why",
     "record": "jph.cli.commands.record:record",
+    "probe": "jph.cli.commands.probe:probe",
     "config": "jph.cli.commands.config:config",
 }
 """Module and name of each command. Only the one asked for is loaded: machines may be small."""

@@ -28,7 +28,7 @@ ENTRY_POINTS: Final = "jph.kinds"
 """Entry point group of kinds in other packages: name is the type, value is `module:Class`."""
 _log: Final = logging.getLogger("jph")
 _added: dict[str, type[Node]] = {}
-_ELSEWHERE: Final = config.ORIGINAL_TYPES | {config.PROXY}
+_ELSEWHERE: Final = frozenset({*config.ORIGINAL_TYPES, config.PROXY})
 """Types without code here: elements, and programs of the original."""
 
 
@@ -189,11 +189,12 @@ def _problems(
 def _good_parts(raw: dict[str, Any], sensors: list[Sensor]) -> Network:
     """Return the parts of a document that are good by themselves as one network."""
     nowhere = Endpoint(address="", port=0)
-    tariffs, hosts = raw.get("Tariffs"), raw.get("Hosts")
+    tariffs, hosts, rooms = raw.get("Tariffs"), raw.get("Hosts"), raw.get("Rooms")
     return Network(
         multicast=Multicast(control=nowhere, data=nowhere),
         sensors=sensors,
         tariffs=[t for t in tariffs if isinstance(t, dict)] if isinstance(tariffs, list) else [],
+        rooms=[room for room in rooms if isinstance(room, dict)] if isinstance(rooms, list) else [],
         hosts={
             host: [code for code in codes if isinstance(code, str)]
             for host, codes in (hosts.items() if isinstance(hosts, dict) else ())

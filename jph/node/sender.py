@@ -8,18 +8,20 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jph.config.model import JournalSettings, Network, Sensor, state_dir
 from jph.errors import StoreError
 from jph.node.outbox import Outbox, now_ms
 from jph.retransmit.messages import Interval
 from jph.retransmit.resend_buffer import ResendBuffer
-from jph.retransmit.resend_log import DatagramRun, ResendLog
 from jph.retransmit.resend_store import ResendStore
 from jph.retransmit.responder import Origin, Responder, Ticket
 from jph.util.logs import Throttle
 from jph.wire.columns import Piece
+
+if TYPE_CHECKING:  # a node without a resend log does not load it
+    from jph.retransmit.resend_log import DatagramRun, ResendLog
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
@@ -83,6 +85,8 @@ class Sender:
         settings = self._settings
         if settings is None:
             return
+        from jph.retransmit.resend_log import ResendLog
+
         directory = state_dir() / "journal" / self._codifier
         journal = ResendLog(directory, int(settings.megabytes * _MEGABYTE), 3600 * settings.hours)
         self._journal, self._flushed_s = journal, time.monotonic()
@@ -106,7 +110,7 @@ class Sender:
             self._thread.submit(journal.close, self.epoch).result()
         self._thread.shutdown(wait=False)
 
-    async def _open(self, journal: ResendLog) -> bool:
+    async def _open(self, journal: "ResendLog") -> bool:
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, journal.open)
         except StoreError as error:
@@ -117,7 +121,7 @@ class Sender:
             self._log.warning("the resend log had %s damaged bytes: skipped", journal.damaged)
         return True
 
-    async def _flush(self, journal: ResendLog, passed_s: float) -> None:
+    async def _flush(self, journal: "ResendLog", passed_s: float) -> None:
         waiting = self.outbox.journaled or []
         runs, announcements = self._take()
         try:
@@ -132,8 +136,10 @@ class Sender:
             assert self.outbox.journaled is not None
             self.outbox.journaled[:0] = _newest(waiting)
 
-    def _take(self) -> tuple[list[DatagramRun], dict[str, bytes]]:
+    def _take(self) -> tuple[list["DatagramRun"], dict[str, bytes]]:
         """Return what waits for the log, as runs, and the announcements of all sources."""
+        from jph.retransmit.resend_log import DatagramRun
+
         waiting, self.outbox.journaled = self.outbox.journaled or [], []
         by_source: dict[str, list[Piece]] = {}
         for piece in waiting:

@@ -1,6 +1,6 @@
 """Handles unicast requests to a node: retransmissions and fault injection."""
 
-import secrets
+import os
 import socket
 import time
 from collections.abc import Callable, Container
@@ -96,7 +96,7 @@ class UnicastService:
             if before is not None:
                 self._probes[host] = before
             return
-        request_id = secrets.randbits(32) or 1
+        request_id = int.from_bytes(os.urandom(4), "big") or 1
         self._probes[host] = (request_id, now_s)
         if len(self._probes) > _MOST_PROBES:
             del self._probes[next(iter(self._probes))]

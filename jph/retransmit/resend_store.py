@@ -3,16 +3,18 @@
 Places are counted from the first sequence that was asked for: it is place 0.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from jph.retransmit.gaps import IntervalSet
 from jph.retransmit.messages import EpochSpan, Interval
 from jph.retransmit.resend_buffer import ResendBuffer
-from jph.retransmit.resend_log import ResendLog
 from jph.wire.codec import SEQUENCE_LIMIT
 from jph.wire.sequence import offset
+
+if TYPE_CHECKING:  # a program without a resend log does not load it
+    from jph.retransmit.resend_log import ResendLog
 
 
 class Found(msgspec.Struct):
@@ -42,7 +44,7 @@ class _View(NamedTuple):
 class ResendStore:
     """The datagrams of one program, by source, epoch and sequence."""
 
-    def __init__(self, epoch: int, buffer: ResendBuffer, log: ResendLog | None = None) -> None:
+    def __init__(self, epoch: int, buffer: ResendBuffer, log: "ResendLog | None" = None) -> None:
         self.epoch = epoch
         self.buffer = buffer
         self.log = log

@@ -1,7 +1,6 @@
 """Sets logging up from the config's `Logging` table; limits how often a line is logged."""
 
 import logging
-import logging.config
 import os
 from pathlib import Path
 from typing import Any, Final
@@ -93,6 +92,8 @@ def _to_console(level: int) -> None:
 
 def _apply(table: dict[str, Any]) -> list[str]:
     """Apply `table`, leaving out one failing handler at a time."""
+    import logging.config  # here: a program without the table does not need it
+
     refused: list[str] = []
     for _ in range(len(table.get("handlers") or {}) + 1):
         try:

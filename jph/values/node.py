@@ -1,8 +1,9 @@
 """Base of the kinds that read devices: elements, filters, sending, one log line a cause."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from jph.config.model import Network, Sensor
 from jph.config.validation import read_struct
@@ -14,6 +15,7 @@ from jph.values.convert import NoValueError
 from jph.values.elements import MOST_ELEMENTS, Element, Feed, Outgoing, PathElement, Picker, Trace
 from jph.values.forms import parse_answer
 from jph.values.paths import MISSING
+from jph.wire.codec import Quality
 
 _MOST_SHOWN: Final = 2000
 
@@ -29,7 +31,7 @@ class ValueNode(Node):
         on_trace: gets each value with what the filters made of it.
     """
 
-    every_answer: ClassVar[bool] = True
+    every_answer = True
     """Whether each answer should have each element, so that a missing one is worth a log line."""
     on_raw: Callable[[str], None] | None = None
     on_trace: Callable[[Trace], None] | None = None
@@ -54,6 +56,7 @@ class ValueNode(Node):
     async def open(self) -> None:
         """Prepare the elements."""
         self._no_value = Throttle()
+        self._last: dict[str, Outgoing] = {}
         self._prepare()
 
     def on_reload(self) -> None:
@@ -67,6 +70,28 @@ class ValueNode(Node):
 
     async def read(self, now_ms: int) -> None:
         """Read the device once."""
+
+    async def probe(self, rounds: int) -> None:
+        """Read the device so many times without sending anything; 0 is until it is cancelled.
+
+        `on_raw` and `on_trace` get what happens.
+        """
+        self.active = False
+        await self.open()
+        try:
+            while True:
+                await self.read(now_ms())
+                self.tick()
+                rounds -= 1
+                if rounds == 0:
+                    return
+                await asyncio.sleep(self.entry.sensor_interval)
+        finally:
+            tasks, self._tasks = self._tasks, set()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.close()
 
     def tick(self) -> None:
         """Send what is due without a new value: heartbeats, timeouts."""
@@ -110,7 +135,15 @@ class ValueNode(Node):
             self.on_raw(text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "…")
 
     def explain(self, codifier: str, reason: str, *, rejected: bool = False) -> None:
-        """Log once a minute why an element has no value or an implausible one."""
+        """Log once a minute why an element has no value or an implausible one.
+
+        A value that is not followed by another one is sent once more as stale, with its own time;
+        those of all elements where `codifier` is none of them.
+        """
+        if not rejected:
+            codes = [codifier] if codifier in self.elements else [*self._last]
+            for last in [self._last.pop(code) for code in codes if code in self._last]:
+                self._emit(last._replace(quality=Quality.STALE))
         if self._no_value.allow(codifier, time.monotonic()):
             what = "sent as implausible" if rejected else "no value"
             self.log.warning("%s: %s: %s", codifier, what, reason)
@@ -130,6 +163,8 @@ class ValueNode(Node):
         }
 
     def _emit(self, outgoing: Outgoing) -> None:
+        if outgoing.quality == Quality.GOOD:
+            self._last[outgoing.codifier] = outgoing
         try:
             self.send(
                 outgoing.value,

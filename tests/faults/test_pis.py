@@ -27,7 +27,7 @@ pytestmark = pytest.mark.faults
 HOSTS = {
     "pi-meter": ["TI", "SH", "C1"],
     "pi-cellar": ["P1", "P2", "P3"],
-    "pi-page": ["R1", "Q1", "Q2", "CF", "FR", "SP"],
+    "pi-page": ["R1", "Q1", "Q2", "CF", "FR", "SP", "SC"],
 }
 """As in the README."""
 GONE = ("HO", "TO")
@@ -90,6 +90,8 @@ def config(meter: Path, chips: Path) -> dict[str, Any]:
         s["Codifier"] for s in document["Sensors"] if s.get("Sensor", {}).get("Codifier") == "HO"
     }
     document["Sensors"] = [s for s in document["Sensors"] if s["Codifier"] not in simulated]
+    for room in document["Rooms"]:
+        room["Thermometers"] = []
     for sensor in document["Sensors"]:
         if sensor["Codifier"] == "TI":
             sensor["Sensor"]["Device"] = str(meter)

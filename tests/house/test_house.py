@@ -17,12 +17,13 @@ from jph.config import stores
 from tests.house.conftest import House, demonstration, eventually, start
 from tests.support import LIMIT_S, REPOSITORY
 
-NODES = ("HO", "TI", "P1", "P2", "P3", "SH", "R1", "Q1", "Q2", "CF", "C1", "FR", "SP")
+NODES = ("HO", "TI", "P1", "P2", "P3", "SH", "R1", "Q1", "Q2", "CF", "C1", "FR", "SP", "SC")
 ELEMENTS = tuple(
     sensor.codifier
     for sensor in config.load(str(REPOSITORY / "static" / "config.json")).sensors
-    if sensor.parent is not None
+    if sensor.parent is not None and sensor.timeout_warning > 0
 )
+"""Elements that are sent again and again: all but those that only a change sends."""
 
 
 def test_each_part_is_told_once_and_then_the_address(house: House) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from jph.config.model import Network, Sensor
+from jph.errors import ConfigError
 from jph.heating.orders import Order
 from jph.node import kinds
 from jph.wire.codec import Flag
@@ -17,6 +18,7 @@ from nodes.schedule import Schedule
 from tests.i2cserver import I2CServer
 from tests.nodes.heatinghouse import Probe, element, house, living
 from tests.nodes.pilothouse import PilotCard
+from tests.support import until
 
 ROOMS = [
     {"Codifier": "RB", "Name": {"en": "Bathroom", "fr": "Salle de bain"}, "Windows": ["WB"]},
@@ -188,6 +190,23 @@ async def test_heaters_get_the_warmest_order_not_above_the_wish_and_a_hand_is_le
         assert probe.last("13") is None or probe.says("13", Order.COMFORT)
 
 
+async def test_a_heater_set_by_hand_is_left_alone_after_a_restart_too(chip: I2CServer) -> None:
+    made = network(chip.bus)
+    schedule, card, probe = Schedule("SC", made), PilotCard("P1", made), Probe("TI", made)
+    async with living(schedule, card, probe):
+        await probe.until_heard("12", Order.ECO)
+        probe.send_control(Flag.SET, "12", Order.OFF)
+        await probe.until_heard("12", Order.OFF)
+        await until(lambda: schedule.by_hand == ["12"])
+    schedule, card, probe = Schedule("SC", made), PilotCard("P1", made), Probe("TI", made)
+    async with living(schedule, card, probe):
+        await probe.until_heard("12", Order.OFF)
+        await probe.until_heard("11", Order.COMFORT)
+        assert schedule.by_hand == ["12"]
+        schedule.on_edit(edit("wish", {"room": "Salon", "value": 8.0}))
+        await probe.until_heard("12", Order.FROST)
+
+
 def test_a_config_with_mistakes_in_its_rooms_is_refused() -> None:
     made = network()
     wrong = [
@@ -207,6 +226,29 @@ def test_a_config_with_mistakes_in_its_rooms_is_refused() -> None:
     ):
         assert any(part in line for line in found) or part.startswith("heater 12"), (part, found)
     assert kinds.find("Schedule") is Schedule
+
+
+def test_a_check_of_a_document_reads_its_rooms() -> None:
+    raw = {
+        "Multicast": {},
+        "Sensors": [{"Codifier": "SC", "Type": "Schedule", "Control": "enabled"}],
+        "Rooms": [{"Codifier": "ZZ", "Name": "Salon"}],
+    }
+    with pytest.raises(ConfigError, match="ZZ must be an element"):
+        kinds.parse(json.dumps(raw).encode(), "config")
+
+
+async def test_a_first_start_has_the_plan_of_the_config_and_undo_leaves_none() -> None:
+    first = {"active_schedule": "Week", "temperature_sets": SETS, "schedules": [WEEK]}
+    made = network(First=first)
+    assert not Schedule.check_network(made)
+    schedule, probe = Schedule("SC", made), Probe("TI", made)
+    async with living(schedule, probe):
+        await probe.until_heard("RS", 19.5)
+        schedule.on_edit(edit("undo", {}))
+        await probe.until_heard("RS", 15.5)
+    wrong = network(First={**first, "active_schedule": "None"})
+    assert "First" in str(Schedule.check_network(wrong)[0])
 
 
 def test_edits_travel_unchanged() -> None:

@@ -1,5 +1,6 @@
 """Orders for heaters: when to send one, and when a person's own order is left alone. Pure."""
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from jph.heating.orders import Order
@@ -63,6 +64,26 @@ class HeaterOrders:
                 self._heaters[codifier] = heater._replace(tries=heater.tries + 1, sent_s=now_s)
                 found[codifier] = heater.planned
         return found
+
+    @property
+    def by_hand(self) -> list[str]:
+        """The heaters that have a person's order."""
+        return [codifier for codifier, heater in self._heaters.items() if heater.by_hand]
+
+    def as_stored(self) -> dict[str, list[int]]:
+        """Return JSON that `restore` reads: the planned order, obeyed or not, by hand or not."""
+        return {
+            codifier: [int(heater.planned), int(heater.obeyed), int(heater.by_hand)]
+            for codifier, heater in self._heaters.items()
+        }
+
+    def restore(self, stored: Mapping[str, object]) -> None:
+        """Go on with what was stored; entries that cannot be read are left out."""
+        for codifier, entry in stored.items():
+            match entry:
+                case [int(order), int(obeyed), int(by_hand)] if order in list(Order):
+                    state = _Heater(Order(order), bool(obeyed), bool(by_hand))
+                    self._heaters[codifier] = state
 
     def unconfirmed(self) -> list[str]:
         """Return the heaters that have not obeyed after all first tries."""

@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -56,6 +56,9 @@ class ScheduleSettings(Settings, frozen=True):
     rooms_by_thermostat: Annotated[
         tuple[str, ...], described("rooms that a Thermostat commands")
     ] = ()
+    first: Annotated[
+        dict[str, Any], described("schedules and sets of the first start, while no document exists")
+    ] = msgspec.field(default_factory=dict)
     warm_up: Annotated[float, described("rise of a room's temperature", "K/h", gt=0.05, le=20)] = (
         1.0
     )

@@ -10,7 +10,8 @@ from jph.config.house.plausible import plausible_current, plausible_limit
 from jph.heating.shedding.duty_cycle import RoomHeat
 from jph.heating.shedding.memory import HELD_S, PEAKS_S, LearnedHeater, Memory
 from jph.heating.shedding.memory import ROOMS_S as ROOM_MEMORY_S
-from jph.heating.shedding.phase import PhaseDecision, UntilReturn
+from jph.heating.shedding.phase import PhaseDecision
+from jph.heating.shedding.returns import UntilReturn
 from jph.heating.shedding.rules import NEVER, Decision, Readings, Reason, Report, Rules
 
 ROOMS_S: Final = 5.0
@@ -61,6 +62,9 @@ class SheddingPolicy:
             if codifier in self._places:
                 phase, bit = self._places[codifier]
                 phase.order(now_s, bit, order)
+        if readings.urgent is not None:
+            for phase in self._phases.values():
+                phase.take_urgent(readings.urgent)
         passed = self._pass_time(now_s)
         reasons: list[Reason] = []
         for number, phase in self._phases.items():

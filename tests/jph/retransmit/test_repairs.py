@@ -14,7 +14,7 @@ import pytest
 from jph.config import model as config
 from jph.config.model import Network
 from jph.node.node import Node
-from jph.node.receiver import RequestingReceiver
+from jph.node.requesting_receiver import RequestingReceiver
 from jph.retransmit import Cause, Checkpoint, Gap
 from jph.retransmit.legacy import decode_legacy
 from jph.retransmit.messages import Envelope, Faults

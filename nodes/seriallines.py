@@ -1,0 +1,128 @@
+"""Values from a serial line: JSON, XML or text lines, CurrentCost displays, P1 meters.
+
+`CurrentCost` and `DSMR` are the same with the speed and format of those devices.
+"""
+
+import asyncio
+import time
+from typing import Annotated, Final, Literal
+
+from jph.config.model import expand
+from jph.config.settings import described
+from jph.devices.currentcost import read_messages
+from jph.devices.p1 import TelegramReader
+from jph.devices.tic.link import SerialLink
+from jph.errors import DeviceError
+from jph.node.node import Settings
+from jph.util.backoff import Backoff
+from jph.values.elements import PathElement
+from jph.values.lines import Lines
+from jph.values.node import ValueNode
+
+_FIRST_RETRY_S: Final = 0.2
+_LAST_RETRY_S: Final = 5.0
+_LOOK_S: Final = 0.5
+_PRESETS: Final = {
+    "SerialLines": ("json", 9600),
+    "CurrentCost": ("currentcost", 57_600),
+    "DSMR": ("p1", 115_200),
+}
+
+
+class SerialSettings(Settings, frozen=True):
+    """One line, many values."""
+
+    device: Annotated[
+        str, described("Port: /dev/serial/by-id/…, tcp://host:port, rfc2217://host:port")
+    ]
+    elements: Annotated[tuple[PathElement, ...], described("Values in the lines")]
+    format: Annotated[
+        Literal["json", "text", "xml", "currentcost", "p1"] | None,
+        described("Form of a line; without it that of the kind, json for SerialLines"),
+    ] = None
+    baud_rate: Annotated[
+        int | None,
+        described("Speed; without it that of the kind, 9600 for SerialLines", "baud", ge=50),
+    ] = None
+    silence: Annotated[
+        float, described("Time without a byte after which the port is opened again", "s", gt=0)
+    ] = 120.0
+
+
+class SerialLines(ValueNode, type=("SerialLines", "CurrentCost", "DSMR"), settings=SerialSettings):
+    """Publish the values of each line as it comes.
+
+    A line need not have every element. A port that is lost or silent is opened again.
+    """
+
+    settings: SerialSettings
+    _serving: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Start to read; wait for a missing port."""
+        self.every_answer = False
+        await super().open()
+        self._begin()
+
+    def on_reload(self) -> None:
+        """Start again with the new settings."""
+        super().on_reload()
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._serving is not None:
+            self._serving.cancel()
+        form, baud = _PRESETS[self.entry.type]
+        self._form = self.settings.format or form
+        self._baud = self.settings.baud_rate or baud
+        self._url = _url(self.settings.device)
+        self._serving = self.spawn(self._serve(), "line")
+
+    async def _serve(self) -> None:
+        backoff = Backoff(_FIRST_RETRY_S, _LAST_RETRY_S)
+        while True:
+            self._lines, self._telegrams = Lines(), TelegramReader()
+            self._heard_s = begin_s = time.monotonic()
+            link = SerialLink(self._url, self._take)
+            try:
+                await link.open(self._baud)
+                self.explain("port", f"opening it again: {await self._lost(link)}")
+                if self._heard_s > begin_s:
+                    backoff.reset()
+            except DeviceError as error:
+                self.explain("port", str(error).replace("the meter's port", "the port"))
+            finally:
+                await link.close()
+            await asyncio.sleep(backoff.next_s())
+
+    async def _lost(self, link: SerialLink) -> str:
+        """Return why the port must be opened again."""
+        while (reason := await link.lost(_LOOK_S)) is None:
+            if time.monotonic() - self._heard_s > self.settings.silence:
+                return f"silent for {self.settings.silence:g} s"
+        return reason
+
+    def _take(self, chunk: bytes) -> None:
+        self._heard_s = time.monotonic()
+        if self._form == "p1":
+            bad = self._telegrams.bad
+            for telegram in self._telegrams.feed(chunk):
+                self.show_raw("\n".join(f"{k}({v})" for k, v in telegram.items()))
+                self.take_record(telegram, "")
+            if self._telegrams.bad > bad:
+                self.explain("telegram", "its CRC is wrong")
+            return
+        for line in self._lines.feed(chunk):
+            self.show_raw(line)
+            if self._form == "currentcost":
+                for record in read_messages(line):
+                    self.take_record(record, line)
+            else:
+                self.take_text(line, self._form)
+
+
+def _url(device: str) -> str:
+    """Return the port as pyserial names it."""
+    if device.startswith("tcp://"):
+        return f"socket://{device.removeprefix('tcp://')}"
+    return device if "://" in device else expand(device)
