@@ -322,6 +322,7 @@ def _interface_of(address: str) -> int:
 
 
 def is_interface_name(interface: str) -> bool:
+    """Whether an interface is given by its name instead of an address."""
     try:
         ipaddress.ip_address(interface)
     except ValueError:
