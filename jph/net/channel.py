@@ -40,6 +40,7 @@ _HINTS: Final = {
 }
 """Meaning of an error of the kernel; `if_nametoindex` gives no number for an unknown name."""
 _INT: Final = struct.Struct("=i")
+_LOOPBACK: Final = "lo"
 
 
 class Channel:
@@ -52,6 +53,8 @@ class Channel:
         receive_buffer: bytes that may wait to be read on each interface; 0 without a listener.
         own_epoch: datagrams with it are filtered out, if set before `open` and on Linux.
         missing: the interfaces that could not be joined, each with the reason.
+        alone: whether it is on loopback, as no route leads to the group: nodes of this machine hear
+            each other.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Channel:
         self.sent = self.unsent = self.receive_buffer = 0
         self.own_epoch: int | None = None
         self.missing: dict[str, str] = {}
+        self.alone = False
         self._interfaces = tuple(interfaces) or ("",)
         self.ttl = ttl
         self._family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
@@ -99,6 +103,7 @@ class Channel:
     def places(self) -> str:
         """The interfaces that are joined, each with the address that datagrams leave from."""
         joined = [name for name in self._interfaces if name not in self.missing]
+        joined += [_LOOPBACK] if self.alone else []
         pairs = zip(joined, self._out, strict=True)
         return ", ".join(
             f"{name or 'the default route'} ({out.getsockname()[0]})" for name, out in pairs
@@ -118,6 +123,11 @@ class Channel:
                 self._open_on(name, listen)
             except OSError as error:
                 self.missing[name] = self._explain(error, (name,))
+        self.alone = False
+        if not self._out and self.chosen_by_route and LINUX:
+            with contextlib.suppress(OSError):
+                self._open_on(_LOOPBACK, listen)
+                self.alone = True
         if not self._out:
             why = next(iter(self.missing.values()))
             self.close()
@@ -322,7 +332,7 @@ def _interface_of(address: str) -> int:
 
 
 def is_interface_name(interface: str) -> bool:
-    """Whether an interface is given by its name instead of an address."""
+    """Whether a text of `Interfaces` names an interface; else it is an address, or empty."""
     try:
         ipaddress.ip_address(interface)
     except ValueError:

@@ -53,6 +53,7 @@ class Membership:
         self._notices: socket.socket | None = None
         self._polling: asyncio.Task[None] | None = None
         self._places = ""
+        self._alone = False
 
     def look(self) -> None:
         """Look soon whether the network has changed."""
@@ -114,14 +115,18 @@ class Membership:
         if self._log is None or places == self._places:
             return
         moved, self._places = bool(self._places), places
+        alone, self._alone = self._alone, self._channels[0].alone
         self._log.info("the network is on %s", places)
-        if moved and self._channels[0].chosen_by_route:
+        if moved and self._channels[0].chosen_by_route and not (alone or self._alone):
             self._log.warning(
                 "the default route moved the network to another interface: name the interface "
                 "(Multicast.Interfaces or JPH_INTERFACE) if it has to stay on one"
             )
         for reason in self._channels[0].missing.values():
-            self._log.warning("%s; going on without it", reason)
+            goes_on = (
+                "only nodes of this machine are heard" if self._alone else "going on without it"
+            )
+            self._log.warning("%s; %s", reason, goes_on)
 
     def _watch(self) -> None:
         """Let the kernel notify of changes to links, addresses and routes (rtnetlink(7))."""

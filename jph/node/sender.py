@@ -54,7 +54,12 @@ class Sender:
         self._journal: ResendLog | None = None
         self._flushed_s = 0.0
         self._thread = ThreadPoolExecutor(1, f"{entry.codifier} journal")
-        self.responder = Responder(self._store, send, now_ms, self._thread)
+        self.responder = Responder(self._store, send, now_ms, self._thread, self._failed)
+
+    def _failed(self, error: Exception) -> None:
+        """Log a request that could not be answered."""
+        if self._throttle.allow(("answer", type(error)), time.monotonic()):
+            self._log.error("a request to resend could not be answered", exc_info=error)
 
     def start(self) -> None:
         """Begin to keep readings for the resend log."""

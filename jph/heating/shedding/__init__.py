@@ -21,7 +21,7 @@ Everything is pure: readings and monotonic time in, masks and reasons out.
 """
 
 from jph.heating.shedding.policy import SheddingPolicy
-from jph.heating.shedding.rules import Decision, Held, Readings, Reason, Report, Rules
+from jph.heating.shedding.rules import Decision, Held, Readings, Reason, Report, Rules, Urgent
 
 __all__ = [
     "Decision",
@@ -31,4 +31,5 @@ __all__ = [
     "Report",
     "Rules",
     "SheddingPolicy",
+    "Urgent",
 ]

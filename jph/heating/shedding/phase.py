@@ -1,7 +1,7 @@
 """Decides for one phase: when to shed, when to restore, and which heaters must wait. Pure."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from jph.config.house.loads import ECO_SHIFT, Load
@@ -9,10 +9,10 @@ from jph.heating.orders import Order
 from jph.heating.shedding.duty_cycle import RoomHeat
 from jph.heating.shedding.hypotheses import Command
 from jph.heating.shedding.memory import HeldHeater
-from jph.heating.shedding.observer import Observer
+from jph.heating.shedding.observer import SLOWEST_S, Observer
 from jph.heating.shedding.peaks import Peaks
 from jph.heating.shedding.planner import Planner
-from jph.heating.shedding.rules import NEVER, Held, Reason, Report, Rules
+from jph.heating.shedding.rules import NEVER, Held, Reason, Report, Rules, Urgent
 from jph.heating.shedding.trip import TripModel
 
 RELIEF_MARGIN_A: Final = 1.0
@@ -36,6 +36,9 @@ PLANS_A_REST: Final = 12
 HURRY_S: Final = 5.0
 """Time to the trip below which all heaters go: a heater needs up to 3 s to obey."""
 
+OVERRUN: Final = "overrun"
+"""Cause of a heater that was shed because its phase had too much."""
+
 EARLIER: Final = "shed before the last start"
 """Cause of a heater that was shed by an earlier run which left no reason."""
 
@@ -46,6 +49,13 @@ LATEST: Final = (3.0, 300.0, 1.5)
 """Late end of the range of returns: factor of the estimate, s, and factor of the time off so far.
 Fitted to 23 800 estimates in four simulated days of light, tight and brutal houses: 83, 90 and 83 %
 of the returns fall inside, none comes before the early end."""
+
+DISTRUST: Final = 1.5
+"""Factor of the relief that is asked for in a second round: the first one brought too little."""
+
+SPARE_SHARE: Final = 0.6
+"""Part of the limit below which a phase sheds too much, while heaters want heat."""
+
 COLD_ORDERS: Final = frozenset({Order.OFF, Order.FROST})
 
 
@@ -105,6 +115,14 @@ class PhaseDecision:
             if not self.mask >> bit & 1:
                 self.seen.expect(now_s, Command(bit, not cold))
 
+    def take_urgent(self, urgent: Urgent) -> None:
+        """Take the heaters of rooms below their frost floor, and of rooms with a boost."""
+        self._planner.frost = self._bits_of(urgent.frost)
+        self._planner.boosted = self._bits_of(urgent.boosted)
+
+    def _bits_of(self, codifiers: Collection[str]) -> int:
+        return sum(1 << b for b, each in enumerate(self.heaters) if each.codifier in codifiers)
+
     def step(
         self,
         now_s: float,
@@ -162,7 +180,7 @@ class PhaseDecision:
 
     def overdue(self, now_s: float) -> list[Load]:
         """Return the heaters that are shed for longer than they should be, though wanted."""
-        late = _bits(self._overdue(now_s))
+        late = _bits(self._overdue(now_s) & ~self._recent(now_s, self.rules.maximum_off_s))
         return [self.heaters[bit] for bit in late if self.seen.rooms[bit].short_s > 0]
 
     def report(self, now_s: float) -> Report:
@@ -234,20 +252,24 @@ class PhaseDecision:
         self._rounds += 1
         need_a = left_a - limit_a + max(self.rules.margin_a, RELIEF_MARGIN_A)
         chosen = on
-        if self._rounds == 1 and not hurry:
-            # What did not help as expected is not trusted a second time: then all must go.
+        if self._rounds <= 2 and not hurry:
+            # What did not help twice is not trusted a third time: then all must go.
+            need_a *= DISTRUST if self._rounds == 2 else 1.0
             chosen = self._planner.relief(on, self._young(now_s), need_a, self.mask) or on
         self.helpless = not chosen
         expected_a = sum(self.drawn_a(bit) for bit in _bits(chosen))
         if chosen:
             self._relief.expect(current_a, expected_a, now_s + self.seen.settle_s)
-        return [self._off(now_s, bit, "overrun") for bit in _bits(chosen)]
+        return [self._off(now_s, bit, OVERRUN) for bit in _bits(chosen)]
 
     # RoomHeat again
 
     def _plan(self, now_s: float, limit_a: float) -> list[Reason]:
         """Restore what fits; where heat is short, let rooms take turns."""
+        obeyed_s = self._last_s + SLOWEST_S
         self._plan_s = now_s + self.rules.minimum_off_s / PLANS_A_REST
+        if now_s < obeyed_s:
+            self._plan_s = min(self._plan_s, obeyed_s)
         base_a = max(self.seen.hypotheses.base_a, self.seen.surge.expected_a(now_s))
         room_a = limit_a - self.rules.margin_a - base_a
         on = self._on() & ~self._cold
@@ -255,6 +277,9 @@ class PhaseDecision:
         reserved = self._planner.reserved(on)
         free_a = room_a - sum(reserved[bit] for bit in _bits(on))
         bit = self._planner.returning(off, free_a, self._cold)
+        if bit is None and (needless := self._needless(now_s, limit_a)):
+            spare_a = limit_a - self.rules.margin_a - (self.seen.current_a or 0.0)
+            bit = self._planner.returning(needless, spare_a, self._cold)
         if bit is not None:
             self._plan_s = now_s
             return [self._back(now_s, bit, "room again")]
@@ -273,6 +298,26 @@ class PhaseDecision:
             warm = (bit for bit in _bits(out) if self.seen.rooms[bit].short_s < self.rules.want_s)
             self._eco |= sum(1 << bit for bit in warm)
         return reasons
+
+    def _needless(self, now_s: float, limit_a: float) -> int:
+        """Return the heaters of unknown current that an overrun took, where it took too much.
+
+        Nothing is known after a first start, so a relief may free twice of what was needed, and
+        guessed reservations of the other heaters may fill the limit for minutes. These heaters
+        need not wait for the minimum off time, and only what is measured stands in their way. Each
+        of them returns alone, so its current is known afterwards: this happens to it once. The
+        slowest heaters must have obeyed before, or their late steps would be taken for its own.
+        """
+        current_a = self.seen.current_a
+        if now_s - self._last_s < SLOWEST_S:
+            return 0
+        if current_a is None or current_a - SHOWN_A >= SPARE_SHARE * limit_a:
+            return 0
+        return sum(
+            1 << bit
+            for bit, why in self._held.items()
+            if why.cause == OVERRUN and self.mask >> bit & 1 and not self.seen.amperes.known(bit)
+        )
 
     # The meter is silent
 
@@ -293,7 +338,7 @@ class PhaseDecision:
             return [self._off(now_s, bit, cause) for bit in _bits(out)]
         back = self.mask & keep & ~self._recent(now_s, self.rules.minimum_off_s)
         if back and now_s - self._last_s >= BLIND_INTERVAL_S:
-            first = max(_bits(back), key=lambda bit: (self.heaters[bit].priority, -bit))
+            first = max(_bits(back), key=lambda bit: (self._planner.rank(bit), -bit))
             return [self._back(now_s, first, cause)]
         return []
 
@@ -310,7 +355,10 @@ class PhaseDecision:
         return self._recent(now_s, self.rules.minimum_on_s) & ~self.mask
 
     def _overdue(self, now_s: float) -> int:
-        return self.mask & ~self._recent(now_s, self.rules.maximum_off_s) & ~self._cold
+        """Return the heaters that must have their turn: frost does not wait that long."""
+        late = self.mask & ~self._recent(now_s, self.rules.maximum_off_s)
+        frozen = self.mask & self._planner.frost & ~self._recent(now_s, self.rules.minimum_off_s)
+        return (late | frozen) & ~self._cold
 
     def back_range(self, now_s: float, bit: int) -> tuple[float, float]:
         """Return the range of seconds in which most shed heaters like this one return."""

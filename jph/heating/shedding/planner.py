@@ -17,6 +17,12 @@ MOST_WEIGHT: Final = 4.0
 OVERDUE_WEIGHT: Final = 8.0
 """Weight of an overdue heater: above every other."""
 
+FROST_WEIGHT: Final = 64.0
+"""Weight of a heater whose room is below its frost floor: above overdue ones of any size."""
+
+BOOST_RANKS: Final = 2
+"""Steps of priority that a boost adds to the highest one of the phase."""
+
 LEAST_DRAWING: Final = 0.05
 """Chance to draw that a heater keeps, so that size decides between equal ones."""
 
@@ -49,32 +55,48 @@ current."""
 
 
 class Planner:
-    """Chooses sets of heaters (bits) of one phase; it has no state of its own."""
+    """Chooses sets of heaters (bits) of one phase.
+
+    Attributes:
+        frost: the heaters of rooms below their frost floor.
+        boosted: the heaters of rooms with a boost.
+    """
 
     def __init__(self, heaters: Sequence[Load], observer: Observer, rules: Rules) -> None:
         self._heaters = heaters
         self._seen = observer
         self._rules = rules
+        self.frost = self.boosted = 0
         rooms: dict[int, list[int]] = {}
         for bit, room in enumerate(observer.rooms):
             rooms.setdefault(id(room), []).append(bit)
         self._shared = [bits for bits in rooms.values() if len(bits) > 1]
+
+    def rank(self, bit: int) -> int:
+        """Return the priority of a heater: a boost and frost raise it above all others."""
+        highest = max(heater.priority for heater in self._heaters)
+        if self.frost >> bit & 1:
+            return highest + 2 * BOOST_RANKS
+        if self.boosted >> bit & 1:
+            return highest + BOOST_RANKS
+        return self._heaters[bit].priority
 
     def worths(self, shed: int, overdue: int = 0) -> list[float]:
         """Return the worth of each heater being on: its amperes, weighted.
 
         A room that is shorter of heat than the others weighs more, and so does a higher priority.
         A heater that would not draw is worth next to nothing, unless it is `overdue`: the estimate
-        of a room may be wrong, and only a heater that is on can show it.
+        of a room may be wrong, and only a heater that is on can show it. Frost is measured, so it
+        counts before every estimate.
         """
         rules, amperes = self._rules, self._seen.amperes.of
         rooms = self._seen.rooms
         mean_s = sum(room.short_s for room in rooms) / len(rooms)
         least = min(heater.priority for heater in self._heaters)
         worths = []
-        for bit, heater in enumerate(self._heaters):
+        for bit in range(len(self._heaters)):
             short_s = rooms[bit].short_s
-            above_s = short_s - mean_s + (heater.priority - least) * rules.priority_s
+            above_s = short_s - mean_s + (self.rank(bit) - least) * rules.priority_s
             weight = min(MOST_WEIGHT, max(LEAST_WEIGHT, 1.0 + above_s / rules.rotate_s))
             if shed >> bit & 1:
                 wanted = min(1.0, max(0.0, short_s / rules.want_s))
@@ -86,10 +108,13 @@ class Planner:
             self._diminish(worths, bits, shed)
         for bit in _bits(overdue):
             worths[bit] = max(worths[bit], amperes[bit])
-        return [
+        worths = [
             worth if self._seen.amperes.known(bit) else worth * CURIOSITY
             for bit, worth in enumerate(worths)
         ]
+        for bit in _bits(self.frost):
+            worths[bit] = FROST_WEIGHT * amperes[bit]
+        return worths
 
     def _diminish(self, worths: list[float], bits: Sequence[int], shed: int) -> None:
         """Lower the worth of heaters beyond what their room needs: they would come and go.
@@ -200,7 +225,7 @@ class Planner:
     def share(self, room_a: float) -> int:
         """Return the most important heaters that fit into `room_a` together."""
         keep = 0
-        for bit in sorted(range(len(self._heaters)), key=lambda b: (-self._heaters[b].priority, b)):
+        for bit in sorted(range(len(self._heaters)), key=lambda b: (-self.rank(b), b)):
             if self._seen.amperes.of[bit] <= room_a:
                 room_a -= self._seen.amperes.of[bit]
                 keep |= 1 << bit

@@ -61,6 +61,9 @@ class SheddingPolicy:
             if codifier in self._places:
                 phase, bit = self._places[codifier]
                 phase.order(now_s, bit, order)
+        if readings.urgent is not None:
+            for phase in self._phases.values():
+                phase.take_urgent(readings.urgent)
         passed = self._pass_time(now_s)
         reasons: list[Reason] = []
         for number, phase in self._phases.items():

@@ -63,11 +63,22 @@ def rules_of(settings: SheddingSettings) -> Rules:
     )
 
 
+class Urgent(NamedTuple):
+    """Heaters that matter more for a while than their priority says, by codifier.
+
+    `frost` are those of rooms below their frost floor, `boosted` those of rooms with a boost.
+    """
+
+    frost: frozenset[str] = frozenset()
+    boosted: frozenset[str] = frozenset()
+
+
 class Readings(NamedTuple):
     """Readings since the last step; any part may be missing.
 
     `warnings` are the currents of the meter's overrun warnings (ADIR1–3), `overrun` is bit 7 of its
     status (STGE).  Both stand in for currents that have not come for a while, and are not needed.
+    `urgent` is None where nothing new is known of it.
     """
 
     currents: Mapping[int, float] = _NOTHING
@@ -75,6 +86,7 @@ class Readings(NamedTuple):
     warnings: Mapping[int, float] = _NOTHING
     orders: Mapping[str, Order] = _NO_ORDERS
     overrun: bool | None = None
+    urgent: Urgent | None = None
 
 
 class Reason(NamedTuple):
