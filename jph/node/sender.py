@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from jph.config.model import JournalSettings, Network, Sensor, state_dir
 from jph.errors import StoreError
 from jph.node.outbox import Outbox, now_ms
-from jph.retransmit.messages import Interval
+from jph.retransmit.ranges import Interval
 from jph.retransmit.resend_buffer import ResendBuffer
 from jph.retransmit.resend_store import ResendStore
 from jph.retransmit.responder import Origin, Responder, Ticket

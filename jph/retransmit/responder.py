@@ -24,13 +24,12 @@ from jph.retransmit.messages import (
     Challenge,
     Envelope,
     EpochsReport,
-    Interval,
     ResendReport,
     ResentReadings,
-    clipped,
     encode_unicast,
     pack_readings,
 )
+from jph.retransmit.ranges import Interval, clipped
 from jph.retransmit.resend_store import Found, ResendStore
 from jph.wire.codec import SEQUENCE_LIMIT
 

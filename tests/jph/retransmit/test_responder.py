@@ -7,13 +7,13 @@ from jph.retransmit.messages import (
     Challenge,
     Envelope,
     EpochsRequest,
-    Interval,
     ResendReport,
     ResentReadings,
     decode_unicast,
     encode_unicast,
     unpack_readings,
 )
+from jph.retransmit.ranges import Interval
 from jph.retransmit.resend_buffer import ResendBuffer
 from jph.retransmit.resend_store import ResendStore
 from jph.retransmit.responder import (
