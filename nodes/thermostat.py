@@ -117,7 +117,7 @@ class Thermostat(Node, type="Thermostat", settings=ThermostatSettings):
         schedules = [node for node in self.network.nodes() if node.type == "Schedule"]
         plans = [read_struct(ScheduleSettings, node.sensor, "", []) for node in schedules]
         self._next = {plan.next for plan in plans if plan is not None and plan.next}
-        self._own = {self.codifier, *cards, *(node.codifier for node in schedules)}
+        self._senders = {self.codifier, *cards, *(node.codifier for node in schedules)}
         degrees = plans[0].degrees_by_order() if plans and plans[0] else dict(DEGREES)
         self._regulated = {
             name: RoomThermostat(
@@ -225,7 +225,7 @@ class Thermostat(Node, type="Thermostat", settings=ThermostatSettings):
         since_ms = 0 if memory is None else memory.since_ms
         codes = [load.codifier for load in self._rooms[name].heaters]
         return [
-            code for code in codes if by_hand(self._ordered.get(code), self._own, since_ms, now)
+            code for code in codes if by_hand(self._ordered.get(code), self._senders, since_ms, now)
         ]
 
     # What is published

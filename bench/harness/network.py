@@ -89,6 +89,8 @@ def demonstration(
     demo: Json = json.loads((ROOT / "static" / "config.json").read_text(encoding="utf-8"))
     demo["Multicast"] |= {name: channel for name, channel in buses().items() if "Channel" in name}
     demo["Sensors"] = [sensor for sensor in demo["Sensors"] if sensor["Type"] not in without]
+    # A thermostat switches heaters by itself: without it they want heat at any hour.
+    demo["Sensors"] = [s for s in demo["Sensors"] if s["Codifier"] not in ("TH", "TK")]
     for sensor in demo["Sensors"]:
         if sensor["Type"] == "Schedule":
             sensor["Sensor"].pop("First", None)  # every room wishes comfort at any hour

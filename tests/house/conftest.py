@@ -124,7 +124,7 @@ def without_past(document: dict[str, Any]) -> None:
 def demonstration(directory: Path) -> Iterator[tuple[Path, int]]:
     """Write the demonstration's config with ports of its own; yield its path, and a page's port."""
     document = json.loads((REPOSITORY / "static" / "config.json").read_text(encoding="utf-8"))
-    elsewhere = {"Codifier": "N1", "Name": "A program of another kind", "Type": "NestReader"}
+    elsewhere = {"Codifier": "N1", "Name": "A program of another kind", "Type": "fanControl"}
     document["Sensors"].append(elsewhere)
     without_past(document)
     path = directory / "config.json"

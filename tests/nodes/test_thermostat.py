@@ -71,7 +71,8 @@ async def test_it_alone_commands_its_rooms_and_leaves_a_persons_order_alone(
 ) -> None:
     made = network(chip.bus)
     schedule, card, probe = Schedule("SC", made), PilotCard("P1", made), Probe("TI", made)
-    async with living(schedule, card, probe, Thermostat("TH", made)):
+    thermostat = Thermostat("TH", made)
+    async with living(schedule, card, probe, thermostat):
         probe.send(17.0, codifier="T1")
         await probe.until(says(probe, "11", by="TH", ordered=Order.COMFORT, then=Order.COMFORT))
         await probe.until(says(probe, "12", by="TH", ordered=Order.COMFORT))
@@ -82,6 +83,7 @@ async def test_it_alone_commands_its_rooms_and_leaves_a_persons_order_alone(
         probe.send_control(Flag.SET, "RB", 9.0)
         await probe.until_heard("11", Order.COMFORT)  # it is 17 °C: the cycle follows the wish
         await probe.until(lambda: state(probe)["hand"] == [])
+        assert not thermostat.foreign
 
 
 def test_references_of_its_settings_are_checked() -> None:
