@@ -34,9 +34,11 @@ from jph.heating.plan.refusal import PlanRefusedError, RefusalId
 from jph.heating.plan.report import coming_of, state_of
 from jph.heating.plan.rules import Facts
 from jph.heating.plan.settings import ScheduleSettings, make_planner
+from jph.heating.plan.urgent import cold_rooms, urgent_of
 from jph.heating.plan.versions import Versions
 from jph.heating.plan.wish import Decision, degrees_of, order_for
 from jph.heating.plan.wishes import absence_of, tidied
+from jph.heating.regulation import Thermometer, room_temperature
 from jph.node.node import Node, now_ms
 from jph.util import durable
 from jph.util.token_bucket import TokenBucket
@@ -53,6 +55,8 @@ _MOST_EDITS: Final = 40
 """At once: the app sends a dozen when a person edits a schedule."""
 _FIRST_SET_CLOCK_MS: Final = 1_577_836_800_000
 """2020: an earlier clock was never set, and nothing is decided by it."""
+_OLDEST_S: Final = 900.0
+"""An older temperature does not count, whatever the config says of its thermometer."""
 _GOOD: Final = frozenset({Quality.GOOD, Quality.ESTIMATED, Quality.SIMULATED})
 
 
@@ -102,6 +106,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         self._orders.restore(self._orders_kept)
         self._edits = TokenBucket(_EDITS_PER_S, _MOST_EDITS)
         self._decided: dict[str, Decision] = {}
+        self._cold: frozenset[str] = frozenset()
         self._next: Coming | None = None
         self._next_known = False
         self._wake: asyncio.TimerHandle | None = None
@@ -128,8 +133,8 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         self._zone = ZoneInfo(settings.time_zone)
         self._degrees = settings.degrees_by_order()
         self._planner = make_planner(settings, self.rooms.values())
-        self._days = days_of(settings.holidays, settings.school, settings.rules)
-        self._sources = settings.sources()
+        self._days = days_of(settings.holidays, settings.school, settings.rules, settings.place())
+        self._sources = settings.sources(self.rooms.values())
         self._inputs = Inputs(self._limits_s())
         self._heaters = {
             load.codifier: load for room in self.rooms.values() for load in room.heaters
@@ -140,6 +145,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         wanted = self.settings.watched()
         for room in self.rooms.values():
             wanted |= {*room.settings.windows, *room.settings.presence, *room.settings.motion}
+            wanted |= {*room.settings.thermometers} if self.settings.urgent else set()
         known = {sensor.codifier: sensor for sensor in self.network.sensors}
         return {code: known[code].timeout_warning for code in wanted if code in known}
 
@@ -293,12 +299,15 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         if tidy is not self.versions.document:
             self.versions = msgspec.structs.replace(self.versions, document=tidy)
         decided = self._planner.decide(tidy, now, self._facts_now(now), self._windows(now))
+        cold = cold_rooms(self.rooms.values(), self._temperatures(now), self._cold)
         changed = [name for name, each in decided.items() if self._decided.get(name) != each]
+        changed_cold, self._cold = cold != self._cold, cold
         self._decided = decided
         for name in changed:
             self._command(self.rooms[name], decided[name])
         if changed:
             self._next_known = False
+        if changed or changed_cold:
             self._publish()
         self._send_orders()
         self._plan_wake_up(now)
@@ -318,6 +327,18 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
     def _facts_now(self, now: int) -> Facts:
         moment = datetime.datetime.fromtimestamp(now / 1000, datetime.UTC)
         return self._facts_at(wall_time(moment, self._zone))
+
+    def _temperatures(self, now: int) -> dict[str, float | None]:
+        """Return the temperature of each room; None where no thermometer is fresh."""
+        found: dict[str, float | None] = {}
+        for room in self.rooms.values():
+            heard = []
+            for codifier in room.settings.thermometers:
+                value, age_s = self._inputs.fresh(codifier, now), self._inputs.age_s(codifier, now)
+                if isinstance(value, int | float) and age_s is not None:
+                    heard.append(Thermometer(codifier, value, age_s))
+            found[room.name] = room_temperature(heard, _OLDEST_S)[0]
+        return found
 
     def _windows(self, now: int) -> dict[str, bool | None]:
         return {
@@ -406,6 +427,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
             (settings.active, active),
             (settings.next, _json({"value": coming.get("at_ms", 0), **coming})),
             (settings.state, _json(self._state())),
+            (settings.urgent, _json(urgent_of(self.rooms.values(), self._decided, self._cold))),
         ):
             if codifier:
                 readings.append((codifier, value))
