@@ -125,6 +125,7 @@ class JphPostgreSQL(Node, type="jphPostgreSQL", settings=PostgresSettings):
     def _publish_trouble(self) -> bool:
         """Publish since when nothing can be stored; return whether that is so."""
         since_ms = self.keeper.not_stored_since_ms
+        self.note_storing(since_ms is None)
         if since_ms is not None:
             self.send(0, timestamp_ms=since_ms, quality=Quality.STALE)
         return since_ms is not None

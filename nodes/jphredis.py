@@ -96,6 +96,7 @@ class JphRedis(Node, type="jphRedis", settings=RedisSettings):
 
     def _publish(self) -> None:
         """Send the node's value; its quality shows whether Redis stores."""
+        self.note_storing(self._stores)
         quality = Quality.GOOD if self._stores else Quality.STALE
         self.send(self._rate or 0, quality=quality)
 

@@ -16,7 +16,7 @@ from jph.config.model import expand
 from jph.config.settings import described
 from jph.node.node import Node, Settings
 from jph.util.logs import Throttle
-from jph.wire.codec import Value
+from jph.wire.codec import Quality, Value
 
 MAX_BYTES: Final = 65_536
 """What is read at most at once: the capacity of a pipe, and far more than any value needs."""
@@ -83,12 +83,13 @@ class LastLine:
 class Pipe(Node, type=("Pipe", "TempLinux"), settings=PipeSettings):
     """Read a value each `SensorInterval` and publish it.
 
-    While the file is missing or holds no value, nothing is published, so the value becomes late.
-    The log names the reason once a minute; the node tries again each time.
+    When the file is missing or holds no value, the last value is published once more as stale,
+    with its own time. The log names the reason once a minute; the node tries again each time.
     """
 
     settings: PipeSettings
     _fifo: int | None = None
+    _last: tuple[Value, int] | None = None
 
     async def open(self) -> None:
         """Begin without opening the file: it may appear later."""
@@ -105,8 +106,13 @@ class Pipe(Node, type=("Pipe", "TempLinux"), settings=PipeSettings):
         try:
             text = self._read(path)
             if text is not None:
-                self.send(parse(text, self.settings.field, self._factor, self.entry.data_type))
+                value = parse(text, self.settings.field, self._factor, self.entry.data_type)
+                self.send(value, timestamp_ms=now_ms)
+                self._last = value, now_ms
         except (OSError, ValueError) as error:
+            if self._last is not None:
+                (value, at_ms), self._last = self._last, None
+                self.send(value, timestamp_ms=at_ms, quality=Quality.STALE)
             if self._throttle.allow((type(error), path), time.monotonic()):
                 self.log.warning("no value from %s: %s; trying again", path, error)
 

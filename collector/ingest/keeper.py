@@ -32,6 +32,8 @@ _LAST_RETRY_S: Final = 5.0
 _LAST_FLUSH_S: Final = 2.0
 _STUCK_S: Final = 2.0
 """After this time without a successful write readings go to the spool."""
+_SLOW_S: Final = 5.0
+"""A write that takes longer, on a busy machine or an SD card, is reported as failing."""
 _LOOK_S: Final = 0.5
 _SYNC_S: Final = 5.0
 """A power cut costs at most this much of the spool; each sync wears an SD card."""
@@ -86,10 +88,10 @@ class Keeper:
     def not_stored_since_ms(self) -> int | None:
         """The time of the last successful write (ms since 1970) if writing fails now, else None.
 
-        Without any successful write it is the time of the start.
+        Without any successful write it is the time of the start. A slow write is no failure yet.
         """
         since_s = self._stuck_since_s
-        stuck = since_s is not None and time.monotonic() - since_s > _STUCK_S
+        stuck = since_s is not None and time.monotonic() - since_s > _SLOW_S
         waits = self.buffer or self.spooled or self._pending
         return self._stored_ms if stuck and waits else None
 

@@ -4,8 +4,7 @@ from jph.client.client import Client
 from jph.config.house.loads import Load
 from jph.config.model import Network
 from jph.heating.answers import Outcome, refusals
-from jph.heating.holds import number_of
-from jph.heating.orders import Order
+from jph.heating.orders import Order, number_of
 from jph.heating.sentences import Say, english
 from jph.wire.codec import Flag
 

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from jph.config.house.house import House
+from jph.config.house.plausible import CurrentFilter
 from jph.config.model import Network, Sensor
 from jph.util.freshness import Signs, State, judge_element, judge_node
-from jph.wire.codec import Control, Flag, Reading
+from jph.wire.codec import Control, Flag, Quality, Reading
 from jph.wire.notes import Notes, notes_of
 
 CONSOLE_TYPE: Final = "ControlProgram"
@@ -16,8 +18,9 @@ MAX_CLOCK_MS: Final = 5000.0
 class CodifierState(NamedTuple):
     """State of one codifier: `age_s` of its reading by our clock, losses in messages.
 
-    `clock_ms` is the offset of the node's clock, positive when it is ahead of ours. `cached` is
-    whether the reading comes from the cache and not from the bus.
+    `clock_ms` is the offset of the node's clock, positive when it is ahead of ours. `disk_full` is
+    whether the node cannot write its files, `not_storing` whether its store refuses, `refused` a
+    current that was not believed. `cached` is whether the reading comes from the cache.
     """
 
     sensor: Sensor
@@ -32,6 +35,9 @@ class CodifierState(NamedTuple):
     cached: bool
     data_lost: int
     control_lost: int
+    disk_full: bool = False
+    not_storing: bool = False
+    refused: float | None = None
     notes: Notes = Notes()
 
 
@@ -40,7 +46,7 @@ class _Known:
 
     __slots__ = (
         *("active", "control_s", "reading", "reading_s", "round_trip_ms", "clock_ms"),
-        *("cached", "cached_s", "notes"),
+        *("cached", "cached_s", "disk_full", "not_storing", "notes"),
     )
 
     def __init__(self) -> None:
@@ -50,6 +56,7 @@ class _Known:
         self.reading_s: float | None = None
         self.round_trip_ms: float | None = None
         self.clock_ms: float | None = None
+        self.disk_full = self.not_storing = False
         self.cached: Reading | None = None
         self.cached_s: float | None = None
         self.notes = Notes()
@@ -69,6 +76,7 @@ class Survey:
         self._console = console
         self._started_s = started_s
         self._pinged: tuple[float, float, float] | None = None
+        self._currents = CurrentFilter(House(network).phases)
         self._known = {sensor.codifier: _Known() for sensor in network.sensors}
 
     def pinged(self, number: float, now_s: float, wall_ms: float) -> None:
@@ -80,6 +88,8 @@ class Survey:
         for reading in readings:
             known = self._known.get(reading.source)
             age_s = (wall_ms - reading.timestamp_ms) / 1000
+            if not self._currents.believes(reading.source, reading.value, now_s):
+                continue
             if known is not None and age_s > -MAX_CLOCK_MS / 1000:
                 known.cached, known.cached_s = reading, now_s - max(0.0, age_s)
 
@@ -90,6 +100,7 @@ class Survey:
             return
         known.control_s = now_s
         known.active = message.active
+        known.disk_full, known.not_storing = message.disk_full, message.not_storing
         if message.flag in (Flag.ALIVE, Flag.NEW):
             known.notes = notes_of(message)
         if message.flag == Flag.TIME and self._pinged and message.number == self._pinged[0]:
@@ -102,14 +113,19 @@ class Survey:
         """Take readings."""
         for reading in readings:
             known = self._known.get(reading.source)
-            if known is not None:
-                known.reading, known.reading_s = reading, now_s
+            if known is None or not self._currents.believes(reading.source, reading.value, now_s):
+                continue
+            known.reading, known.reading_s = reading, now_s
+            if reading.quality == Quality.STALE and self._pinged is not None:
+                # Its sender repeats an old value: its age is that of its time.
+                wall_ms = self._pinged[2] + 1000 * (now_s - self._pinged[1])
+                known.reading_s = now_s - max(0.0, wall_ms - reading.timestamp_ms) / 1000
 
     def complete(self) -> bool:
-        """Return whether every active codifier has sent its value or, without one, answered."""
+        """Return whether every active node has answered, and every value is there."""
         return all(
             self._known[s.codifier].newest()[0] is not None
-            if s.parent or s.symbol
+            if s.parent
             else self._known[s.codifier].control_s is not None
             for s in self._network.sensors
             if s.active and s.codifier != self._console and s.type != CONSOLE_TYPE
@@ -152,6 +168,9 @@ class Survey:
             round_trip_ms=known.round_trip_ms,
             clock_ms=known.clock_ms,
             cached=reading is not None and known.reading is None,
+            disk_full=known.disk_full,
+            not_storing=known.not_storing,
+            refused=self._currents.refused(now_s).get(sensor.codifier),
             data_lost=data_lost.get(sensor.codifier, 0),
             control_lost=control_lost.get(sensor.codifier, 0),
             notes=known.notes,

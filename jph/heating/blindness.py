@@ -26,6 +26,8 @@ CLOCK_S: Final = 5.0
 
 _CACHE: Final = frozenset({"jphRedis"})
 _HISTORY: Final = frozenset({"jphPostgreSQL"})
+_OWN_WORDS: Final = _CACHE | _HISTORY | {METER_TYPE, "Shedding", "PilotCard"}
+"""Kinds whose stale values have a part of their own."""
 
 
 class Seen(NamedTuple):
@@ -48,8 +50,8 @@ class Seen(NamedTuple):
 class Blind(NamedTuple):
     """One thing that is not known: a part, its codifier and phases, and a sentence about it.
 
-    `part` is meter, shedder, card, cache, history, shared or clock.  `text` is English with the
-    names of `values` in braces.
+    `part` is meter, shedder, card, cache, history, disk, sensor, current, shared or clock.
+    `text` is English with the names of `values` in braces.
     """
 
     part: str
@@ -77,12 +79,15 @@ class Watch:
         *,
         cache: str = "",
         history: str = "",
+        disks: Iterable[str] = (),
+        refused: Mapping[str, float] | None = None,
         clocks: Mapping[str, float] | None = None,
         shared: Collection[str] = (),
     ) -> tuple[Blind, ...]:
         """Return what is not known, the worst first.
 
         `cache` and `history` are what is wrong with the stores in words, empty where nothing is.
+        `disks` are nodes that cannot write their files, `refused` currents that are not believed.
         `clocks` are the offsets of nodes' clocks in s, positive for one that is ahead; `shared` the
         nodes that hear another program under their codifiers.
         """
@@ -92,8 +97,11 @@ class Watch:
             *self._shedders(seen),
             *self._cards(seen),
             *self._histories(seen, history),
+            *self._disks(disks),
+            *self._sensors(seen),
+            *self.currents(refused or {}),
             *self._shared(shared),
-            *self._clocks(clocks or {}),
+            *self.clocks(clocks or {}),
         ]
         return tuple(found)
 
@@ -106,7 +114,8 @@ class Watch:
         timeout_s = entry.timeout_warning or float("inf")
         return min(timeout_s, CURRENT_S) if parent and parent.type == METER_TYPE else timeout_s
 
-    def _guard_limit_s(self, codifier: str, node: str) -> float:
+    def guard_limit_s(self, codifier: str, node: str) -> float:
+        """Return the age from which a mask or a card is not that of now, s."""
         interval_s = self._entries[node].sensor_interval if node in self._entries else 0.0
         timeout_s = self._entries[codifier].timeout_warning if codifier in self._entries else 0.0
         return min(timeout_s or float("inf"), max(GUARD_S, GUARD_INTERVALS * interval_s))
@@ -139,7 +148,7 @@ class Watch:
         for number, phase in self._house.watched().items():
             if phase.loads and phase.shedder not in shadows:
                 known = seen.get(phase.mask)
-                if _unknown(known, self._guard_limit_s(phase.mask, phase.shedder)):
+                if _unknown(known, self.guard_limit_s(phase.mask, phase.shedder)):
                     blind.setdefault(phase.shedder, []).append((number, known))
         for node, phases in blind.items():
             yield self._blind(
@@ -161,7 +170,7 @@ class Watch:
             doubted = any(seen[h.codifier].doubted for h in mine if h.codifier in seen)
             if known is not None and doubted:
                 known = known._replace(doubted=True)
-            if _unknown(known, self._guard_limit_s(card.codifier, card.codifier)):
+            if _unknown(known, self.guard_limit_s(card.codifier, card.codifier)):
                 yield self._blind(
                     "card",
                     card.codifier,
@@ -211,8 +220,8 @@ class Watch:
     def _nodes(self, types: Iterable[str]) -> list[str]:
         return [s.codifier for s in self._entries.values() if s.type in types and s.active]
 
-    def _store_limit_s(self, node: str) -> float:
-        """Return the age from which a store that sends nothing is silent, s."""
+    def silence_limit_s(self, node: str) -> float:
+        """Return the age of its last sign from which a node is silent, s."""
         entry = self._entries[node]
         every_s = min(t or inf for t in (entry.keep_alive_interval, entry.sensor_interval))
         return max(GUARD_S, GUARD_INTERVALS * every_s)
@@ -220,19 +229,51 @@ class Watch:
     def _is_mute(self, node: str, seen: Seen) -> bool:
         if seen.state in (State.LATE, State.DEAD, State.SILENT):
             return True
-        return seen.life_s is not None and seen.life_s > self._store_limit_s(node)
+        return seen.life_s is not None and seen.life_s > self.silence_limit_s(node)
 
     def _writes_nothing(self, node: str, seen: Seen) -> bool:
         """Return whether a cache says that it cannot write, or its own hash does not change."""
-        old = seen.cached_s is not None and seen.cached_s > self._store_limit_s(node)
+        old = seen.cached_s is not None and seen.cached_s > self.silence_limit_s(node)
         return seen.stale or old
+
+    def _disks(self, nodes: Iterable[str]) -> Iterator[Blind]:
+        """Yield all nodes that cannot write their files, as one thing."""
+        if full := sorted(nodes):
+            values = {"names": ", ".join(map(self._name, full))}
+            text = "The disk is full or read-only: {names} cannot write files and refuse orders."
+            yield Blind("disk", full[0], (), text, values)
+
+    def _sensors(self, seen: Mapping[str, Seen]) -> Iterator[Blind]:
+        """Yield nodes that say that a value of theirs is an old one."""
+        stale: dict[str, float] = {}
+        for codifier, known in seen.items():
+            entry = self._entries.get(codifier)
+            if entry is None or not known.stale or known.state is State.HALTED:
+                continue
+            node = self._entries.get(entry.parent or codifier, entry)
+            if node.type not in _OWN_WORDS:
+                stale[node.codifier] = max(
+                    known.reading_s or 0.0, known.not_stored_s or 0.0, stale.get(node.codifier, 0.0)
+                )
+        for codifier, age_s in sorted(stale.items()):
+            values = {"name": self._name(codifier), "time": span(age_s)}
+            text = "{name} cannot read its device: its last value is {time} old."
+            yield Blind("sensor", codifier, (), text, values)
+
+    def currents(self, refused: Mapping[str, float]) -> Iterator[Blind]:
+        """Yield currents that are not believed."""
+        for codifier, current_a in sorted(refused.items()):
+            values = {"name": self._name(codifier), "amperes": f"{current_a:g}"}
+            text = "{name}: {amperes} A is not plausible and not believed; who sent it?"
+            yield Blind("current", codifier, (), text, values)
 
     def _shared(self, shared: Collection[str]) -> Iterator[Blind]:
         text = "{name} shares codifiers with another program: their values may be of either."
         for codifier in sorted(shared):
             yield Blind("shared", codifier, (), text, {"name": self._name(codifier)})
 
-    def _clocks(self, clocks: Mapping[str, float]) -> Iterator[Blind]:
+    def clocks(self, clocks: Mapping[str, float]) -> Iterator[Blind]:
+        """Yield the clocks that are off, by the offsets of the nodes."""
         for codifier, offset_s in sorted(clocks.items()):
             if abs(offset_s) > CLOCK_S:
                 text = "The clock of {name} is {time} behind."

@@ -159,7 +159,7 @@ def _ends(facts: HeaterFacts, say: Say, when: When) -> str:
     if facts.then is None:
         return say("It ends by itself at {time}.", time=when(facts.until_ms))
     then = order_name(facts.then, say)
-    text = "It ends by itself at {time}; then {order} again."
+    text = "It ends by itself at {time}; then {order}."
     return say(text, time=when(facts.until_ms), order=then)
 
 

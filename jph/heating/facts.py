@@ -11,8 +11,9 @@ from typing import Any, Final, NamedTuple
 
 from jph.config.house.house import House, HousePhase
 from jph.config.house.loads import Load, ceilings, mask_of, wiring
+from jph.config.house.plausible import CurrentFilter
 from jph.config.model import Network
-from jph.heating.blindness import Watch
+from jph.heating.blindness import Blind, Watch
 from jph.heating.orders import Order
 from jph.util.freshness import is_old
 from jph.wire.codec import Value
@@ -94,6 +95,7 @@ class Evidence:
         self.wiring = wiring(network)
         self.watch = Watch(network)
         house = House(network)
+        self._currents = CurrentFilter(house.phases)
         self.phases = house.watched()
         self._states = house.states
         self._entries = {sensor.codifier: sensor for sensor in network.sensors}
@@ -117,7 +119,7 @@ class Evidence:
         `doubted` is a value that its sender calls stale or implausible.  Other codifiers are left
         out.
         """
-        if codifier not in self._wanted:
+        if not self._currents.believes(codifier, value, at_s) or codifier not in self._wanted:
             return
         self._values[codifier], self._at_s[codifier] = value, at_s
         (self._doubted.add if doubted else self._doubted.discard)(codifier)
@@ -129,6 +131,11 @@ class Evidence:
             for heater, wire in _part(sent, "wires").items():
                 if heater in self.wiring.heaters and isinstance(wire, dict):
                     self._wires[heater] = wire
+
+    def doubts(self, clocks: Mapping[str, float], now_s: float) -> tuple[Blind, ...]:
+        """Return the currents that were not believed lately, and the clocks that are off."""
+        refused = self._currents.refused(now_s)
+        return (*self.watch.currents(refused), *self.watch.clocks(clocks))
 
     @property
     def heard(self) -> bool:
@@ -160,7 +167,7 @@ class Evidence:
             role.shedder,
             last_a if known else None,
             _number(story, "limit") if limit is None else limit,
-            _number(story, "value") if known else None,
+            _number(story, "value") if known and self._guarded(role, now_s) else None,
             self._shed(role, now_s),
             None if known else last_a,
             None if known else age_s,
@@ -226,6 +233,12 @@ class Evidence:
     def _age_s(self, codifier: str, now_s: float) -> float | None:
         at_s = self._at_s.get(codifier)
         return None if at_s is None else max(0.0, now_s - at_s)
+
+    def _guarded(self, role: HousePhase, now_s: float) -> bool:
+        """Return whether the shedder of a phase is heard now: only then does it know of a trip."""
+        limit_s = self.watch.guard_limit_s(role.mask, role.shedder)
+        ages = (self._age_s(code, now_s) for code in (role.mask, role.explain))
+        return any(age_s is not None and age_s <= limit_s for age_s in ages)
 
     def _fresh(self, codifier: str, now_s: float) -> bool:
         """Return whether a value is not older than its `TimeoutWarning`."""

@@ -10,7 +10,8 @@ from jph.heating.orders import Order
 class Given(NamedTuple):
     """An order, the codifier it came from and when (ms since 1970); None where it was not given.
 
-    One that has an end, `until_ms`, keeps what was there `before`, which has none.
+    One that has an end, `until_ms`, keeps the order that comes then: the one that was there
+    `before`, or its follower. That one has no end.
     """
 
     order: Order

@@ -6,6 +6,7 @@ is here.
 
 import asyncio
 import contextlib
+import logging
 import math
 import socket
 import time
@@ -13,7 +14,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final
 
-from jph.config.model import Network, Sensor
+from jph.config.model import Network, Sensor, state_dir
 from jph.config.settings import Settings
 from jph.errors import DuplicateInstance, JphError
 from jph.net.bus import Address, Bus
@@ -24,6 +25,7 @@ from jph.node.receiver import Receiver, Refusals
 from jph.node.sender import pasts
 from jph.node.unicast_service import UnicastService
 from jph.retransmit import Checkpoint
+from jph.util.disk import is_full
 from jph.util.logs import Throttle, node_logger
 from jph.util.token_bucket import TokenBucket
 from jph.wire.codec import (
@@ -166,6 +168,10 @@ class Node(Hooks):
         """Whether the readings that `on_data` gets now were requested, and so may be old."""
         return self._receiver.requested
 
+    def note_storing(self, storing: bool) -> None:
+        """Say in every control message whether the store of this node takes what is written."""
+        self._outbox.not_storing = not storing
+
     def count_as_alive(self) -> None:
         """Count what the node just did as its next keep-alive."""
         self._signalled = True
@@ -227,6 +233,7 @@ class Node(Hooks):
             self.spawn(self._run_timer(), "timer")
             if self.announces:
                 self.spawn(self._keep_alive(), "keep-alive")
+                self.spawn(self._watch_disk(), "disk")
             await self._end
         finally:
             await self._shut_down()
@@ -328,6 +335,16 @@ class Node(Hooks):
                 skipped = 0
                 self.alive()
             self._signalled = False
+
+    async def _watch_disk(self) -> None:
+        """Say on the bus, as soon as it is seen, that files cannot be written, or can again."""
+        while True:
+            if (full := is_full(state_dir())) != self._outbox.disk_full:
+                self._outbox.disk_full = full
+                level = logging.ERROR if full else logging.INFO
+                self.log.log(level, "files in %s %s", state_dir(), _DISK[full])
+                self.alive()
+            await asyncio.sleep(_DISK_EVERY_S)
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -495,6 +512,8 @@ class Node(Hooks):
         return tuple(found)
 
 
+_DISK_EVERY_S: Final = 4.0
+_DISK: Final = ("can be written again", "cannot be written: the disk is full or read-only")
 _SHARED_FOR_S: Final = 60.0
 """How long a node reports another program under its codifiers after its last message."""
 _MOST_RELOADS: Final = 2

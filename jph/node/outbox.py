@@ -63,6 +63,8 @@ class Outbox:
     Attributes:
         buffer: keeps the readings for resending; None keeps none.
         journaled: readings that wait for the resend log; None if there is none.
+        disk_full: whether the program cannot write its files; every control message says so.
+        not_storing: whether its store refuses what it writes; every control message says so.
     """
 
     def __init__(self, codifier: str, epoch: int, buffer: ResendBuffer | None = None) -> None:
@@ -70,6 +72,7 @@ class Outbox:
         self.epoch = epoch
         self.buffer = buffer
         self.journaled: list[Piece] | None = None
+        self.disk_full = self.not_storing = False
         self._control_sequence = random.randrange(SEQUENCE_LIMIT)
         self._data_sequences: dict[str, int] = {}
         self._heads: dict[str, dict[str, bytes]] = {}
@@ -82,7 +85,9 @@ class Outbox:
         """
         sequence = self._control_sequence
         message = Control(
-            sequence, self.epoch, now_ms(), flag, self.codifier, to, VERSION, number, active
+            *(sequence, self.epoch, now_ms(), flag, self.codifier, to, VERSION, number, active),
+            disk_full=self.disk_full,
+            not_storing=self.not_storing,
         )
         datagram = encode_control(message)
         self._control_sequence = next_sequence(sequence)

@@ -15,6 +15,7 @@ from jph.values.convert import NoValueError
 from jph.values.elements import MOST_ELEMENTS, Element, Feed, Outgoing, PathElement, Picker, Trace
 from jph.values.forms import parse_answer
 from jph.values.paths import MISSING
+from jph.wire.codec import Quality
 
 _MOST_SHOWN: Final = 2000
 
@@ -55,6 +56,7 @@ class ValueNode(Node):
     async def open(self) -> None:
         """Prepare the elements."""
         self._no_value = Throttle()
+        self._last: dict[str, Outgoing] = {}
         self._prepare()
 
     def on_reload(self) -> None:
@@ -133,7 +135,15 @@ class ValueNode(Node):
             self.on_raw(text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "…")
 
     def explain(self, codifier: str, reason: str, *, rejected: bool = False) -> None:
-        """Log once a minute why an element has no value or an implausible one."""
+        """Log once a minute why an element has no value or an implausible one.
+
+        A value that is not followed by another one is sent once more as stale, with its own time;
+        those of all elements where `codifier` is none of them.
+        """
+        if not rejected:
+            codes = [codifier] if codifier in self.elements else [*self._last]
+            for last in [self._last.pop(code) for code in codes if code in self._last]:
+                self._emit(last._replace(quality=Quality.STALE))
         if self._no_value.allow(codifier, time.monotonic()):
             what = "sent as implausible" if rejected else "no value"
             self.log.warning("%s: %s: %s", codifier, what, reason)
@@ -153,6 +163,8 @@ class ValueNode(Node):
         }
 
     def _emit(self, outgoing: Outgoing) -> None:
+        if outgoing.quality == Quality.GOOD:
+            self._last[outgoing.codifier] = outgoing
         try:
             self.send(
                 outgoing.value,

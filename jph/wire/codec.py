@@ -10,8 +10,9 @@ One datagram is one message, little-endian, 28 bytes and then the payload:
 `epoch` (new at each start of the sender), `version` and `quality` are where programs of the first
 generation have padding: 0 there means an original program, which ignores them when it receives.
 
-A control payload is a number and whether the sender's data is active (`<d?`). The flag of a data
-message names its payload:
+A control payload is a number and whether the sender's data is active (`<d?`); its `quality` has bit
+0 where the sender cannot write its files, bit 1 where its store refuses. The flag of a data message
+names its payload:
 
     n  u32      the sequence from here on is new
     i  u32      f  float32      s  u32 length + UTF-8      j  u32 length + JSON with a "value"
@@ -41,6 +42,8 @@ _HEADER = struct.Struct("<IIQ8sI")
 _HEAD = struct.Struct("<1s2s2sBBx")
 HEADER_SIZE: Final = _HEADER.size
 _CONTROL = struct.Struct("<d?")
+_DISK_FULL = 1
+_NOT_STORING = 2
 _U32 = struct.Struct("<I")
 NUMBERS: Final = {
     "n": _U32,
@@ -103,7 +106,12 @@ class Json(str):
 
 
 class Control(NamedTuple):
-    """A message of the control bus."""
+    """A message of the control bus.
+
+    `disk_full` is whether the sender cannot write its files, `not_storing` whether a cache or a
+    collector cannot write to its store. They travel where a reading has its quality; programs that
+    do not know them ignore them.
+    """
 
     sequence: int
     epoch: int
@@ -114,6 +122,8 @@ class Control(NamedTuple):
     version: int
     number: float
     active: bool
+    disk_full: bool = False
+    not_storing: bool = False
 
 
 class Reading(NamedTuple):
@@ -159,13 +169,17 @@ def decode_control(datagram: bytes | memoryview) -> Control:
     Raises:
         DecodeError: it is not a control message.
     """
-    sequence, epoch, timestamp, flag, source, to, version, _, payload = split(datagram)
+    sequence, epoch, timestamp, flag, source, to, version, state, payload = split(datagram)
     if len(payload) != _CONTROL.size:
         raise DecodeError("length", f"control payload of {len(payload)} bytes, not 9")
     if flag not in _CONTROL_FLAGS:
         raise DecodeError("flag", f"unknown control flag {flag!r}")
     number, active = _CONTROL.unpack(payload)
-    return Control(sequence, epoch, timestamp, flag, source, to, version, number, active)
+    return Control(
+        *(sequence, epoch, timestamp, flag, source, to, version, number, active),
+        disk_full=bool(state & _DISK_FULL),
+        not_storing=bool(state & _NOT_STORING),
+    )
 
 
 def decode_data(datagram: bytes | memoryview) -> Reading:
@@ -225,7 +239,8 @@ def encode_control(message: Control) -> bytes:
         payload = _CONTROL.pack(message.number, message.active)
     except struct.error as error:
         raise EncodeError(f"{message}: {error}") from error
-    return join(message, 0, payload)
+    state = _DISK_FULL * message.disk_full | _NOT_STORING * message.not_storing
+    return join(message, state, payload)
 
 
 def encode_data(reading: Reading) -> bytes:

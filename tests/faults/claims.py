@@ -194,7 +194,12 @@ CLAIMS = {
         METER + "|clock",
         r"clock|ahead|time is|wrong time",
         rf"jph_\w*(clock|offset)\w*\{{[^}}]*TI[^}}]*\}} -?[1-9]|{sample('TI|clock')}",
-        {"House": f"{ALL_ALIVE}|8\\d{{7}}", "/metrics": "", "status": r"\b8[56]\d{6}\b", "why": ""},
+        {
+            "House": rf"{ALL_ALIVE}|\b8[56]\d{{6}}\b",
+            "/metrics": "",
+            "status": r"\b8[56]\d{6}\b",
+            "why": "",
+        },
     ),
     "files cannot grow": Claims(
         DISK,

@@ -72,7 +72,7 @@ class HouseAddress(NamedTuple):
         done = subprocess.run(
             [sys.executable, "control.py", "--config", self.config, word],
             cwd=REPOSITORY,
-            env={**self.environment, "COLUMNS": "200"},
+            env={**self.environment, "COLUMNS": "200", "JPH_PATIENCE": "1"},
             capture_output=True,
             text=True,
             timeout=COMMAND_LIMIT_S,

@@ -10,8 +10,7 @@ import pytest
 
 from jph.config.model import Network
 from jph.errors import ConfigError
-from jph.heating.holds import number_of
-from jph.heating.orders import Order
+from jph.heating.orders import Order, number_of
 from jph.node.node import now_ms
 from jph.util import durable
 from jph.wire.codec import Quality
@@ -474,3 +473,20 @@ class TestHolds:
         async with living(probe, card):
             await probe.until_heard("11", 3)
             assert chip.latches == (0b11, 0)
+
+    async def test_the_follower_comes_by_itself_though_the_card_was_killed(
+        self, chip: I2CServer, network: Network, state: Path
+    ) -> None:
+        probe, card = Probe("TI", network), PilotCard("P1", network)
+        path = state / "orders" / "P1.json"
+        async with living(probe, card):
+            number = number_of(Order.COMFORT, now_ms() + 3_600_000, Order.FROST)
+            probe.send_control("A", "11", number)
+            await until(lambda: path.exists() and "before" in path.read_text())
+            kept = json.loads(path.read_text())  # as a kill at this moment leaves it
+        assert kept["11"]["before"]["order"] == Order.FROST
+        path.write_text(json.dumps(kept | {"11": kept["11"] | {"until_ms": now_ms() - 1}}))
+        probe, card = Probe("TI", network), PilotCard("P1", network)
+        async with living(probe, card):
+            await probe.until_heard("11", Order.FROST)
+            assert chip.latches == (0b10, 0)

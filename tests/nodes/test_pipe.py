@@ -11,7 +11,7 @@ import pytest
 
 from jph.config.model import Network
 from jph.errors import ConfigError
-from jph.wire.codec import Reading, Value
+from jph.wire.codec import Quality, Reading, Value
 from nodes.controlprogram import ListeningProgram, on_bus
 from nodes.pipe import MAX_BYTES, LastLine, Pipe, parse
 from tests.support import running, until
@@ -69,6 +69,7 @@ class House:
     def __init__(self, network: Network, console: ListeningProgram) -> None:
         self.node = Pipe("C1", network)
         self.values: list[Value] = []
+        self.readings: list[Reading] = []
         console.read = self._read
 
     def has(self, count: int) -> bool:
@@ -76,7 +77,9 @@ class House:
         return len(self.values) >= count
 
     def _read(self, readings: list[Reading]) -> None:
-        self.values += [r.value for r in readings if r.flag != "n"]
+        heard = [r for r in readings if r.flag != "n"]
+        self.readings += heard
+        self.values += [r.value for r in heard]
 
 
 @pytest.fixture
@@ -115,6 +118,23 @@ async def test_a_file_that_comes_later_is_told_once_and_tried_again(
     assert house.values[0] == 3.5
     assert caplog.text.count("No such file") == 1
     assert caplog.text.count("expected a number") == 1
+
+
+async def test_a_value_that_ends_is_sent_once_more_as_stale(
+    hear: Callable[..., House], tmp_path: Path
+) -> None:
+    path = tmp_path / "temp"
+    path.write_text("19.5")
+    house = hear(entry(path))
+    async with running(house.node):
+        await until(lambda: house.has(1))
+        path.unlink()
+        await until(lambda: house.readings[-1].quality == Quality.STALE)
+        *good, stale = house.readings
+        assert (stale.value, stale.timestamp_ms) == (19.5, good[-1].timestamp_ms)
+        path.write_text("20")
+        await until(lambda: house.values[-1] == 20)
+    assert [each.quality for each in house.readings].count(Quality.STALE) == 1
 
 
 async def test_a_fifo_is_never_waited_for(hear: Callable[..., House], tmp_path: Path) -> None:

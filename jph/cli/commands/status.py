@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import click
@@ -134,6 +134,9 @@ def _as_json(row: CodifierState) -> dict[str, Any]:
         "round_trip_ms": row.round_trip_ms,
         "clock_offset_ms": row.clock_ms,
         "cached": row.cached,
+        "disk_full": row.disk_full,
+        "not_storing": row.not_storing,
+        "refused": row.refused,
         "data_lost": row.data_lost,
         "control_lost": row.control_lost,
         "shared": row.notes.shared,
@@ -147,18 +150,29 @@ def _show(rows: list[CodifierState], house: House) -> None:
     click.echo(head)
     for row, line in zip(rows, lines, strict=True):
         click.echo(paint(line, "stale" if _quality(row) == "stale" else row.state))
+    for text in _troubles(rows):
+        click.echo(text)
+
+
+def _troubles(rows: list[CodifierState]) -> Iterator[str]:
+    """Yield a line for each thing that the table does not show: clocks, disks, currents."""
+    if full := [row.sensor.codifier for row in rows if row.disk_full]:
+        yield f"{' '.join(full)}: files cannot be written, the disk is full or read-only"
     for row in rows:
         named = f"{row.sensor.codifier} ({row.sensor.name or row.sensor.type})"
+        if row.not_storing:
+            yield f"{named}: its store refuses; nothing is stored now"
+        if row.refused is not None:
+            current = show_value(row.refused, row.sensor.symbol)
+            yield f"{named}: {current} is implausible and not believed"
         if row.notes.shared:
-            click.echo(
-                f"{named}: another program sends under its codifiers too (its log says which)"
-            )
+            yield f"{named}: another program sends under its codifiers too (its log says which)"
         if row.notes.restart:
-            click.echo(f"{named}: needs a restart: {', '.join(row.notes.restart)}")
+            yield f"{named}: needs a restart: {', '.join(row.notes.restart)}"
         if row.clock_ms is not None and abs(row.clock_ms) > MAX_CLOCK_MS:
             where = "ahead of" if row.clock_ms > 0 else "behind"
             length = show_duration(abs(row.clock_ms) / 1000)
-            click.echo(f"{named}: its clock is {length} {where} ours")
+            yield f"{named}: its clock is {length} {where} ours"
 
 
 def _cells(row: CodifierState, house: House) -> tuple[str, ...]:

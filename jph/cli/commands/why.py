@@ -10,6 +10,7 @@ import click
 from jph.cli.terminal.context import App, json_option, run_async
 from jph.cli.terminal.output import echo_json
 from jph.cli.terminal.zone import local_zone
+from jph.client.clocks import Clocks
 from jph.client.evidence import gather
 from jph.config.house.loads import Load
 from jph.config.model import Network
@@ -50,13 +51,19 @@ def why(app: App, what: tuple[str, ...], wait_s: float | None, as_json: bool) ->
     chosen = choose(evidence, " ".join(what))
     if wait_s is None:
         wait_s = _patience(app.network, evidence, chosen) * app.patience
-    run_async(_listen(app, evidence, chosen, wait_s))
+    clocks = Clocks(app.network)
+    run_async(_listen(app, evidence, chosen, wait_s, clocks))
     if not evidence.heard:
         raise JphError(f"no node reports heaters or phases within {wait_s:g} s")
     if not what:
         chosen = [h for h in chosen if evidence.heater(h.codifier, time.monotonic()).shed]
-    show = _show_json if as_json else _show
-    show(app.network, evidence, chosen, bool(what))
+    doubts = [each.words() for each in evidence.doubts(clocks.offsets, time.monotonic())]
+    if as_json:
+        _show_json(app.network, evidence, chosen, bool(what), doubts)
+        return
+    for doubt in doubts:
+        click.echo(doubt)
+    _show(app.network, evidence, chosen, bool(what))
 
 
 def choose(evidence: Evidence, what: str) -> list[Load]:
@@ -101,9 +108,11 @@ def _patience(network: Network, evidence: Evidence, chosen: Sequence[Load]) -> f
     return min(slowest + _MARGIN_S, _LONGEST_WAIT_S)
 
 
-async def _listen(app: App, evidence: Evidence, chosen: Sequence[Load], wait_s: float) -> None:
+async def _listen(
+    app: App, evidence: Evidence, chosen: Sequence[Load], wait_s: float, clocks: Clocks
+) -> None:
     async with app.session(data=True) as session:
-        await gather(session.client, evidence, chosen, _nodes(evidence, chosen), wait_s)
+        await gather(session.client, evidence, chosen, _nodes(evidence, chosen), wait_s, clocks)
 
 
 def _names(network: Network) -> dict[str, str]:
@@ -147,11 +156,14 @@ def _show_sheds(evidence: Evidence, some: bool) -> None:
         click.echo("`why HEATER`, `why ROOM` or `why PHASE` explains each.")
 
 
-def _show_json(network: Network, evidence: Evidence, chosen: list[Load], asked: bool) -> None:
+def _show_json(
+    network: Network, evidence: Evidence, chosen: list[Load], asked: bool, doubts: list[str]
+) -> None:
     names, now = _names(network), now_ms()
     phases = {h.phase for h in chosen} if asked else set(evidence.wiring.phases)
     echo_json(
         {
+            "doubts": doubts,
             "heaters": [
                 _as_json(evidence, h.codifier, now, names, local_zone(network)) for h in chosen
             ],

@@ -12,11 +12,12 @@ from typing import Final
 
 import msgspec
 
+from jph.client.clocks import Clocks
 from jph.config.house.house import House, HousePhase
 from jph.config.house.loads import mask_of
+from jph.config.house.plausible import CurrentFilter
 from jph.config.model import Network, Sensor
 from jph.errors import ConfigError, JphError
-from jph.gateway.live.clocks import Clocks
 from jph.gateway.live.gaps import LOOKING, UNREADABLE, History, keeps_history
 from jph.gateway.live.status import (
     Sign,
@@ -156,7 +157,9 @@ class Board:
         self.blind: tuple[Blind, ...] = ()
         """What is not known of the house, the worst first; see `jph.heating.blindness`."""
         self.clocks = Clocks(network)
+        self._currents = CurrentFilter(self.house.phases)
         self._shared: set[str] = set()
+        self._full: set[str] = set()
         self.evidence: Evidence | None = None
         """Facts about the heaters; None where the wiring has mistakes."""
         with contextlib.suppress(ConfigError):
@@ -176,7 +179,8 @@ class Board:
         """Take hashes of the cache; `old` if they may be older than this program (see `Sign`)."""
         for codifier, fields in hashes.items():
             entry = self._entries.get(codifier)
-            if entry is None:
+            value = _value_of(fields.get("Value", ""))
+            if entry is None or not self._currents.believes(codifier, value, now_s):
                 continue
             entry.fields = dict(fields)
             stamp_ms = stamp_of(fields, ("DTimestamp",))
@@ -219,7 +223,8 @@ class Board:
         return True
 
     def note(self, message: Control) -> None:
-        """Take what a node reports of itself with a keep-alive."""
+        """Take what a known node reports of itself."""
+        (self._full.add if message.disk_full else self._full.discard)(message.source)
         if message.flag in (Flag.ALIVE, Flag.NEW):
             (self._shared.add if notes_of(message).shared else self._shared.discard)(message.source)
 
@@ -271,7 +276,13 @@ class Board:
         if self.history == UNREADABLE:
             history = "PostgreSQL cannot be read: what is stored is not known."
         return self._watch.blindness(
-            seen, cache=cache, history=history, clocks=self.clocks.offsets, shared=self._shared
+            seen,
+            cache=cache,
+            history=history,
+            disks=self._full,
+            refused=self._currents.refused(now_s),
+            clocks=self.clocks.offsets,
+            shared=self._shared,
         )
 
     def _judge_with_hanging(self, codifiers: Iterable[str], now_s: float) -> None:
@@ -304,6 +315,12 @@ class Board:
 
     def _parent_of(self, codifier: str) -> str | None:
         return self._entries[codifier].sensor.parent
+
+    def is_up(self, codifier: str) -> bool:
+        """Return whether a node gives signs of life as often as it should."""
+        row = self._entries[codifier].row
+        quiet = row.seen is not None and row.seen > self._watch.silence_limit_s(codifier)
+        return row.state in (State.ALIVE, State.HALTED) and not quiet
 
     def rows(self, since: int = -1) -> dict[str, Row]:
         """Return the rows that changed after version `since`; by default all."""
@@ -348,6 +365,9 @@ class Board:
             if word in states.values()
         ]
         bad = {State.DEAD, State.SILENT} & set(states.values())
+        if self.blind:
+            unknown = dict.fromkeys(each.part for each in self.blind)
+            parts.append(f"not known: {_listed(unknown)}")
         shed = [h for h in self.house.wiring.heaters if self._entries[h].row.shed]
         over = [p for p in self._phase_of.values() if self._entries[p.current].row.level == "over"]
         shedding = f"{_heaters(len(shed))} off for the breaker" if shed else "Nothing is shed"

@@ -38,7 +38,9 @@ export function showUnknown(found) {
 
 // Changes only what is different: what reads the page aloud hears of each new cause once.
 function draw(panel) {
+  const height = panel.offsetHeight;
   panel.hidden = !list.length;
+  panel.style.minHeight = "";
   if (!list.length) return;
   panel.dataset.part = list[0].part;
   const title = panel.querySelector("h2 span:last-child");
@@ -54,6 +56,8 @@ function draw(panel) {
     const text = t(each.text, each.values);
     if (place.textContent !== text) place.textContent = text;
   });
+  // A cause less leaves its room empty: what a person is about to touch stays where it is.
+  if (panel.offsetHeight < height) panel.style.minHeight = `${height}px`;
 }
 
 function link({ code }) {

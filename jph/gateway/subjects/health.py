@@ -22,7 +22,8 @@ class Health(msgspec.Struct, frozen=True):
     """State of the house as the gateway sees it.
 
     `status` is `ok` or `blind`. `unknown` are the parts that are not known: meter, shedder, card,
-    cache, history, clock. `redis` is whether the cache answers, `clients` the number of streams.
+    cache, history, disk, sensor, current, clock. `redis` is whether the cache answers,
+    `clients` the number of streams.
     """
 
     status: str
@@ -56,7 +57,8 @@ def handlers(services: Services) -> list[Any]:
 
         A house is blind if its meter, shedder, card, cache or history is not known: a current that
         is not of now, a protection that is halted or silent, a cache or a database that does not
-        store what is sent. A wrong clock is reported, but does not fail.
+        store what is sent, a disk that is full. A wrong clock, a sensor that does not answer and a
+        current that is not believed are reported, but do not fail.
         """
         board = services.hub.board
         board.settle(time.monotonic())
@@ -106,8 +108,9 @@ class Measures:
             "jph_cache_up", "Whether Redis answers", float(hub.board.cache_here)
         )
         away = self._services.history.away or (hub.board.history is not None and holes.gaps is None)
+        away = away or any(each.part == "history" for each in hub.board.blind)
         if hub.board.history is not None:
-            yield GaugeMetricFamily("jph_history_up", "Whether PostgreSQL answers", float(not away))
+            yield GaugeMetricFamily("jph_history_up", "Whether the history stores", float(not away))
         yield GaugeMetricFamily("jph_gateway_clients", "Streams of changes open", hub.clients)
         yield CounterMetricFamily(
             "jph_gateway_clients_dropped",
@@ -125,9 +128,9 @@ class Measures:
         found = [board.row(node.codifier).state for node in nodes]
         for state in State:
             states.add_metric([state.value], found.count(state.value))
-        for node, word in zip(nodes, found, strict=True):
+        for node in nodes:
             name = node.short_name or node.name
-            up.add_metric([node.codifier, name], float(word in (State.ALIVE, State.HALTED)))
+            up.add_metric([node.codifier, name], float(board.is_up(node.codifier)))
         yield from (states, up)
 
     def _codifiers(self) -> "Iterator[Metric]":

@@ -18,11 +18,14 @@ HEADLINES: Final = {
     "shedder": "The breaker is not protected",
     "card": "Whether the heaters obey is not known",
     "history": "Readings may not be stored",
+    "disk": "Files cannot be written",
+    "sensor": "A sensor does not answer",
+    "current": "A current is not plausible",
     "shared": "Two programs share a codifier",
     "clock": "A clock is wrong",
 }
 """The headline by the worst part; parts are in the order of their weight."""
-NOTED: Final = frozenset({"clock", "shared"})
+NOTED: Final = frozenset({"sensor", "current", "shared", "clock"})
 """Parts that are reported, but leave the house safe."""
 
 

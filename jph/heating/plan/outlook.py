@@ -21,15 +21,17 @@ def outlook(
 ) -> dict[str, Any]:
     """Return each room's values from midnight of today on: room → `[[at_ms, value, layer], …]`.
 
+    `days` are the midnights, the last one the end; `first` is the weekday of the first.
+
     What depends on values of now (window, colour, presence) is taken to stay as it is, and for
     the past of today to have been so.
     """
-    now = datetime.datetime.fromtimestamp(now_ms / 1000, planner.zone)
-    first = now.date()
-    start, end = (
-        round(instant_of(day, datetime.time(0), planner.zone).timestamp() * 1000)
-        for day in (first, first + days * ONE_DAY)
-    )
+    first = datetime.datetime.fromtimestamp(now_ms / 1000, planner.zone).date()
+    midnights = [
+        round(instant_of(first + day * ONE_DAY, datetime.time(0), planner.zone).timestamp() * 1000)
+        for day in range(days + 1)
+    ]
+    start, end = midnights[0], midnights[-1]
     at_first = planner.at(document, start, facts_at, windows)
     rooms: dict[str, list[list[Any]]] = {
         name: [[start, decision.value, decision.decided_by.layer.value]]
@@ -38,4 +40,4 @@ def outlook(
     for change in planner.coming(document, start, end - 1, facts_at, windows):
         layer = change.decision.decided_by.layer.value
         rooms[change.room].append([change.at_ms, change.decision.value, layer])
-    return {"from_ms": start, "until_ms": end, "rooms": rooms}
+    return {"days": midnights, "first": first.isoweekday(), "rooms": rooms}

@@ -84,6 +84,21 @@ def test_stores_and_clocks(watch: Watch) -> None:
     ]
 
 
+def test_disks_sensors_and_currents(network: Make) -> None:
+    watch = Watch(network(*house(), node("X9", "Pipe", "Outdoors")))
+    stale = {"X9": Seen(State.ALIVE, 100, True, stale=True)}
+    found = watch.blindness({**SEEN, **stale}, disks=["SH", "P1"], refused={"I1": 9876.0})
+    assert [(blind.part, blind.codifier, blind.words()) for blind in found] == [
+        (
+            "disk",
+            "P1",
+            "The disk is full or read-only: Card 1, Shedding cannot write files and refuse orders.",
+        ),
+        ("sensor", "X9", "Outdoors cannot read its device: its last value is 2 min old."),
+        ("current", "I1", "IINST1: 9876 A is not plausible and not believed; who sent it?"),
+    ]
+
+
 def test_the_cache_comes_first_then_what_protects(watch: Watch) -> None:
     """Every value comes through the cache: what else is not known may follow from it."""
     found = watch.blindness({}, cache="x", history="y")

@@ -60,7 +60,7 @@ def test_a_heater_that_has_what_was_ordered() -> None:
 def test_when_an_order_ends_and_what_comes_then() -> None:
     end_ms = NOW_MS + 1_800_000
     told = sentences(w11=0, K1=ledger(w11={**WIRE, "until_ms": end_ms, "then": 3}))
-    assert told[2] == f"It ends by itself at {clock(end_ms, NOW_MS)}; then eco again."
+    assert told[2] == f"It ends by itself at {clock(end_ms, NOW_MS)}; then eco."
     told = sentences(w11=0, K1=ledger(w11={**WIRE, "until_ms": end_ms}))
     assert told[2] == f"It ends by itself at {clock(end_ms, NOW_MS)}."
 

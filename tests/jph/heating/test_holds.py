@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from jph.heating.holds import LONGEST_S, Ends, asked, number_of
+from jph.heating.holds import LONGEST_S, Ends, asked
 from jph.heating.orderbook import Given, from_stored, to_stored
-from jph.heating.orders import Order
+from jph.heating.orders import Order, number_of
 from tests.jph.heating.loads import pilot_heater
 
 RELAY = pilot_heater("11", "P1", 1, 1, 0, "", "", None, 1)
@@ -48,6 +48,20 @@ def test_a_hold_of_a_hold_goes_back_before_both() -> None:
     second = asked(SOLID, number_of(Order.OFF, NOW_MS + 90_000), "CC", NOW_MS, first)
     assert second.before == ECO
     assert asked(SOLID, 1, "CC", NOW_MS, second) == Given(Order.OFF, "CC", NOW_MS)
+
+
+def test_a_follower_comes_at_the_end_whatever_was_there_before() -> None:
+    end_ms = NOW_MS - NOW_MS % 1000 + 60_000
+    number = number_of(Order.COMFORT, end_ms, Order.FROST)
+    frost = Given(Order.FROST, "TH", NOW_MS)
+    given = asked(SOLID, number, "TH", NOW_MS, held(NOW_MS + 5000))
+    assert given == Given(Order.COMFORT, "TH", NOW_MS, end_ms, frost)
+    assert from_stored(to_stored({"12": given}), [SOLID]) == ({"12": given}, [])
+    assert Ends().due({"12": given}, end_ms, 5.0) == {"12": frost}
+    hand = asked(SOLID, number_of(Order.OFF, NOW_MS + 90_000), "CC", NOW_MS, given)
+    assert hand.before == frost
+    with pytest.raises(ValueError, match="comfort-1 would wear out a relay"):
+        asked(RELAY, number_of(Order.ECO, end_ms, Order.COMFORT_1), "TH", NOW_MS, ECO)
 
 
 def test_it_is_over_when_its_time_has_come_by_a_clock_nobody_steps() -> None:

@@ -8,11 +8,14 @@ from jph.heating.orders import (
     COLDEST_FIRST,
     PULSE_PERIOD_S,
     Order,
+    TimedOrder,
     carried,
     decode,
     encode,
     lowest,
     next_edge_s,
+    number_of,
+    timed_order,
 )
 
 STATIC = [order for order in Order if not order.pulsed]
@@ -137,3 +140,38 @@ def test_the_next_edge_is_where_the_wire_switches(order: Order, age_s: float) ->
     assert 0 < wait_s <= PULSE_PERIOD_S
     assert carried(order, age_s + wait_s + 1e-6) is not carried(order, age_s)
     assert carried(order, age_s + wait_s / 2) is carried(order, age_s)
+
+
+ENDS_S = st.integers(1_000_000_000, 7_999_999_999)
+ORDERS = st.sampled_from(Order)
+
+
+@given(ORDERS, st.none() | ENDS_S, st.none() | ORDERS)
+def test_an_order_travels_with_its_end_and_its_follower(
+    order: Order, end_s: int | None, follower: Order | None
+) -> None:
+    follower = None if end_s is None else follower
+    number = number_of(order, None if end_s is None else 1000.0 * end_s, follower)
+    assert timed_order(number) == TimedOrder(order, end_s, follower)
+    assert number < 8 or number >= (8e9 if follower is None else 64e9)
+
+
+@given(st.floats(allow_nan=True) | st.integers(0, 2**53).map(float))
+def test_a_number_is_an_order_that_gives_the_number_back_or_is_refused(number: float) -> None:
+    try:
+        order, end_s, follower = timed_order(number)
+    except ValueError:
+        return
+    back = number_of(order, None if end_s is None else 1000 * end_s, follower)
+    without = order + 64 * (end_s or 0)  # an end in the longer form, without a follower
+    assert number in (back, without)
+
+
+def test_the_numbers_of_orders_with_an_end() -> None:
+    assert number_of(Order.ECO, 1_790_000_000_999) == 3 + 8 * 1_790_000_000
+    assert number_of(Order.OFF, 1_790_000_000_999, Order.COMFORT) == 1 + 8 + 64 * 1_790_000_000
+    assert timed_order(3 + 64 * 1_790_000_000) == TimedOrder(Order.ECO, 1_790_000_000)
+    with pytest.raises(ValueError, match="without an end"):
+        number_of(Order.ECO, None, Order.OFF)
+    with pytest.raises(ValueError, match="no order"):
+        timed_order(3 + 8 * 7 + 64 * 1_790_000_000)

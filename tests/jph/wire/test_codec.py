@@ -101,7 +101,7 @@ def test_data_examples_read_both_ways(reading: Reading, octets: str) -> None:
     codifiers,
     st.one_of(codifiers, st.just("@@")),
     st.floats(allow_nan=False),
-    st.booleans(),
+    st.tuples(st.booleans(), st.booleans(), st.booleans()),
 )
 def test_control_messages_survive_the_round_trip(
     sequence: int,
@@ -111,9 +111,9 @@ def test_control_messages_survive_the_round_trip(
     source: str,
     to: str,
     number: float,
-    active: bool,
+    states: tuple[bool, bool, bool],
 ) -> None:
-    message = Control(sequence, epoch, timestamp, flag, source, to, 1, number, active)
+    message = Control(sequence, epoch, timestamp, flag, source, to, 1, number, *states)
     assert decode_control(encode_control(message)) == message
 
 

@@ -197,8 +197,12 @@ class WeekNow(msgspec.Struct, frozen=True):
 
 
 class Preview(msgspec.Struct, frozen=True):
-    """What holds over the next days: `[moment, wish, layer]` at each change."""
+    """What holds over the next days: `[moment, wish, layer]` at each change.
 
-    start: int
-    end: int
+    `days` are the midnights in the time zone of the house, the last one the end; `first` is the
+    weekday of the first, 1 (Monday) to 7.
+    """
+
+    days: list[int]
+    first: int
     changes: list[Any]

@@ -2,12 +2,12 @@
 
 import time
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Response, delete, get, post, put
 from litestar.exceptions import HTTPException
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from jph.client import plan
 from jph.config.house.loads import wiring
@@ -38,6 +38,7 @@ from jph.heating.plan.edit import VERBS
 from jph.heating.plan.settings import ScheduleSettings, make_planner
 from jph.node.node import now_ms
 
+AheadDays = Annotated[int, QueryParameter(ge=1, le=8, description="How many days from today on")]
 _ORDERS: Final = [needs(Role.OPERATOR)]
 LINKS: Final = [Link("/plan", "Plan", 12, shown=has_plan)]
 
@@ -210,6 +211,11 @@ def _weeks(services: Services, plans: Plans) -> list[Any]:
         label = chosen.settings.name_in(language.of(request).code)
         return view.week_now(chosen, label, await plans.document(), schedule, letter)
 
+    @get("/api/plan/rooms/{room:str}/ahead", tags=["plan"])
+    async def ahead(room: FromPath[str], days: AheadDays = 7) -> Preview:
+        """Tell what holds over the next days, with hand wishes, absences and rules."""
+        return preview_of(_room(services, room), await plans.explain(hours=1, days=days))
+
     @put("/api/plan/rooms/{room:str}/week", tags=["plan"], guards=_ORDERS)
     async def set_week(request: WebRequest, room: FromPath[str], data: JSONBody[WeekGiven]) -> Done:
         """Replace the week of a room; slots that exclude each other are refused with their path."""
@@ -223,17 +229,45 @@ def _weeks(services: Services, plans: Plans) -> list[Any]:
         chosen = _room(services, room)
         command = {"verb": "set_week", "params": params_of(chosen, data)}
         told = await plans.explain(hours=1, days=7, **{"if": command})
-        found = told["plan"]
-        return Preview(found["from_ms"], found["until_ms"], found["rooms"].get(chosen.name, []))
+        return preview_of(chosen, told)
 
-    return [week, set_week, preview]
+    return [week, ahead, set_week, preview]
+
+
+def preview_of(room: Room, told: dict[str, Any]) -> Preview:
+    """Return the plan of a room over some days, from the answer of the Schedule node."""
+    found = told["plan"]
+    return Preview(found["days"], found["first"], found["rooms"].get(room.name, []))
+
+
+_DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def _page(services: Services) -> list[Any]:
     @get("/plan", include_in_schema=False, sync_to_thread=False)
     def plan_page(request: WebRequest) -> Response[str]:
-        code = language.of(request).code
-        rooms = [(r.codifier, r.settings.name_in(code)) for r in rooms_in(services.network())]
-        return services.shell.page(request, "plan.html", rooms=rooms)
+        network = services.network()
+        rooms = rooms_in(network) if has_plan(network) else ()
+        wanted = request.query_params.get("room")
+        room = next((each for each in rooms if each.codifier == wanted), next(iter(rooms), None))
+        return services.shell.page(
+            request,
+            "plan.html",
+            rooms=rooms,
+            chosen=room.codifier if room else "",
+            days=_DAYS,
+            facts=room and _facts(room),
+        )
 
     return [plan_page]
+
+
+def _facts(room: Room) -> dict[str, Any]:
+    """Return what the editor needs to know of a room; `degrees`: it takes temperatures."""
+    settings = room.settings
+    return {
+        "codifier": room.codifier,
+        "degrees": bool(settings.thermometers),
+        "minimum": settings.minimum,
+        "maximum": settings.maximum,
+    }

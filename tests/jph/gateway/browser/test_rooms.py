@@ -4,13 +4,15 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
 from jph.config.model import Network
 from jph.gateway.accounts.roles import Role
 from jph.gateway.node import Gateway
+from jph.heating.plan.week import week_of
 from nodes.schedule import Schedule
-from tests.jph.gateway.browser.conftest import Show, Sound, fits
+from tests.jph.gateway.browser.conftest import Show, Sound, fits, standing
 from tests.jph.gateway.browser.test_shifts import MOST, SHIFTS
 from tests.jph.gateway.roomhouse import ROOMS, room_house
 from tests.jph.gateway.stage import RedisProcess, alive, reading
@@ -35,7 +37,7 @@ def home(network: Callable[..., Network], redis: RedisProcess) -> Network:
     return network(*room_house(WarmUp=6.0), Redis={"URL": redis.url}, Rooms=ROOMS)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def schedule(gateway: Gateway, home: Network) -> AsyncIterator[Schedule]:
     """Run the Schedule node beside the gateway."""
     schedule = Schedule("SC", home)
@@ -134,3 +136,71 @@ async def test_what_is_not_known_is_said_first(show: Show) -> None:
     await expect(tile(page, "ZK").locator("[data-part=temp]")).to_have_text("16.2°")
     await expect(tile(page, "ZK")).to_have_attribute("data-unknown", "")
     await expect(tile(page, "ZK").locator(".phrase")).to_contain_text("its wish is not known")
+
+
+PLAN = {
+    "en": ("Add a slot", "all days", "Save the week", "Monday"),
+    "fr": ("Ajouter un créneau", "tous les jours", "Enregistrer la semaine",
+           "Lundi"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("width", "language"), [(390, "fr"), (1280, "en")])
+async def test_the_week_of_a_room(
+    show: Show, schedule: Schedule, sound: Sound, width: int, language: str
+) -> None:
+    add, all_days, save, monday = PLAN[language]
+    page = await show("/plan", width=width, language=language, role=Role.OPERATOR, live=False)
+    await expect(page.locator("#changes li")).to_have_count(1)
+    first = page.locator(".day[data-day='1']")
+    await first.get_by_role("button", name=monday).first.click()
+    await page.get_by_role("button", name=add).click()
+    edge = first.locator(".edge")
+    await expect(edge).to_have_attribute("aria-valuetext", "12:00")
+    # A finger drags it by a quarter of the day, and the arrow keys move it by a quarter of an hour.
+    lane = await standing(first.locator(".edges"))
+    middle = lane["y"] + lane["height"] / 2
+    await page.mouse.move(lane["x"] + lane["width"] / 2, middle)
+    await page.mouse.down()
+    await page.mouse.move(lane["x"] + lane["width"] / 4, middle, steps=4)
+    await page.mouse.up()
+    await expect(edge).to_have_attribute("aria-valuetext", "06:00")
+    await edge.press("ArrowRight")
+    await expect(edge).to_have_attribute("aria-valuetext", "06:15")
+    await expect(page.locator("#ahead-said")).to_have_text(PREVIEWED[language])
+    assert not schedule.versions.changes
+    # Two slots at one time are refused at their day, and are mended there.
+    await page.get_by_role("button", name=add).click()
+    times = first.locator("input[type=time]")
+    await times.nth(2).fill("06:15")
+    await times.nth(2).press("Tab")
+    await expect(first.locator(".conflict")).to_contain_text("06:15")
+    await expect(page.get_by_role("button", name=save)).to_be_disabled()
+    await first.locator(".slot .square").nth(2).click()
+    await expect(first.locator(".conflict")).not_to_be_visible()
+    await page.get_by_role("button", name=all_days).click()
+    await sound(page)
+    assert await page.evaluate(SMALL) == []
+    await fits(page)
+    await page.get_by_role("button", name=save).click()
+    await expect(page.locator("#changes li")).to_contain_text("set week Kitchen")
+    week = week_of(schedule.versions.document["scheduler"], "Kitchen")
+    assert [(slot["start"], slot["value"]) for slot in week["B"]["7"]] == [
+        ("00:00", 17.0),
+        ("06:15", 19.0),
+    ]
+    await page.locator("#undo").click()
+    await expect(page.locator("#changes li")).not_to_contain_text("set week")
+
+
+PREVIEWED = {
+    "en": "As it would be, after saving",
+    "fr": "Comme ce serait, une fois enregistré",
+}
+
+
+async def test_a_viewer_sees_the_week_and_changes_nothing(show: Show, schedule: Schedule) -> None:
+    page = await show("/plan?room=ZH", width=390, live=False)
+    await expect(page.locator("#changes li")).to_have_count(1)
+    assert await page.locator(".edge, #save, #undo").count() == 0
+    assert not schedule.versions.changes

@@ -138,7 +138,7 @@ def test_the_summary_names_who_is_not_well(board: Board) -> None:
     for code in ("TI", "P1", "SH", "C1", "R1", "CF"):
         board.hear(code, code != "SH", 120.0)
     board.refresh(120.0)
-    assert board.summary().network == "P2 late; SH halted"
+    assert board.summary().network == "P2 late; SH halted; not known: meter, shedder, card"
     assert board.summary().mood == "bad"  # a halted shedder protects nothing
     board.refresh(140.0)
     assert "P2 dead" in board.summary().network
