@@ -20,6 +20,7 @@ KINDS: Final = {
     "Gateway": "jph.gateway.node:Gateway",
     "HouseSimulator": "jph.sim.house_simulator:HouseSimulator",
     "Http": "nodes.http:Http",
+    "Modbus": "nodes.modbus:Modbus",
     "NestReader": "nodes.http:NestReader",
     "PilotCard": "nodes.pilotcard:PilotCard",
     "Pipe": "nodes.pipe:Pipe",

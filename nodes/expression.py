@@ -47,13 +47,13 @@ class ExpressionSettings(Settings, frozen=True):
     outputs: Annotated[tuple[OutputSettings, ...], described("Computed values, in their order")]
     fresh: Annotated[
         float | None,
-        described(
-            "Age from which an input does not count; without it its TimeoutWarning", "s", gt=0
-        ),
+        described("Age from which an input does not count; without it its TimeoutWarning", "s"),
     ] = None
 
     def __post_init__(self) -> None:
         codes = [output.codifier for output in self.outputs]
+        if self.fresh is not None and self.fresh <= 0:
+            raise ValueError(f"Fresh: expected seconds above 0, found {self.fresh}")
         if not codes:
             raise ValueError("expected one output or more")
         if double := {code for code in codes if codes.count(code) > 1}:

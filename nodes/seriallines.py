@@ -22,6 +22,7 @@ from jph.values.node import ValueNode
 _FIRST_RETRY_S: Final = 0.2
 _LAST_RETRY_S: Final = 5.0
 _LOOK_S: Final = 0.5
+_FASTEST: Final = 4_000_000
 _PRESETS: Final = {
     "SerialLines": ("json", 9600),
     "CurrentCost": ("currentcost", 57_600),
@@ -42,11 +43,15 @@ class SerialSettings(Settings, frozen=True):
     ] = None
     baud_rate: Annotated[
         int | None,
-        described("Speed; without it that of the kind, 9600 for SerialLines", "baud", ge=50),
+        described("Speed; without it that of the kind, 9600 for SerialLines", "baud"),
     ] = None
     silence: Annotated[
         float, described("Time without a byte after which the port is opened again", "s", gt=0)
     ] = 120.0
+
+    def __post_init__(self) -> None:
+        if self.baud_rate is not None and not 50 <= self.baud_rate <= _FASTEST:
+            raise ValueError(f"BaudRate: expected 50 to {_FASTEST}, found {self.baud_rate}")
 
 
 class SerialLines(ValueNode, type=("SerialLines", "CurrentCost", "DSMR"), settings=SerialSettings):

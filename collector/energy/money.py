@@ -17,7 +17,7 @@ from jph.errors import ConfigError
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
-CALCULATOR: Final = "postgresCalcHandler"
+CALCULATORS: Final = frozenset({"postgresCalcHandler", "jphCalcHistory"})
 _WORK: Final = f"""
     DELETE FROM energy_touched
     RETURNING codifier, {MILLISECONDS.replace("timestamp", "from_time")},
@@ -74,7 +74,7 @@ def local_days(network: Network) -> LocalDays:
         ConfigError: there is no such zone.
     """
     for sensor in network.sensors:
-        if sensor.type == CALCULATOR:
+        if sensor.type in CALCULATORS:
             try:
                 return LocalDays(find_zone(str(sensor.sensor.get("TimeZone", DEFAULT_ZONE))))
             except ValueError as error:

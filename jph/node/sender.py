@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from jph.config.model import JournalSettings, Network, Sensor, state_dir
 from jph.errors import StoreError
 from jph.node.outbox import Outbox, now_ms
-from jph.retransmit.messages import Interval
+from jph.retransmit.ranges import Interval
 from jph.retransmit.resend_buffer import ResendBuffer
 from jph.retransmit.resend_store import ResendStore
 from jph.retransmit.responder import Origin, Responder, Ticket
@@ -28,6 +28,7 @@ Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 _MEGABYTE: Final = 2**20
 _MOST_WAITING: Final = 200_000
 """Readings that wait while the disk of the resend log refuses; then the oldest are dropped."""
+_FIRST_FLUSH_S: Final = 0.2
 _SEQUENCE = struct.Struct("<I")
 _EPOCHS: Final = random.SystemRandom()
 
@@ -53,8 +54,14 @@ class Sender:
         self._store = ResendStore(self.outbox.epoch, buffer)
         self._journal: ResendLog | None = None
         self._flushed_s = 0.0
+        self._logged = False  # this epoch is in the log
         self._thread = ThreadPoolExecutor(1, f"{entry.codifier} journal")
-        self.responder = Responder(self._store, send, now_ms, self._thread)
+        self.responder = Responder(self._store, send, now_ms, self._thread, self._failed)
+
+    def _failed(self, error: Exception) -> None:
+        """Log a request that could not be answered."""
+        if self._throttle.allow(("answer", type(error)), time.monotonic()):
+            self._log.error("a request to resend could not be answered", exc_info=error)
 
     def start(self) -> None:
         """Begin to keep readings for the resend log."""
@@ -94,7 +101,9 @@ class Sender:
         while True:
             if not opened:
                 opened = await self._open(journal)
-            await asyncio.sleep(settings.flush_seconds)
+            # An epoch that no receiver hears is a gap later only if the disk knows it: soon.
+            every_s = settings.flush_seconds
+            await asyncio.sleep(every_s if self._logged else min(every_s, _FIRST_FLUSH_S))
             if opened:
                 now_s = time.monotonic()
                 await self._flush(journal, now_s - self._flushed_s)
@@ -135,6 +144,8 @@ class Sender:
             self._tell("%s; the readings wait in memory", error)
             assert self.outbox.journaled is not None
             self.outbox.journaled[:0] = _newest(waiting)
+        else:
+            self._logged = self._logged or bool(runs)
 
     def _take(self) -> tuple[list["DatagramRun"], dict[str, bytes]]:
         """Return what waits for the log, as runs, and the announcements of all sources."""

@@ -17,14 +17,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from jph.errors import DecodeError, EncodeError
-from jph.retransmit.messages import (
-    EpochSpan,
-    Interval,
-    leb128,
-    pair_up,
-    read_leb128,
-    read_spans,
-)
+from jph.retransmit.messages import EpochSpan, read_spans
+from jph.retransmit.ranges import Interval, decode_ranges, encode_ranges
 from jph.wire.codec import SEQUENCE_LIMIT, VERSION, Control, join, split
 
 RANGES: Final = "R"
@@ -139,12 +133,7 @@ def _write_ranges(message: LegacyRanges) -> bytes:
     if message.plain and not others:
         return bytes(payload)
     payload += _U32.pack(message.wanted_epoch)
-    end = first + count
-    for start, size in others:
-        payload += leb128((start - end) % SEQUENCE_LIMIT)
-        payload += leb128(size)
-        end = start + size
-    return bytes(payload)
+    return bytes(payload + encode_ranges(others, first + count))
 
 
 def _write_epochs(message: LegacyEpochs) -> bytes:
@@ -174,5 +163,4 @@ def _read_ranges(
     if len(rest) < _U32.size:
         raise DecodeError("length", f"a message 'R' with {len(rest)} bytes after its number")
     (epoch,) = _U32.unpack_from(rest)
-    others = pair_up(read_leb128(rest[_U32.size :]), sum(first))
-    return False, epoch, (first, *others)
+    return False, epoch, (first, *decode_ranges(rest[_U32.size :], sum(first)))

@@ -34,14 +34,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from jph.errors import DecodeError, EncodeError
+from jph.retransmit.ranges import Interval, decode_ranges, encode_ranges
 from jph.wire.codec import HEADER_SIZE, MAX_DATAGRAM, SEQUENCE_LIMIT, VERSION, Control, join, split
 
 UNICAST: Final = "U"
 UNICAST_VERSION: Final = 1
 LEGACY: Final = 0
 """The version of programs that only know the forms of 0.1.0."""
-MAX_RANGES: Final = 4096
-"""Ranges in one message; a usual datagram has room for about 400."""
 EPOCHS_A_MESSAGE: Final = 90
 """They fit a usual datagram."""
 _FLAG_OFFSET: Final = 16
@@ -58,9 +57,6 @@ _READINGS_BYTES: Final = 1200
 """Readings of one datagram fill at most so many bytes: it fits every link's MTU."""
 LARGEST_RESENT: Final = MAX_DATAGRAM - OVERHEAD
 """Bytes of the largest reading that fits a message; a larger one is resent as it is."""
-
-Interval = tuple[int, int]
-"""First sequence and count."""
 
 
 class Envelope(NamedTuple):
@@ -266,18 +262,6 @@ def unpack_readings(joined: bytes | memoryview) -> Iterator[memoryview]:
         start = end
 
 
-def clipped(ranges: Sequence[Interval], clip: Interval) -> list[Interval]:
-    """Return the parts of ranges of sequences that lie in a clip."""
-    start, size = clip
-    parts = []
-    for first, count in ranges:
-        offset = (first - start + SEQUENCE_LIMIT // 2) % SEQUENCE_LIMIT - SEQUENCE_LIMIT // 2
-        left, right = max(offset, 0), min(offset + count, size)
-        if left < right:
-            parts.append(((start + left) % SEQUENCE_LIMIT, right - left))
-    return parts
-
-
 def _body(message: UnicastMessage) -> bytes:
     if isinstance(message, ResendRequest | ResendReport):
         return _write_ranges(message.wanted_epoch, message.clip, message.ranges)
@@ -357,13 +341,7 @@ def check_faults(faults: Faults) -> None:
 
 
 def _write_ranges(epoch: int, clip: Interval, ranges: Sequence[Interval]) -> bytes:
-    body = bytearray(_RANGES.pack(epoch, *clip))
-    end = clip[0]
-    for first, count in ranges:
-        body += leb128((first - end) % SEQUENCE_LIMIT)
-        body += leb128(count)
-        end = first + count
-    return bytes(body)
+    return _RANGES.pack(epoch, *clip) + encode_ranges(ranges, clip[0])
 
 
 def _read_ranges(body: bytes | memoryview) -> tuple[int, Interval, tuple[Interval, ...]]:
@@ -371,47 +349,4 @@ def _read_ranges(body: bytes | memoryview) -> tuple[int, Interval, tuple[Interva
     epoch, start, size = _RANGES.unpack_from(body)
     if start >= SEQUENCE_LIMIT or size > SEQUENCE_LIMIT:
         raise DecodeError("value", "a clip outside the sequences")
-    return epoch, (start, size), tuple(pair_up(read_leb128(body[_RANGES.size :]), start))
-
-
-def pair_up(numbers: Sequence[int], end: int) -> Iterator[Interval]:
-    """Return the ranges that distances and counts describe, from `end` on.
-
-    Raises:
-        DecodeError: there are too many, or a count is missing.
-    """
-    if len(numbers) % 2 or len(numbers) > 2 * MAX_RANGES:
-        raise DecodeError("length", f"a unicast message with {len(numbers)} numbers of ranges")
-    for skip, count in zip(numbers[::2], numbers[1::2], strict=True):
-        yield (end + skip) % SEQUENCE_LIMIT, count
-        end += skip + count
-
-
-def leb128(number: int) -> bytes:
-    """Write 7 bits a byte, lowest first; the high bit says that more follow (DWARF 5, 7.6)."""
-    written = bytearray()
-    while number > 0x7F:
-        written.append(number & 0x7F | 0x80)
-        number >>= 7
-    written.append(number)
-    return bytes(written)
-
-
-def read_leb128(octets: bytes | memoryview) -> list[int]:
-    """Read LEB128 numbers below 2³¹.
-
-    Raises:
-        DecodeError: one is larger, or cut off.
-    """
-    numbers, number, shift = [], 0, 0
-    for octet in octets:
-        number |= (octet & 0x7F) << shift
-        shift += 7
-        if number >= SEQUENCE_LIMIT or shift > 35:
-            raise DecodeError("value", "a unicast message with a number out of bounds")
-        if octet < 0x80:
-            numbers.append(number)
-            number = shift = 0
-    if shift:
-        raise DecodeError("length", "a unicast message that ends within a number")
-    return numbers
+    return epoch, (start, size), tuple(decode_ranges(body[_RANGES.size :], start))

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from jph.retransmit import Cause, Checkpoint, Gap
 from jph.retransmit.gaps import Interval, IntervalSet
-from jph.retransmit.messages import Interval as Sequences
+from jph.retransmit.ranges import Interval as Sequences
 from jph.wire.codec import SEQUENCE_LIMIT
 from jph.wire.sequence import MASK, RESTART_JUMP, Probation, position
 

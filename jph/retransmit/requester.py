@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 
 from jph.retransmit import Cause, Checkpoint, Gap
 from jph.retransmit.epochs import EpochDiscovery
-from jph.retransmit.messages import EpochsReport, Interval
+from jph.retransmit.messages import EpochsReport
 from jph.retransmit.peers import Address, Outstanding, Peers
+from jph.retransmit.ranges import Interval
 from jph.retransmit.receive_window import Placed, ReceiveWindow
 from jph.retransmit.schedule import Activity, RequestTimer
 from jph.wire.codec import Reading

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from jph.retransmit.gaps import IntervalSet
-from jph.retransmit.messages import EpochSpan, Interval
+from jph.retransmit.messages import EpochSpan
+from jph.retransmit.ranges import Interval
 from jph.retransmit.resend_buffer import ResendBuffer
 from jph.wire.codec import SEQUENCE_LIMIT
 from jph.wire.sequence import offset

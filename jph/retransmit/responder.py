@@ -24,13 +24,12 @@ from jph.retransmit.messages import (
     Challenge,
     Envelope,
     EpochsReport,
-    Interval,
     ResendReport,
     ResentReadings,
-    clipped,
     encode_unicast,
     pack_readings,
 )
+from jph.retransmit.ranges import Interval, clipped
 from jph.retransmit.resend_store import Found, ResendStore
 from jph.wire.codec import SEQUENCE_LIMIT
 
@@ -229,7 +228,8 @@ class Queue:
 class Responder:
     """Answers requests out of a resend store.
 
-    `send` receives an origin and the datagrams for it; `thread` runs what reads the disk.
+    `send` receives an origin and the datagrams for it; `thread` runs what reads the disk. `failed`
+    is called with the error of a request that cannot be answered; the next one is answered.
 
     Attributes:
         answered: readings resent; lost: sequences that could not be.
@@ -243,12 +243,14 @@ class Responder:
         send: Callable[[Origin, list[bytes]], None],
         now_ms: Callable[[], int],
         thread: Executor | None = None,
+        failed: Callable[[Exception], None] = lambda _: None,
     ) -> None:
         self.answered = self.lost = self.datagrams = self.answered_bytes = self.challenged = 0
         self._store = store
         self._send = send
         self._now_ms = now_ms
         self._thread = thread
+        self._failed = failed
         self._queue = Queue()
         self._asked = asyncio.Event()
         self._pace = Pace(RATE)
@@ -287,7 +289,11 @@ class Responder:
                     continue
                 origin, ranges, ticket = turn
                 answer = self._list if origin.epochs else self._resend
-                size = await answer(origin, ranges, ticket)
+                try:
+                    size = await answer(origin, ranges, ticket)
+                except Exception as error:  # one request must not end the node
+                    self._failed(error)
+                    continue
                 host = _UNPROVED if origin.legacy else origin.host
                 self._rates.spend(host, size, now_s)
                 await asyncio.sleep(self._pace.spend(size, clock()))

@@ -164,8 +164,8 @@ def measure(
     """Break and mend one part; return what each concerned surface said, false after `limit_s`."""
     fault, claims = ROUNDS[name], CLAIMS.get(name)
     healthy = _healthy(watcher)
-    started_s = time.monotonic()
     fault.break_it(house)
+    started_s = time.monotonic()  # a command that halts a node takes its time
     with contextlib.ExitStack() as mending:
         mending.callback(fault.mend, house)
         end_s = started_s + limit_s + FALSE_FOR_S

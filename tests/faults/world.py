@@ -30,7 +30,7 @@ from collector.ingest.unflushed import UnflushedCommits
 from jph.errors import StoreError
 from jph.node.outbox import Outbox
 from jph.retransmit import Cause, Checkpoint
-from jph.retransmit.messages import Interval, clipped
+from jph.retransmit.ranges import Interval, clipped
 from jph.retransmit.requester import Ask, Requester
 from jph.retransmit.resend_buffer import ResendBuffer
 from jph.retransmit.resend_store import ResendStore

@@ -24,7 +24,7 @@ def house(**output: Any) -> list[dict[str, Any]]:
          "Sensor": {"Default": 5}},
         {"Codifier": "FK", "Type": "Setpoint", "Control": "enabled", "SensorInterval": 0.05},
         {"Codifier": "E1", "Type": "Expression", "SensorInterval": 0.05,
-         "Sensor": {"Outputs": [described]}},
+         "Sensor": {"Fresh": 60, "Outputs": [described]}},
         CONSOLE,
     ]  # fmt: skip
 

@@ -98,7 +98,7 @@ async def test_telegrams_of_a_meter(network: MakeNetwork, heard: Values, tmp_pat
     line = Line(tmp_path / "port")
     power = {"Codifier": "S1", "Key": "1-0:1.7.0", "Filter": [{"Scale": 1000}]}
     gas = {"Codifier": "S2", "Key": "0-1:24.2.1"}
-    made = network(*entries("DSMR", power, gas, Device=str(line.path)))
+    made = network(*entries("DSMR", power, gas, Device=str(line.path), BaudRate=115_200))
     async with running(SerialLines("S1", made)):
         while not heard["S2"]:
             line.write(with_crc(TELEGRAM).replace(b"01.193", b"99.999") + with_crc(TELEGRAM))
@@ -179,7 +179,8 @@ def _lives(process: int) -> bool:
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [("Command", {}), ("Command", {"Run": []}), ("Command", {"Run": ["a\0"]}), ("DSMR", {}),
-     ("SerialLines", {"Device": "/dev/x", "Format": "yaml"})],
+     ("SerialLines", {"Device": "/dev/x", "Format": "yaml"}),
+     ("SerialLines", {"Device": "/dev/x", "BaudRate": 1})],
 )  # fmt: skip
 def test_settings_that_cannot_be(network: MakeNetwork, kind: str, settings: dict[str, Any]) -> None:
     node = Command if kind == "Command" else SerialLines

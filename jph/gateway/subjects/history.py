@@ -118,6 +118,10 @@ def handlers(services: Services) -> list[Any]:
             found = [msgspec.structs.replace(each, first=firsts.get(each.code)) for each in found]
         return Answer(start_ms, end_ms, now_ms(), statistic, found)
 
+    return [history, *_tables(services)]
+
+
+def _tables(services: Services) -> list[Any]:
     @get("/api/history.csv", summary="Histories as CSV")
     async def table(
         codes: Codes, start: Start = None, end: End = None, every: FromQuery[Level] = Level.RAW
@@ -134,7 +138,7 @@ def handlers(services: Services) -> list[Any]:
             headers={"content-disposition": f'attachment; filename="{name}"'},
         )
 
-    return [history, table]
+    return [table]
 
 
 def now_ms() -> int:

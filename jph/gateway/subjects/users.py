@@ -57,7 +57,7 @@ class AuditLine(msgspec.Struct, frozen=True):
 
 def handlers(services: Services) -> list[Any]:
     """Return the page and the API."""
-    return [_page(services), *_lists(services), *_changes(services)]
+    return [_page(services), *_lists(services), *_changes(services), *_sessions(services)]
 
 
 def _page(services: Services) -> Any:  # noqa: ANN401 - Litestar's handlers
@@ -128,6 +128,13 @@ def _changes(services: Services) -> list[Any]:
         services.audit(request, f"removal of {account.name}", "done")
         return Done()
 
+    return [add, change, remove]
+
+
+def _sessions(services: Services) -> list[Any]:
+    accounts = services.accounts
+    guards = [*_ADMIN, needs_password(services.confirmations)]
+
     @delete(
         "/api/users/{user_id:int}/sessions",
         status_code=200,
@@ -140,7 +147,7 @@ def _changes(services: Services) -> list[Any]:
         services.audit(request, f"end of all sessions of {account.name}", f"{count} ended")
         return Done()
 
-    return [add, change, remove, log_out]
+    return [log_out]
 
 
 def _info(account: Account) -> UserInfo:

@@ -12,6 +12,7 @@ from jph.heating.shedding.memory import HeldHeater
 from jph.heating.shedding.observer import SLOWEST_S, Observer
 from jph.heating.shedding.peaks import Peaks
 from jph.heating.shedding.planner import Planner
+from jph.heating.shedding.returns import UntilReturn, return_range
 from jph.heating.shedding.rules import NEVER, Held, Reason, Report, Rules, Urgent
 from jph.heating.shedding.trip import TripModel
 
@@ -44,11 +45,6 @@ EARLIER: Final = "shed before the last start"
 
 IDLE: Final = 0.4
 """Chance to draw below which a heater that is on counts as idle."""
-
-LATEST: Final = (3.0, 300.0, 1.5)
-"""Late end of the range of returns: factor of the estimate, s, and factor of the time off so far.
-Fitted to 23 800 estimates in four simulated days of light, tight and brutal houses: 83, 90 and 83 %
-of the returns fall inside, none comes before the early end."""
 
 DISTRUST: Final = 1.5
 """Factor of the relief that is asked for in a second round: the first one brought too little."""
@@ -362,12 +358,14 @@ class PhaseDecision:
 
     def back_range(self, now_s: float, bit: int) -> tuple[float, float]:
         """Return the range of seconds in which most shed heaters like this one return."""
+        return return_range(self.until_return(now_s, bit))
+
+    def until_return(self, now_s: float, bit: int) -> UntilReturn:
+        """Return what is known of the return of a shed heater."""
         rest_s = max(0.0, self._switched_s[bit] + self.rules.minimum_off_s - now_s)
         room = self.seen.rooms[bit]
         asking_s = max(0.0, (self.rules.want_s - room.short_s) / room.share)
-        factor, more_s, of_off = LATEST
-        off_s = max(0.0, now_s - self._switched_s[bit])
-        return rest_s, factor * max(rest_s, asking_s) + more_s + of_off * off_s
+        return UntilReturn(rest_s, asking_s, max(0.0, now_s - self._switched_s[bit]))
 
     def _off(self, now_s: float, bit: int, cause: str, turn_of: Sequence[str] = ()) -> Reason:
         self._note(now_s, bit, True)

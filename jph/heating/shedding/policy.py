@@ -11,6 +11,7 @@ from jph.heating.shedding.duty_cycle import RoomHeat
 from jph.heating.shedding.memory import HELD_S, PEAKS_S, LearnedHeater, Memory
 from jph.heating.shedding.memory import ROOMS_S as ROOM_MEMORY_S
 from jph.heating.shedding.phase import PhaseDecision
+from jph.heating.shedding.returns import UntilReturn
 from jph.heating.shedding.rules import NEVER, Decision, Readings, Reason, Report, Rules
 
 ROOMS_S: Final = 5.0
@@ -82,6 +83,19 @@ class SheddingPolicy:
         """Return what the shed heaters of a phase would draw at most, A."""
         phase = self._phases[number]
         return phase.seen.amperes.load(phase.mask)
+
+    def shed_heaters(self) -> set[tuple[int, int]]:
+        """Return the heaters that are shed now, as phase and bit."""
+        return {
+            (number, bit)
+            for number, phase in self._phases.items()
+            for bit in range(len(phase.heaters))
+            if phase.mask >> bit & 1
+        }
+
+    def until_return(self, now_s: float, number: int, bit: int) -> UntilReturn:
+        """Return what is known of the return of a shed heater."""
+        return self._phases[number].until_return(now_s, bit)
 
     def peak(self, number: int, peak_va: float) -> float | None:
         """Take the meter's highest power of its day; see `Peaks.compare` for what it returns."""

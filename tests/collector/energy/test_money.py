@@ -409,7 +409,7 @@ def test_from_when_to_when_energy_is_known(
 
 
 def test_the_zone_is_the_calculator_s(network: Callable[..., Network]) -> None:
-    calculator = {"Codifier": "Q2", "Type": money.CALCULATOR, "Sensor": {"TimeZone": "Asia/Tokyo"}}
+    calculator = {"Codifier": "Q2", "Type": "jphCalcHistory", "Sensor": {"TimeZone": "Asia/Tokyo"}}
     assert str(money.local_days(network(calculator)).zone) == "Asia/Tokyo"
     assert str(money.local_days(network()).zone) == "Europe/Paris"
 

@@ -17,13 +17,13 @@ from jph.retransmit.messages import (
     ResendRequest,
     ResentReadings,
     UnicastMessage,
-    clipped,
     decode_unicast,
     encode_unicast,
     is_unicast,
     pack_readings,
     unpack_readings,
 )
+from jph.retransmit.ranges import clipped
 from jph.wire.codec import SEQUENCE_LIMIT, Reading, encode_data
 
 ENVELOPE = Envelope(7, 5, "Q1", "TI", 0x01020304, 0x1112131415161718)

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from jph.node.outbox import Outbox
 from jph.retransmit import Cause, Checkpoint, Gap
-from jph.retransmit.messages import clipped
+from jph.retransmit.ranges import clipped
 from jph.retransmit.requester import Requester
 from jph.retransmit.resend_buffer import ResendBuffer
 from jph.retransmit.resend_store import ResendStore

@@ -7,13 +7,13 @@ from jph.retransmit.messages import (
     Challenge,
     Envelope,
     EpochsRequest,
-    Interval,
     ResendReport,
     ResentReadings,
     decode_unicast,
     encode_unicast,
     unpack_readings,
 )
+from jph.retransmit.ranges import Interval
 from jph.retransmit.resend_buffer import ResendBuffer
 from jph.retransmit.resend_store import ResendStore
 from jph.retransmit.responder import (
@@ -136,6 +136,28 @@ async def test_two_that_ask_for_much_take_turns() -> None:
     assert came == [(first + n) % 2**31 for n in range(2_001)]
     assert reports[0].envelope.request_id == 9
     assert reports[0].ranges == (((first + 2_001) % 2**31, 0),)
+
+
+async def test_a_request_that_fails_does_not_end_the_answers() -> None:
+    ring, failed = ResendBuffer(900, 10**6), list[Exception]()
+    Outbox("AA", 7, ring).blocks([("AA", 1.0)], 5, Quality.GOOD, Dialect.JPH)
+    first = ring.tracks["AA"].first
+    sent: list[bytes] = []
+
+    def send(origin: Origin, datagrams: list[bytes]) -> None:
+        if origin is ONE:
+            raise ValueError("no such address")
+        sent.extend(datagrams)
+
+    responder = Responder(ResendStore(7, ring), send, lambda: 5, None, failed.append)
+    task = asyncio.create_task(responder.serve())
+    try:
+        for asker in (ONE, TWO):
+            responder.ask(asker, [(first, 2)], Ticket(9, (first, 2)))
+        await until(lambda: sent)
+    finally:
+        task.cancel()
+    assert [str(error) for error in failed] == ["no such address"]
 
 
 def challenged(responder: Responder, origin: Origin, cookie: int = 0, now_s: float = 0.0) -> bool:

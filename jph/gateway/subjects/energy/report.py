@@ -122,16 +122,7 @@ def report(
         unpriced_wh={period: round(wh) for period, wh in account.bill.unpriced.items()},
         known_from=facts.drawn.since,
         known_until=facts.drawn.until,
-        lines=[
-            Line(
-                each.tariff,
-                each.what,
-                _whole(each.wh),
-                None if each.cents is None else money(each.cents),
-            )
-            for each in account.bill.lines
-            if contract.tariffs
-        ],
+        lines=list(_lines(account)) if contract.tariffs else [],
         bars=list(_bars(kind, span, facts, contract, now.date())),
         expected=expected and Expected(round(expected.wh), money(expected.cents)),
         before=_compared(before(kind, span), facts.before, facts.so_far[1], contract, now),
@@ -146,6 +137,13 @@ def report(
         peaks=_peaks(kind, facts.phases),
         heaters=[_hold(each, heaters.get(each.codifier, "")) for each in facts.heaters],
     )
+
+
+def _lines(account: Account) -> Iterator[Line]:
+    """Yield the lines of the bill."""
+    for each in account.bill.lines:
+        amount = None if each.cents is None else money(each.cents)
+        yield Line(each.tariff, each.what, _whole(each.wh), amount)
 
 
 def money(cents: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from weakref import WeakValueDictionary
 
 from litestar import Response, get
 from litestar.exceptions import HTTPException
@@ -16,7 +17,7 @@ from collector.energy.account import Span, choose_meter, has_meters
 from collector.energy.meters import has_periods, indexes, read_tariffs
 from jph.config.house.loads import wiring
 from jph.config.model import Network
-from jph.errors import ConfigError, StoreError
+from jph.errors import ConfigError
 from jph.gateway.live.gaps import keeps_history
 from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest
@@ -30,6 +31,7 @@ from jph.gateway.subjects.energy.report import (
     year_before,
 )
 from jph.gateway.subjects.energy.structs import Report
+from jph.gateway.subjects.history import asked
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
@@ -51,7 +53,7 @@ def _api(services: Services) -> list[Any]:
     answers = _Answers()
 
     @get("/api/energy")
-    async def energy(span: Kind = "month", at: date | None = None) -> Report:
+    async def energy(request: WebRequest, span: Kind = "month", at: date | None = None) -> Report:
         """Return energy and costs of the `span` in which the day `at` lies, by default today."""
         network = services.network()
         if not keeps_history(network):
@@ -68,10 +70,8 @@ def _api(services: Services) -> list[Any]:
         if not has_meters(day, now.date()):
             raise HTTPException("no meter has an index of that day", status_code=404)
         question = partial(read, network=network, kind=span, day=day, contract=contract, now=now)
-        try:
-            return await answers.of(network, (span, day), partial(services.history.ask, question))
-        except StoreError as error:
-            raise HTTPException("PostgreSQL cannot be read now", status_code=503) from error
+        ask = partial(asked, services, request, question)
+        return await answers.of(network, (span, day), ask)
 
     return [energy]
 
@@ -157,15 +157,19 @@ class _Kept(NamedTuple):
 
 
 class _Answers:
-    """Answers of the last seconds; requests for the same span share one query."""
+    """Answers of the last seconds; requests for the same span share one query.
+
+    Requests for other spans do not wait for it: of one address, the reader limits them.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[object, _Kept] = {}
-        self._asking = asyncio.Lock()
+        self._asking: WeakValueDictionary[object, asyncio.Lock] = WeakValueDictionary()
 
     async def of(self, network: Network, key: object, ask: Callable[[], Any]) -> Report:
         """Return the answer that is kept under `key`, or that `ask` gets."""
-        async with self._asking:
+        asking = self._asking.setdefault(key, asyncio.Lock())
+        async with asking:
             now_s = time.monotonic()
             kept = self._kept.get(key)
             stale = kept is None or kept.network is not network or now_s - kept.at_s > KEPT_S

@@ -13,13 +13,8 @@ import psycopg2
 import pytest
 import redis
 
-from jph.cli.supervise.servers import (
-    PostgresServer,
-    RedisServer,
-    Server,
-    newest_redis,
-    redis_version,
-)
+from jph.cli.supervise.installed import newest_redis, redis_version
+from jph.cli.supervise.servers import PostgresServer, RedisServer, Server
 from jph.config.stores import DATABASE, redis_socket, socket_directory
 from jph.errors import StoreError
 from tests.stores_fixtures import short_directory
