@@ -28,8 +28,9 @@ from jph.heating.plan.days import days_of
 from jph.heating.plan.edit import Entities
 from jph.heating.plan.inputs import Inputs
 from jph.heating.plan.issuing import HeaterOrders
+from jph.heating.plan.lead import Rate, RateLearner, shown
 from jph.heating.plan.outlook import LONGEST_D, outlook
-from jph.heating.plan.planner import Coming
+from jph.heating.plan.planner import Coming, Warmth
 from jph.heating.plan.refusal import PlanRefusedError, RefusalId
 from jph.heating.plan.report import coming_of, state_of
 from jph.heating.plan.rules import Facts
@@ -107,6 +108,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         self._edits = TokenBucket(_EDITS_PER_S, _MOST_EDITS)
         self._decided: dict[str, Decision] = {}
         self._cold: frozenset[str] = frozenset()
+        self._learners = self._load_learners()
         self._next: Coming | None = None
         self._next_known = False
         self._wake: asyncio.TimerHandle | None = None
@@ -145,7 +147,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         wanted = self.settings.watched()
         for room in self.rooms.values():
             wanted |= {*room.settings.windows, *room.settings.presence, *room.settings.motion}
-            wanted |= {*room.settings.thermometers} if self.settings.urgent else set()
+            wanted |= {*room.settings.thermometers}
         known = {sensor.codifier: sensor for sensor in self.network.sensors}
         return {code: known[code].timeout_warning for code in wanted if code in known}
 
@@ -298,8 +300,14 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         tidy = tidied(self.versions.document, now)
         if tidy is not self.versions.document:
             self.versions = msgspec.structs.replace(self.versions, document=tidy)
+        self._planner.warmth = {
+            name: Warmth(temperature_c, self._learner(name).rate)
+            for name, temperature_c in self._temperatures(now).items()
+        }
         decided = self._planner.decide(tidy, now, self._facts_now(now), self._windows(now))
-        cold = cold_rooms(self.rooms.values(), self._temperatures(now), self._cold)
+        temperatures = self._temperatures(now)
+        cold = cold_rooms(self.rooms.values(), temperatures, self._cold)
+        self._learn(now, decided, temperatures)
         changed = [name for name, each in decided.items() if self._decided.get(name) != each]
         changed_cold, self._cold = cold != self._cold, cold
         self._decided = decided
@@ -327,6 +335,36 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
     def _facts_now(self, now: int) -> Facts:
         moment = datetime.datetime.fromtimestamp(now / 1000, datetime.UTC)
         return self._facts_at(wall_time(moment, self._zone))
+
+    def _learner(self, room: str) -> RateLearner:
+        return self._learners.setdefault(room, RateLearner())
+
+    def _learn(
+        self, now: int, decided: dict[str, Decision], temperatures: dict[str, float | None]
+    ) -> None:
+        """Learn how fast rooms warm up, and keep it when something new was learned."""
+        learned = [
+            self._learner(name).take(
+                now, degrees_of(decision.value, self._degrees), temperatures[name]
+            )
+            for name, decision in decided.items()
+        ]
+        if not any(learned):
+            return
+        self._next_known = False
+        rates = {name: list(each.rate.seen) for name, each in self._learners.items()}
+        try:
+            durable.save(self._learned_path, rates)
+        except StoreError as error:
+            self.log.warning("a restart would forget how fast rooms warm up: %s", error)
+
+    def _load_learners(self) -> dict[str, RateLearner]:
+        try:
+            stored = msgspec.convert(durable.load(self._learned_path), dict[str, tuple[float, ...]])
+        except (StoreError, msgspec.ValidationError) as error:
+            self.log.warning("how fast rooms warm up is learned anew: %s", error)
+            stored = {}
+        return {name: RateLearner(Rate.of(seen)) for name, seen in stored.items()}
 
     def _temperatures(self, now: int) -> dict[str, float | None]:
         """Return the temperature of each room; None where no thermometer is fresh."""
@@ -436,12 +474,15 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
 
     def _state(self) -> dict[str, Any]:
         """Return every room with its value, the layer that decides, and every other layer."""
-        return state_of(
+        state = state_of(
             self.versions,
             {name: (self.rooms[name].codifier, each) for name, each in self._decided.items()},
             self._degrees,
             self._orders.unconfirmed(),
         )
+        for name, room in state["rooms"].items():
+            room["warm_up"] = shown(self._learner(name).rate, self.settings.warm_up)
+        return state
 
     def _send_document(self) -> None:
         if self.settings.document:
@@ -452,6 +493,10 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
                 self.log.error("the document does not fit one message: %s", error)
 
     # What is kept
+
+    @property
+    def _learned_path(self) -> Path:
+        return state_dir() / "schedule" / f"{self.codifier}-learned.json"
 
     @property
     def _path(self) -> Path:

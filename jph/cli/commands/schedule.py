@@ -162,10 +162,20 @@ def explain(app: App, room: str | None, hours: float, as_json: bool) -> None:
             parts += [f"until {_clock(wish['end_ms'])}"] if wish["end_ms"] else []
             parts += [wish[key] for key in ("source", "author") if wish[key]]
             click.echo(f"  {mark} {', '.join(parts)}")
+        if warm_up := each.get("warm_up"):
+            click.echo(f"    {_rate(warm_up)}")
         for change in result["coming"]:
             if change["room"] == name:
                 why = _LAYERS[change["by"]]
                 click.echo(f"    {_clock(change['at_ms'])} {_degrees(change['wish'])}, {why}")
+
+
+def _rate(warm_up: dict[str, Any]) -> str:
+    """Return how fast a room warms up, and how sure that is."""
+    rate = f"warms up by {warm_up['k_per_h']:g} °C an hour"
+    if not warm_up["rises"]:
+        return f"{rate} (assumed, nothing learned yet)"
+    return f"{rate} (learned from {warm_up['rises']}, confidence {warm_up['confidence']:.0%})"
 
 
 def room_lines(name: str, result: dict[str, Any]) -> list[str]:

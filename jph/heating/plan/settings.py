@@ -16,7 +16,7 @@ from jph.heating.plan.inputs import Sources
 from jph.heating.plan.planner import PlannedRoom, Planner
 from jph.heating.plan.rules import Rule
 from jph.heating.plan.value import Week
-from jph.heating.plan.wish import DEGREES, Limits, Wish, degrees_of
+from jph.heating.plan.wish import DEGREES, Limits, Wish
 
 
 class TempoSettings(Settings, frozen=True):
@@ -125,7 +125,7 @@ def make_planner(settings: ScheduleSettings, rooms: Iterable[Room]) -> Planner:
 
 
 def planned_room(room: Room, warm_up_k_h: float, degrees: dict[str, float]) -> PlannedRoom:
-    """Return a room as the planner sees it; its lead is the time from frost to its default."""
+    """Return a room as the planner sees it."""
     settings = room.settings
     default = settings.default
     value = Order.named(default).word if isinstance(default, str) else float(default)
@@ -135,6 +135,4 @@ def planned_room(room: Room, warm_up_k_h: float, degrees: dict[str, float]) -> P
         lowest_c=settings.minimum,
         highest_c=settings.maximum,
     )
-    rise_k = max(degrees_of(value, degrees) - degrees["frost"], 0.0)
-    lead_ms = round(min(rise_k / warm_up_k_h, 24.0) * 3_600_000)
-    return PlannedRoom(room.name, Wish(value), limits, lead_ms)
+    return PlannedRoom(room.name, Wish(value), limits, warm_up_k_h)
