@@ -17,6 +17,7 @@ import msgspec
 
 from jph.config.house.loads import wiring
 from jph.config.house.rooms import Room, room_problems, rooms_of
+from jph.config.house.thermostat import commanded_rooms
 from jph.config.model import Network, state_dir
 from jph.errors import ConfigError, JphError, Problem, StoreError
 from jph.heating.orders import Order
@@ -32,7 +33,7 @@ from jph.heating.plan.lead import Rate, RateLearner, shown
 from jph.heating.plan.outlook import LONGEST_D, outlook
 from jph.heating.plan.planner import Coming, Warmth
 from jph.heating.plan.refusal import PlanRefusedError, RefusalId
-from jph.heating.plan.report import coming_of, state_of
+from jph.heating.plan.report import coming_of, next_of, state_of
 from jph.heating.plan.rules import Facts
 from jph.heating.plan.settings import ScheduleSettings, make_planner
 from jph.heating.plan.urgent import cold_rooms, urgent_of
@@ -109,7 +110,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         self._decided: dict[str, Decision] = {}
         self._cold: frozenset[str] = frozenset()
         self._learners = self._load_learners()
-        self._next: Coming | None = None
+        self._next: list[Coming] = []
         self._next_known = False
         self._wake: asyncio.TimerHandle | None = None
         self._prepare()
@@ -131,6 +132,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
             self.log.error("no heater can be commanded: %s", error)
             heaters = {}
         self.rooms: dict[str, Room] = {r.name: r for r in rooms_of(self.network, heaters)}
+        self._commanded = commanded_rooms(self.network, self.rooms.values())
         self._by_codifier = {room.codifier: room for room in self.rooms.values()}
         self._zone = ZoneInfo(settings.time_zone)
         self._degrees = settings.degrees_by_order()
@@ -388,11 +390,12 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
 
     def _plan_wake_up(self, now: int) -> None:
         """Decide again at the next change, and at the next order that is due."""
-        if not self._next_known or (self._next is not None and self._next.at_ms <= now):
-            self._next = next(iter(self._coming(now)), None)
+        if not self._next_known or (self._next and self._next[0].at_ms <= now):
+            coming = self._coming(now)
+            self._next = [each for each in coming if each.at_ms == coming[0].at_ms]
             self._next_known = True
-        if self._next is not None:
-            delay_s = min((self._next.at_ms - now) / 1000 + 0.001, self.entry.sensor_interval)
+        if self._next:
+            delay_s = min((self._next[0].at_ms - now) / 1000 + 0.001, self.entry.sensor_interval)
             self._wake_in(delay_s)
 
     def _wake_in(self, delay_s: float) -> None:
@@ -427,9 +430,8 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
 
     def _command(self, room: Room, decision: Decision) -> None:
         """Note the order of each heater of a room that no Thermostat commands."""
-        by_thermostat = {*self.settings.rooms_by_thermostat}
         for load in room.heaters:
-            if by_thermostat & {room.codifier, *room.settings.names}:
+            if room.name in self._commanded:
                 self._orders.forget(load.codifier)
                 continue
             orders = [order.word for order in Order if load.takes(order)]
@@ -460,10 +462,11 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         facts = self._facts_now(now_ms())
         scheduler = self._planner.scheduler_in_force(self.versions.document["scheduler"], facts)
         active = str(scheduler.get("active_schedule") or "")
-        coming = {} if self._next is None else coming_of(self._next)
+        codifiers = {name: room.codifier for name, room in self.rooms.items()}
+        coming = next_of(self._next, codifiers, self._degrees)
         for codifier, value in (
             (settings.active, active),
-            (settings.next, _json({"value": coming.get("at_ms", 0), **coming})),
+            (settings.next, _json(coming)),
             (settings.state, _json(self._state())),
             (settings.urgent, _json(urgent_of(self.rooms.values(), self._decided, self._cold))),
         ):

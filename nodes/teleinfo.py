@@ -6,7 +6,7 @@ from typing import Final
 
 from jph.config.house.meter import TeleinfoSettings
 from jph.config.model import expand
-from jph.devices.tic.fields import CANONICAL, CURRENTS, is_field
+from jph.devices.tic.fields import CANONICAL, CURRENTS, INJECTED_CURRENTS, is_field
 from jph.devices.tic.labels import Mode
 from jph.devices.tic.line import Cause, causes
 from jph.devices.tic.link import MeterLine, SerialLink
@@ -17,6 +17,11 @@ from jph.wire.codec import Quality, Value
 
 EVERY_FRAME: Final = frozenset(name for label in CURRENTS for name in (label, CANONICAL[label]))
 """Fields sent with every frame: load shedding depends on their freshness."""
+
+FED_IN: Final = frozenset(
+    {*INJECTED_CURRENTS.values(), "INDEX_INJECTED", "INJECTED_POWER", "EAIT", "SINSTI"}
+)
+"""Fields that a house with a source of its own has in its config."""
 
 
 class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
@@ -51,7 +56,9 @@ class Teleinfo(Node, type="Teleinfo", settings=TeleinfoSettings):
         if self._task is not None:
             self._task.cancel()
         mode = None if self.settings.mode == "auto" else Mode(self.settings.mode)
-        self.meter = Meter(self.settings.warning_expiry, time.gmtime().tm_year)
+        produces = any(each.field in FED_IN for each in self.settings.proxy)
+        year = time.gmtime().tm_year
+        self.meter = Meter(self.settings.warning_expiry, year, produces=produces)
         self._counted = None
         self._sent: dict[str, tuple[Fact, float]] = {}
         self._codifiers = self._map_fields()

@@ -124,7 +124,7 @@ class Outputs:
 
     def _one(self, output: Output) -> Result:
         code, reason, values = output.codifier, "", self._values
-        if code in self._own:
+        if code not in values and code in self._own:
             values[code] = self._own[code]
         for expression in output.expressions:
             try:
@@ -134,11 +134,12 @@ class Outputs:
                 continue
             if output.low is not None or output.high is not None:
                 value = self._bounded(output, value)
-            quality = self._quality(expression.needed, code)
+            quality = self._quality(expression.needed, code) if self._poor else Quality.GOOD
             self._own[code] = values[code] = value
             if value is True or value is False:
                 value = int(value)
-            return Result(code, value, quality, reason)
+            # Result(…) would take three times as long
+            return tuple.__new__(Result, (code, value, quality, reason))
         values.pop(code, None)
         return Result(code, None, Quality.GOOD, reason)
 
@@ -153,8 +154,6 @@ class Outputs:
     def _quality(self, needed: frozenset[str], code: str) -> Quality:
         """Return the worst quality of what an expression uses, and note it as that of `code`."""
         poor = self._poor
-        if not poor:
-            return Quality.GOOD
         quality = worst(poor[each] for each in needed if each in poor and each != code)
         if quality:
             poor[code] = quality

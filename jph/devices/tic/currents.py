@@ -8,7 +8,7 @@ meter sends them after the currents: 0.1 s later in standard mode, 0.2 s (one ph
 A shed must not wait, so a current leaves at once, as drawn. It is corrected when the power of the
 same frame shows another direction. Four kinds of current wait for the power: those of a meter
 whose direction was never heard, those of a phase that fed in within `PRODUCES_S`, those that reach
-the contract on a phase that ever fed in, and in standard mode, where the wait is short, those of a
+the contract in a house that feeds in, and in standard mode, where the wait is short, those of a
 phase that is heard for less than that. The frame's end releases them in any case, and a frame of a
 warning (ADPS, ADIRn without power) ends at once.
 """
@@ -46,9 +46,13 @@ class PhaseCurrent(NamedTuple):
 
 
 class FrameCurrents:
-    """The currents of one frame: which leave at once, which wait, and which are corrected."""
+    """The currents of one frame: which leave at once, which wait, and which are corrected.
 
-    def __init__(self) -> None:
+    `produces`: the house is known to feed in, before it is heard.
+    """
+
+    def __init__(self, *, produces: bool = False) -> None:
+        self._produces = produces
         self._figures: dict[int, tuple[str, int]] = {}
         self._held: set[int] = set()
         self._sent: dict[int, PhaseCurrent] = {}
@@ -135,7 +139,8 @@ class FrameCurrents:
 
     def _waits_for_power(self, phase: int, contract_a: int | None) -> bool:
         """Whether a current waits: of doubtful direction, or it would shed and may be fed in."""
-        sheds = phase in self._fed_in_s and _reaches(self._judged(phase), contract_a)
+        may_feed_in = self._produces or phase in self._fed_in_s
+        sheds = may_feed_in and _reaches(self._judged(phase), contract_a)
         return self._needs_power(phase) or (sheds and not self._is_without_power())
 
     def _is_without_power(self) -> bool:

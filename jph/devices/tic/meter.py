@@ -58,11 +58,14 @@ class Meter:
     The currents of a frame leave together and at once, but for those whose direction is doubtful
     (see `currents`). What the meter is (phases, contract, tariff, address) changes only when
     several frames agree, and a confirmed new address forgets all of it. Times are monotonic
-    seconds.
+    seconds. `produces`: the house is known to feed in.
     """
 
-    def __init__(self, warning_expiry_s: float, this_year: int | None = None) -> None:
+    def __init__(
+        self, warning_expiry_s: float, this_year: int | None = None, *, produces: bool = False
+    ) -> None:
         self.this_year = this_year
+        self._produces = produces
         self._alarms = Alarms(warning_expiry_s)
         self._address: Confirmed[str] = Confirmed(_ADDRESS_FRAMES)
         self._settling = 0
@@ -79,7 +82,7 @@ class Meter:
         self._guard = IndexGuard()
         self._indexes: dict[str, int] = {}  # those of historique mode, as last believed
         self._drawn: dict[int, int] = {}
-        self._currents = FrameCurrents()
+        self._currents = FrameCurrents(produces=self._produces)
         self._held_warnings: list[Group] = []
 
     @property

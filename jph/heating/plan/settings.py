@@ -61,9 +61,6 @@ class ScheduleSettings(Settings, frozen=True):
         msgspec.field(default_factory=dict)
     )
     rules: Annotated[tuple[Rule, ...], described("rules, in order")] = ()
-    rooms_by_thermostat: Annotated[
-        tuple[str, ...], described("rooms that a Thermostat commands")
-    ] = ()
     first: Annotated[
         dict[str, Any], described("schedules and sets of the first start, while no document exists")
     ] = msgspec.field(default_factory=dict)

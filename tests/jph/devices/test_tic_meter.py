@@ -237,6 +237,13 @@ def test_a_phase_that_has_fed_in_waits_for_its_direction_for_an_hour() -> None:
     assert drawn(meter.update(reader.feed(lines), 1.0 + PRODUCES_S)) == [19, 3, 2]
 
 
+def test_a_known_producer_sheds_nothing_at_its_first_feed_in() -> None:
+    meter, reader = Meter(EXPIRY_S, produces=True), FrameReader()
+    meter.update(reader.feed(frame(changed(HISTORIQUE_SINGLE, IINST="003"))), 0.0)  # 45 A
+    assert drawn(meter.update(reader.feed(begun(("IINST", "050"))), 1.0)) == []
+    assert drawn(meter.update(reader.feed(rest(("PAPP", "00000"))), 1.0)) == [0]
+
+
 def test_a_producer_that_jumps_above_the_contract_after_hours_sheds_nothing() -> None:
     meter, reader = Meter(EXPIRY_S), FrameReader()
     night = changed(HISTORIQUE_SINGLE, IINST="003", PAPP="00690")
