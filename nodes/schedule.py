@@ -29,15 +29,18 @@ from jph.heating.plan.days import days_of
 from jph.heating.plan.edit import Entities
 from jph.heating.plan.inputs import Inputs
 from jph.heating.plan.issuing import HeaterOrders
+from jph.heating.plan.lead import Rate, RateLearner, shown
 from jph.heating.plan.outlook import LONGEST_D, outlook
-from jph.heating.plan.planner import Coming
+from jph.heating.plan.planner import Coming, Warmth
 from jph.heating.plan.refusal import PlanRefusedError, RefusalId
 from jph.heating.plan.report import coming_of, next_of, state_of
 from jph.heating.plan.rules import Facts
 from jph.heating.plan.settings import ScheduleSettings, make_planner
+from jph.heating.plan.urgent import cold_rooms, urgent_of
 from jph.heating.plan.versions import Versions
 from jph.heating.plan.wish import Decision, degrees_of, order_for
 from jph.heating.plan.wishes import absence_of, tidied
+from jph.heating.regulation import Thermometer, room_temperature
 from jph.node.node import Node, now_ms
 from jph.util import durable
 from jph.util.token_bucket import TokenBucket
@@ -54,6 +57,8 @@ _MOST_EDITS: Final = 40
 """At once: the app sends a dozen when a person edits a schedule."""
 _FIRST_SET_CLOCK_MS: Final = 1_577_836_800_000
 """2020: an earlier clock was never set, and nothing is decided by it."""
+_OLDEST_S: Final = 900.0
+"""An older temperature does not count, whatever the config says of its thermometer."""
 _GOOD: Final = frozenset({Quality.GOOD, Quality.ESTIMATED, Quality.SIMULATED})
 
 
@@ -103,6 +108,8 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         self._orders.restore(self._orders_kept)
         self._edits = TokenBucket(_EDITS_PER_S, _MOST_EDITS)
         self._decided: dict[str, Decision] = {}
+        self._cold: frozenset[str] = frozenset()
+        self._learners = self._load_learners()
         self._next: list[Coming] = []
         self._next_known = False
         self._wake: asyncio.TimerHandle | None = None
@@ -130,8 +137,8 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         self._zone = ZoneInfo(settings.time_zone)
         self._degrees = settings.degrees_by_order()
         self._planner = make_planner(settings, self.rooms.values())
-        self._days = days_of(settings.holidays, settings.school, settings.rules)
-        self._sources = settings.sources()
+        self._days = days_of(settings.holidays, settings.school, settings.rules, settings.place())
+        self._sources = settings.sources(self.rooms.values())
         self._inputs = Inputs(self._limits_s())
         self._heaters = {
             load.codifier: load for room in self.rooms.values() for load in room.heaters
@@ -142,6 +149,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         wanted = self.settings.watched()
         for room in self.rooms.values():
             wanted |= {*room.settings.windows, *room.settings.presence, *room.settings.motion}
+            wanted |= {*room.settings.thermometers}
         known = {sensor.codifier: sensor for sensor in self.network.sensors}
         return {code: known[code].timeout_warning for code in wanted if code in known}
 
@@ -294,13 +302,22 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         tidy = tidied(self.versions.document, now)
         if tidy is not self.versions.document:
             self.versions = msgspec.structs.replace(self.versions, document=tidy)
+        self._planner.warmth = {
+            name: Warmth(temperature_c, self._learner(name).rate)
+            for name, temperature_c in self._temperatures(now).items()
+        }
         decided = self._planner.decide(tidy, now, self._facts_now(now), self._windows(now))
+        temperatures = self._temperatures(now)
+        cold = cold_rooms(self.rooms.values(), temperatures, self._cold)
+        self._learn(now, decided, temperatures)
         changed = [name for name, each in decided.items() if self._decided.get(name) != each]
+        changed_cold, self._cold = cold != self._cold, cold
         self._decided = decided
         for name in changed:
             self._command(self.rooms[name], decided[name])
         if changed:
             self._next_known = False
+        if changed or changed_cold:
             self._publish()
         self._send_orders()
         self._plan_wake_up(now)
@@ -320,6 +337,48 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
     def _facts_now(self, now: int) -> Facts:
         moment = datetime.datetime.fromtimestamp(now / 1000, datetime.UTC)
         return self._facts_at(wall_time(moment, self._zone))
+
+    def _learner(self, room: str) -> RateLearner:
+        return self._learners.setdefault(room, RateLearner())
+
+    def _learn(
+        self, now: int, decided: dict[str, Decision], temperatures: dict[str, float | None]
+    ) -> None:
+        """Learn how fast rooms warm up, and keep it when something new was learned."""
+        learned = [
+            self._learner(name).take(
+                now, degrees_of(decision.value, self._degrees), temperatures[name]
+            )
+            for name, decision in decided.items()
+        ]
+        if not any(learned):
+            return
+        self._next_known = False
+        rates = {name: list(each.rate.seen) for name, each in self._learners.items()}
+        try:
+            durable.save(self._learned_path, rates)
+        except StoreError as error:
+            self.log.warning("a restart would forget how fast rooms warm up: %s", error)
+
+    def _load_learners(self) -> dict[str, RateLearner]:
+        try:
+            stored = msgspec.convert(durable.load(self._learned_path), dict[str, tuple[float, ...]])
+        except (StoreError, msgspec.ValidationError) as error:
+            self.log.warning("how fast rooms warm up is learned anew: %s", error)
+            stored = {}
+        return {name: RateLearner(Rate.of(seen)) for name, seen in stored.items()}
+
+    def _temperatures(self, now: int) -> dict[str, float | None]:
+        """Return the temperature of each room; None where no thermometer is fresh."""
+        found: dict[str, float | None] = {}
+        for room in self.rooms.values():
+            heard = []
+            for codifier in room.settings.thermometers:
+                value, age_s = self._inputs.fresh(codifier, now), self._inputs.age_s(codifier, now)
+                if isinstance(value, int | float) and age_s is not None:
+                    heard.append(Thermometer(codifier, value, age_s))
+            found[room.name] = room_temperature(heard, _OLDEST_S)[0]
+        return found
 
     def _windows(self, now: int) -> dict[str, bool | None]:
         return {
@@ -409,6 +468,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
             (settings.active, active),
             (settings.next, _json(coming)),
             (settings.state, _json(self._state())),
+            (settings.urgent, _json(urgent_of(self.rooms.values(), self._decided, self._cold))),
         ):
             if codifier:
                 readings.append((codifier, value))
@@ -417,12 +477,15 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
 
     def _state(self) -> dict[str, Any]:
         """Return every room with its value, the layer that decides, and every other layer."""
-        return state_of(
+        state = state_of(
             self.versions,
             {name: (self.rooms[name].codifier, each) for name, each in self._decided.items()},
             self._degrees,
             self._orders.unconfirmed(),
         )
+        for name, room in state["rooms"].items():
+            room["warm_up"] = shown(self._learner(name).rate, self.settings.warm_up)
+        return state
 
     def _send_document(self) -> None:
         if self.settings.document:
@@ -433,6 +496,10 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
                 self.log.error("the document does not fit one message: %s", error)
 
     # What is kept
+
+    @property
+    def _learned_path(self) -> Path:
+        return state_dir() / "schedule" / f"{self.codifier}-learned.json"
 
     @property
     def _path(self) -> Path:
