@@ -1,7 +1,8 @@
 """A room held at its wish: the order of each of its heaters, its end and the order that follows.
 
-A heater on a solid-state wire has slow cycles of comfort and rest; a relay has the warmest order
-that is not above the wish. Each order ends after two cycles. The warmest order that is not above
+A heater on a solid-state wire has slow cycles of comfort and rest. A relay has the warmest order
+that is not above the wish; where no order stands for the wish, it follows the thermometer between
+that order and comfort. Each order ends after two cycles. The warmest order that is not above
 the wish follows it: the heaters' own thermostats regulate if this program has ended. A change of
 the wish within that time is the end, and its order follows. Pure.
 """
@@ -23,6 +24,18 @@ from jph.heating.regulation import (
 
 LEASE_S: Final = 2 * CYCLE_S
 """An order of a Thermostat that has ended lasts no longer."""
+
+RELAY_PAUSE_S: Final = 300.0
+"""Shortest time between two orders of a relay that follows the thermometer."""
+_NEAR_K: Final = 0.3
+"""An order whose temperature is so near to the wish holds it by the heater's thermostat."""
+_RANK_K: Final = 0.15
+"""A further relay of a room heats so much below the one before it."""
+_RELAY_BAND_K: Final = 0.2
+_BESIDE_K: Final = 0.4
+"""Beside solid-state wires the first relay begins to heat so far below the wish."""
+_CUT_K: Final = 0.25
+"""So far above the wish the heat of a cycle ends early: a strong heater in a small room."""
 
 
 class Command(NamedTuple):
@@ -74,6 +87,7 @@ class RoomThermostat:
         self._began_s: float | None = None
         self._length_s = CYCLE_S
         self._heard: list[float] = []
+        self._cut = False
         self._relays: dict[str, tuple[Order, float]] = {}
 
     def hear_wish(self, wish_c: float, now_ms: int) -> bool:
@@ -116,7 +130,7 @@ class RoomThermostat:
         if began_s is not None and now_s - began_s < self._length_s:
             return
         self._length_s = CYCLE_S + (self._offset_s if began_s is None else 0.0)
-        self._began_s = now_s
+        self._began_s, self._cut = now_s, False
         heard, self._heard = self._heard, []
         if self.memory is None or self.temperature_c is None or not heard:
             return
@@ -131,10 +145,12 @@ class RoomThermostat:
             return Order.COMFORT
         steady = self._steady(heater, self.memory.wish_c)
         if not heater.actuator.solid_state:
-            return self._kept(heater.codifier, steady, now_s)
+            wanted, pause_s = self._by_relay(heater, steady)
+            return self._kept(heater.codifier, wanted, pause_s, now_s)
         if self.temperature_c is None:
             return steady
-        heats = now_s - self._began_s < heat_s(self.share)
+        self._cut |= self.temperature_c > self.memory.wish_c + _CUT_K
+        heats = not self._cut and now_s - self._began_s < heat_s(self.share)
         return Order.COMFORT if heats else lowest(Order.ECO, steady)
 
     def _steady(self, heater: Load, wish_c: float) -> Order:
@@ -142,10 +158,35 @@ class RoomThermostat:
         orders = [order.word for order in Order if heater.takes(order)]
         return Order.named(order_for(wish_c, self._degrees, orders))
 
-    def _kept(self, codifier: str, order: Order, now_s: float) -> Order:
+    def follows(self, heater: Load) -> bool:
+        """Say whether a relay follows the thermometer: no order stands for the wish."""
+        if self.memory is None or self.temperature_c is None or heater.actuator.solid_state:
+            return False
+        wish_c, steady = self.memory.wish_c, self._steady(heater, self.memory.wish_c)
+        near = abs(self._degrees[steady.word] - wish_c) <= _NEAR_K
+        return not near and steady is not Order.COMFORT and wish_c > self._degrees["frost"]
+
+    def _by_relay(self, heater: Load, steady: Order) -> tuple[Order, float]:
+        """Return the order of a relay, and the shortest time since its last change.
+
+        The relays of a room begin one below the other. Beside solid-state wires they help only when
+        those do not suffice.
+        """
+        if self.memory is None or self.temperature_c is None or not self.follows(heater):
+            return steady, self._minimum_s
+        relays = [each.codifier for each in self.heaters if not each.actuator.solid_state]
+        known = self._relays.get(heater.codifier)
+        edge_c = self.memory.wish_c - _RANK_K * relays.index(heater.codifier)
+        edge_c -= _BESIDE_K if self.cycles else _RELAY_BAND_K / 2
+        if known is not None and known[0] is Order.COMFORT:
+            edge_c += _RELAY_BAND_K
+        heats = self.temperature_c < edge_c
+        return Order.COMFORT if heats else steady, max(self._minimum_s, RELAY_PAUSE_S)
+
+    def _kept(self, codifier: str, order: Order, pause_s: float, now_s: float) -> Order:
         """Return a relay's order: a change waits until the last one is old enough."""
         known = self._relays.get(codifier)
-        if known is not None and (known[0] is order or now_s - known[1] < self._minimum_s):
+        if known is not None and (known[0] is order or now_s - known[1] < pause_s):
             return known[0]
         self._relays[codifier] = order, now_s
         return order
@@ -203,6 +244,9 @@ def phrase(room: RoomThermostat, hand: bool) -> str:
     if room.temperature_c is None:
         return "no thermometer is heard: the heaters' own thermostats regulate"
     wish = f"{room.memory.wish_c:g} °C"
+    if any(room.follows(heater) for heater in room.heaters) and not room.cycles:
+        cold = room.temperature_c < room.memory.wish_c
+        return f"heats to {wish}" if cold else f"warm enough for {wish}"
     if not room.cycles:
         return f"the heaters' own thermostats regulate, wish {wish}"
     if room.share >= 1.0:
