@@ -36,6 +36,7 @@ BENCHES: Final = {
     "history": (),
     "graph": (),
     "heating": ("--days", "1"),
+    "wishes": ("--days", "2", "--houses", "1"),
 }
 """All measurements, with arguments that keep them short; alone each one takes longer."""
 LIBRARIES: Final = (

@@ -34,6 +34,7 @@ KINDS: Final = {
     "Shedding": "nodes.shedding:Shedding",
     "Teleinfo": "nodes.teleinfo:Teleinfo",
     "TempLinux": "nodes.pipe:Pipe",
+    "Thermostat": "nodes.thermostat:Thermostat",
     "controlSensor": "nodes.setpoint:Setpoint",
     "failsafeReader": "nodes.http:FailsafeReader",
     "jphCalcHistory": "collector.calc:PostgresCalcHandler",

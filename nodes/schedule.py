@@ -17,6 +17,7 @@ import msgspec
 
 from jph.config.house.loads import wiring
 from jph.config.house.rooms import Room, room_problems, rooms_of
+from jph.config.house.thermostat import commanded_rooms
 from jph.config.model import Network, state_dir
 from jph.errors import ConfigError, JphError, Problem, StoreError
 from jph.heating.orders import Order
@@ -28,15 +29,18 @@ from jph.heating.plan.days import days_of
 from jph.heating.plan.edit import Entities
 from jph.heating.plan.inputs import Inputs
 from jph.heating.plan.issuing import HeaterOrders
+from jph.heating.plan.lead import Rate, RateLearner, shown
 from jph.heating.plan.outlook import LONGEST_D, outlook
-from jph.heating.plan.planner import Coming
+from jph.heating.plan.planner import Coming, Warmth
 from jph.heating.plan.refusal import PlanRefusedError, RefusalId
-from jph.heating.plan.report import coming_of, state_of
+from jph.heating.plan.report import coming_of, next_of, state_of
 from jph.heating.plan.rules import Facts
 from jph.heating.plan.settings import ScheduleSettings, make_planner
+from jph.heating.plan.urgent import cold_rooms, urgent_of
 from jph.heating.plan.versions import Versions
 from jph.heating.plan.wish import Decision, degrees_of, order_for
 from jph.heating.plan.wishes import absence_of, tidied
+from jph.heating.regulation import Thermometer, room_temperature
 from jph.node.node import Node, now_ms
 from jph.util import durable
 from jph.util.token_bucket import TokenBucket
@@ -53,6 +57,8 @@ _MOST_EDITS: Final = 40
 """At once: the app sends a dozen when a person edits a schedule."""
 _FIRST_SET_CLOCK_MS: Final = 1_577_836_800_000
 """2020: an earlier clock was never set, and nothing is decided by it."""
+_OLDEST_S: Final = 900.0
+"""An older temperature does not count, whatever the config says of its thermometer."""
 _GOOD: Final = frozenset({Quality.GOOD, Quality.ESTIMATED, Quality.SIMULATED})
 
 
@@ -102,7 +108,9 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         self._orders.restore(self._orders_kept)
         self._edits = TokenBucket(_EDITS_PER_S, _MOST_EDITS)
         self._decided: dict[str, Decision] = {}
-        self._next: Coming | None = None
+        self._cold: frozenset[str] = frozenset()
+        self._learners = self._load_learners()
+        self._next: list[Coming] = []
         self._next_known = False
         self._wake: asyncio.TimerHandle | None = None
         self._prepare()
@@ -124,12 +132,13 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
             self.log.error("no heater can be commanded: %s", error)
             heaters = {}
         self.rooms: dict[str, Room] = {r.name: r for r in rooms_of(self.network, heaters)}
+        self._commanded = commanded_rooms(self.network, self.rooms.values())
         self._by_codifier = {room.codifier: room for room in self.rooms.values()}
         self._zone = ZoneInfo(settings.time_zone)
         self._degrees = settings.degrees_by_order()
         self._planner = make_planner(settings, self.rooms.values())
-        self._days = days_of(settings.holidays, settings.school, settings.rules)
-        self._sources = settings.sources()
+        self._days = days_of(settings.holidays, settings.school, settings.rules, settings.place())
+        self._sources = settings.sources(self.rooms.values())
         self._inputs = Inputs(self._limits_s())
         self._heaters = {
             load.codifier: load for room in self.rooms.values() for load in room.heaters
@@ -140,6 +149,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         wanted = self.settings.watched()
         for room in self.rooms.values():
             wanted |= {*room.settings.windows, *room.settings.presence, *room.settings.motion}
+            wanted |= {*room.settings.thermometers}
         known = {sensor.codifier: sensor for sensor in self.network.sensors}
         return {code: known[code].timeout_warning for code in wanted if code in known}
 
@@ -292,13 +302,22 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         tidy = tidied(self.versions.document, now)
         if tidy is not self.versions.document:
             self.versions = msgspec.structs.replace(self.versions, document=tidy)
+        self._planner.warmth = {
+            name: Warmth(temperature_c, self._learner(name).rate)
+            for name, temperature_c in self._temperatures(now).items()
+        }
         decided = self._planner.decide(tidy, now, self._facts_now(now), self._windows(now))
+        temperatures = self._temperatures(now)
+        cold = cold_rooms(self.rooms.values(), temperatures, self._cold)
+        self._learn(now, decided, temperatures)
         changed = [name for name, each in decided.items() if self._decided.get(name) != each]
+        changed_cold, self._cold = cold != self._cold, cold
         self._decided = decided
         for name in changed:
             self._command(self.rooms[name], decided[name])
         if changed:
             self._next_known = False
+        if changed or changed_cold:
             self._publish()
         self._send_orders()
         self._plan_wake_up(now)
@@ -319,6 +338,48 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         moment = datetime.datetime.fromtimestamp(now / 1000, datetime.UTC)
         return self._facts_at(wall_time(moment, self._zone))
 
+    def _learner(self, room: str) -> RateLearner:
+        return self._learners.setdefault(room, RateLearner())
+
+    def _learn(
+        self, now: int, decided: dict[str, Decision], temperatures: dict[str, float | None]
+    ) -> None:
+        """Learn how fast rooms warm up, and keep it when something new was learned."""
+        learned = [
+            self._learner(name).take(
+                now, degrees_of(decision.value, self._degrees), temperatures[name]
+            )
+            for name, decision in decided.items()
+        ]
+        if not any(learned):
+            return
+        self._next_known = False
+        rates = {name: list(each.rate.seen) for name, each in self._learners.items()}
+        try:
+            durable.save(self._learned_path, rates)
+        except StoreError as error:
+            self.log.warning("a restart would forget how fast rooms warm up: %s", error)
+
+    def _load_learners(self) -> dict[str, RateLearner]:
+        try:
+            stored = msgspec.convert(durable.load(self._learned_path), dict[str, tuple[float, ...]])
+        except (StoreError, msgspec.ValidationError) as error:
+            self.log.warning("how fast rooms warm up is learned anew: %s", error)
+            stored = {}
+        return {name: RateLearner(Rate.of(seen)) for name, seen in stored.items()}
+
+    def _temperatures(self, now: int) -> dict[str, float | None]:
+        """Return the temperature of each room; None where no thermometer is fresh."""
+        found: dict[str, float | None] = {}
+        for room in self.rooms.values():
+            heard = []
+            for codifier in room.settings.thermometers:
+                value, age_s = self._inputs.fresh(codifier, now), self._inputs.age_s(codifier, now)
+                if isinstance(value, int | float) and age_s is not None:
+                    heard.append(Thermometer(codifier, value, age_s))
+            found[room.name] = room_temperature(heard, _OLDEST_S)[0]
+        return found
+
     def _windows(self, now: int) -> dict[str, bool | None]:
         return {
             name: self._inputs.any_on(room.settings.windows, now)
@@ -329,11 +390,12 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
 
     def _plan_wake_up(self, now: int) -> None:
         """Decide again at the next change, and at the next order that is due."""
-        if not self._next_known or (self._next is not None and self._next.at_ms <= now):
-            self._next = next(iter(self._coming(now)), None)
+        if not self._next_known or (self._next and self._next[0].at_ms <= now):
+            coming = self._coming(now)
+            self._next = [each for each in coming if each.at_ms == coming[0].at_ms]
             self._next_known = True
-        if self._next is not None:
-            delay_s = min((self._next.at_ms - now) / 1000 + 0.001, self.entry.sensor_interval)
+        if self._next:
+            delay_s = min((self._next[0].at_ms - now) / 1000 + 0.001, self.entry.sensor_interval)
             self._wake_in(delay_s)
 
     def _wake_in(self, delay_s: float) -> None:
@@ -368,9 +430,8 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
 
     def _command(self, room: Room, decision: Decision) -> None:
         """Note the order of each heater of a room that no Thermostat commands."""
-        by_thermostat = {*self.settings.rooms_by_thermostat}
         for load in room.heaters:
-            if by_thermostat & {room.codifier, *room.settings.names}:
+            if room.name in self._commanded:
                 self._orders.forget(load.codifier)
                 continue
             orders = [order.word for order in Order if load.takes(order)]
@@ -401,11 +462,13 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         facts = self._facts_now(now_ms())
         scheduler = self._planner.scheduler_in_force(self.versions.document["scheduler"], facts)
         active = str(scheduler.get("active_schedule") or "")
-        coming = {} if self._next is None else coming_of(self._next)
+        codifiers = {name: room.codifier for name, room in self.rooms.items()}
+        coming = next_of(self._next, codifiers, self._degrees)
         for codifier, value in (
             (settings.active, active),
-            (settings.next, _json({"value": coming.get("at_ms", 0), **coming})),
+            (settings.next, _json(coming)),
             (settings.state, _json(self._state())),
+            (settings.urgent, _json(urgent_of(self.rooms.values(), self._decided, self._cold))),
         ):
             if codifier:
                 readings.append((codifier, value))
@@ -414,12 +477,15 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
 
     def _state(self) -> dict[str, Any]:
         """Return every room with its value, the layer that decides, and every other layer."""
-        return state_of(
+        state = state_of(
             self.versions,
             {name: (self.rooms[name].codifier, each) for name, each in self._decided.items()},
             self._degrees,
             self._orders.unconfirmed(),
         )
+        for name, room in state["rooms"].items():
+            room["warm_up"] = shown(self._learner(name).rate, self.settings.warm_up)
+        return state
 
     def _send_document(self) -> None:
         if self.settings.document:
@@ -430,6 +496,10 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
                 self.log.error("the document does not fit one message: %s", error)
 
     # What is kept
+
+    @property
+    def _learned_path(self) -> Path:
+        return state_dir() / "schedule" / f"{self.codifier}-learned.json"
 
     @property
     def _path(self) -> Path:

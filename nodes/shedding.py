@@ -1,6 +1,7 @@
 """Keeps every phase under its limit: takes the meter's currents, sends shed masks."""
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from jph.config.house.shedder import SheddingSettings
 from jph.config.model import state_dir
 from jph.errors import ConfigError, StoreError
 from jph.heating.orders import Order
-from jph.heating.shedding import Decision, Readings, SheddingPolicy
+from jph.heating.shedding import Decision, Readings, SheddingPolicy, Urgent
 from jph.heating.shedding.inputs import InputSorter
 from jph.heating.shedding.leadership import Leadership
 from jph.heating.shedding.memory import Memory, from_stored, to_stored
@@ -35,6 +36,9 @@ waits in its sockets: the meter was not silent."""
 
 UNHEARD_S: Final = 8.0
 """A phase without any current for this long after the start is reported."""
+
+URGENT_S: Final = 300.0
+"""Urgent heaters are forgotten when the Schedule names none for so long."""
 
 EXPLAIN_INTERVALS: Final = 5
 MEMORY_S: Final = 60.0
@@ -61,6 +65,7 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         self._path = folder / f"{self.codifier}.json"
         self._memory_path = folder / f"{self.codifier}-learned.json"
         self._orders: dict[str, Order] = {}
+        self._urgent_s = math.inf
         self._explained: dict[int, Mapping[str, object]] = {}
         self._beats = 0
         self._beats_to_skip = 0
@@ -93,6 +98,8 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         self._listen_to_others(readings)
         inputs = self._inputs.sort(readings)
         self._orders.update(inputs.readings.orders)
+        if inputs.readings.urgent is not None:
+            self._urgent_s = time.monotonic()
         for number, peak_va in inputs.peaks:
             self._compare_peaks(number, peak_va)
         for reading in inputs.implausible:
@@ -106,8 +113,10 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
 
     async def on_timer(self, now_ms: int) -> None:
         """Send every mask again, the cards count on it, and now and then the reasons."""
+        silent = time.monotonic() - self._urgent_s > URGENT_S
+        self._urgent_s = math.inf if silent else self._urgent_s
         if not self._stood_still():
-            self._decide(Readings())
+            self._decide(Readings(urgent=Urgent() if silent else None))
         if self._leading:
             self._send(self._masks)
         self._beats += 1

@@ -134,7 +134,7 @@ def _shedder(node: Sensor, network: Network, senders: _Senders) -> Iterator[Prob
     yield from _resolved((_Reference(f"{path}.{k}", _text(v), u) for k, v, u in named), senders)
 
 
-_SHEDDER_KEYS: Final = (("Subscribed", _CURRENT), ("Status", ""))
+_SHEDDER_KEYS: Final = (("Subscribed", _CURRENT), ("Status", ""), ("Urgent", ""))
 
 
 def _card(node: Sensor, network: Network, senders: _Senders) -> Iterator[Problem]:

@@ -15,10 +15,14 @@ from jph.cli.commands.drill import Duration
 from jph.cli.terminal.context import App, json_option, run_async
 from jph.cli.terminal.output import echo_json
 from jph.client import plan
-from jph.config.house.loads import wiring
+from jph.config.house.loads import Load, wiring
 from jph.config.house.rooms import Room, rooms_of
-from jph.errors import ConfigError
+from jph.config.model import Network
+from jph.errors import ConfigError, JphError
 from jph.heating.orders import plain
+from jph.heating.plan.check import check_scheduler
+from jph.heating.plan.original_yaml import document_of
+from jph.heating.plan.refusal import PlanRefusedError
 from jph.heating.plan.settings import ScheduleSettings
 from jph.node.outbox import now_ms
 from nodes.schedule import Schedule
@@ -158,10 +162,56 @@ def explain(app: App, room: str | None, hours: float, as_json: bool) -> None:
             parts += [f"until {_clock(wish['end_ms'])}"] if wish["end_ms"] else []
             parts += [wish[key] for key in ("source", "author") if wish[key]]
             click.echo(f"  {mark} {', '.join(parts)}")
+        if warm_up := each.get("warm_up"):
+            click.echo(f"    {_rate(warm_up)}")
         for change in result["coming"]:
             if change["room"] == name:
                 why = _LAYERS[change["by"]]
                 click.echo(f"    {_clock(change['at_ms'])} {_degrees(change['wish'])}, {why}")
+
+
+def _rate(warm_up: dict[str, Any]) -> str:
+    """Return how fast a room warms up, and how sure that is."""
+    rate = f"warms up by {warm_up['k_per_h']:g} °C an hour"
+    if not warm_up["rises"]:
+        return f"{rate} (assumed, nothing learned yet)"
+    return f"{rate} (learned from {warm_up['rises']}, confidence {warm_up['confidence']:.0%})"
+
+
+def room_lines(name: str, result: dict[str, Any]) -> list[str]:
+    """Return a room's wish with the layer that decides it, and what comes next."""
+    room = result["rooms"][name]
+    deciding = next(step for step in reversed(room["layers"]) if step["decides"])
+    wish = deciding["wish"]
+    parts = [_LAYERS[deciding["layer"]], *(wish[key] for key in ("source", "author") if wish[key])]
+    parts += [f"until {_clock(wish['end_ms'])}"] if wish["end_ms"] else []
+    lines = [f"{name}: the wish is {_degrees(room['wish'])}, {', '.join(parts)}."]
+    coming = next((each for each in result["coming"] if each["room"] == name), None)
+    if coming is None:
+        return [*lines, "No change is planned within a day."]
+    then = f"{_degrees(coming['wish'])} at {_clock(coming['at_ms'])}, {_LAYERS[coming['by']]}"
+    return [*lines, f"Next: {then}."]
+
+
+def heaters_of(app: App, text: str) -> list[Load]:
+    """Return the heaters of a room of `Rooms` in any of its names; nothing for other texts."""
+    try:
+        return list(_room(app, text).heaters)
+    except ConfigError:
+        return []
+
+
+def why_room(app: App, text: str) -> list[str]:
+    """Return what the plan says of a room; nothing without a Schedule node or such a room."""
+    try:
+        room = _room(app, text)
+        plan.schedule_node(app.network)
+    except ConfigError:
+        return []
+    try:
+        return room_lines(room.name, _ask(app, "explain", {"hours": 24})["result"])
+    except JphError as error:
+        return [f"{room.name}: the wish is not known: {error}"]
 
 
 def _lines(result: dict[str, Any]) -> Iterator[str]:
@@ -323,6 +373,55 @@ def export(app: App) -> None:
     """Print schedules and temperature sets in the form of the heating control server (JSON)."""
     document = _ask(app, "document", {})["result"]["document"]
     echo_json({key: document[key] for key in ("devices", "scheduler")})
+
+
+@schedule.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_obj
+def check(app: App, file: Path) -> None:
+    """Check a file of schedules (as `export` prints, or of the control server); change nothing."""
+    scheduler = checked(_parsed(file), app.network)
+    names = [each["alias"] for each in scheduler["schedules"]]
+    active = scheduler["active_schedule"] or "none"
+    click.echo(f"no mistakes: {len(names)} schedules, {active} is active")
+
+
+def checked(tree: object, network: Network) -> dict[str, Any]:
+    """Return the scheduler of a parsed file.
+
+    Raises:
+        PlanRefusedError: the first mistake, with its place.
+    """
+    content = tree if isinstance(tree, dict) else {}
+    if "protocols" in content:
+        return dict(document_of(content)["scheduler"])
+    rooms = rooms_of(network, wiring(network).heaters)
+    devices = [each.get("name") for each in content.get("devices") or () if isinstance(each, dict)]
+    names = [room.name for room in rooms] + [str(name) for name in devices if name]
+    return check_scheduler(content.get("scheduler", tree), names)
+
+
+@schedule.command()
+@click.pass_obj
+def edit(app: App) -> None:
+    """Edit schedules and sets as JSON in $EDITOR; a mistake is shown with its place."""
+    before = _ask(app, "document", {})["result"]["document"]["scheduler"]
+    text = json.dumps(before, indent=2, ensure_ascii=False) + "\n"
+    while True:
+        found = click.edit(text, extension=".json")
+        if found is None or found == text:
+            click.echo("nothing changed")
+            return
+        text = found
+        try:
+            scheduler = checked({"scheduler": json.loads(text)}, app.network)
+            break
+        except (ValueError, PlanRefusedError) as error:
+            click.echo(f"{error}", err=True)
+            if not click.confirm("Edit again?", default=True):
+                raise click.Abort from None
+    _ask(app, "set_scheduler", {"scheduler": scheduler, "before": before})
+    click.echo("the plan is changed; `schedule undo` takes it back")
 
 
 @schedule.command("import")

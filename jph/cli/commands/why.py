@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from jph.cli.commands.schedule import heaters_of, why_room
 from jph.cli.terminal.context import App, json_option, run_async
 from jph.cli.terminal.output import echo_json
 from jph.cli.terminal.zone import local_zone
@@ -40,7 +41,7 @@ def why(app: App, what: tuple[str, ...], wait_s: float | None, as_json: bool) ->
 
     \b
       control.py why 21             a heater
-      control.py why living room    every heater of a room
+      control.py why living room    every heater of a room, its wish, and what comes next
       control.py why phase 2        every heater of a phase; 2 will do
       control.py why                what is shed now, a line for each phase
 
@@ -48,10 +49,11 @@ def why(app: App, what: tuple[str, ...], wait_s: float | None, as_json: bool) ->
     Exit status 1 if no node answers at all.
     """
     evidence = Evidence(app.network)
-    chosen = choose(evidence, " ".join(what))
+    chosen = heaters_of(app, " ".join(what)) or choose(evidence, " ".join(what))
     if wait_s is None:
         wait_s = _patience(app.network, evidence, chosen) * app.patience
     clocks = Clocks(app.network)
+    planned = why_room(app, " ".join(what)) if what else []
     run_async(_listen(app, evidence, chosen, wait_s, clocks))
     if not evidence.heard:
         raise JphError(f"no node reports heaters or phases within {wait_s:g} s")
@@ -61,8 +63,8 @@ def why(app: App, what: tuple[str, ...], wait_s: float | None, as_json: bool) ->
     if as_json:
         _show_json(app.network, evidence, chosen, bool(what), doubts)
         return
-    for doubt in doubts:
-        click.echo(doubt)
+    for line in (*doubts, *planned):
+        click.echo(line)
     _show(app.network, evidence, chosen, bool(what))
 
 

@@ -45,6 +45,9 @@ class SheddingSettings(Settings, frozen=True):
         ),
     ] = ""
     status: Annotated[str, described("Element that carries the meter's status word (STGE)")] = ""
+    urgent: Annotated[
+        str, described("Element of the Schedule with the heaters of boosts and cold rooms")
+    ] = ""
     rank: Annotated[int, described("Of several shedders the one of lowest rank decides")] = 1
     shadow: Annotated[bool, described("Decide and log, but send no mask")] = False
     margin: Annotated[float, described("Part of the limit that is kept free", "A")] = 0.6

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from jph.heating.plan.check import Tree
+from jph.heating.plan.check import Tree, check_scheduler
 from jph.heating.plan.edit import VERBS, Entities, apply_edit, checked_setpoint
 from jph.heating.plan.original_yaml import document_of
 from jph.heating.plan.planner import Coming
@@ -31,6 +31,7 @@ OWN_VERBS: Final = (
     "undo",
     "import",
     "set_week",
+    "set_scheduler",
     "document",
 )
 """Verbs beside the app's fifteen."""
@@ -192,6 +193,18 @@ def _import(document: Tree, params: Tree, _: str, scene: Scene) -> Tree:
     return {**document, "devices": [*kept, *listed], "scheduler": found["scheduler"]}
 
 
+def _set_scheduler(document: Tree, params: Tree, _: str, scene: Scene) -> Tree:
+    """Replace schedules and sets; `before` is what the editor began with.
+
+    An editor is open for minutes, so what others have changed meanwhile is not overwritten.
+    """
+    names = [*scene.rooms, *(device["name"] for device in document["devices"])]
+    scheduler = check_scheduler(params.get("scheduler"), names)
+    if params.get("before", document["scheduler"]) != document["scheduler"]:
+        raise bad_value("set_scheduler/before", "", "The plan has changed since it was read")
+    return {**document, "scheduler": scheduler}
+
+
 def _set_week(document: Tree, params: Tree, _: str, scene: Scene) -> Tree:
     return with_week(document, params, scene.rooms)
 
@@ -209,6 +222,7 @@ _OWN: Final[dict[str, Callable[[Tree, Tree, str, Scene], Tree]]] = {
     "home": _home,
     "import": _import,
     "set_week": _set_week,
+    "set_scheduler": _set_scheduler,
     "document": _same,
 }
 

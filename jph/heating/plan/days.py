@@ -1,4 +1,4 @@
-"""Calendars of France: public holidays, school holidays and the sun, from well-kept libraries.
+"""Calendars: public holidays and school holidays from well-kept libraries, and the sun.
 
 The libraries load when a rule first needs them. A date that a library does not know is "not
 known", never "no holiday".
@@ -9,11 +9,13 @@ import importlib
 import importlib.util
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from jph.errors import ConfigError
 from jph.heating.plan.inputs import Days
 from jph.heating.plan.rules import Rule
+from jph.heating.plan.sun import sun_times
 
 ALSACE_MOSELLE: Final = "FR-AM"
 """Two further holidays: Good Friday and the second day of Christmas."""
@@ -21,10 +23,21 @@ _FIRST_YEAR: Final = 1945
 _LAST_YEAR: Final = 2100
 
 
-def days_of(holidays: str, school_zone: str, rules: Sequence[Rule]) -> Days:
+class Place(NamedTuple):
+    """The place of the house: degrees north and east, and its time zone."""
+
+    latitude: float
+    longitude: float
+    zone: ZoneInfo
+
+
+def days_of(
+    holidays: str, school_zone: str, rules: Sequence[Rule], place: Place | None = None
+) -> Days:
     """Return the calendars of a country code (`FR`, `FR-AM`; empty: none) and a school zone.
 
-    A calendar that no rule needs is not loaded: nothing is known of its days.
+    A calendar that no rule needs is not loaded: nothing is known of its days. The sun of a place
+    that is not given is not known.
 
     Raises:
         ConfigError: a rule needs a calendar whose library is not installed.
@@ -50,7 +63,11 @@ def days_of(holidays: str, school_zone: str, rules: Sequence[Rule]) -> Days:
     def school(date: datetime.date) -> bool | None:
         return _school_holiday(date, school_zone) if school_zone else None
 
-    return Days(holiday, school, lambda date: None)
+    @cache
+    def sun(date: datetime.date) -> tuple[datetime.time, datetime.time] | None:
+        return None if place is None else sun_times(date, *place)
+
+    return Days(holiday, school, sun)
 
 
 def _holidays_of(code: str, year: int) -> list[datetime.date]:

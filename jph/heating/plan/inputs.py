@@ -6,8 +6,10 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from jph.heating.plan.calendar import IsDay, is_eve, tempo_date
-from jph.heating.plan.rules import Facts
+from jph.heating.plan.rules import Facts, RoomFacts
 
+MOTION_MS: Final = 900_000
+"""Motion counts for a quarter of an hour: people who read or sleep do not move."""
 PERIOD_LIMIT_S: Final = 900.0
 """A meter sends its period with each frame: without one for so long it is not known."""
 _COLOURS: Final = {
@@ -41,6 +43,8 @@ class Sources(NamedTuple):
     period: str = ""
     surplus: str = ""
     presence: tuple[str, ...] = ()
+    rooms: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+    """Room → its sensors of presence and of motion."""
 
 
 class Days(NamedTuple):
@@ -67,6 +71,7 @@ class Inputs:
     def __init__(self, limits_s: Mapping[str, float]) -> None:
         self._limits_s = limits_s
         self._heard: dict[str, HeardValue] = {}
+        self._on_ms: dict[str, int] = {}
 
     def take(self, codifier: str, value: float | str, at_ms: int) -> bool:
         """Keep a value; return whether it differs from the one before."""
@@ -75,6 +80,10 @@ class Inputs:
         before = self._heard.get(codifier)
         if before is not None and before.at_ms > at_ms:
             return False
+        if isinstance(value, int | float) and value != 0:
+            self._on_ms[codifier] = at_ms
+        elif before is not None and before.value not in (0, ""):
+            self._on_ms[codifier] = at_ms  # it was on until now
         self._heard[codifier] = HeardValue(value, at_ms)
         return before is None or before.value != value
 
@@ -98,6 +107,13 @@ class Inputs:
             return True
         return None if None in values else False
 
+    def any_lately(self, codifiers: Iterable[str], now_ms: int) -> bool | None:
+        """Say whether one of some codifiers was not 0 within `MOTION_MS`; None: not known."""
+        listed = list(codifiers)
+        if any(now_ms - self._on_ms[code] < MOTION_MS for code in listed if code in self._on_ms):
+            return True
+        return self.any_on(listed, now_ms)
+
     def facts(
         self,
         at: datetime.datetime,
@@ -115,6 +131,7 @@ class Inputs:
         sun = days.sun(today)
         period = self.fresh(sources.period, now_ms)
         surplus = self.fresh(sources.surplus, now_ms)
+        moving = [code for _, motion in sources.rooms.values() for code in motion]
         return Facts(
             at=at,
             holiday=days.holiday(today),
@@ -122,6 +139,7 @@ class Inputs:
             school=days.school(today),
             away=away,
             presence=self.any_on(sources.presence, now_ms) if sources.presence else None,
+            motion=self.any_lately(moving, now_ms) if moving else None,
             tempo=colour,
             tomorrow=self._colour(sources.tomorrow, now_ms) if same_tempo_day else None,
             period=period if isinstance(period, str) else None,
@@ -132,6 +150,13 @@ class Inputs:
                 codifier: value
                 for codifier in self._heard
                 if isinstance(value := self.fresh(codifier, now_ms), int | float)
+            },
+            rooms={
+                name: RoomFacts(
+                    self.any_on(presence, now_ms) if presence else None,
+                    self.any_lately(motion, now_ms) if motion else None,
+                )
+                for name, (presence, motion) in sources.rooms.items()
             },
         )
 

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -10,10 +11,11 @@ from jph.heating.plan import rules as rule_book
 from jph.heating.plan import timeline
 from jph.heating.plan.calendar import ONE_DAY, TEMPO_DAY_BEGINS, instant_of, wall_time
 from jph.heating.plan.check import Tree, schedule_named
+from jph.heating.plan.lead import Due, Rate, by_moments, due_values, lead_ms
 from jph.heating.plan.rules import Facts, Rule
 from jph.heating.plan.value import Scheduled, Week
-from jph.heating.plan.wish import DEGREES, Decision, Degrees, Limits, Wish, decide
-from jph.heating.plan.wishes import absence_of, running_wish
+from jph.heating.plan.wish import DEGREES, Decision, Degrees, Limits, Wish, decide, degrees_of
+from jph.heating.plan.wishes import Absence, absence_of, running_wish
 
 FactsAt = Callable[[datetime.datetime], Facts]
 """Returns what is known at a local wall time."""
@@ -26,13 +28,20 @@ class PlannedRoom(msgspec.Struct, frozen=True):
         name: its name in the document.
         default: what it has without any other wish.
         limits: its minimum, maximum, frost floor and window temperature.
-        lead_ms: how long before a wished moment it starts to warm up.
+        k_per_h: how fast it is taken to warm up while nothing is learned.
     """
 
     name: str
     default: Wish = Wish("comfort")
     limits: Limits = Limits()
-    lead_ms: int = 0
+    k_per_h: float = 1.0
+
+
+class Warmth(msgspec.Struct, frozen=True):
+    """What is known of a room's temperature and of how fast it warms up."""
+
+    temperature_c: float | None = None
+    rate: Rate = Rate()
 
 
 class Coming(msgspec.Struct, frozen=True):
@@ -41,6 +50,10 @@ class Coming(msgspec.Struct, frozen=True):
     at_ms: int
     room: str
     decision: Decision
+
+
+_UNKNOWN: Final = Warmth()
+_INSTANT: Final = datetime.timedelta(milliseconds=1)
 
 
 class Planner:
@@ -52,6 +65,7 @@ class Planner:
         week: the letter of a week.
         rules: in order; the first one that holds chooses the schedule.
         degrees: order → °C.
+        warmth: room → what is known of its warmth; the caller keeps it new.
     """
 
     def __init__(
@@ -67,17 +81,39 @@ class Planner:
         self.week = week
         self.rules = rules
         self.degrees = degrees
+        self.warmth: dict[str, Warmth] = {}
 
     def decide(
         self, document: Tree, now_ms: int, facts: Facts, windows: Mapping[str, bool | None]
     ) -> dict[str, Decision]:
         """Return the wish in force of every room; `windows` are those that are open, by room."""
         scheduler = self.scheduler_in_force(document["scheduler"], facts)
-        values = timeline.values_at(scheduler, _moment(now_ms), self.zone, self.week)
+        now = _moment(now_ms)
+        values = timeline.values_at(scheduler, now, self.zone, self.week)
+        due = due_values(scheduler, now, self.zone, self.week)
+        absence = absence_of(document)
+        if absence is not None and absence.holds(now_ms):
+            due = self._due_at_return(scheduler, absence)
         return {
-            name: self._decide(document, room, now_ms, facts, values.get(name), windows.get(name))
+            name: self._decide(
+                document,
+                room,
+                now_ms,
+                facts,
+                values.get(name),
+                windows.get(name),
+                due.get(name, ()),
+            )
             for name, room in self.rooms.items()
         }
+
+    def _due_at_return(self, scheduler: Tree, absence: Absence) -> dict[str, list[Due]]:
+        """Return what the plan has for each room when people are back."""
+        if absence.until_ms is None:
+            return {}
+        back = _moment(absence.until_ms)
+        then = timeline.values_at(scheduler, back, self.zone, self.week)
+        return {name: [Due(back, value)] for name, value in then.items()}
 
     def scheduler_in_force(self, scheduler: Tree, facts: Facts) -> Tree:
         """Return the scheduler with the schedule that the rules choose, if one does."""
@@ -135,9 +171,58 @@ class Planner:
         if (absence := absence_of(document)) is not None:
             found.add(absence.start_ms)
             if absence.until_ms is not None:
-                leads = {room.lead_ms for room in self.rooms.values()}
-                found |= {absence.until_ms - lead for lead in leads} | {absence.until_ms}
+                found.add(absence.until_ms)
+                found |= {absence.until_ms - lead for lead in self._leads(document, absence)}
+        found |= self._by_moments(document, start_ms, end_ms, facts_at)
         return sorted(moment for moment in found if start_ms < moment <= end_ms)
+
+    def _leads(self, document: Tree, absence: Absence) -> set[int]:
+        """Return the leads with which rooms are warm at the end of an absence."""
+        back = _moment(absence.until_ms or 0)
+        then = timeline.values_at(document["scheduler"], back, self.zone, self.week)
+        away_c = degrees_of(absence.value, self.degrees)
+        return {
+            self._lead_ms(room, away_c, then[name].value if name in then else room.default.value)
+            for name, room in self.rooms.items()
+        }
+
+    def _by_moments(
+        self, document: Tree, start_ms: int, end_ms: int, facts_at: FactsAt
+    ) -> set[int]:
+        """Return when rooms start to warm up for slots marked `by`."""
+        scheduler = self.scheduler_in_force(document["scheduler"], self._facts(facts_at, start_ms))
+        span = (scheduler, _moment(start_ms), _moment(end_ms), self.zone, self.week)
+        found = set()
+        for at in by_moments(*span):
+            before = timeline.values_at(scheduler, at - _INSTANT, self.zone, self.week)
+            then = timeline.values_at(scheduler, at, self.zone, self.week)
+            for name, room in self.rooms.items():
+                if name in then:
+                    value = before[name].value if name in before else room.default.value
+                    from_c = degrees_of(value, self.degrees)
+                    found.add(_ms(at) - self._lead_ms(room, from_c, then[name].value))
+        return found
+
+    def _lead_ms(self, room: PlannedRoom, from_c: float, wish: float | str) -> int:
+        """Return how long a room takes from a plan's temperature, or its own if it is colder."""
+        warmth = self.warmth.get(room.name, _UNKNOWN)
+        if warmth.temperature_c is not None:
+            from_c = min(from_c, warmth.temperature_c)
+        rise_k = degrees_of(wish, self.degrees) - from_c
+        return lead_ms(rise_k, warmth.rate.k_per_h(room.k_per_h))
+
+    def _early(self, room: PlannedRoom, wish: Wish, now_ms: int, due: Sequence[Due]) -> Wish | None:
+        """Return a warmer wish that is due soon, if it is time to start for it."""
+        from_c = degrees_of(wish.value, self.degrees)
+        for each in due:
+            warmer = degrees_of(each.value.value, self.degrees) > from_c
+            lead = self._lead_ms(room, from_c, each.value.value)
+            if warmer and now_ms >= _ms(each.at) - lead:
+                by = each.at.astimezone(self.zone).strftime("%H:%M")
+                value = each.value
+                source = f"{value.schedule} · {value.temperature_set}, by {by}"
+                return Wish(value.value, source=source)
+        return None
 
     def _rule_moments(
         self, start: datetime.datetime, end: datetime.datetime, facts_at: FactsAt
@@ -167,9 +252,26 @@ class Planner:
         facts: Facts,
         planned: Scheduled | None,
         window_open: bool | None,
+        due: Sequence[Due],
     ) -> Decision:
         absence = absence_of(document)
-        away = absence is not None and absence.holds(now_ms, room.lead_ms)
+        scheduled = (
+            None
+            if planned is None
+            else Wish(planned.value, source=f"{planned.schedule} · {planned.temperature_set}")
+        )
+        absent = None
+        if absence is not None and absence.holds(now_ms):
+            absent = Wish(absence.value, absence.author, absence.start_ms, absence.until_ms)
+            away_c = degrees_of(absence.value, self.degrees)
+            back_ms = absence.until_ms
+            target = due[0].value.value if due else room.default.value
+            if back_ms is not None and now_ms >= back_ms - self._lead_ms(room, away_c, target):
+                scheduled = self._early(room, absent, now_ms, due) or scheduled
+                absent = None
+        else:
+            early = self._early(room, scheduled or room.default, now_ms, due)
+            scheduled = early or scheduled
         limits = msgspec.structs.replace(
             room.limits,
             at_most=rule_book.cap_of(self.rules, facts, room.name, self.degrees),
@@ -177,12 +279,8 @@ class Planner:
         )
         return decide(
             running_wish(document, room.name, now_ms),
-            Wish(absence.value, absence.author, absence.start_ms, absence.until_ms)
-            if away and absence is not None
-            else None,
-            None
-            if planned is None
-            else Wish(planned.value, source=f"{planned.schedule} · {planned.temperature_set}"),
+            absent,
+            scheduled,
             room.default,
             limits,
             self.degrees,

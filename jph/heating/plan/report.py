@@ -1,6 +1,6 @@
 """Builds the JSON that the Schedule node publishes of its rooms. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -45,3 +45,21 @@ def coming_of(change: Coming) -> dict[str, Any]:
     """Return a change of a room's wish."""
     by = change.decision.decided_by.layer
     return {"at_ms": change.at_ms, "room": change.room, "wish": change.decision.value, "by": by}
+
+
+def next_of(
+    changes: Sequence[Coming], codifiers: Mapping[str, str], degrees: Degrees
+) -> dict[str, Any]:
+    """Return the next change, with the temperature of every room that changes at that moment.
+
+    `codifiers` are room → codifier.
+    """
+    if not changes:
+        return {"value": 0}
+    first = changes[0]
+    rooms = {
+        codifiers[each.room]: degrees_of(each.decision.value, degrees)
+        for each in changes
+        if each.at_ms == first.at_ms
+    }
+    return {"value": first.at_ms, **coming_of(first), "rooms": rooms}

@@ -27,6 +27,7 @@ class When(msgspec.Struct, frozen=True, rename="pascal", forbid_unknown_fields=T
     days: Annotated[tuple[str, ...] | None, described("days of the week, 1 is Monday")] = None
     away: Annotated[bool | None, described("an absence is running")] = None
     presence: Annotated[bool | None, described("people are at home")] = None
+    motion: Annotated[bool | None, described("something has moved lately")] = None
     tempo: Annotated[str | None, described("colour of the Tempo day: blue, white or red")] = None
     tomorrow: Annotated[str | None, described("colour of the next Tempo day")] = None
     period: Annotated[str | None, described("tariff period, such as HP or HC")] = None
@@ -52,6 +53,13 @@ class Rule(msgspec.Struct, frozen=True, rename="pascal", forbid_unknown_fields=T
     )
 
 
+class RoomFacts(msgspec.Struct, frozen=True):
+    """What a room's own sensors say; None: it has none, or they are not known."""
+
+    presence: bool | None = None
+    motion: bool | None = None
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known at a local time; None: not known.
 
@@ -59,6 +67,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         at: local wall time.
         values: codifier → its number, only while it is fresh.
         sunrise: local time of today's sunrise; `sunset` likewise.
+        rooms: rooms with sensors of their own, which count for the limits of that room.
     """
 
     at: datetime.datetime
@@ -67,6 +76,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     school: bool | None = None
     away: bool = False
     presence: bool | None = None
+    motion: bool | None = None
     tempo: str | None = None
     tomorrow: str | None = None
     period: str | None = None
@@ -74,9 +84,20 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     sunrise: datetime.time | None = None
     sunset: datetime.time | None = None
     values: Mapping[str, float] = {}
+    rooms: Mapping[str, RoomFacts] = {}
+
+    def in_room(self, room: str) -> "Facts":
+        """Return the facts with what the sensors of a room say instead of those of the house."""
+        own = self.rooms.get(room)
+        if own is None:
+            return self
+        presence = self.presence if own.presence is None else own.presence
+        motion = self.motion if own.motion is None else own.motion
+        return msgspec.structs.replace(self, presence=presence, motion=motion)
 
 
-_SAME: Final = ("holiday", "eve", "school", "away", "presence", "tempo", "tomorrow", "period")
+_SAME: Final = ("holiday", "eve", "school", "away", "presence", "motion")
+_WORDS: Final = ("tempo", "tomorrow", "period")
 """Conditions that hold when the fact is equal."""
 
 
@@ -90,7 +111,7 @@ def holds(when: When, facts: Facts) -> bool | None:
 
 def _answers(when: When, facts: Facts) -> list[bool | None]:
     found: list[bool | None] = []
-    for name in (*_SAME, "surplus"):
+    for name in (*_SAME, *_WORDS, "surplus"):
         wanted: Any = getattr(when, name)
         if wanted is not None:
             known = getattr(facts, name)
@@ -136,7 +157,11 @@ def schedule_in_force(rules: Sequence[Rule], facts: Facts) -> Rule | None:
 def cap_of(
     rules: Sequence[Rule], facts: Facts, room: str, degrees: Mapping[str, float]
 ) -> tuple[float | str, str] | None:
-    """Return the lowest limit that holds for a room, and the name of its rule."""
+    """Return the lowest limit that holds for a room, and the name of its rule.
+
+    A condition on presence or motion is judged by the room's own sensors, if it has some.
+    """
+    facts = facts.in_room(room)
     caps = [
         (rule.at_most, rule.name)
         for rule in rules

@@ -11,11 +11,12 @@ from jph.config.house.rooms import Room
 from jph.config.settings import Settings, described
 from jph.heating.orders import Order
 from jph.heating.plan.calendar import alternating_week, iso_week
+from jph.heating.plan.days import Place
 from jph.heating.plan.inputs import Sources
 from jph.heating.plan.planner import PlannedRoom, Planner
 from jph.heating.plan.rules import Rule
 from jph.heating.plan.value import Week
-from jph.heating.plan.wish import DEGREES, Limits, Wish, degrees_of
+from jph.heating.plan.wish import DEGREES, Limits, Wish
 
 
 class TempoSettings(Settings, frozen=True):
@@ -32,6 +33,9 @@ class ScheduleSettings(Settings, frozen=True):
     next: Annotated[str, described("element: the next change, as JSON")] = ""
     state: Annotated[str, described("element: every room with its layers, as JSON")] = ""
     document: Annotated[str, described("element: the document, as JSON")] = ""
+    urgent: Annotated[
+        str, described("element: heaters of rooms with a boost or below the frost floor, as JSON")
+    ] = ""
     answer: Annotated[str, described("element: the answer to an edit, as JSON")] = ""
     week_a: Annotated[str, described('a day of a week A, or "iso" for even ISO weeks')] = (
         "2024-01-08"
@@ -41,6 +45,10 @@ class ScheduleSettings(Settings, frozen=True):
     )
     school: Annotated[str, described("zone of the school holidays: A, B, C, or empty")] = ""
     time_zone: Annotated[str, described("time zone of the plan")] = "Europe/Paris"
+    latitude: Annotated[
+        float | None, described("degrees north, for sunrise and sunset", "°", ge=-90, le=90)
+    ] = None
+    longitude: Annotated[float | None, described("degrees east", "°", ge=-180, le=180)] = None
     tempo: Annotated[TempoSettings, described("elements with the colour of the Tempo day")] = (
         TempoSettings()
     )
@@ -53,9 +61,6 @@ class ScheduleSettings(Settings, frozen=True):
         msgspec.field(default_factory=dict)
     )
     rules: Annotated[tuple[Rule, ...], described("rules, in order")] = ()
-    rooms_by_thermostat: Annotated[
-        tuple[str, ...], described("rooms that a Thermostat commands")
-    ] = ()
     first: Annotated[
         dict[str, Any], described("schedules and sets of the first start, while no document exists")
     ] = msgspec.field(default_factory=dict)
@@ -68,6 +73,8 @@ class ScheduleSettings(Settings, frozen=True):
             ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError(f"TimeZone: there is no zone {self.time_zone!r}") from None
+        if (self.latitude is None) != (self.longitude is None):
+            raise ValueError("Latitude and Longitude: expected both or none")
         if self.week_a != "iso":
             try:
                 datetime.date.fromisoformat(self.week_a)
@@ -80,10 +87,22 @@ class ScheduleSettings(Settings, frozen=True):
         """Return the temperature of each order, °C."""
         return {**DEGREES, **{Order.named(word).word: c for word, c in self.degrees.items()}}
 
-    def sources(self) -> Sources:
-        """Return the codifiers that rules look at."""
+    def place(self) -> Place | None:
+        """Return the place of the house, if it is given."""
+        if self.latitude is None or self.longitude is None:
+            return None
+        return Place(self.latitude, self.longitude, ZoneInfo(self.time_zone))
+
+    def sources(self, rooms: Iterable[Room] = ()) -> Sources:
+        """Return the codifiers that rules look at; `rooms` adds their presence and motion."""
         tempo = self.tempo
-        return Sources(tempo.today, tempo.tomorrow, self.period, self.surplus, self.presence)
+        own = {
+            room.name: (room.settings.presence, room.settings.motion)
+            for room in rooms
+            if room.settings.presence or room.settings.motion
+        }
+        house = (tempo.today, tempo.tomorrow, self.period, self.surplus)
+        return Sources(*house, self.presence, own)
 
     def watched(self) -> set[str]:
         """Return every codifier that the rules look at."""
@@ -103,7 +122,7 @@ def make_planner(settings: ScheduleSettings, rooms: Iterable[Room]) -> Planner:
 
 
 def planned_room(room: Room, warm_up_k_h: float, degrees: dict[str, float]) -> PlannedRoom:
-    """Return a room as the planner sees it; its lead is the time from frost to its default."""
+    """Return a room as the planner sees it."""
     settings = room.settings
     default = settings.default
     value = Order.named(default).word if isinstance(default, str) else float(default)
@@ -113,6 +132,4 @@ def planned_room(room: Room, warm_up_k_h: float, degrees: dict[str, float]) -> P
         lowest_c=settings.minimum,
         highest_c=settings.maximum,
     )
-    rise_k = max(degrees_of(value, degrees) - degrees["frost"], 0.0)
-    lead_ms = round(min(rise_k / warm_up_k_h, 24.0) * 3_600_000)
-    return PlannedRoom(room.name, Wish(value), limits, lead_ms)
+    return PlannedRoom(room.name, Wish(value), limits, warm_up_k_h)

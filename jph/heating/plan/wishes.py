@@ -33,10 +33,10 @@ class Absence(msgspec.Struct, frozen=True):
     until_ms: int | None = None
     author: str = ""
 
-    def holds(self, now_ms: int, lead_ms: int = 0) -> bool:
-        """Say whether it is running; a room starts to warm up `lead_ms` before the end."""
+    def holds(self, now_ms: int) -> bool:
+        """Say whether it is running."""
         begun = self.start_ms <= now_ms
-        return begun and (self.until_ms is None or now_ms < self.until_ms - lead_ms)
+        return begun and (self.until_ms is None or now_ms < self.until_ms)
 
     def ends(self, wish: Wish, now_ms: int) -> bool:
         """Say whether a hand wish ended at the start of this absence: it was there before."""

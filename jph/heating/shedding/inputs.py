@@ -1,5 +1,6 @@
 """Sorts readings of the data bus by what they mean to a shedder. Pure."""
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
@@ -8,7 +9,7 @@ from jph.config.house.loads import Wiring
 from jph.config.house.plausible import plausible_current
 from jph.config.house.shedder import SheddingSettings
 from jph.heating.orders import Order
-from jph.heating.shedding.rules import Readings
+from jph.heating.shedding.rules import Readings, Urgent
 from jph.wire.codec import Quality, Reading
 
 TRUSTED: Final = frozenset({Quality.GOOD, Quality.ESTIMATED, Quality.SIMULATED})
@@ -47,6 +48,7 @@ class InputSorter:
         self._masks = {p.codifier: p.phase for p in phases}
         self._numbers = [p.phase for p in phases]
         self._status, self._subscribed = settings.status, settings.subscribed
+        self._urgent = settings.urgent
         self._heaters = wiring.heaters
         self._limits: dict[int, float] = dict(self.declared)
 
@@ -59,12 +61,15 @@ class InputSorter:
         peaks: list[tuple[int, float]] = []
         implausible: list[Reading] = []
         overrun: bool | None = None
+        urgent: Urgent | None = None
         for reading in batch:
             if reading.flag == "n" or reading.quality not in TRUSTED:
                 continue
             source, number = reading.source, reading.number
             if source == self._status:
                 overrun = _overrun(reading.value)
+            elif source == self._urgent:
+                urgent = _urgent(reading.value)
             elif number is None:
                 continue
             elif source in self.currents:
@@ -80,7 +85,7 @@ class InputSorter:
                     implausible.append(reading)
             elif source in self._heaters and number in tuple(Order):
                 orders[source] = Order(int(number))
-        readings = Readings(currents, limits, warnings, orders, overrun)
+        readings = Readings(currents, limits, warnings, orders, overrun, urgent)
         return Inputs(readings, peaks, tuple(implausible))
 
     def others(self, batch: Iterable[Reading]) -> Iterator[tuple[int, Reading]]:
@@ -109,6 +114,15 @@ class InputSorter:
         limits = {n: min(subscribed_a, self.declared.get(n, subscribed_a)) for n in self._numbers}
         self._limits = dict(limits)
         return limits
+
+
+def _urgent(value: object) -> Urgent | None:
+    """Return the heaters that the Schedule names; None if the text is not of its form."""
+    try:
+        content = json.loads(str(value))
+        return Urgent(frozenset(map(str, content["frost"])), frozenset(map(str, content["boost"])))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _overrun(value: object) -> bool | None:

@@ -248,8 +248,10 @@ class PhaseDecision:
         self._rounds += 1
         need_a = left_a - limit_a + max(self.rules.margin_a, RELIEF_MARGIN_A)
         chosen = on
-        if self._rounds <= 2 and not hurry:
-            # What did not help twice is not trusted a third time: then all must go.
+        guessed = any(not self.seen.amperes.known(bit) for bit in _bits(on))
+        if not hurry and (self._rounds == 1 or (self._rounds == 2 and guessed)):
+            # What did not help as expected is not trusted a second time: then all must go. A
+            # guess may be wrong, and gets a second chance.
             need_a *= DISTRUST if self._rounds == 2 else 1.0
             chosen = self._planner.relief(on, self._young(now_s), need_a, self.mask) or on
         self.helpless = not chosen

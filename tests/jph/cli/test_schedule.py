@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from jph.cli.commands.schedule import room_lines
 from tests.jph.cli.programs import CONSOLE, Program, command, control
 
 ELEMENTS = {"Answer": "SR", "State": "SK", "Document": "SD"}
@@ -96,6 +97,39 @@ def test_wishes_boosts_absences_and_undo(config: Path, monkeypatch: pytest.Monke
     assert "its default" in said(config, "list")
     layers = json.loads(said(config, "explain", "RB", "--json"))["rooms"]
     assert list(layers) == ["Bathroom"]
+
+
+def test_a_plan_is_checked_and_edited(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot = {"start_time": "00:00", "temperature_set": "All"}
+    week = {
+        "devices": ["Salon"],
+        "timeslots_sets": [{"dates": list("1234567"), "timeslots": [slot]}],
+    }
+    sets = [{"alias": "All", "devices": [{"device_name": "Salon", "setpoint": 18.5}]}]
+    schedules = [{"alias": "Week", "schedule_items": [week]}]
+    tree = {"active_schedule": "Week", "temperature_sets": sets, "schedules": schedules}
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps({"scheduler": tree}))
+    assert said(config, "check", str(file)) == "no mistakes: 1 schedules, Week is active\n"
+    monkeypatch.setenv("EDITOR", f"cp {tmp_path}/only.json")
+    (tmp_path / "only.json").write_text(json.dumps(tree))
+    assert "the plan is changed" in said(config, "edit")
+    assert "Salon: 18.5 °C, by the schedule" in said(config, "list")
+    slot["temperature_set"] = "None"
+    for broken in (file, tmp_path / "only.json"):
+        broken.write_text(json.dumps(tree))
+    done = control(config, "schedule", "check", str(file))
+    assert done.returncode == 1
+    assert "None" in done.stderr
+    done = control(config, "schedule", "edit")
+    assert done.returncode == 1
+    assert "Salon: 18.5 °C, by the schedule" in said(config, "list")
+    result = json.loads(said(config, "list", "--json"))
+    lines = room_lines("Salon", result)
+    assert lines[0] == "Salon: the wish is 18.5 °C, by the schedule, Week · All."
+    assert lines[1] == "No change is planned within a day."
 
 
 def test_a_plan_of_the_heating_control_server_is_imported(config: Path, tmp_path: Path) -> None:

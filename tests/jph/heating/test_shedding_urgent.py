@@ -1,8 +1,17 @@
 """Rooms below their frost floor and rooms with a boost: what the policy does for their heaters."""
 
+import json
+
 import pytest
 
+from jph.config.house.loads import Wiring
+from jph.config.house.rooms import Room, RoomSettings
+from jph.config.house.shedder import PhaseSettings, SheddingSettings
+from jph.heating.plan.urgent import cold_rooms, urgent_of
+from jph.heating.plan.wish import Limits, Wish, decide
 from jph.heating.shedding import Readings, Rules, Urgent
+from jph.heating.shedding.inputs import InputSorter
+from jph.wire.codec import Json, Quality, Reading
 from tests.jph.heating.shedhouse import ShedHouse, heater
 
 RULES = Rules(maximum_off_s=900.0)
@@ -74,3 +83,36 @@ def test_a_boost_raises_the_rank_until_it_ends() -> None:
     boosted.policy.step(boosted.now_s, Readings(urgent=Urgent()))
     boosted.live(1200)
     assert off_share(boosted)[0] > shares[0]
+
+
+def test_the_schedule_names_the_heaters_and_the_shedder_understands() -> None:
+    rooms = [
+        Room(
+            RoomSettings(codifier=f"R{code}", name=code, frost=8.0),
+            (heater(code, 0),),
+        )
+        for code in ("11", "12", "13")
+    ]
+    boost = Wish(22.0, boost=True)
+    decided = {
+        name: decide(wish, None, None, Wish("eco"), Limits())
+        for name, wish in (("11", None), ("12", boost), ("13", boost))
+    }
+    cold = cold_rooms(rooms, {"11": 7.9, "12": 18.0, "13": None}, frozenset())
+    assert cold == {"11"}
+    assert cold_rooms(rooms, {"11": 8.4}, cold) == {"11"}
+    assert cold_rooms(rooms, {"11": None}, cold) == {"11"}
+    assert cold_rooms(rooms, {"11": 8.5}, cold) == frozenset()
+    text = json.dumps(urgent_of(rooms, decided, cold))
+    settings = SheddingSettings(
+        phases=(PhaseSettings(phase=1, codifier="S1", current="I1", limit=30.0),), urgent="SU"
+    )
+    sorter = InputSorter(settings, Wiring(load for room in rooms for load in room.heaters))
+
+    def heard(value: str) -> Urgent | None:
+        reading = Reading(1, 1, 0, "j", "SU", "", 1, Quality.GOOD, Json(value))
+        return sorter.sort([reading]).readings.urgent
+
+    assert heard(text) == Urgent(frozenset({"11"}), frozenset({"12", "13"}))
+    for wrong in ("", "[]", '{"frost": 1, "boost": 2}', "null"):
+        assert heard(wrong) is None

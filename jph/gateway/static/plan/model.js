@@ -17,12 +17,12 @@ export function text(at) {
 }
 
 // The days of one week, each with a slot at midnight.
-/** @param {Record<string, any[]>} told @param {number | string} value @returns {Days} */
-export function daysOf(told, value) {
+/** @param {Record<string, any[]>} latest @param {number | string} value @returns {Days} */
+export function daysOf(latest, value) {
   /** @type {Days} */
   const days = {};
   for (let day = 1; day <= 7; day += 1) {
-    const slots = (told[day] ?? []).map((slot) => ({ start: slot.start, value: slot.value }));
+    const slots = (latest[day] ?? []).map((slot) => ({ start: slot.start, value: slot.value }));
     days[day] = slots.length ? slots : [{ start: "00:00", value }];
   }
   return days;

@@ -18,7 +18,7 @@ const names = items.map((item) => item.querySelector(".head").textContent);
 const facts = at("room-facts") ? JSON.parse(at("room-facts").textContent) : null;
 const path = facts ? `/api/plan/rooms/${facts.codifier}` : "";
 
-let told = null; // the week as the Schedule node has it
+let latest = null; // the week as the Schedule node has it
 let weeks = { a: {}, b: {} };
 let alternates = false;
 let shown = "a";
@@ -29,7 +29,7 @@ if (facts) load();
 
 async function load() {
   try {
-    told = await ask("GET", `${path}/week`);
+    latest = await ask("GET", `${path}/week`);
     const plan = await ask("GET", `/api/plan?${ZONE}`);
     if (!plan.known) throw new Error(plan.said);
     over(plan);
@@ -41,17 +41,17 @@ async function load() {
     return;
   }
   const value = facts.degrees ? Math.max(17, facts.minimum) : "eco";
-  weeks = { a: daysOf(told.a, value), b: daysOf(told.b, value) };
-  alternates = told.alternates;
-  shown = alternates ? told.now.toLowerCase() : "a";
+  weeks = { a: daysOf(latest.a, value), b: daysOf(latest.b, value) };
+  alternates = latest.alternates;
+  shown = alternates ? latest.now.toLowerCase() : "a";
   dirty = false;
   draw();
   ahead();
 }
 
 function over(plan) {
-  put(at("which"), plan.schedule ? t("Schedule {name}, week {week} now", { name: plan.schedule, week: told.now }) : t("No schedule is followed"));
-  const options = told.schedules.map((name) => make("option", { value: name, selected: name === plan.schedule }, name));
+  put(at("which"), plan.schedule ? t("Schedule {name}, week {week} now", { name: plan.schedule, week: latest.now }) : t("No schedule is followed"));
+  const options = latest.schedules.map((name) => make("option", { value: name, selected: name === plan.schedule }, name));
   at("schedule").replaceChildren(make("option", { value: "" }, t("none")), ...options);
   const lines = plan.changes.map((each) => make("li", {}, `${clock(each.at)} · ${each.what} · ${each.author}`));
   at("changes").replaceChildren(...(lines.length ? lines : [make("li", {}, t("none yet"))]));
@@ -71,8 +71,8 @@ function draw() {
     button.setAttribute("aria-pressed", String(alternates ? button.dataset.week === shown : button.dataset.week === ""));
     button.disabled = !may && button.dataset.week !== "" && !alternates;
   }
-  const of = told.schedule ?? t("a new schedule");
-  put(at("week-said"), told.own ? t("Slots of its own in {name}", { name: of }) : told.schedule ? t("No slots of its own in {name}: those shown are a start, or a parent's", { name: of }) : t("No schedule yet: saving makes one and follows it"));
+  const of = latest.schedule ?? t("a new schedule");
+  put(at("week-said"), latest.own ? t("Slots of its own in {name}", { name: of }) : latest.schedule ? t("No slots of its own in {name}: those shown are a start, or a parent's", { name: of }) : t("No schedule yet: saving makes one and follows it"));
   if (!may) return;
   at("save").disabled = !dirty;
   at("discard").disabled = !dirty;
@@ -100,7 +100,7 @@ function copy(day, to) {
 }
 
 function given() {
-  return { days: body(weeks.a, weeks.b, alternates), ...(told.schedule ? { schedule: told.schedule } : {}) };
+  return { days: body(weeks.a, weeks.b, alternates), ...(latest.schedule ? { schedule: latest.schedule } : {}) };
 }
 
 async function preview() {
@@ -146,7 +146,7 @@ function refused(day, text) {
 async function save() {
   at("save").disabled = true;
   try {
-    await ask("PUT", `${path}/week`, { ...given(), version: told.version });
+    await ask("PUT", `${path}/week`, { ...given(), version: latest.version });
     toast(t("The week is saved"), "good");
     write(at("answer"), "");
     await load();
@@ -174,8 +174,8 @@ function alternate(week) {
 document.addEventListener("click", (event) => {
   const head = event.target.closest(".head");
   const week = event.target.closest("[data-week]");
-  if (week && told) alternate(week.dataset.week);
-  if (!head || !told || !may) return;
+  if (week && latest) alternate(week.dataset.week);
+  if (!head || !latest || !may) return;
   const item = head.closest(".day");
   const open = head.getAttribute("aria-expanded") !== "true";
   head.setAttribute("aria-expanded", String(open));

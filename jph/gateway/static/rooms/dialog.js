@@ -10,9 +10,9 @@ const HOUR_S = 3600;
 let shown = null; // the room that the dialog is about
 let after = () => undefined;
 
-/** @param {any} room @param {() => any} told */
-export function open(room, told) {
-  after = told;
+/** @param {any} room @param {() => any} latest */
+export function open(room, latest) {
+  after = latest;
   shown = room;
   write(at("room-answer"), "");
   at("layers").replaceChildren();
@@ -45,21 +45,21 @@ function draw() {
 
 async function explain() {
   const code = shown.codifier;
-  let told;
+  let latest;
   try {
-    told = await ask("GET", `/api/plan/rooms/${code}?hours=24`);
+    latest = await ask("GET", `/api/plan/rooms/${code}?hours=24`);
   } catch (error) {
     write(at("room-answer"), error.message, "bad");
     return;
   }
   if (code !== shown.codifier) return;
   at("layers").replaceChildren(
-    ...told.layers.flatMap(({ label, text, decides }) => [
+    ...latest.layers.flatMap(({ label, text, decides }) => [
       make("dt", decides ? { dataset: { decides: "" } } : {}, label),
       make("dd", decides ? { dataset: { decides: "" } } : {}, decides ? t("{text} — decides", { text }) : text),
     ]),
   );
-  const lines = told.coming.map((each) => t("{time}: {wish}", { time: clock(each.at), wish: wished(each.wish) }));
+  const lines = latest.coming.map((each) => t("{time}: {wish}", { time: clock(each.at), wish: wished(each.wish) }));
   at("coming").replaceChildren(...(lines.length ? lines : [t("no change")]).map((text) => make("li", {}, text)));
 }
 

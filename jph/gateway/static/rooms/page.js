@@ -18,7 +18,7 @@ const HALF = 2;
 const masks = new Set(JSON.parse(at("masks").textContent)); // elements that shed
 const may = document.body.hasAttribute("data-may");
 
-let plan = null; // what /api/plan told last
+let plan = null; // what /api/plan latest last
 let timer = 0;
 const pending = new Map(); // room -> the wish that is not sent yet, and its timer
 
@@ -34,11 +34,11 @@ document.addEventListener("click", (event) => {
   const opens = event.target.closest("[data-open]");
   if (step) bump(tile, Number(step.dataset.step));
   else if (order) wish(tile, order.dataset.wish);
-  else if (opens && plan) open(room(opens.dataset.open), told);
+  else if (opens && plan) open(room(opens.dataset.open), latest);
 });
 arranging();
-if (may) leaving(() => plan, told);
-at("undo")?.addEventListener("click", () => change("POST", "/api/plan/undo", undefined, t("Taken back"), told, false));
+if (may) leaving(() => plan, latest);
+at("undo")?.addEventListener("click", () => change("POST", "/api/plan/undo", undefined, t("Taken back"), latest, false));
 soon();
 
 function room(code) {
@@ -56,7 +56,7 @@ function soon() {
   timer ||= setTimeout(refresh, plan ? SOON_MS : 0);
 }
 
-function told() {
+function latest() {
   clearTimeout(timer);
   return refresh();
 }
@@ -135,6 +135,6 @@ async function wish(code, value) {
   const text = t("{room}: {wish}", { room: each.name, wish: wished(value) });
   await change("PUT", `/api/plan/rooms/${code}/wish`, { value, until }, text, () => {
     pending.delete(code);
-    return told();
+    return latest();
   });
 }

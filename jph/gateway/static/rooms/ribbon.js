@@ -6,8 +6,9 @@ const DEGREES = { comfort: 19, "comfort-1": 18, "comfort-2": 17, eco: 15.5, fros
 const NS = "http://www.w3.org/2000/svg";
 const WIDTH = 960;
 const HEIGHT = 20;
-const COLD = 5;
-const WARM = 24;
+const COLD = 12; // heights are those between a cold room and a warm one
+const WARM = 23;
+const LEAST = 4;
 
 /** @param {number | string | null} value */
 export function degrees(value) {
@@ -43,8 +44,9 @@ export function ribbon(svg, changes, start, end, now) {
   const x = (at) => (WIDTH * (Math.min(Math.max(at, start), end) - start)) / (end - start);
   changes.forEach(([at, value, layer], index) => {
     const until = changes[index + 1]?.[0] ?? end;
-    const high = Math.max(4, (HEIGHT * (degrees(value) - COLD + 4)) / (WARM - COLD + 4));
-    const box = { x: x(at), y: HEIGHT - Math.min(high, HEIGHT), width: Math.max(x(until) - x(at), 1), height: Math.min(high, HEIGHT), class: `r ${tone(value, layer)}` };
+    const share = Math.min(Math.max((degrees(value) - COLD) / (WARM - COLD), 0), 1);
+    const high = LEAST + (HEIGHT - LEAST) * share;
+    const box = { x: x(at), y: HEIGHT - high, width: Math.max(x(until) - x(at), 1), height: high, class: `r ${tone(value, layer)}` };
     svg.append(draw("rect", box));
   });
   if (now > start && now < end) {

@@ -98,10 +98,10 @@ class Plans:
         """Refuse an edit of a version that is not the newest: another person was faster."""
         if version is None:
             return
-        told = await self.explain(hours=1)
-        if told["value"] == version:
+        report = await self.explain(hours=1)
+        if report["value"] == version:
             return
-        last = next(reversed(told["changes"]), {"author": "?", "what": "?"})
+        last = next(reversed(report["changes"]), {"author": "?", "what": "?"})
         raise HTTPException(
             f"the plan has changed meanwhile: {last['what']} ({last['author']})",
             status_code=409,
@@ -112,11 +112,11 @@ class Plans:
         try:
             return await self._ask(verb, params, author)
         except plan.EditRefused as error:
-            told = error.answer
+            report = error.answer
             extra = {
-                "id": told.get("id", ""),
-                "path": told.get("node_path", ""),
-                "key": told.get("node_key"),
+                "id": report.get("id", ""),
+                "path": report.get("node_path", ""),
+                "key": report.get("node_key"),
             }
             raise HTTPException(str(error), status_code=409, extra=extra) from error
         except ConfigError as error:

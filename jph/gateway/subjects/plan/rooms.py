@@ -1,7 +1,7 @@
 """Rooms as people see them: temperature, wish, one phrase, a boost. Pure."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -38,6 +38,11 @@ class Scene(NamedTuple):
     warm_up: float | None
     say: Say
     code: str
+    called: Callable[[str], str]
+
+    def name(self, room: Room) -> str:
+        """Return the name of a room in the language of who asks."""
+        return self.called(room.settings.name_in(self.code))
 
     def clock(self, at_ms: float) -> str:
         """Return a moment as people read it, with the day if it is not within 24 hours."""
@@ -82,17 +87,17 @@ def facts_of(room: Room, scene: Scene) -> list[HeaterFacts]:
 def room_now(
     room: Room,
     label: str,
-    told: Mapping[str, Any] | None,
+    report: Mapping[str, Any] | None,
     coming: Coming | None,
     ribbon: list[Any],
     scene: Scene,
 ) -> RoomNow:
-    """Return a room; `told` is what the Schedule node says of it, None if it does not answer."""
+    """Return a room; `report` is what the Schedule node says of it, None if it does not answer."""
     temperature, age = temperature_of(room, scene)
-    wish = None if told is None else told["wish"]
-    degrees = None if told is None else told["degrees"]
-    deciding = _deciding(told)
-    state, phrase = _state(room, told, temperature, scene)
+    wish = None if report is None else report["wish"]
+    degrees = None if report is None else report["degrees"]
+    deciding = _deciding(report)
+    state, phrase = _state(room, report, temperature, scene)
     return RoomNow(
         codifier=room.codifier,
         name=label,
@@ -103,8 +108,8 @@ def room_now(
         degrees=degrees,
         minimum=room.settings.minimum,
         maximum=room.settings.maximum,
-        by="" if told is None else told["by"],
-        hand=bool(told and told["hand"]),
+        by="" if report is None else report["by"],
+        hand=bool(report and report["hand"]),
         until=deciding.get("end_ms"),
         state=state,
         phrase=phrase,
@@ -115,25 +120,25 @@ def room_now(
     )
 
 
-def _deciding(told: Mapping[str, Any] | None) -> Mapping[str, Any]:
+def _deciding(report: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Return the wish of the layer that decides."""
-    layers = [] if told is None else told["layers"]
+    layers = [] if report is None else report["layers"]
     found: Mapping[str, Any] = next((s["wish"] for s in reversed(layers) if s["decides"]), {})
     return found
 
 
 def _state(
-    room: Room, told: Mapping[str, Any] | None, temperature: float | None, scene: Scene
+    room: Room, report: Mapping[str, Any] | None, temperature: float | None, scene: Scene
 ) -> tuple[str, str]:
     """Return the word of a room's state and its phrase."""
     say, heaters = scene.say, facts_of(room, scene)
-    if told is None:
+    if report is None:
         return "unknown", say("its wish is not known")
-    if told["by"] == "window":
+    if report["by"] == "window":
         return "window", say("window open")
     if room.settings.thermometers and temperature is None:
         return "unknown", say("its temperature is not known")
-    degrees = told["degrees"]
+    degrees = report["degrees"]
     if temperature is not None and temperature >= degrees - _NEAR_K:
         return "warm", say("warm enough")
     silent = {each.codifier for each in scene.board.blind if each.part == "card"}
@@ -175,7 +180,9 @@ def warm_at(degrees: float, temperature: float | None, scene: Scene) -> int | No
 
 
 def _boost(room: Room, degrees: float, temperature: float | None, scene: Scene) -> Boost:
-    wish = min(degrees + BOOST_K, room.settings.maximum)
+    # A boost by night in a room that is still warm must warm it too.
+    least = degrees if temperature is None else max(degrees, temperature - 1.0)
+    wish = min(round(2 * (least + BOOST_K)) / 2, room.settings.maximum)
     at_ms = warm_at(wish, temperature, scene)
     say, warmth = scene.say, scene.degrees(wish)
     if at_ms is None:
@@ -207,7 +214,7 @@ def _cost(room: Room, scene: Scene) -> str:
     if not full:
         return say("the breaker has room: no other room waits for it")
     others = [
-        other.settings.name_in(scene.code)
+        scene.name(other)
         for other in scene.rooms
         if other is not room and any(load.phase in full for load in other.heaters)
     ]

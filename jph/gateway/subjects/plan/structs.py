@@ -1,4 +1,4 @@
-"""What the API of the plan takes and returns. Moments are ms since 1970, temperatures °C."""
+"""Structs of the API of the plan. Moments are ms since 1970, temperatures °C."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""What the API returns of the plan, made from the answer of the Schedule node. Pure."""
+"""Answers of the API of the plan, made from what the Schedule node tells. Pure."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -29,15 +29,15 @@ _LAYERS: Final = {
 }
 
 
-def plan_now(told: Mapping[str, Any] | None, scene: view.Scene, said: str) -> PlanNow:
-    """Return the rooms and their plan; `told` None: the Schedule node does not answer."""
-    states = {} if told is None else told["rooms"]
-    plan = {} if told is None else told.get("plan", {})
-    coming = [] if told is None else told["coming"]
+def plan_now(report: Mapping[str, Any] | None, scene: view.Scene, said: str) -> PlanNow:
+    """Return the rooms and their plan; `report` None: the Schedule node does not answer."""
+    states = {} if report is None else report["rooms"]
+    plan = {} if report is None else report.get("plan", {})
+    coming = [] if report is None else report["coming"]
     listed = [
         view.room_now(
             room,
-            room.settings.name_in(scene.code),
+            scene.name(room),
             states.get(room.name),
             next((_coming(each) for each in coming if each["room"] == room.name), None),
             plan.get("rooms", {}).get(room.name, []),
@@ -46,16 +46,16 @@ def plan_now(told: Mapping[str, Any] | None, scene: view.Scene, said: str) -> Pl
         for room in scene.rooms
     ]
     waiting = sum(room.state == "waits" for room in listed)
-    changes = [] if told is None else told["changes"]
+    changes = [] if report is None else report["changes"]
     return PlanNow(
-        known=told is not None,
+        known=report is not None,
         said=said,
         headline=view.headline(listed, scene.say),
-        version=0 if told is None else told["value"],
+        version=0 if report is None else report["value"],
         day_start=plan["days"][0] if plan else 0,
         day_end=plan["days"][-1] if plan else 0,
-        away=None if told is None else told["away"],
-        schedule=None if told is None else told.get("active"),
+        away=None if report is None else report["away"],
+        schedule=None if report is None else report.get("active"),
         rooms=listed,
         breaker=view.breaker_now(scene, waiting),
         changes=[
@@ -69,11 +69,11 @@ def _coming(each: Mapping[str, Any]) -> Coming:
     return Coming(each["at_ms"], each["room"], each["wish"], each["by"])
 
 
-def explained(room: Room, told: Mapping[str, Any], scene: view.Scene) -> Explained:
+def explained(room: Room, report: Mapping[str, Any], scene: view.Scene) -> Explained:
     """Return each layer of a room's wish, the strongest first, and the changes to come."""
-    state = told["rooms"][room.name]
+    state = report["rooms"][room.name]
     return Explained(
-        room.settings.name_in(scene.code),
+        scene.name(room),
         [
             Layer(
                 step["layer"],
@@ -83,7 +83,7 @@ def explained(room: Room, told: Mapping[str, Any], scene: view.Scene) -> Explain
             )
             for step in state["layers"]
         ],
-        [_coming(each) for each in told["coming"] if each["room"] == room.name],
+        [_coming(each) for each in report["coming"] if each["room"] == room.name],
         [f"{facts.codifier} {facts.label}" for facts in view.facts_of(room, scene)],
     )
 

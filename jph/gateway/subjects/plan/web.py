@@ -86,6 +86,7 @@ def scene_of(services: Services, request: WebRequest) -> Scene:
         warm_up,
         tongue.say,
         tongue.code,
+        services.called(request),
     )
 
 
@@ -105,19 +106,19 @@ def _reading(services: Services, plans: Plans) -> list[Any]:
         """Tell of every room: temperature, wish and why, what comes next, today's plan."""
         if not has_plan(services.network()):
             raise HTTPException("the config has no rooms with a Schedule node", status_code=404)
-        told = await plans.now()
+        report = await plans.now()
         scene = scene_of(services, request)
-        said = "" if told is not None else scene.say("The plan is not known: Schedule is away")
-        return view.plan_now(told, scene, said)
+        said = "" if report is not None else scene.say("The plan is not known: Schedule is away")
+        return view.plan_now(report, scene, said)
 
     @get("/api/plan/rooms/{room:str}", tags=["plan"])
     async def explain(request: WebRequest, room: FromPath[str], hours: float = 24) -> Explained:
         """Tell why a room has its wish: each layer, and what comes within `hours`."""
         chosen = _room(services, room)
-        told = await plans.explain(hours=hours)
-        if chosen.name not in told["rooms"]:
+        report = await plans.explain(hours=hours)
+        if chosen.name not in report["rooms"]:
             raise HTTPException("the Schedule node does not know this room", status_code=503)
-        return view.explained(chosen, told, scene_of(services, request))
+        return view.explained(chosen, report, scene_of(services, request))
 
     @get("/api/plan/document", tags=["plan"])
     async def document() -> dict[str, Any]:
@@ -208,7 +209,7 @@ def _weeks(services: Services, plans: Plans) -> list[Any]:
         settings, _ = _settings(services.network())
         planner = make_planner(settings, ())
         letter = planner.week(datetime.now(planner.zone).date())
-        label = chosen.settings.name_in(language.of(request).code)
+        label = scene_of(services, request).name(chosen)
         return view.week_now(chosen, label, await plans.document(), schedule, letter)
 
     @get("/api/plan/rooms/{room:str}/ahead", tags=["plan"])
@@ -228,15 +229,15 @@ def _weeks(services: Services, plans: Plans) -> list[Any]:
         """Tell what would hold over the next seven days; nothing changes."""
         chosen = _room(services, room)
         command = {"verb": "set_week", "params": params_of(chosen, data)}
-        told = await plans.explain(hours=1, days=7, **{"if": command})
-        return preview_of(chosen, told)
+        report = await plans.explain(hours=1, days=7, **{"if": command})
+        return preview_of(chosen, report)
 
     return [week, ahead, set_week, preview]
 
 
-def preview_of(room: Room, told: dict[str, Any]) -> Preview:
+def preview_of(room: Room, report: dict[str, Any]) -> Preview:
     """Return the plan of a room over some days, from the answer of the Schedule node."""
-    found = told["plan"]
+    found = report["plan"]
     return Preview(found["days"], found["first"], found["rooms"].get(room.name, []))
 
 

@@ -49,9 +49,9 @@ def document() -> dict[str, Any]:
     }
 
 
-def planner(*rules: Rule, lead_ms: int = 0) -> Planner:
+def planner(*rules: Rule, k_per_h: float = 20.0) -> Planner:
     """Return a planner of three rooms."""
-    rooms = [PlannedRoom(name, default=Wish("eco"), lead_ms=lead_ms) for name in DEVICES]
+    rooms = [PlannedRoom(name, default=Wish("eco"), k_per_h=k_per_h) for name in DEVICES]
     return Planner(rooms, PARIS, iso_week, rules)
 
 
@@ -86,7 +86,7 @@ def test_starting_an_absence_ends_hand_wishes_and_rooms_are_warm_at_its_end() ->
     away = with_absence(held, Absence(12.0, NOON + 1, ms("2026-12-04T18:00")))
     assert hand_wishes(away, "Salon") == []
     assert values(away, ms("2026-12-03T12:00")) == dict.fromkeys(DEVICES, 12.0)
-    early = planner(lead_ms=2 * HOUR).decide(
+    early = planner(k_per_h=3.7).decide(
         away, ms("2026-12-04T16:00"), Facts(at=datetime.datetime(2026, 12, 4, 16)), {}
     )
     assert early["Salon"].value == 19.5
