@@ -127,7 +127,7 @@ class RoomThermostat:
     def _turn(self, now_s: float) -> None:
         """Begin the next cycle when its time has come: its share follows the mean of the last."""
         began_s = self._began_s
-        if began_s is not None and now_s - began_s < self._length_s:
+        if began_s is not None and now_s - began_s < self._length_s and not self._cooled_soon():
             return
         self._length_s = CYCLE_S + (self._offset_s if began_s is None else 0.0)
         self._began_s, self._cut = now_s, False
@@ -139,6 +139,12 @@ class RoomThermostat:
         mean_c = sum(heard) / len(heard)
         self.share, self._state = heat_share(self._state, mean_c, self.memory.wish_c, now_s)
         self.memory = self.memory._replace(integral=self._state.integral)
+
+    def _cooled_soon(self) -> bool:
+        """Say whether the heat of a cycle ended early, and the room is already too cold again."""
+        if self.memory is None or self.temperature_c is None:
+            return False
+        return self._cut and self.temperature_c < self.memory.wish_c - _CUT_K
 
     def _order(self, heater: Load, now_s: float) -> Order:
         if self.memory is None or self._began_s is None:

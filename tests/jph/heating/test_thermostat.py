@@ -85,6 +85,8 @@ def test_the_heat_of_a_cycle_ends_early_in_a_small_room_with_a_strong_heater() -
     assert orders(made, 60.0)["11"] is Order.ECO
     made.measure([Thermometer("T1", 19.9, 1.0)], 900.0)
     assert orders(made, 120.0)["11"] is Order.ECO
+    made.measure([Thermometer("T1", 19.3, 1.0)], 900.0)
+    assert orders(made, 140.0)["11"] is Order.COMFORT  # the next cycle begins early
 
 
 @pytest.mark.parametrize(
