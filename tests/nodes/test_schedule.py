@@ -54,6 +54,7 @@ def network(bus: str = "", **settings: Any) -> Network:
     wires += [{"Codifier": f"1{n}", "Wire": n, "Phase": 1} for n in (2, 3)]
     made = house({"Bus": bus, "Wires": wires})
     elements = {"Document": "SD", "Answer": "SR", "State": "SK", "Active": "SA", "Next": "SN"}
+    elements["Urgent"] = "SU"
     fast: dict[str, Any] = {"keep_alive_interval": 0.2, "sensor_interval": 0.2}
     made.sensors.extend(
         [
@@ -102,6 +103,23 @@ async def test_rooms_have_their_default_then_the_plan_then_a_hand_wish() -> None
         await probe.until_heard("RS", 21.0)
         schedule.on_edit(edit("cancel", {"room": "Salon"}))
         await probe.until_heard("RS", 19.5)
+
+
+async def test_a_boost_names_its_heaters_for_the_shedder() -> None:
+    made = network()
+    schedule, probe = Schedule("SC", made), Probe("TI", made)
+
+    def boosted() -> list[str] | None:
+        last = probe.last("SU")
+        return None if last is None else json.loads(str(last.value))["boost"]
+
+    async with living(schedule, probe):
+        await probe.until(lambda: boosted() == [])
+        wish = {"room": "Bathroom", "value": 22.0, "for_s": 3600, "boost": True}
+        schedule.on_edit(edit("wish", wish))
+        await probe.until(lambda: boosted() == ["11"])
+        schedule.on_edit(edit("cancel", {"room": "Bathroom"}))
+        await probe.until(lambda: boosted() == [])
 
 
 async def test_an_open_window_caps_a_room_and_a_silent_one_does_not() -> None:

@@ -5,6 +5,9 @@
     async def test_it(show: Show, sound: Sound) -> None:
         page = await show("/network", width=390)
         await sound(page)
+
+All tests run in the loop of the browser: a fixture that is a coroutine is made with
+`pytest_asyncio.fixture(loop_scope="session")`.
 """
 
 import asyncio
