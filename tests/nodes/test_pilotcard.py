@@ -480,9 +480,10 @@ class TestHolds:
         probe, card = Probe("TI", network), PilotCard("P1", network)
         path = state / "orders" / "P1.json"
         async with living(probe, card):
+            await probe.until_heard("11", Order.COMFORT)  # the chip is there
             number = number_of(Order.COMFORT, now_ms() + 3_600_000, Order.FROST)
             probe.send_control("A", "11", number)
-            await until(lambda: path.exists() and "before" in path.read_text())
+            await until(lambda: card._card.given["11"].before is not None)  # it is on the disk
             kept = json.loads(path.read_text())  # as a kill at this moment leaves it
         assert kept["11"]["before"]["order"] == Order.FROST
         path.write_text(json.dumps(kept | {"11": kept["11"] | {"until_ms": now_ms() - 1}}))

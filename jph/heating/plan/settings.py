@@ -46,9 +46,12 @@ class ScheduleSettings(Settings, frozen=True):
     school: Annotated[str, described("zone of the school holidays: A, B, C, or empty")] = ""
     time_zone: Annotated[str, described("time zone of the plan")] = "Europe/Paris"
     latitude: Annotated[
-        float | None, described("degrees north, for sunrise and sunset", "°", ge=-90, le=90)
+        Annotated[float, msgspec.Meta(ge=-90, le=90)] | None,
+        described("degrees north, for sunrise and sunset", "°"),
     ] = None
-    longitude: Annotated[float | None, described("degrees east", "°", ge=-180, le=180)] = None
+    longitude: Annotated[
+        Annotated[float, msgspec.Meta(ge=-180, le=180)] | None, described("degrees east", "°")
+    ] = None
     tempo: Annotated[TempoSettings, described("elements with the colour of the Tempo day")] = (
         TempoSettings()
     )

@@ -82,6 +82,7 @@ class PhaseDecision:
         """Those of the mask that are held at eco, not off."""
         self._switched_s = [NEVER] * len(heaters)
         self._held: dict[int, Reason] = {}
+        self._needless_back = 0
         self._relief = _Relief()
         self._rounds = 0
         self._over_s = self._plan_s = self._last_s = NEVER
@@ -278,6 +279,7 @@ class PhaseDecision:
         if bit is None and (needless := self._needless(now_s, limit_a)):
             spare_a = limit_a - self.rules.margin_a - (self.seen.current_a or 0.0)
             bit = self._planner.returning(needless, spare_a, self._cold)
+            self._needless_back |= 0 if bit is None else 1 << bit
         if bit is not None:
             self._plan_s = now_s
             return [self._back(now_s, bit, "room again")]
@@ -303,18 +305,24 @@ class PhaseDecision:
         Nothing is known after a first start, so a relief may free twice of what was needed, and
         guessed reservations of the other heaters may fill the limit for minutes. These heaters
         need not wait for the minimum off time, and only what is measured stands in their way. Each
-        of them returns alone, so its current is known afterwards: this happens to it once. The
-        slowest heaters must have obeyed before, or their late steps would be taken for its own.
+        of them returns alone, so its current is known afterwards; in any case this happens to it
+        once. The slowest heaters must have obeyed before, or their late steps would be taken for
+        its own.
         """
         current_a = self.seen.current_a
         if now_s - self._last_s < SLOWEST_S:
             return 0
         if current_a is None or current_a - SHOWN_A >= SPARE_SHARE * limit_a:
             return 0
-        return sum(
-            1 << bit
-            for bit, why in self._held.items()
-            if why.cause == OVERRUN and self.mask >> bit & 1 and not self.seen.amperes.known(bit)
+        return (
+            sum(
+                1 << bit
+                for bit, why in self._held.items()
+                if why.cause == OVERRUN
+                and self.mask >> bit & 1
+                and not self.seen.amperes.known(bit)
+            )
+            & ~self._needless_back
         )
 
     # The meter is silent

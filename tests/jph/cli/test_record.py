@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -60,7 +61,7 @@ def test_the_newest_is_replayed_with_its_event_marked(directory: Path, tmp_path:
     done = run(tmp_path, "show")
     assert (done.exit_code, done.stderr) == (0, "")
     day, *rest = done.stdout.splitlines()
-    assert day == show_day(AT_MS)
+    assert day == show_day(AT_MS, ZoneInfo("Europe/Paris"))
     lines = [line.split(maxsplit=1)[1] for line in rest]
     assert lines == [
         "D d I1→@@          5  36",

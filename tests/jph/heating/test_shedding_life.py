@@ -45,13 +45,13 @@ class HeatingLife(RuleBasedStateMachine):
         self.shed_s = dict.fromkeys(range(8), -math.inf)
         self.back_s = dict.fromkeys(range(8), -math.inf)
         self.over = self.silent = False
-        self.early: set[int] = set()
         self.policy = self.new_policy()
         self.card = Card(self.wiring, "P1", LEASE, (1,), self.now_s)
         self.out = self.card.step(self.now_s)
 
     def new_policy(self) -> SheddingPolicy:
         policy = SheddingPolicy(self.wiring, [1], self.policy_rules)
+        self.early: set[int] = set()
         policy.adopt(self.now_s, {1: self.mask})
         policy.step(self.now_s, Readings(limits={1: LIMIT}, orders=self.orders))
         return policy

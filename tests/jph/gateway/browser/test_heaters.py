@@ -75,7 +75,7 @@ async def test_a_boost_with_an_end_and_back_again(show: Show) -> None:
     await dialog.get_by_role("button", name="Give the order").click()
     await expect(dialog).to_be_hidden()
     await line.get_by_role("button").click()
-    await expect(dialog.locator("#give-why")).to_contain_text("then eco again.")
+    await expect(dialog.locator("#give-why")).to_contain_text("then eco.")
     await dialog.get_by_role("button", name="Close").click()
     await expect(line.locator(".reason")).to_have_text(re.compile(r"until .*\d\d:\d\d, then eco\."))
     await expect(line.locator(".chip")).to_have_text("comfort")
