@@ -121,12 +121,21 @@ def without_past(document: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def demonstration(directory: Path) -> Iterator[tuple[Path, int]]:
-    """Write the demonstration's config with ports of its own; yield its path, and a page's port."""
+def demonstration(directory: Path, without: str = "") -> Iterator[tuple[Path, int]]:
+    """Write the demonstration's config with ports of its own; yield its path, and a page's port.
+
+    A node of the type `without` and its elements are left out.
+    """
     document = json.loads((REPOSITORY / "static" / "config.json").read_text(encoding="utf-8"))
     elsewhere = {"Codifier": "N1", "Name": "A program of another kind", "Type": "fanControl"}
     document["Sensors"].append(elsewhere)
     without_past(document)
+    out = {s["Codifier"] for s in document["Sensors"] if s["Type"] == without}
+    document["Sensors"] = [
+        sensor
+        for sensor in document["Sensors"]
+        if not out & {sensor["Codifier"], sensor.get("Sensor", {}).get("Codifier")}
+    ]
     path = directory / "config.json"
     with contextlib.ExitStack() as held:
         for channel in ("Control-Channel", "Data-Channel", "Log-Channel"):
