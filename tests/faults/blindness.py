@@ -218,13 +218,14 @@ def _cell(
 
 
 def recovered(house: BrokenHouse) -> bool:
-    """Return whether every node runs, the current is new and the history stores."""
+    """Return whether every node runs, the history stores, and nothing is unknown any more."""
     time.sleep(0.5)
     metrics = house.address.lines("/metrics")
     ages = [line for line in metrics if line.startswith('jph_age_seconds{code="I1"}')]
     down = [line for line in metrics if line.startswith("jph_node_up") and line.endswith(" 0.0")]
     known = "jph_cache_up 1.0" in metrics and bool(ages) and float(ages[0].split()[-1]) < 5
-    return known and not down and stored(house)
+    well = "status = ok" in house.address.lines("/healthz")
+    return known and well and not down and stored(house)
 
 
 def stored(house: BrokenHouse) -> bool:

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import os
+import termios
 import tty
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -84,6 +86,11 @@ async def test_a_given_mode_keeps_its_speed(
         assert line.baud_rate == rate
 
 
+def drained(master: int) -> bool:
+    """Whether all that the meter sent was read."""
+    return not any(fcntl.ioctl(master, termios.TIOCOUTQ, bytes(4)))
+
+
 def fed(master: int, data: bytes) -> bool:
     with contextlib.suppress(BlockingIOError):  # not read yet: enough for now
         os.write(master, data)
@@ -98,12 +105,13 @@ async def test_garbage_leads_to_the_other_speed_and_frames_hold_it(
         await until(lambda: fed(ends[0], GARBAGE) and line.baud_rate == 9600)
         # A meter at 9600 baud: whatever is tried meanwhile, it is garbage at the other speed.
         good = b"\r" + even(frame(STANDARD_SINGLE))
-        await until(
-            lambda: (
+
+        def heard_as_it_is_sent() -> bool:
+            if drained(ends[0]):  # nothing sent at one speed is read at the other
                 fed(ends[0], good if line.baud_rate == 9600 else GARBAGE)
-                and line._known_rate == 9600
-            )
-        )
+            return line._known_rate == 9600
+
+        await until(heard_as_it_is_sent)
         assert line.reader.mode is Mode.STANDARD
         assert heard
         # Garbage for long: opened anew, the other speed tried, and back to the known one for most.
