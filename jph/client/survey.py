@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 from jph.config.house.house import House
 from jph.config.house.plausible import CurrentFilter
 from jph.config.model import Network, Sensor
+from jph.config.references import CACHE_TYPES
+from jph.heating.blindness import Blind, Seen, Watch
 from jph.util.freshness import Signs, State, judge_element, judge_node
 from jph.wire.codec import Control, Flag, Quality, Reading
 from jph.wire.notes import Notes, notes_of
@@ -77,6 +79,7 @@ class Survey:
         self._started_s = started_s
         self._pinged: tuple[float, float, float] | None = None
         self._currents = CurrentFilter(House(network).phases)
+        self._watch = Watch(network)
         self._known = {sensor.codifier: _Known() for sensor in network.sensors}
 
     def pinged(self, number: float, now_s: float, wall_ms: float) -> None:
@@ -141,6 +144,37 @@ class Survey:
             if node.type != CONSOLE_TYPE
             for sensor in (node, *self._network.elements(node.codifier))
         ]
+
+    def unknowns(self, now_s: float) -> tuple[Blind, ...]:
+        """Return what is not known of the house, the worst first, as the pages judge it.
+
+        A codifier that was not heard is as old as the time of listening, at least, while its node
+        answers.
+        """
+        rows = self.rows(now_s, {}, {})
+        return self._watch.blindness({row.sensor.codifier: self._seen(row, now_s) for row in rows})
+
+    def _seen(self, row: CodifierState, now_s: float) -> Seen:
+        known, node = self._known[row.sensor.codifier], self._known[row.node]
+        ages = [now_s - self._started_s]
+        if known.reading_s is not None:
+            ages = [now_s - known.reading_s]
+        elif known.cached_s is not None and self._cache_writes():
+            # Its time is that of the node's clock.
+            ages.append(max(0.0, now_s - known.cached_s + (node.clock_ms or 0.0) / 1000))
+        quality = Quality.GOOD if row.reading is None else row.reading.quality
+        return Seen(
+            row.state,
+            None if row.state is State.SILENT else max(ages),
+            quality in (Quality.STALE, Quality.IMPLAUSIBLE),
+            life_s=now_s - (self._started_s if node.control_s is None else node.control_s),
+            stale=quality == Quality.STALE,
+        )
+
+    def _cache_writes(self) -> bool:
+        """Whether a cache has answered that writes: else the age of its values means nothing."""
+        caches = [self._known[s.codifier] for s in self._network.nodes() if s.type in CACHE_TYPES]
+        return any(each.control_s is not None and not each.not_storing for each in caches)
 
     def _row(
         self,

@@ -25,6 +25,7 @@ from jph.config.house.house import House
 from jph.config.house.loads import mask_of
 from jph.config.house.orders import Order
 from jph.config.stores import redis_url
+from jph.heating.blindness import Blind
 from jph.node.outbox import ping_number
 from jph.util.freshness import State
 from jph.wire.codec import EVERY_NODE, Flag, Quality, Reading
@@ -52,22 +53,26 @@ _WITH_CACHE_S: Final = 1.0
 def status(app: App, wait_s: float | None, everything: bool, as_json: bool) -> None:
     """Show every codifier: alive, active, late, last value, losses.
 
-    It needs the bus only; where Redis answers, last values are there at once. With --wait longer
+    What is not known of the house comes first, as on its page. It needs the bus only; where Redis
+    answers, last values are there at once. With --wait longer
     than an element's TimeoutWarning, an element without a reading is late. A node whose clock is
     off by more than 5 s is named. Exit status 1 if no node is there at all.
     """
-    rows = run_async(_survey(app, wait_s))
+    rows, unknowns = run_async(_survey(app, wait_s))
     if as_json:
         echo_json([_as_json(row) for row in rows])
     else:
         house = House(app.network)
         hidden = frozenset() if everything else _details(house)
+        for unknown in unknowns:
+            width = terminal_width()
+            click.echo(click.wrap_text(unknown.words(), width) if width else unknown.words())
         _show([row for row in rows if row.sensor.codifier not in hidden], house)
     nodes = [row for row in rows if row.sensor.parent is None]
     raise SystemExit(1 if all(row.state is State.SILENT for row in nodes) else 0)
 
 
-async def _survey(app: App, wait_s: float | None) -> list[CodifierState]:
+async def _survey(app: App, wait_s: float | None) -> tuple[list[CodifierState], tuple[Blind, ...]]:
     started_s = time.monotonic()
     survey = Survey(app.network, app.console.codifier, started_s)
     codes = [sensor.codifier for sensor in app.network.sensors]
@@ -91,7 +96,8 @@ async def _survey(app: App, wait_s: float | None) -> list[CodifierState]:
                 await asyncio.sleep(min(_LOOK_S, wait_s - listened_s))
         _progress("")
         lost = _lost(console.data_sequences), _lost(console.control_sequences)
-        return survey.rows(time.monotonic(), *lost)
+        now_s = time.monotonic()
+        return survey.rows(now_s, *lost), survey.unknowns(now_s)
 
 
 def _longest_interval(app: App) -> float:

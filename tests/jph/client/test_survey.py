@@ -38,6 +38,55 @@ def test_a_doubtful_value_is_told() -> None:
     assert row(heard, "SP", 4.0).reading is None
 
 
+HOUSE = Network(
+    multicast=NETWORK.multicast,
+    sensors=[
+        *NETWORK.sensors[:1],
+        Sensor(
+            *("I1", "Proxy"),
+            short_name="IINST1",
+            symbol="A",
+            timeout_warning=20,
+            sensor={"Codifier": "TI"},
+        ),
+        Sensor("R1", "jphRedis"),
+        Sensor(
+            *("SH", "Shedding"),
+            sensor={"Phases": [{"Phase": 1, "Codifier": "S1", "Current": "I1", "Limit": 30}]},
+        ),
+    ],
+)
+
+
+def unknowns(heard: Survey, now_s: float) -> list[str]:
+    return [each.words() for each in heard.unknowns(now_s) if each.part == "meter"]
+
+
+def test_a_current_is_old_before_its_timeout_warning() -> None:
+    heard = Survey(HOUSE, "CC", started_s=0.0)
+    heard.hear_control(control("TI", "T"), 0.1)
+    heard.hear_data([reading("I1", 7.0)], 1.0)
+    assert unknowns(heard, 8.0) == []
+    (said,) = unknowns(heard, 10.0)
+    assert said.startswith("Meter has sent no current of phase 1 for 9 s")
+
+
+def test_a_meter_that_was_never_heard_sends_nothing() -> None:
+    (said,) = unknowns(Survey(HOUSE, "CC", started_s=0.0), 0.5)
+    assert said == "Meter sends no current of phase 1: what it draws is not known."
+
+
+def test_a_current_out_of_a_cache_that_does_not_write_says_nothing_of_its_age() -> None:
+    heard = Survey(HOUSE, "CC", started_s=0.0)
+    heard.hear_control(control("TI", "T"), 0.1)
+    heard.remember([reading("I1", 7.0)], 0.1, 65_000)
+    assert unknowns(heard, 1.0) == []
+    heard.hear_control(control("R1", "T")._replace(not_storing=True), 0.2)
+    assert unknowns(heard, 1.0) == []
+    heard.hear_control(control("R1", "T"), 0.3)
+    assert len(unknowns(heard, 1.0)) == 1
+
+
 def survey() -> Survey:
     return Survey(NETWORK, "CC", started_s=0.0)
 
