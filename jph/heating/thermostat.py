@@ -91,10 +91,14 @@ class RoomThermostat:
         self._relays: dict[str, tuple[Order, float]] = {}
 
     def hear_wish(self, wish_c: float, now_ms: int) -> bool:
-        """Take the wish; return whether it is new. A new one begins a cycle."""
+        """Take the wish; return whether it is new. A new one begins a cycle.
+
+        The first one that is ever heard is no change: a person's order before it counts.
+        """
         if self.memory is not None and self.memory.wish_c == wish_c:
             return False
-        self.memory = RoomMemory(wish_c, now_ms, self._state.integral)
+        since_ms = 0 if self.memory is None else now_ms
+        self.memory = RoomMemory(wish_c, since_ms, self._state.integral)
         self._began_s = None
         return True
 

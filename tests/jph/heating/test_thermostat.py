@@ -161,6 +161,19 @@ def test_a_persons_order_counts_until_its_end_or_a_new_wish(
     assert by_hand(ordered, {"TH", "SC", "P1"}, NOW_MS - 1000, NOW_MS) is expected
 
 
+def test_the_first_wish_that_is_heard_ends_no_persons_order() -> None:
+    made, ordered = RoomThermostat([SOLID], DEGREES), Ordered("CC", NOW_MS - 5000, None)
+
+    def by_person() -> bool:
+        assert made.memory is not None
+        return by_hand(ordered, {"TH"}, made.memory.since_ms, NOW_MS + 1000)
+
+    assert made.hear_wish(20.0, NOW_MS)
+    assert by_person()
+    assert made.hear_wish(19.0, NOW_MS)
+    assert not by_person()
+
+
 def test_an_order_is_sent_when_it_is_new_half_over_or_lost() -> None:
     command = Command(Order.ECO, NOW_MS + 600_000, Order.ECO)
     sent = Sent(command, 100.0)
