@@ -145,7 +145,7 @@ class Thermostat(Node, type="Thermostat", settings=ThermostatSettings):
             elif code in self._by_wish:
                 self._take_wish(self._by_wish[code], number)
             elif code in self._heaters and number in list(Order):
-                self._reported[code] = Order(int(number))
+                self._take_reported(code, Order(int(number)))
             elif code in self._thermometers:
                 self._temperatures[code] = number, min(reading.timestamp_ms, now_ms())
 
@@ -153,6 +153,18 @@ class Thermostat(Node, type="Thermostat", settings=ThermostatSettings):
         if self._regulated[name].hear_wish(wish_c, now_ms()):
             self._kept_s = time.monotonic() - _KEEP_S
             self._wake.set()
+
+    def _take_reported(self, code: str, order: Order) -> None:
+        """Take the order of a heater. One that was not sent here may be a person's.
+
+        Its card is asked who gave it; until it has answered nothing is sent to its heaters.
+        """
+        sent, card = self._sent.get(code), self._heaters[code].actuator.card
+        if self._reported.get(code) is not order and (sent is None or sent.command.order != order):
+            self._told.discard(card)
+            if card in self._states.values():
+                self.send_control(Flag.PING, card)
+        self._reported[code] = order
 
     def _take_next(self, content: dict[str, Any]) -> None:
         """Take the next change of the plan: its moment, and the rooms that change then."""

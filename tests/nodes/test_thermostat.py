@@ -13,7 +13,8 @@ from jph.config import model as config
 from jph.config.model import Network, Sensor
 from jph.heating.orders import Order
 from jph.node import kinds
-from jph.wire.codec import Flag
+from jph.node.node import now_ms
+from jph.wire.codec import Flag, Json
 from nodes.schedule import Schedule
 from nodes.thermostat import Thermostat
 from tests.i2cserver import I2CServer
@@ -84,6 +85,33 @@ async def test_it_alone_commands_its_rooms_and_leaves_a_persons_order_alone(
         await probe.until_heard("11", Order.COMFORT)  # it is 17 °C: the cycle follows the wish
         await probe.until(lambda: state(probe)["hand"] == [])
         assert not thermostat.foreign
+
+
+async def test_before_it_repeats_an_order_it_asks_the_card_who_gave_the_other_one() -> None:
+    made = network()
+    schedule, card, probe = Schedule("SC", made), Probe("P1", made), Probe("TI", made)
+
+    def orders_of_12() -> list[float]:
+        sets = [m for m in card.controls if (m.flag, m.to, m.source) == (Flag.SET, "12", "TH")]
+        return [message.number for message in sets]
+
+    def report(order: Order, by: str) -> None:
+        wires = {"12": {"by": by, "at_ms": now_ms(), "until_ms": None}}
+        card.send(int(order), codifier="12")
+        card.send(Json(json.dumps({"value": 0, "wires": wires})), codifier="K1")
+
+    async with living(schedule, card, probe, Thermostat("TH", made)):
+        probe.send(17.0, codifier="T1")
+        await probe.until_heard("RB", 19.0)
+        report(Order.COMFORT, by="TH")
+        await card.until(orders_of_12)
+        card.controls.clear()
+        card.send(int(Order.OFF), codifier="12")
+        await card.until(lambda: any(m.flag == Flag.PING and m.to == "P1" for m in card.controls))
+        sent = orders_of_12()
+        report(Order.OFF, by="CC")
+        await probe.until(lambda: state(probe).get("hand") == ["12"])
+        assert orders_of_12() == sent == []
 
 
 def test_references_of_its_settings_are_checked() -> None:
