@@ -13,8 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from jph.errors import StoreError
-from jph.seal.roster import SealError
+from jph.errors import SealError, StoreError
 from jph.util import durable
 
 FOLDER: Final = "seal"

@@ -7,7 +7,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from jph.seal.roster import SealError
+from jph.errors import SealError
 
 _NONCE: Final = bytes(12)
 """Each key encrypts one message: the exchange has a fresh ephemeral key each time."""
