@@ -6,7 +6,7 @@ config is read with these structs, sealed or not, so nothing here imports `crypt
 
 import base64
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -14,19 +14,23 @@ GRACE_S: Final = 600.0
 """How long receivers accept the generation before, after a rotation without a revoked member."""
 EVERY: Final = "*"
 HEATERS: Final = "heaters"
-_KEY: Final = msgspec.Meta(min_length=32, max_length=32)
+
+
+def _described(text: str, unit: str = "", **limits: Any) -> msgspec.Meta:  # noqa: ANN401
+    return msgspec.Meta(description=text, extra={"unit": unit}, **limits)
 
 
 class Rights(msgspec.Struct, frozen=True, kw_only=True):
     """Commands that a member may give.
 
-    `set` (control flags `A` and `E`) and `run` (`H`, `S` and `C`) list codifiers; a node stands for
-    its elements too, `heaters` for every heater, `*` for all. `drill` allows fault injection.
+    A node in a list stands for its elements too, `heaters` for every heater, `*` for all.
     """
 
-    set: tuple[str, ...] = ()
-    run: tuple[str, ...] = ()
-    drill: bool = False
+    set: Annotated[tuple[str, ...], _described("Codifiers that it may set and step")] = ()
+    run: Annotated[
+        tuple[str, ...], _described("Nodes that it may start, halt and let reload the config")
+    ] = ()
+    drill: Annotated[bool, _described("Whether it may inject faults")] = False
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -35,33 +39,31 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     A node speaks for itself and for its elements in the config; `codifiers` are further ones.
     """
 
-    sign: Annotated[bytes, _KEY]
-    wrap: Annotated[bytes, _KEY]
-    key: bytes
-    codifiers: tuple[str, ...] = ()
-    may: Rights = Rights()
+    sign: Annotated[bytes, _described("Public Ed25519 key", min_length=32, max_length=32)]
+    wrap: Annotated[bytes, _described("Public X25519 key", min_length=32, max_length=32)]
+    key: Annotated[bytes, _described("The generation key, wrapped for this member")]
+    codifiers: Annotated[
+        tuple[str, ...], _described("Codifiers that it speaks for, beside its elements")
+    ] = ()
+    may: Annotated[Rights, _described("Commands that it may give")] = Rights()
 
 
 class Roster(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """The members of a house at one moment.
+    """The members of a house at one moment."""
 
-    Attributes:
-        serial: rises with every signature of the config.
-        generation: number of the generation key; rises when it is replaced.
-        house: public Ed25519 key of the house, which signs the config.
-        key: the generation key, wrapped for the holder of the house key.
-        grace: seconds that receivers accept the generation before; 0 after a member was revoked.
-        members: by codifier of the node.
-        wrap: public X25519 key of the house.
-    """
-
-    serial: Annotated[int, msgspec.Meta(ge=1)]
-    generation: Annotated[int, msgspec.Meta(ge=1)]
-    house: Annotated[bytes, _KEY]
-    wrap: Annotated[bytes, _KEY]
-    key: bytes
-    grace: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    members: dict[str, Member] = {}
+    serial: Annotated[int, _described("Rises with every signature of the config", ge=1)]
+    generation: Annotated[int, _described("Number of the generation key", ge=1)]
+    house: Annotated[
+        bytes, _described("Public Ed25519 key of the house", min_length=32, max_length=32)
+    ]
+    wrap: Annotated[
+        bytes, _described("Public X25519 key of the house", min_length=32, max_length=32)
+    ]
+    key: Annotated[bytes, _described("The generation key, wrapped for the house key")]
+    grace: Annotated[float, _described("How long the generation before is accepted", "s", ge=0)] = (
+        0.0
+    )
+    members: Annotated[dict[str, Member], _described("Members, by codifier of the node")] = {}
 
 
 def owners(roster: Roster, parents: Iterable[tuple[str, str | None]]) -> dict[str, str]:
