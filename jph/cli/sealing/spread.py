@@ -1,0 +1,38 @@
+"""Lets running nodes read a newly signed config."""
+
+from collections.abc import Callable
+
+from jph.cli.terminal.context import App, run_async
+from jph.config.model import Network
+from jph.errors import JphError
+from jph.wire.codec import Flag
+
+
+def reload_all(app: App) -> Callable[[], list[str]]:
+    """Return a function that lets every node read its config; it returns those that did.
+
+    Call this before the config changes: the nodes that run still have the keys of the old one.
+    """
+    try:
+        old: Network | None = app.network
+    except JphError:
+        old = None
+
+    def reload() -> list[str]:
+        if old is None:
+            return []
+        return run_async(_reload(App(app.url, app.code, app.patience), old))
+
+    return reload
+
+
+async def _reload(app: App, network: Network) -> list[str]:
+    app.network = network
+    try:
+        async with app.session() as session:
+            answers = await session.client.commands.ask_all(
+                Flag.RELOAD, sorted(app.expected_nodes), strangers=True
+            )
+    except (TimeoutError, JphError):
+        return []
+    return sorted(each.node for each in answers if each.answered)
