@@ -31,6 +31,7 @@ BELOW |= {
     "jph.cache": {"jph.errors", "jph.wire"},
     "jph.expressions": {"jph.wire"},
     "jph.values": BASE,
+    "jph.mqtt": {*BASE, "jph.heating", "jph.values"},
     "jph.recorder": {*BASE, "jph.heating"},
     "jph.sim": {*BASE, "jph.heating"},
     "jph.client": {*BASE, "jph.heating"},
@@ -38,6 +39,7 @@ BELOW |= {
 LIBRARIES = {"jph.heating", "jph.devices", "jph.cache", "jph.recorder"} | {
     "jph.expressions",
     "jph.values",
+    "jph.mqtt",
 }
 BELOW |= {
     "nodes": BASE | LIBRARIES,
@@ -62,6 +64,7 @@ PURE = [
     *(JPH / "heating").rglob("*.py"),
     *(JPH / "expressions").glob("*.py"),
     *(p for p in (JPH / "values").glob("*.py") if p.stem != "node"),
+    *(p for p in (JPH / "mqtt").glob("*.py") if p.stem != "link"),
     *(p for p in (JPH / "devices" / "tic").glob("*.py") if p.stem != "link"),
     *(p for p in (JPH / "recorder").glob("*.py") if p.stem != "recording_files"),
     *(

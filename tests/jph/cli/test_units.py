@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from click.testing import CliRunner
@@ -58,9 +58,9 @@ def test_what_a_unit_cannot_carry_is_refused(text: str) -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze")
 @pytest.mark.parametrize("unit", [NODE, GROUP])
-def test_systemd_finds_the_sandbox_tight(unit: Path, tmp_path: Path) -> None:
+def test_systemd_finds_the_sandbox_tight(unit: PurePosixPath, tmp_path: Path) -> None:
     path = tmp_path / unit.name.replace("@", "@TI")
-    path.write_text(unit_files(HERE)[NODE if unit == NODE else GROUP])
+    path.write_text(unit_files(HERE)[unit])
     words = ["systemd-analyze", "security", "--offline=yes", "--threshold=25", str(path)]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-300:] + done.stderr
