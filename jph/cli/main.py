@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "step": "jph.cli.commands.setting:step",
     "order": "jph.cli.commands.order:order",
     "status": "jph.cli.commands.status:status",
+    "doctor": "jph.cli.commands.doctor:doctor",
     "watch": "jph.cli.commands.watch:watch",
     "drill": "jph.cli.commands.drill:drill",
     "run": "jph.cli.commands.run:run",
