@@ -31,12 +31,14 @@ BELOW |= {
     "jph.cache": {"jph.errors", "jph.wire"},
     "jph.expressions": {"jph.wire"},
     "jph.values": BASE,
+    "jph.router": BASE,
     "jph.recorder": {*BASE, "jph.heating"},
     "jph.sim": {*BASE, "jph.heating"},
     "jph.client": {*BASE, "jph.heating"},
 }
 LIBRARIES = {"jph.heating", "jph.devices", "jph.cache", "jph.recorder"} | {
     "jph.expressions",
+    "jph.router",
     "jph.values",
 }
 BELOW |= {
@@ -61,6 +63,7 @@ PURE = [
     *(JPH / "wire").glob("*.py"),
     *(JPH / "heating").rglob("*.py"),
     *(JPH / "expressions").glob("*.py"),
+    *(JPH / "router").glob("*.py"),
     *(p for p in (JPH / "values").glob("*.py") if p.stem != "node"),
     *(p for p in (JPH / "devices" / "tic").glob("*.py") if p.stem != "link"),
     *(p for p in (JPH / "recorder").glob("*.py") if p.stem != "recording_files"),
