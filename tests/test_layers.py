@@ -32,6 +32,7 @@ BELOW |= {
     "jph.expressions": {"jph.wire"},
     "jph.values": BASE,
     "jph.router": BASE,
+    "jph.mqtt": {*BASE, "jph.heating", "jph.values"},
     "jph.recorder": {*BASE, "jph.heating"},
     "jph.sim": {*BASE, "jph.heating"},
     "jph.client": {*BASE, "jph.heating"},
@@ -40,6 +41,7 @@ LIBRARIES = {"jph.heating", "jph.devices", "jph.cache", "jph.recorder"} | {
     "jph.expressions",
     "jph.router",
     "jph.values",
+    "jph.mqtt",
 }
 BELOW |= {
     "nodes": BASE | LIBRARIES,
@@ -65,6 +67,7 @@ PURE = [
     *(JPH / "expressions").glob("*.py"),
     *(JPH / "router").glob("*.py"),
     *(p for p in (JPH / "values").glob("*.py") if p.stem != "node"),
+    *(p for p in (JPH / "mqtt").glob("*.py") if p.stem != "link"),
     *(p for p in (JPH / "devices" / "tic").glob("*.py") if p.stem != "link"),
     *(p for p in (JPH / "recorder").glob("*.py") if p.stem != "recording_files"),
     *(

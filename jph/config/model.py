@@ -27,7 +27,6 @@ from jph.wire.codec import Dialect, is_codifier
 
 ORIGINAL_TYPES: Final = {
     "ZwavePower": "jph has no kind for Z-Wave yet; Command takes JSON lines of a Z-Wave JS client",
-    "fanControl": "jph has no kind for GPIO yet; see examples/actuator.py",
 }
 """Kinds that run as programs of the original on a mixed network, and what does the same in jph."""
 PROXY: Final = "Proxy"
