@@ -56,6 +56,16 @@ def config(on: Multicast, **routers: tuple[Multicast, Multicast]) -> Network:
     )
 
 
+async def hears(probe: Probe, *sources: str) -> None:
+    """Wait until a probe has heard a control message of each source."""
+    await probe.until(lambda: {m.source for m in probe.controls} >= set(sources))
+
+
+async def has(probe: Probe, count: int) -> None:
+    """Wait until a probe has heard so many readings."""
+    await probe.until(lambda: len(values(probe)) >= count)
+
+
 def values(probe: Probe) -> list[Any]:
     return [reading.value for reading in probe.heard if reading.source == "I1"]
 
@@ -70,11 +80,10 @@ async def test_two_side_by_side_bring_each_reading_once_and_one_replaces_the_oth
     source, near, far = Probe("TI", at_home), Probe("LA", at_home), Probe("LB", away)
     async with living(source, near, far, second):
         async with living(first):
-            await far.until(lambda: any(m.source == "R1" for m in far.controls))
-            await far.until(lambda: any(m.source == "TI" for m in far.controls))
+            await hears(far, "R1", "TI")
             for value in range(500):
                 source.send(value, codifier="I1")
-            await far.until(lambda: len(values(far)) >= 500)
+            await has(far, 500)
             far.send_control(Flag.PING, "@@", 7.0)
             await far.until(
                 lambda: {m.source for m in far.controls if m.flag == Flag.TIME} >= {"TI", "LA"}
@@ -103,15 +112,14 @@ async def test_a_ring_of_three_networks_brings_each_reading_once(
     listeners = [Probe(c, at) for c, at in zip(("LA", "LB", "LC"), made, strict=True)]
     async with living(source, *listeners, *ring):
         for probe in listeners:
-            await probe.until(lambda p=probe: any(m.source == "TI" for m in p.controls))
-            await probe.until(lambda p=probe: any(m.source == "R3" for m in p.controls))
+            await hears(probe, "TI", "R3")
         for value in range(300):
             source.send(value, codifier="I1")
         for probe in listeners:
-            await probe.until(lambda p=probe: len(values(p)) >= 300)
+            await has(probe, 300)
         source.send(-1, codifier="I1")
         for probe in listeners:
-            await probe.until(lambda p=probe: values(p)[-1] == -1)
+            await has(probe, 301)
             assert values(probe) == [*range(300), -1]
 
 
@@ -124,7 +132,7 @@ async def test_what_is_lost_behind_the_router_comes_from_the_source(
     router = Router("R1", at_home)
     source, far = Probe("TI", at_home), Collector("LB", away)
     async with living(source, far, router):
-        await far.until(lambda: any(m.source == "TI" for m in far.controls))
+        await hears(far, "TI")
         sent = router._far.data.send_many
         monkeypatch.setattr(
             router._far.data,
@@ -133,7 +141,7 @@ async def test_what_is_lost_behind_the_router_comes_from_the_source(
         )
         for value in range(200):
             source.send(value, codifier="I1")
-        await far.until(lambda: len(values(far)) >= 200)
+        await has(far, 200)
         assert sorted(values(far)) == list(range(200))
 
 
@@ -144,7 +152,7 @@ async def test_rules_keep_orders_out(networks: list[Multicast]) -> None:
     router_entry.sensor["Block"] = [{"Flag": "AEHSC", "Direction": "in"}]
     source, far = Probe("TI", made), Probe("LB", config(outside, R1=(inside, outside)))
     async with living(source, far, Router("R1", made)):
-        await far.until(lambda: any(m.source == "TI" for m in far.controls))
+        await hears(far, "TI")
         far.send_control(Flag.HALT, "TI")
         far.send_control(Flag.PING, "TI", 3.0)
         await far.until(lambda: any(m.flag == Flag.TIME for m in far.controls))
