@@ -1,4 +1,4 @@
-"""Which of several routers forward: no two ways lead from one network to another. Pure.
+"""Election of the routers that forward: no two ways lead from one network to another. Pure.
 
 The routers that are alive take turns in the order of their codifiers. A router forwards if its two
 networks are not joined yet by the routers before it.

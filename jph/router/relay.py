@@ -1,4 +1,4 @@
-"""Where unicast messages lead that reach a router: requests to resend, edits, and answers. Pure.
+"""Targets of the unicast messages that reach a router: requests, edits, and answers. Pure.
 
 A program answers or asks the address from which it heard another one. Behind a router that is the
 router's address. The router passes a message on to where it heard the codifier in `to`, and the
