@@ -16,9 +16,12 @@ BELOW: dict[str, set[str]] = {
     "jph.errors": set(),
     "jph.util": {"jph.errors"},
     "jph.wire": {"jph.errors"},
-    "jph.config": {"jph.devices", "jph.errors", "jph.util", "jph.wire"},
+    "jph.seal": {"jph.errors", "jph.util", "jph.wire"},
+    "jph.config": {"jph.devices", "jph.errors", "jph.seal", "jph.util", "jph.wire"},
     "jph.retransmit": {"jph.errors", "jph.util", "jph.wire"},
-    "jph.net": {"jph.config", "jph.errors", "jph.retransmit", "jph.util", "jph.wire"},
+    "jph.net": {
+        *("jph.config", "jph.errors", "jph.retransmit", "jph.seal", "jph.util", "jph.wire")
+    },
 }
 """What the lower packages of `jph` may import beside themselves, from the bottom up."""
 BELOW["jph.node"] = {*BELOW}
@@ -61,6 +64,7 @@ PURE = [
     JPH / "cache" / "state.py",
     JPH / "devices" / "filtration.py",
     *(JPH / "wire").glob("*.py"),
+    *(JPH / "seal" / name for name in ("roster.py", "wrapping.py")),
     *(JPH / "heating").rglob("*.py"),
     *(JPH / "expressions").glob("*.py"),
     *(p for p in (JPH / "values").glob("*.py") if p.stem != "node"),
