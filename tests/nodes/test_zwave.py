@@ -100,7 +100,7 @@ ELEMENTS = [
 
 def entries(url: str, kind: str = "Zwave", **settings: Any) -> list[dict[str, Any]]:
     settings = settings or {"Elements": ELEMENTS}
-    codes = [each["Codifier"] for each in settings.get("Elements", settings.get("Proxy"))]
+    codes = [each["Codifier"] for each in settings.get("Elements") or settings["Proxy"]]
     return [
         {"Codifier": "Z1", "Type": kind, "SensorInterval": 60,
          "Sensor": {"Server": url, **settings}},
