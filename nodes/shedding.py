@@ -171,6 +171,7 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
     async def _beat(self) -> None:
         """Look for silence more often than masks are sent."""
         while True:
+            self.deadlines.expect("beat", time.monotonic())
             await asyncio.sleep(BEAT_S)
             late_s = time.monotonic() - self._looked_s - BEAT_S
             self._looked_s += late_s + BEAT_S

@@ -16,9 +16,12 @@ BELOW: dict[str, set[str]] = {
     "jph.errors": set(),
     "jph.util": {"jph.errors"},
     "jph.wire": {"jph.errors"},
-    "jph.config": {"jph.devices", "jph.errors", "jph.util", "jph.wire"},
+    "jph.seal": {"jph.errors", "jph.util", "jph.wire"},
+    "jph.config": {"jph.devices", "jph.errors", "jph.seal", "jph.util", "jph.wire"},
     "jph.retransmit": {"jph.errors", "jph.util", "jph.wire"},
-    "jph.net": {"jph.config", "jph.errors", "jph.retransmit", "jph.util", "jph.wire"},
+    "jph.net": {
+        *("jph.config", "jph.errors", "jph.retransmit", "jph.seal", "jph.util", "jph.wire")
+    },
 }
 """What the lower packages of `jph` may import beside themselves, from the bottom up."""
 BELOW["jph.node"] = {*BELOW}
@@ -31,6 +34,7 @@ BELOW |= {
     "jph.cache": {"jph.errors", "jph.wire"},
     "jph.expressions": {"jph.wire"},
     "jph.values": BASE,
+    "jph.mqtt": {*BASE, "jph.heating", "jph.values"},
     "jph.recorder": {*BASE, "jph.heating"},
     "jph.sim": {*BASE, "jph.heating"},
     "jph.client": {*BASE, "jph.heating"},
@@ -38,6 +42,7 @@ BELOW |= {
 LIBRARIES = {"jph.heating", "jph.devices", "jph.cache", "jph.recorder"} | {
     "jph.expressions",
     "jph.values",
+    "jph.mqtt",
 }
 BELOW |= {
     "nodes": BASE | LIBRARIES,
@@ -59,9 +64,11 @@ PURE = [
     JPH / "cache" / "state.py",
     JPH / "devices" / "filtration.py",
     *(JPH / "wire").glob("*.py"),
+    *(JPH / "seal" / name for name in ("roster.py", "wrapping.py")),
     *(JPH / "heating").rglob("*.py"),
     *(JPH / "expressions").glob("*.py"),
     *(p for p in (JPH / "values").glob("*.py") if p.stem != "node"),
+    *(p for p in (JPH / "mqtt").glob("*.py") if p.stem != "link"),
     *(p for p in (JPH / "devices" / "tic").glob("*.py") if p.stem != "link"),
     *(p for p in (JPH / "recorder").glob("*.py") if p.stem != "recording_files"),
     *(

@@ -25,6 +25,7 @@ from jph.node.receiver import Receiver, Refusals
 from jph.node.sender import pasts
 from jph.node.unicast_service import UnicastService
 from jph.retransmit import Checkpoint
+from jph.util.deadlines import Deadlines
 from jph.util.disk import is_full
 from jph.util.logs import Throttle, node_logger
 from jph.util.token_bucket import TokenBucket
@@ -69,6 +70,8 @@ class Node(Hooks):
         refused: datagrams that were not ours, counted by reason.
         foreign: messages that another program sent under a codifier of this node.
         sender: address and port of what a hook is called with.
+        deadlines: by when its recurring work reports again; the watchdog of a service reads it.
+        settled: set once it has joined the bus or waits for a network, or has ended.
     """
 
     def __init__(self, codifier: str, network: Network, reload: Reload | None = None) -> None:
@@ -97,6 +100,8 @@ class Node(Hooks):
         self._throttle = Throttle()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._end: asyncio.Future[None] | None = None
+        self.deadlines = Deadlines()
+        self.settled = asyncio.Event()
         self._timer_due = asyncio.Event()
         self._announced = False
         self._signalled = False
@@ -230,12 +235,15 @@ class Node(Hooks):
             self.spawn(self._sender.responder.serve(), "answers")
             self.spawn(self._sender.keep_log(), "resend log")
             await self.bus.start(self._joined)
+            self.settled.set()
             self.spawn(self._run_timer(), "timer")
             if self.announces:
                 self.spawn(self._keep_alive(), "keep-alive")
                 self.spawn(self._watch_disk(), "disk")
             await self._end
         finally:
+            self.settled.set()
+            self.deadlines.clear()
             await self._shut_down()
 
     async def _shut_down(self) -> None:
@@ -310,12 +318,15 @@ class Node(Hooks):
         due = time.monotonic()
         while True:
             self._timer_due.clear()
+            interval = self.entry.sensor_interval
+            self.deadlines.expect("timer", time.monotonic(), self.longest_turn_s + 2 * interval)
             if self.active:
                 try:
                     await self.on_timer(now_ms())
                 except Exception:  # a kind's mistake must not end the node
                     self.log.exception("the timer failed")
             interval = self.entry.sensor_interval
+            self.deadlines.expect("timer", time.monotonic(), 3 * interval)
             now = time.monotonic()
             due = max(due + interval, now) if due + 2 * interval > now else now + interval
             # Not wait_for: before Python 3.12 it may swallow the cancellation.
@@ -328,6 +339,9 @@ class Node(Hooks):
         """Send `I` each interval, unless a reading of our own just replaced it."""
         skipped = 0
         while True:
+            self.deadlines.expect(
+                "keep-alive", time.monotonic(), 3 * self.entry.keep_alive_interval
+            )
             await asyncio.sleep(self.entry.keep_alive_interval)
             if self._signalled and skipped < _MOST_SKIPPED:
                 skipped += 1
