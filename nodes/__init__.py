@@ -36,6 +36,8 @@ KINDS: Final = {
     "Teleinfo": "nodes.teleinfo:Teleinfo",
     "TempLinux": "nodes.pipe:Pipe",
     "Thermostat": "nodes.thermostat:Thermostat",
+    "Zwave": "nodes.zwave:Zwave",
+    "ZwavePower": "nodes.zwave:ZwavePower",
     "controlSensor": "nodes.setpoint:Setpoint",
     "failsafeReader": "nodes.http:FailsafeReader",
     "fanControl": "nodes.gpio:FanControl",
