@@ -72,8 +72,8 @@ def clocks(offset_ms: float) -> Facts:
 
 
 def all_silent() -> Facts:
-    silent = {"heard": False, "answered": False, "state": State.SILENT}
-    return HEALTHY._replace(nodes=tuple(n._replace(**silent) for n in HEALTHY.nodes))
+    silent = [n._replace(heard=False, answered=False, state=State.SILENT) for n in HEALTHY.nodes]
+    return HEALTHY._replace(nodes=tuple(silent))
 
 
 PLANTED: dict[str, tuple[Facts, str, str]] = {
