@@ -43,6 +43,8 @@ COMMANDS: Final = {
     "schedule": "jph.cli.commands.schedule:schedule",
     "why": "jph.cli.commands.why:why",
     "record": "jph.cli.commands.record:record",
+    "play": "jph.cli.commands.play:play",
+    "convert": "jph.cli.commands.convert:convert",
     "probe": "jph.cli.commands.probe:probe",
     "config": "jph.cli.commands.config:config",
 }
