@@ -31,6 +31,7 @@ KINDS: Final = {
     "PythonNinja": "nodes.pythontemplate:PythonTemplate",
     "PythonTemplate": "nodes.pythontemplate:PythonTemplate",
     "Recorder": "nodes.recorder:Recorder",
+    "Router": "nodes.router:Router",
     "Schedule": "nodes.schedule:Schedule",
     "SerialLines": "nodes.seriallines:SerialLines",
     "Setpoint": "nodes.setpoint:Setpoint",

@@ -34,6 +34,7 @@ BELOW |= {
     "jph.cache": {"jph.errors", "jph.wire"},
     "jph.expressions": {"jph.wire"},
     "jph.values": BASE,
+    "jph.router": BASE,
     "jph.mqtt": {*BASE, "jph.heating", "jph.values"},
     "jph.recorder": {*BASE, "jph.heating"},
     "jph.sim": {*BASE, "jph.heating"},
@@ -41,6 +42,7 @@ BELOW |= {
 }
 LIBRARIES = {"jph.heating", "jph.devices", "jph.cache", "jph.recorder"} | {
     "jph.expressions",
+    "jph.router",
     "jph.values",
     "jph.mqtt",
 }
@@ -67,6 +69,7 @@ PURE = [
     *(JPH / "seal" / name for name in ("roster.py", "wrapping.py")),
     *(JPH / "heating").rglob("*.py"),
     *(JPH / "expressions").glob("*.py"),
+    *(JPH / "router").glob("*.py"),
     *(p for p in (JPH / "values").glob("*.py") if p.stem != "node"),
     *(p for p in (JPH / "mqtt").glob("*.py") if p.stem != "link"),
     *(p for p in (JPH / "devices" / "tic").glob("*.py") if p.stem != "link"),

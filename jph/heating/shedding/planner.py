@@ -150,6 +150,12 @@ class Planner:
             chosen = greedily(likely, need_a)
         return sum(1 << item.bit for item in chosen)
 
+    def likeliest(self, on: int) -> int:
+        """Return the one heater of lowest rank that draws most likely, none of none."""
+        chance, amperes = self._seen.hypotheses.chance, self._seen.amperes.of
+        first = min(_bits(on), key=lambda b: (self.rank(b), -chance[b], -amperes[b]), default=None)
+        return 0 if first is None else 1 << first
+
     def _enough(self, need_a: float) -> Callable[[int], bool]:
         hypotheses, amperes = self._seen.hypotheses, self._seen.amperes
         proven = [a * (1.0 if amperes.known(bit) else UNPROVEN) for bit, a in enumerate(amperes.of)]
