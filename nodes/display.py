@@ -70,8 +70,7 @@ class Display(Node, type="Display", settings=DisplaySettings):
 
     async def close(self) -> None:
         """Leave the last text."""
-        if self._bus is not None:
-            self._thread.post(self._bus.close)
+        self._drop_bus()
         self._thread.stop()
 
     def on_reload(self) -> None:
@@ -98,7 +97,7 @@ class Display(Node, type="Display", settings=DisplaySettings):
                     await self._write(bus, show(row, line, self.settings.columns))
                     self._shown[row] = line
         except (DeviceError, OSError) as error:
-            self._bus = None
+            self._drop_bus()
             if self._log_throttle.allow("display", time.monotonic()):
                 self.log.warning("the display does not answer: %s", error)
 
@@ -113,13 +112,17 @@ class Display(Node, type="Display", settings=DisplaySettings):
         if self._bus is None:
             name = self.settings.bus
             path = expand(name) if isinstance(name, str) else name
-            bus = await self._thread.transfer(open_bus, path)
+            self._bus = await self._thread.transfer(open_bus, path)
             for block in start():
-                await self._write(bus, block)
+                await self._write(self._bus, block)
                 await asyncio.sleep(SLOW_S)
             self._shown.clear()
-            self._bus = bus
         return self._bus
+
+    def _drop_bus(self) -> None:
+        bus, self._bus = self._bus, None
+        if bus is not None:
+            self._thread.post(bus.close)
 
     async def _write(self, bus: I2CBus, data: bytes) -> None:
         for at in range(0, len(data), 32):

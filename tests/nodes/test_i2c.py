@@ -162,7 +162,9 @@ async def test_an_adc_pi(
         assert heard["I2"] == pytest.approx(2.5, abs=within)
 
 
-async def test_a_display_shows_readings(network: MakeNetwork, chips: Chips, tmp_path: Path) -> None:
+async def test_a_display_shows_readings(
+    network: MakeNetwork, chips: Chips, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     lines = ["Tank {A1:1} °C", "Wunsch: {ZZ}"]
     made = network(
         {"Codifier": "A1", "Type": "Setpoint", "SensorInterval": 0.05,
