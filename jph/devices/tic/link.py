@@ -110,6 +110,15 @@ class SerialLink:
         except (OSError, ValueError) as error:
             self._fail(str(error))
 
+    def write(self, data: bytes) -> None:
+        """Send bytes; a port that is lost or does not take them is lost."""
+        if self._port is None:
+            return
+        try:
+            self._port.write(data)
+        except OSError as error:
+            self._fail(str(error))
+
     async def close(self) -> None:
         """Close the port, whatever state it is in."""
         port, self._port = self._port, None
