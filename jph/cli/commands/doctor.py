@@ -17,7 +17,7 @@ from jph.util.secrets import scrub
     "--bundle",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write a .tar.gz for whoever helps: findings, facts, config and logs without secrets.",
+    help="Write a .tar.gz for support: findings, facts, config and logs without secrets.",
 )
 @json_option
 @click.pass_obj
