@@ -37,10 +37,11 @@ BELOW |= {
     "jph.router": BASE,
     "jph.mqtt": {*BASE, "jph.heating", "jph.values"},
     "jph.recorder": {*BASE, "jph.heating"},
+    "jph.alerts": {*BASE, "jph.heating", "jph.devices"},
     "jph.sim": {*BASE, "jph.heating"},
     "jph.client": {*BASE, "jph.heating"},
 }
-LIBRARIES = {"jph.heating", "jph.devices", "jph.cache", "jph.recorder"} | {
+LIBRARIES = {"jph.alerts", "jph.heating", "jph.devices", "jph.cache", "jph.recorder"} | {
     "jph.expressions",
     "jph.router",
     "jph.values",
@@ -68,6 +69,7 @@ PURE = [
     JPH / "cache" / "state.py",
     JPH / "devices" / "filtration.py",
     *(JPH / "client" / "doctor").glob("*.py"),
+    *(JPH / "alerts").glob("*.py"),
     *(JPH / "wire").glob("*.py"),
     *(JPH / "seal" / name for name in ("roster.py", "wrapping.py")),
     *(JPH / "heating").rglob("*.py"),
