@@ -197,7 +197,7 @@ class Zwave(ValueNode, type="Zwave", settings=ZwaveSettings):
             return
         what = self._pending.pop(str(message.get("messageId")), "")
         if message.get("success") is False:
-            reason = message.get("message") or message.get("errorCode") or "no reason told"
+            reason = message.get("message") or message.get("errorCode") or "no reason given"
             self.log.warning("%s is not obeyed: %s", what or "a message", str(reason)[:200])
 
     def _elements(self) -> list[ZwaveElement]:
