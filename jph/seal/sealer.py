@@ -29,7 +29,8 @@ _IP_UDP: Final = 48
 """Bytes of the headers of IPv6 and UDP."""
 LONGEST_HELD_MS: Final = 2000
 """A message may wait so long between its sender and its receiver."""
-_MARK_MS: Final = 500
+MARK_MS: Final = 500
+"""Pause between two notes of where the counters are."""
 
 
 def digest(message: bytes | memoryview) -> bytes:
@@ -104,7 +105,7 @@ class Sealer:
 
     def _mark(self, since_ms: int) -> None:
         """Note where the counters are, every half second."""
-        if since_ms - self._marks[-1][0] >= _MARK_MS:
+        if since_ms - self._marks[-1][0] >= MARK_MS:
             self._marks.append((since_ms, dict(self.counters)))
             while len(self._marks) > 2 and since_ms - self._marks[1][0] > LONGEST_HELD_MS:
                 self._marks.popleft()

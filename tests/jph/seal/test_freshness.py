@@ -10,6 +10,7 @@ from jph.seal.frame import Bus
 from jph.seal.keyring import Generation
 from jph.seal.opener import Ask
 from jph.seal.seal import Seal
+from jph.seal.sealer import LONGEST_HELD_MS, MARK_MS
 from tests.jph.seal.house import GENERATION, RULES, keyring, messages, reading, seal
 
 
@@ -25,6 +26,8 @@ class TwoMembers(RuleBasedStateMachine):
         self.sender, self.receiver = self.start("RA"), self.start("P1")
         self.air: list[tuple[Bus, bytes, Seal]] = []
         self.accepted: list[bytes] = []
+        self.sent_ms: dict[bytes, int] = {}
+        self.began_ms = self.now_ms
 
     def start(self, node: str) -> Seal:
         self.epoch += 1
@@ -33,7 +36,11 @@ class TwoMembers(RuleBasedStateMachine):
     def take(self, at: Seal, bus: Bus, frame: bytes) -> None:
         outcome = at.opened(bus, frame, None, self.now_ms)
         if at is self.receiver:
-            self.accepted += messages(outcome)
+            for message in messages(outcome):
+                # What a receiver heard before it was restarted is not accepted once more, but for
+                # what a frame may wait on its way.
+                assert self.sent_ms[message] >= self.began_ms - LONGEST_HELD_MS - MARK_MS
+                self.accepted.append(message)
         other = self.sender if at is self.receiver else self.receiver
         self.air += [
             (Bus.UNICAST, at.hello(Bus.UNICAST, ask, self.now_ms), other) for ask in outcome.asks
@@ -46,7 +53,9 @@ class TwoMembers(RuleBasedStateMachine):
     @rule()
     def send(self) -> None:
         self.number += 1
-        for frame in self.sender.closed(Bus.DATA, [reading("R1", float(self.number))], self.now_ms):
+        message = reading("R1", float(self.number))
+        self.sent_ms[message] = self.now_ms
+        for frame in self.sender.closed(Bus.DATA, [message], self.now_ms):
             self.air.append((Bus.DATA, frame, self.receiver))
 
     @rule(data=st.data())
@@ -65,6 +74,7 @@ class TwoMembers(RuleBasedStateMachine):
     @rule()
     def crash_of_the_receiver(self) -> None:
         self.receiver = self.start("P1")
+        self.accepted, self.began_ms = [], self.now_ms
 
     @rule()
     def rotate(self) -> None:
