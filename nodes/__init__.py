@@ -32,6 +32,7 @@ KINDS: Final = {
     "PythonTemplate": "nodes.pythontemplate:PythonTemplate",
     "Recorder": "nodes.recorder:Recorder",
     "Router": "nodes.router:Router",
+    "Rfxcom": "nodes.rfxcom:Rfxcom",
     "Schedule": "nodes.schedule:Schedule",
     "SerialLines": "nodes.seriallines:SerialLines",
     "Setpoint": "nodes.setpoint:Setpoint",
