@@ -26,10 +26,6 @@ from jph.seal.roster import Roster
 from jph.util.secrets import SecretUrl
 from jph.wire.codec import Dialect, is_codifier
 
-ORIGINAL_TYPES: Final = {
-    "ZwavePower": "jph has no kind for Z-Wave yet; Command takes JSON lines of a Z-Wave JS client",
-}
-"""Kinds that run as programs of the original on a mixed network, and what does the same in jph."""
 PROXY: Final = "Proxy"
 _ORIGINAL_CHANNELS: Final = frozenset({"Control-Channel", "Data-Channel"})
 _ORIGINAL_KEYS: Final = frozenset({"Multicast", "Sensors", "Logging", "Seal", "Roster", "Open"})
