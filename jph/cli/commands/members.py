@@ -186,7 +186,6 @@ def _renew(
     houses.check_house(key, roster)
     reload = reload_all(app)
     following = houses.next_generation(roster, without=without)
-    following = houses.next_serial(following, load_trust(state))
     houses.publish(config, key, following, state)
     reloaded = reload()
     if json:

@@ -161,7 +161,8 @@ def signed_config(url: str, state: Path) -> tuple[ConfigFile, Roster]:
         raise SealError("this house is open: control.py seal makes it a sealed one")
     if not config.signed_by(known.house):
         raise SealError(f"{config.path} was edited: control.py seal sign first")
-    return config, roster
+    serial = max(roster.serial, known.serial)  # an older signed config may have come back
+    return config, msgspec.structs.replace(roster, serial=serial)
 
 
 def check_house(house: HouseKey, roster: Roster) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from jph.cli.terminal.context import App, run_async
-from jph.config.model import Network
+from jph.config.last_good import fetch_or_copy
+from jph.config.model import Network, parse
 from jph.errors import JphError
 from jph.wire.codec import Flag
 
@@ -14,7 +15,8 @@ def reload_all(app: App) -> Callable[[], list[str]]:
     Call this before the config changes: the nodes that run still have the keys of the old one.
     """
     try:
-        old: Network | None = app.network
+        signed = fetch_or_copy(app.url).signed
+        old: Network | None = parse(signed.document, app.url)
     except JphError:
         old = None
 
