@@ -31,6 +31,7 @@ class ValueNode(Node):
         on_trace: gets each value with what the filters made of it.
     """
 
+    is_device = True
     every_answer = True
     """Whether each answer should have each element, so that a missing one is worth a log line."""
     on_raw: Callable[[str], None] | None = None
