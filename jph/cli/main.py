@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "step": "jph.cli.commands.setting:step",
     "order": "jph.cli.commands.order:order",
     "status": "jph.cli.commands.status:status",
+    "doctor": "jph.cli.commands.doctor:doctor",
+    "top": "jph.cli.commands.top:top",
     "watch": "jph.cli.commands.watch:watch",
     "drill": "jph.cli.commands.drill:drill",
     "run": "jph.cli.commands.run:run",
@@ -42,6 +44,8 @@ COMMANDS: Final = {
     "schedule": "jph.cli.commands.schedule:schedule",
     "why": "jph.cli.commands.why:why",
     "record": "jph.cli.commands.record:record",
+    "play": "jph.cli.commands.play:play",
+    "convert": "jph.cli.commands.convert:convert",
     "probe": "jph.cli.commands.probe:probe",
     "config": "jph.cli.commands.config:config",
 }
