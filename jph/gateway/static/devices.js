@@ -12,7 +12,7 @@ const WIDE = 600;
 const HIGH = 220;
 const TICK_MS = 5000;
 const devices = JSON.parse(at("devices").textContent); // codifier -> how it is shown and set
-const moved = new Map(); // codifier -> when a motion was last told, ms since 1970
+const moved = new Map(); // codifier -> time of the last motion, ms since 1970
 const busy = new Set(); // codifiers whose order waits for its answer
 
 watch((changed) => {
