@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from jph.config.model import Sensor, state_dir
+from jph.config.model import Sensor, expand, state_dir
 from jph.config.settings import described
 from jph.devices.gpio import PwmChannel, Wanted, open_line
 from jph.devices.pins import Counter, Input, Output, Pulses, Pwm, Servo, Tachometer
@@ -210,13 +210,16 @@ class Gpio(ValueNode, type="Gpio", settings=GpioSettings):
         source, code = self.source_of(self.entry, self.settings), element.codifier
         if element.mode in ("pwm", "servo"):
             hertz = _SERVO_HERTZ if element.mode == "servo" else element.frequency
-            channel = await asyncio.to_thread(PwmChannel, source.pwm, element.channel, hertz)
+            channel = await asyncio.to_thread(
+                PwmChannel, expand(source.pwm), element.channel, hertz
+            )
             if element.mode == "servo":
                 return Servo(channel, element.widths, element.start)
             return Pwm(channel, element.start)
         assert element.line is not None
         start = element.start != 0 if element.mode == "output" else None
-        line = open_line(source.chip, Wanted(element.line, start, element.bias, element.inverted))
+        chip = expand(source.chip)
+        line = open_line(chip, Wanted(element.line, start, element.bias, element.inverted))
         if element.mode == "output":
             return Output(line, element.start, element.pulse, lambda: self._publish(code))
         if element.mode == "input":

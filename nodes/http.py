@@ -81,6 +81,7 @@ class HttpSettings(Settings, frozen=True):
     ca_file: Annotated[str, described("Certificate to trust instead of those of the system")] = (
         msgspec.field(default="", name="CAFile")
     )
+    socket: Annotated[str, described("Path of a Unix socket on which the server listens")] = ""
     o_auth: Annotated[OAuthSettings | None, described("Access tokens by OAuth 2")] = msgspec.field(
         default=None, name="OAuth"
     )
@@ -94,6 +95,8 @@ class HttpSettings(Settings, frozen=True):
                 check_url(address.replace("{value}", "0"))
             except ValueError as error:
                 raise ValueError(f"URL: {error}") from None
+        if self.socket and not self.url.reveal().startswith("http://"):
+            raise ValueError("Socket: expected an address with http://")
         for name, value in self.headers.items():
             if "\n" in name + value or "\r" in name + value:
                 raise ValueError(f"Headers.{name}: a line break")
@@ -203,7 +206,8 @@ class Http(ValueNode, type="Http", settings=HttpSettings):
         if body and not any(name.lower() == "content-type" for name in headers):
             headers["Content-Type"] = "application/json"
         data = _filled(body, secrets).encode() if body else None
-        request = Request(url, method, tuple(headers.items()), data, expand(source.ca_file))
+        places = (expand(source.ca_file), expand(source.socket))
+        request = Request(url, method, tuple(headers.items()), data, *places)
         answer = await self._client.send(request, source.timeout)
         if answer.status == 401:
             self._token.forget()

@@ -79,7 +79,7 @@ class ModbusSettings(Settings, frozen=True):
     def __post_init__(self) -> None:
         if self.device.startswith("tcp://"):
             address(self.device)
-        elif not self.device.startswith(("/", "~", "rtu+tcp://", "rfc2217://")):
+        elif not self.device.startswith(("/", "~", "$", "rtu+tcp://", "rfc2217://")):
             text = "expected tcp://host:port, a serial port or rtu+tcp://host:port"
             raise ValueError(f"Device: {text}, found {self.device[:60]!r}")
         known = POINTS if self.preset == "SunSpec" else PRESETS.get(self.preset, {})

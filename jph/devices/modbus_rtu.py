@@ -79,9 +79,9 @@ class RtuPort:
         self._data = b""
         self._link.write(frame(request))
         while (size := reply_size(self._data)) is None or len(self._data) < size:
-            if reason := await self._link.lost(0):
-                raise DeviceError(reason)
             self._arrived.clear()
+            if not self._link.is_open:
+                raise DeviceError(await self._link.lost(0) or "the port is lost")
             await self._arrived.wait()
         return pdu_of(self._data[:size], request[_UNIT_AT])
 
