@@ -5,7 +5,6 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -92,17 +91,6 @@ class Gpio(ValueNode, type="Gpio", settings=GpioSettings):
     An output has its `Start` when the node starts, `Silence` when orders stay away, and `End`
     when the node ends. Pins that cannot be opened are tried again each `SensorInterval`.
     """
-
-    @classmethod
-    def source_of(cls, entry: Sensor, settings: Any) -> GpioSettings:  # noqa: ANN401
-        """Return the settings as `Gpio` has them."""
-        assert isinstance(settings, GpioSettings)
-        return settings
-
-    @classmethod
-    def elements_of(cls, entry: Sensor, settings: Any) -> Sequence[Element]:  # noqa: ANN401
-        """Return the pins."""
-        return cls.source_of(entry, settings).elements
 
     async def open(self) -> None:
         """Open the pins."""
@@ -207,7 +195,7 @@ class Gpio(ValueNode, type="Gpio", settings=GpioSettings):
                 self._order(element, element.start)
 
     async def _make(self, element: PinElement) -> Pin:
-        source, code = self.source_of(self.entry, self.settings), element.codifier
+        source, code = self.source, element.codifier
         if element.mode in ("pwm", "servo"):
             hertz = _SERVO_HERTZ if element.mode == "servo" else element.frequency
             channel = await asyncio.to_thread(

@@ -108,17 +108,6 @@ class Http(ValueNode, type="Http", settings=HttpSettings):
     Without a whole good answer nothing is sent, and the log names the reason once a minute.
     """
 
-    @classmethod
-    def source_of(cls, entry: Sensor, settings: Any) -> HttpSettings:  # noqa: ANN401
-        """Return the settings as `Http` has them."""
-        assert isinstance(settings, HttpSettings)
-        return settings
-
-    @classmethod
-    def elements_of(cls, entry: Sensor, settings: Any) -> Sequence[Element]:  # noqa: ANN401
-        """Return the values of an answer."""
-        return cls.source_of(entry, settings).elements
-
     async def open(self) -> None:
         """Prepare the elements and a thread for requests."""
         self._client = HttpClient(self.codifier)
@@ -130,10 +119,6 @@ class Http(ValueNode, type="Http", settings=HttpSettings):
     async def close(self) -> None:
         """End a request under way."""
         self._client.close()
-
-    def _prepare(self) -> None:
-        self.source = self.source_of(self.entry, self.settings)
-        super()._prepare()
 
     async def read(self, now_ms: int) -> None:
         """Send the request and take its answer."""
@@ -151,14 +136,11 @@ class Http(ValueNode, type="Http", settings=HttpSettings):
     def on_control(self, message: Control) -> None:
         """Take an order to an element that has `Set`; the newest one of each counts."""
         element = self._settable(message.to)
-        if element is None or message.flag not in (Flag.SET, Flag.STEP):
+        value = self.ordered(message)
+        if element is None or value is None:
             return
-        value = message.number
-        if message.flag == Flag.STEP:
-            last = self._wanted.get(message.to, self.feed.last.get(message.to))
-            if not isinstance(last, int | float):
-                return
-            value += last
+        if message.flag == Flag.STEP and message.to in self._wanted:
+            value = self._wanted[message.to] + message.number
         idle = not self._wanted
         self._wanted[message.to] = value
         if idle:
