@@ -6,28 +6,19 @@ from typing import Final
 from jph.devices.portkeeper import port_url
 from jph.devices.tic.link import SerialLink
 from jph.errors import DeviceError
+from jph.util.crc16 import crc16
 
-_POLYNOMIAL: Final = 0xA001
+_START: Final = 0xFFFF
 _UNIT_AT: Final = 6
 """Place of unit and PDU in a frame of Modbus TCP."""
 _CRC_SIZE: Final = 2
 _LONGEST: Final = 256
 
 
-def crc16(data: bytes) -> int:
-    """Return the checksum of a frame."""
-    crc = 0xFFFF
-    for each in data:
-        crc ^= each
-        for _ in range(8):
-            crc = crc >> 1 ^ _POLYNOMIAL if crc & 1 else crc >> 1
-    return crc
-
-
 def frame(request: bytes) -> bytes:
     """Return a request of Modbus TCP as a frame of RTU."""
     body = request[_UNIT_AT:]
-    return body + crc16(body).to_bytes(_CRC_SIZE, "little")
+    return body + crc16(body, _START).to_bytes(_CRC_SIZE, "little")
 
 
 def reply_size(head: bytes) -> int | None:
@@ -47,7 +38,7 @@ def pdu_of(reply: bytes, unit: int) -> bytes:
         DeviceError: the checksum is wrong, or another unit answers.
     """
     body, crc = reply[:-_CRC_SIZE], reply[-_CRC_SIZE:]
-    if crc16(body) != int.from_bytes(crc, "little"):
+    if crc16(body, _START) != int.from_bytes(crc, "little"):
         raise DeviceError("the checksum of the reply is wrong")
     if body[0] != unit:
         raise DeviceError(f"unit {body[0]} answers, expected {unit}")

@@ -18,6 +18,7 @@ from typing import Final
 from jph.sim.chips.gpio import GpioChip
 from jph.sim.meter.port import MeterPort
 from jph.sim.physics.spec import VOLTS
+from jph.util.crc16 import crc16
 from jph.util.unixpath import socket_path
 
 MOTION_LINE: Final = 17
@@ -128,7 +129,7 @@ def reply(request: bytes, watts: float, kwh: float) -> bytes:
     """Return the reply of an SDM630 to a request of Modbus RTU; empty for any other bytes."""
     body, crc = request[:-2], request[-2:]
     unit, function, first, count = struct.unpack(">BBHH", body)
-    if unit != UNIT or function != 4 or not 0 < count <= 100 or crc != crc16(body):
+    if unit != UNIT or function != 4 or not 0 < count <= 100 or crc != _check(body):
         return b""
     values = {**dict.fromkeys(_POWER, watts), **dict.fromkeys(_ENERGY, kwh)}
     values |= {0: VOLTS, 6: watts / VOLTS, 48: watts / VOLTS, 70: 50.0}
@@ -138,14 +139,8 @@ def reply(request: bytes, watts: float, kwh: float) -> bytes:
         if 0 <= at <= len(data) - 4:
             data[at : at + 4] = struct.pack(">f", value)
     answer = bytes((unit, function, len(data))) + data
-    return answer + crc16(answer)
+    return answer + _check(answer)
 
 
-def crc16(data: bytes) -> bytes:
-    """Return the two bytes of the checksum of Modbus RTU."""
-    crc = 0xFFFF
-    for each in data:
-        crc ^= each
-        for _ in range(8):
-            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
-    return crc.to_bytes(2, "little")
+def _check(data: bytes) -> bytes:
+    return crc16(data, 0xFFFF).to_bytes(2, "little")

@@ -9,7 +9,8 @@ import pytest
 
 from jph.config.model import Network
 from jph.node import kinds
-from jph.sim.gadgets import BADGES, Gadgets, crc16, reply
+from jph.sim.gadgets import BADGES, Gadgets, reply
+from jph.util.crc16 import crc16
 from nodes.controlprogram import ListeningProgram, on_bus
 from tests.support import REPOSITORY, running, until
 
@@ -49,7 +50,7 @@ async def test_the_nodes_of_the_demonstration_read_them(network: MakeNetwork, st
 
 def test_replies_of_the_meter() -> None:
     body = bytes.fromhex("010400340002")
-    answer = reply(body + crc16(body), 690.0, 1.0)
+    answer = reply(body + crc16(body, 0xFFFF).to_bytes(2, "little"), 690.0, 1.0)
     assert answer[:3] == b"\x01\x04\x04"
     assert answer[3:7].hex() == "442c8000"
     assert reply(body + b"\0\0", 690.0, 1.0) == b""
