@@ -8,6 +8,7 @@ from typing import Final
 KINDS: Final = {
     "ADAfruitReader": "nodes.files:AdafruitReader",
     "ADCpiReader": "nodes.files:AdcPiReader",
+    "Alerts": "nodes.alerts:Alerts",
     "Camera": "jph.gateway.camera.node:Camera",
     "Command": "nodes.command:Command",
     "ControlProgram": "nodes.controlprogram:ControlProgram",

@@ -37,10 +37,11 @@ BELOW |= {
     "jph.router": BASE,
     "jph.mqtt": {*BASE, "jph.heating", "jph.values"},
     "jph.recorder": {*BASE, "jph.heating"},
+    "jph.alerts": {*BASE, "jph.heating", "jph.devices"},
     "jph.sim": {*BASE, "jph.heating"},
     "jph.client": {*BASE, "jph.heating"},
 }
-LIBRARIES = {"jph.heating", "jph.devices", "jph.cache", "jph.recorder"} | {
+LIBRARIES = {"jph.alerts", "jph.heating", "jph.devices", "jph.cache", "jph.recorder"} | {
     "jph.expressions",
     "jph.router",
     "jph.values",
@@ -68,8 +69,9 @@ PURE = [
     JPH / "cache" / "state.py",
     JPH / "devices" / "filtration.py",
     *(JPH / "client" / "doctor").glob("*.py"),
+    *(JPH / "alerts").glob("*.py"),
     *(JPH / "wire").glob("*.py"),
-    *(JPH / "seal" / name for name in ("roster.py", "wrapping.py")),
+    *(p for p in (JPH / "seal").glob("*.py") if p.stem not in {"identity", "trust", "enrolment"}),
     *(JPH / "heating").rglob("*.py"),
     *(JPH / "expressions").glob("*.py"),
     *(JPH / "router").glob("*.py"),

@@ -12,7 +12,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jph.config.model import Network, Sensor, state_dir
 from jph.config.settings import Settings
@@ -41,6 +41,9 @@ from jph.wire.codec import (
 )
 from jph.wire.notes import with_notes
 from jph.wire.sequence import SequenceTable
+
+if TYPE_CHECKING:  # a node of an open house does not load it
+    from jph.seal.seal import Seal
 
 __all__ = ["Node", "Settings", "now_ms"]
 
@@ -85,12 +88,13 @@ class Node(Hooks):
         self._reloads = 0
         self.active = self.entry.active or not self.halts
         self.log = node_logger(codifier, self.entry.type, network.logging)
-        self.bus = self._make_bus()
         self._refusals = Refusals(self.log)
         self.refused = self._refusals.counts
         self._unicast = UnicastService(self.entry, self._refusals, self.log, self._replaced)
         self._sender = self._unicast.sender
         self._outbox = self._sender.outbox
+        self._seal: Seal | None = None
+        self.bus = self._make_bus()
         self._receiver = self._make_receiver()
         self.control_sequences = SequenceTable()
         self.data_sequences = self._receiver.sequences
@@ -276,7 +280,18 @@ class Node(Hooks):
         self.config_time_ms = now_ms()
 
     def _make_bus(self) -> Bus:
-        return Bus(self.network.multicast, socket.gethostname(), self.log)
+        basics = self.network.multicast, socket.gethostname(), self.log
+        if self.network.seal is None:
+            return Bus(*basics)
+        # Imported here: `cryptography` takes 9 MB.
+        from jph.net.sealed_bus import SealedBus
+        from jph.node.sealing import make_seal, renew_seal
+
+        if self._seal is None:
+            self._seal = make_seal(self.codifier, self._outbox.epoch, self.network)
+        else:
+            renew_seal(self._seal, self.network)
+        return SealedBus(*basics, self._seal, self._refusals.by)
 
     def _make_receiver(self) -> Receiver:
         basics = (self.bus.data, self._deliver, self._refusals, self.log)
@@ -488,10 +503,13 @@ class Node(Hooks):
             self._reloads -= 1
 
     async def _reload_once(self, reload: Reload, asker: str) -> None:
-        before = self.config_time_ms
+        before, network = self.config_time_ms, self.network
         try:
             self._adopt(await reload())
+            bus = self._make_bus()
         except Exception as error:  # whatever is wrong with it, the old one is good
+            self._adopt(network)
+            self.config_time_ms = before
             self.log.error("%s asked to reload; keeping the old config: %s", asker, error)
             return
         self.config_time_ms = max(self.config_time_ms, before + 1)
@@ -500,7 +518,7 @@ class Node(Hooks):
         if self._restart:
             names = ", ".join(self._restart)
             self.log.warning("%s: changed in the config, needs a restart", names)
-        old, self.bus = self.bus, self._make_bus()
+        old, self.bus = self.bus, bus
         self._listen()
         await old.close()
         self._announced = False
