@@ -193,7 +193,7 @@ class PhaseDecision:
         return self._last_s
 
     def expect_relief(self, now_s: float, amperes: float, until_s: float) -> None:
-        """Count on a load that was told to draw less."""
+        """Count on a load that was ordered to draw less."""
         self._relief.expect(self.seen.current_a or 0.0, amperes, until_s)
         self._settled_s = max(self._settled_s, until_s)
 

@@ -109,7 +109,7 @@ class SheddingPolicy:
         helpless = [number for number, phase in self._phases.items() if phase.helpless]
         masks = {number: phase.staged for number, phase in self._phases.items()}
         warnings = self._warnings(now_s) if passed else ()
-        return Decision(masks, reasons, helpless, warnings, [str(each) for each in changes])
+        return Decision(masks, reasons, helpless, warnings, tuple(map(str, changes)))
 
     def shed_a(self, number: int) -> float:
         """Return what the shed heaters of a phase would draw at most, A."""
