@@ -21,6 +21,7 @@ KINDS: Final = {
     "HouseSimulator": "jph.sim.house_simulator:HouseSimulator",
     "Http": "nodes.http:Http",
     "Modbus": "nodes.modbus:Modbus",
+    "Mqtt": "nodes.mqtt:Mqtt",
     "NestReader": "nodes.http:NestReader",
     "PilotCard": "nodes.pilotcard:PilotCard",
     "Pipe": "nodes.pipe:Pipe",

@@ -46,6 +46,14 @@ class Entities:
         self.fixed = fixed
 
 
+def entities_in(verb: str, params: object) -> list[str]:
+    """Return the entities that exist, which an edit that chooses one brings in `entities`."""
+    known = params.get("entities") if isinstance(params, dict) else None
+    if verb not in ("add_device", "set_device_entity") or not isinstance(known, list):
+        return []
+    return [each for each in known if isinstance(each, str)]
+
+
 def apply_edit(
     document: Tree, verb: str, params: object, entities: Entities, topic: str = "command"
 ) -> Tree:
@@ -155,11 +163,12 @@ def _set_devices_order(document: Tree, params: Any, _: Entities) -> Tree:  # noq
     return document
 
 
-def _set_device_name(document: Tree, params: Any, _: Entities) -> Tree:  # noqa: ANN401
+def _set_device_name(document: Tree, params: Any, entities: Entities) -> Tree:  # noqa: ANN401
     old, new = params["old_name"], params["new_name"]
     if new in device_names(document):
         raise duplicate(DEVICES, new, "device")
     device = _device(document, old)
+    _refuse_fixed(old, entities)
     device["name"] = _new_name(new, (), DEVICES, "device", None)
     for tempset in _all_sets(document["scheduler"]):
         for entry in tempset["devices"]:
@@ -183,6 +192,7 @@ def _set_device_entity(document: Tree, params: Any, entities: Entities) -> Tree:
     device = _device(document, params["name"])
     if params["new_srventity"] not in entities.ids:
         raise bad_reference(ENTITIES, params["new_srventity"], "entity")
+    _refuse_fixed(params["name"], entities)
     device["srventity"] = params["new_srventity"]
     return document
 
@@ -196,6 +206,13 @@ def _delete_device(document: Tree, params: Any, entities: Entities) -> Tree:  # 
         )
     document["devices"].remove(device)
     return document
+
+
+def _refuse_fixed(name: str, entities: Entities) -> None:
+    """Refuse to change a room of the configuration: its name and its element stand there."""
+    if name in entities.fixed:
+        sentence = f"{name} is a room of the configuration"
+        raise PlanRefusedError(RefusalId.REFERENCED_NODE, f"{DEVICES}/{name}", sentence)
 
 
 def _is_used(scheduler: Tree, name: str) -> bool:
