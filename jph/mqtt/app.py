@@ -278,7 +278,9 @@ class AppDoor(Door):
         ]
         known = {f"{self._server}/devices/{each}" for each in ids.values()}
         yield from self._clear(known)
-        yield from self._changed(f"{self._server}/on_devices", messages.json_of(listed))
+        if renewed := list(self._changed(f"{self._server}/on_devices", messages.json_of(listed))):
+            yield from renewed  # the app makes its devices anew and waits for their states
+            self._told = {t: told for t, told in self._told.items() if t not in self._states}
         entities = messages.unique_names(self._entities())
         yield from self._changed(f"{self._server}/on_entities", messages.json_of(entities))
         yield from self._tell_states(now_ms)

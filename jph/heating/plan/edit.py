@@ -14,6 +14,7 @@ from jph.heating.plan.check import (
     SETS,
     Tree,
     check_scheduler,
+    empty_list,
     schedule_named,
     setpoint_of,
     slot_lists,
@@ -248,7 +249,18 @@ def _set_schedule(document: Tree, params: Any, _: Entities) -> Tree:  # noqa: AN
             break
     else:
         schedules.append(params)
-    return _verified(document)
+    verified = _verified(document)
+    _refuse_no_slot(_schedule(verified, name))
+    return verified
+
+
+def _refuse_no_slot(schedule: Tree) -> None:
+    """Refuse a list without a slot in what is written anew; older documents may have one."""
+    for index, item in enumerate(schedule["schedule_items"]):
+        for number, slots in enumerate(item["timeslots_sets"]):
+            if not all(slot_lists(slots)):
+                where = f"{SCHEDULES}['{schedule['alias']}']/schedule_items['{index}']"
+                raise empty_list(f"{where}/timeslots_sets", str(number), "timeslots")
 
 
 def _rename_schedule(document: Tree, old: object, new: object) -> None:
