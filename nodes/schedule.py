@@ -113,7 +113,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         self._learners = self._load_learners()
         self._next: list[Coming] = []
         self._next_known = False
-        self._wake: asyncio.TimerHandle | None = None
+        self._wake: asyncio.Handle | None = None
         self._prepare()
         self.versions = self._load()
         self._take_guests()
@@ -334,7 +334,10 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         if changed or changed_cold:
             self._publish()
         self._send_orders()
-        self._plan_wake_up(now)
+        if self._wake is not None:
+            self._wake.cancel()
+        # Later: to look a week ahead takes longer than the answer to an edit may.
+        self._wake = asyncio.get_running_loop().call_soon(self._plan_wake_up, now)
 
     def _facts_at(self, at: datetime.datetime) -> Facts:
         now = now_ms()

@@ -91,8 +91,7 @@ class Link:
                 self._log.info("connected to %s as %s", address, self.client_id)
                 await self._lost.wait()
                 self._after_loss(address, time.monotonic() - began)
-            finally:
-                await self._drop()
+            await self._drop()  # a cancelled run leaves this to `close`, which says goodbye
             await asyncio.sleep(backoff.next_s(time.monotonic() - began))
 
     async def close(self, last_words: Iterable[Publish]) -> None:
@@ -100,11 +99,7 @@ class Link:
         if self._client is not None and self.connected:
             for message in last_words:
                 self.publish(message)
-            self.connected = False
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(1.0):
-                    await self._client.disconnect()
-        self._client = None
+        await self._drop()
 
     def subscribe(self, topics: Sequence[tuple[str, int]]) -> None:
         """Subscribe to filters in their order."""
@@ -159,15 +154,18 @@ class Link:
             )
         )
         lost = asyncio.ensure_future(self._lost.wait())
-        done, _ = await asyncio.wait(
-            (connecting, lost), timeout=_CONNECT_S, return_when=asyncio.FIRST_COMPLETED
-        )
-        lost.cancel()
+        try:
+            done, _ = await asyncio.wait(
+                (connecting, lost), timeout=_CONNECT_S, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            lost.cancel()
+            if not connecting.done():
+                connecting.cancel()
         if connecting not in done:
-            connecting.cancel()
             if not address.version:
                 self.version = 9 - version  # the other one: some brokers have a port for each
-            raise ConnectionError("it did not answer MQTT" if not done else "it hung up")
+            raise ConnectionError("it hung up" if done else "it did not answer MQTT")
         connecting.result()
         self.version = version
         self.connected = True

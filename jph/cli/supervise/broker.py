@@ -118,6 +118,7 @@ class BrokerServer(Server):
             "log_type error",
             "log_type warning",
             "connection_messages false",
+            "set_tcp_nodelay true",
         ]
         return "\n".join(lines) + "\n"
 

@@ -8,6 +8,7 @@ browser sends, must log in: the broker judges user and password.
 import asyncio
 import contextlib
 import logging
+import socket
 import ssl
 from collections.abc import Callable, Collection
 from typing import Final
@@ -90,7 +91,7 @@ class MqttRelay:
             return _TRY_LATER
         try:
             writer.write(first)
-            ways = (_up(receive, writer), _down(reader, send))
+            ways = (_up(receive, writer), _down(reader, writer, send))
             tasks = [asyncio.create_task(way) for way in ways]
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -100,6 +101,8 @@ class MqttRelay:
                 await asyncio.gather(*tasks, return_exceptions=True)
         finally:
             writer.close()
+            with contextlib.suppress(OSError, ssl.SSLError):
+                await writer.wait_closed()
         return _GOING_AWAY
 
     def _broker(self) -> Broker:
@@ -146,6 +149,9 @@ async def _up(receive: Receive, writer: asyncio.StreamWriter) -> None:
         await writer.drain()
 
 
-async def _down(reader: asyncio.StreamReader, send: Send) -> None:
+async def _down(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, send: Send) -> None:
+    quick = getattr(socket, "TCP_QUICKACK", None)
     while part := await reader.read(_PART_BYTES):
+        if quick is not None:  # a broker that waits for acknowledgements (Nagle) takes 40 ms each
+            writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, quick, 1)
         await send({"type": "websocket.send", "bytes": part})
