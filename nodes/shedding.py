@@ -11,6 +11,7 @@ import msgspec
 
 from jph.config.house.house import House
 from jph.config.house.loads import mask_of, wiring
+from jph.config.house.rooms import rooms_of
 from jph.config.house.shedder import SheddingSettings
 from jph.config.model import state_dir
 from jph.errors import ConfigError, StoreError
@@ -21,6 +22,7 @@ from jph.heating.shedding.leadership import Leadership
 from jph.heating.shedding.memory import Memory, from_stored, to_stored
 from jph.heating.shedding.peaks import TOLERANCE
 from jph.heating.shedding.reasons import reasons_of
+from jph.heating.shedding.rooms import RoomSensors
 from jph.heating.shedding.rules import rules_of
 from jph.node.node import Node, now_ms
 from jph.util import durable
@@ -66,6 +68,7 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         self._memory_path = folder / f"{self.codifier}-learned.json"
         self._orders: dict[str, Order] = {}
         self._urgent_s = math.inf
+        self._rooms = RoomSensors(())
         self._explained: dict[int, Mapping[str, object]] = {}
         self._beats = 0
         self._beats_to_skip = 0
@@ -97,6 +100,8 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         """Decide as soon as a current arrives, and send the masks before anything else."""
         self._listen_to_others(readings)
         inputs = self._inputs.sort(readings)
+        if rooms := self._rooms.take(readings, time.monotonic()):
+            inputs = inputs._replace(readings=inputs.readings._replace(rooms=rooms))
         self._orders.update(inputs.readings.orders)
         if inputs.readings.urgent is not None:
             self._urgent_s = time.monotonic()
@@ -116,7 +121,8 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         silent = time.monotonic() - self._urgent_s > URGENT_S
         self._urgent_s = math.inf if silent else self._urgent_s
         if not self._stood_still():
-            self._decide(Readings(urgent=Urgent() if silent else None))
+            rooms = self._rooms.look(time.monotonic())
+            self._decide(Readings(urgent=Urgent() if silent else None, rooms=rooms))
         if self._leading:
             self._send(self._masks)
         self._beats += 1
@@ -133,6 +139,9 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
             self.log.warning("phase %d has heaters, but Phases does not protect it", number)
         self._wiring = wires
         self._inputs = InputSorter(self.settings, wires)
+        rooms = RoomSensors(rooms_of(self.network, wires.heaters))
+        rooms.recall(self._rooms)
+        self._rooms = rooms
         self._codifiers = {number: phase.codifier for number, phase in phases.items()}
         self._explains = {n: phase.explain for n, phase in phases.items() if phase.explain}
         self._unheard, self._listens_s = set(phases), time.monotonic()
@@ -145,7 +154,7 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         now_s = time.monotonic()
         self._policy.adopt(now_s, masks)
         self._policy.recall(memory, now_s, now_ms())
-        start = Readings(limits=self._inputs.declared, orders=self._orders)
+        start = Readings(limits=self._inputs.declared, orders=self._orders, rooms=rooms.look(now_s))
         self._masks = self._policy.step(now_s, start).masks
 
     # Leadership
@@ -171,6 +180,7 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
     async def _beat(self) -> None:
         """Look for silence more often than masks are sent."""
         while True:
+            self.deadlines.expect("beat", time.monotonic())
             await asyncio.sleep(BEAT_S)
             late_s = time.monotonic() - self._looked_s - BEAT_S
             self._looked_s += late_s + BEAT_S

@@ -89,7 +89,7 @@ Effect = Publish | Edit | Order | Send | Climate | Refused | Note
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What the Schedule node has told.
+    """State of the Schedule node, as its readings give it.
 
     Attributes:
         document: devices, scheduler, hand wishes, absence; empty until it is known.
@@ -147,7 +147,7 @@ class Door:
         return ()
 
     def on_plan(self, plan: Plan, now_ms: int) -> Iterable[Effect]:
-        """Take what the Schedule node has newly told."""
+        """Take a new state of the Schedule node."""
         return ()
 
     def on_climate(self, climate: Climate, now_ms: int) -> Iterable[Effect]:

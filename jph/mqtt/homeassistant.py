@@ -6,7 +6,7 @@ from jph.config.settings import Settings, described
 
 
 class HomeAssistantSettings(Settings, frozen=True):
-    """What Home Assistant is told, and what it may command."""
+    """Entities that Home Assistant gets, and what it may command."""
 
     prefix: Annotated[str, described("topic prefix of its discovery")] = "homeassistant"
     every: Annotated[float, described("shortest time between two states", "s", ge=0.05)] = 1.0

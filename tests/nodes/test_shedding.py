@@ -13,7 +13,7 @@ from jph.wire.codec import Quality
 from nodes.pilotcard import PilotCard
 from nodes.shedding import Shedding
 from tests.i2cserver import I2CServer
-from tests.nodes.heatinghouse import Clock, Probe, house, living
+from tests.nodes.heatinghouse import Clock, Probe, element, house, living
 from tests.support import LIMIT_S
 
 QUICK = {"Settle": 0.1, "MinimumOff": 0.3, "MinimumOn": 0, "Silence": 600}
@@ -47,6 +47,22 @@ async def test_an_overload_is_shed_and_given_back(
         assert [mask.bit_count() for mask in masks(probe, "S1")] == [0, 2, 1, 0]
     assert "phase 1: 11 shed, overrun (36 A, limit 30 A)" in caplog.text
     assert "phase 1: 11 restored, room again (8 A, limit 30 A)" in caplog.text
+
+
+async def test_the_room_that_is_warm_against_its_wish_is_shed_first(network: Network) -> None:
+    network.sensors.extend(element(code, "TI") for code in ("T1", "T2", "ZA", "ZB"))
+    network.rooms.extend(
+        {"Codifier": wish, "Name": wish, "Thermometers": [thermometer], "Heaters": heaters}
+        for wish, thermometer, heaters in (("ZA", "T1", ["11", "12"]), ("ZB", "T2", ["13", "14"]))
+    )
+    probe = Probe("TI", network)
+    async with living(probe, Shedding("SH", network)):
+        await probe.until_heard("S1", 0)
+        for code, celsius in {"T1": 16.5, "ZA": 20.0, "T2": 19.9, "ZB": 20.0}.items():
+            probe.send(celsius, codifier=code)
+        probe.send(36, codifier="I1")
+        await probe.until_heard("SH", 2)
+        assert probe.says("S1", 0b1100)
 
 
 @pytest.mark.parametrize(

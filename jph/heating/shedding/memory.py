@@ -37,9 +37,13 @@ class HeldHeater(msgspec.Struct, frozen=True):
 
 
 class LearnedRoom(msgspec.Struct, frozen=True):
-    """The hypotheses of a room: weight, heat shortage and heat of its walls, both in s."""
+    """The hypotheses of a room: weight, heat shortage and heat of its walls, both in s.
+
+    `offsets` are the weights of the errors of its heaters' thermostats, none in older files.
+    """
 
     hypotheses: list[tuple[float, float, float]]
+    offsets: list[float] = []
 
 
 class DayPeaks(msgspec.Struct, frozen=True):

@@ -47,7 +47,7 @@ IDLE: Final = 0.4
 """Chance to draw below which a heater that is on counts as idle."""
 
 DISTRUST: Final = 1.5
-"""Factor of the relief that is asked for in a second round: the first one brought too little."""
+"""Factor of the relief that is asked for after a round that brought too little."""
 
 SPARE_SHARE: Final = 0.6
 """Part of the limit below which a phase sheds too much, while heaters want heat."""
@@ -85,7 +85,7 @@ class PhaseDecision:
         self._needless_back = 0
         self._relief = _Relief()
         self._rounds = 0
-        self._over_s = self._plan_s = self._last_s = NEVER
+        self._over_s = self._plan_s = self._last_s = self._settled_s = NEVER
 
     @property
     def staged(self) -> int:
@@ -248,18 +248,26 @@ class PhaseDecision:
         on = self._on() & ~self._cold
         self._rounds += 1
         need_a = left_a - limit_a + max(self.rules.margin_a, RELIEF_MARGIN_A)
-        chosen = on
-        guessed = any(not self.seen.amperes.known(bit) for bit in _bits(on))
-        if not hurry and (self._rounds == 1 or (self._rounds == 2 and guessed)):
-            # What did not help as expected is not trusted a second time: then all must go. A
-            # guess may be wrong, and gets a second chance.
-            need_a *= DISTRUST if self._rounds == 2 else 1.0
-            chosen = self._planner.relief(on, self._young(now_s), need_a, self.mask) or on
-        self.helpless = not chosen
-        expected_a = sum(self.drawn_a(bit) for bit in _bits(chosen))
+        chosen = on if hurry else self._next(now_s, on, need_a)
+        self.helpless = not on
         if chosen:
-            self._relief.expect(current_a, expected_a, now_s + self.seen.settle_s)
+            expected_a = sum(self.drawn_a(bit) for bit in _bits(chosen))
+            self._settled_s = now_s + self.seen.slowness.settle_s(_bits(chosen))
+            self._relief.expect(current_a, expected_a, self._settled_s)
         return [self._off(now_s, bit, OVERRUN) for bit in _bits(chosen)]
+
+    def _next(self, now_s: float, on: int, need_a: float) -> int:
+        """Return the heaters to shed next; none while those before may still show.
+
+        What did not help as expected is evidence about those heaters and not about the others: the
+        next ones follow, with some distrust. Where no heater seems to draw, the estimate is wrong
+        somewhere, and the heaters go one at a time.
+        """
+        need_a *= DISTRUST if self._rounds > 1 else 1.0
+        chosen = self._planner.relief(on, self._young(now_s), need_a, self.mask)
+        if chosen or now_s < self._settled_s:
+            return chosen
+        return self._planner.likeliest(on)
 
     # RoomHeat again
 

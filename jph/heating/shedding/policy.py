@@ -62,6 +62,9 @@ class SheddingPolicy:
             if codifier in self._places:
                 phase, bit = self._places[codifier]
                 phase.order(now_s, bit, order)
+        for name, reading in readings.rooms.items():
+            if name in self._rooms:
+                self._rooms[name].measure(now_s, reading)
         if readings.urgent is not None:
             for phase in self._phases.values():
                 phase.take_urgent(readings.urgent)
