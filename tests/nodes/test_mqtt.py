@@ -11,6 +11,7 @@ import pytest
 
 from jph.config.model import Network, Sensor
 from jph.mqtt.door import Climate, Door, Edit, Effect, Plan, Publish, Refused
+from jph.mqtt.doors import open_doors
 from jph.mqtt.settings import MqttSettings
 from nodes import mqtt
 from nodes.mqtt import Mqtt
@@ -99,10 +100,10 @@ class Echo(Door):
 @pytest.fixture
 def echo(monkeypatch: pytest.MonkeyPatch) -> Echo:
     """Add a door to those of the settings."""
-    door, real = Echo(), mqtt.open_doors
+    door = Echo()
 
     def doors(made: Network, codifier: str, settings: MqttSettings) -> list[Door]:
-        return [*real(made, codifier, settings), door]
+        return [*open_doors(made, codifier, settings), door]
 
     monkeypatch.setattr(mqtt, "open_doors", doors)
     return door

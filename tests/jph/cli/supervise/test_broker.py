@@ -1,6 +1,7 @@
 """The broker of `up`: private, on loopback, with passwords, the same after a restart."""
 
 import asyncio
+import importlib.util
 import json
 import stat
 from pathlib import Path
@@ -58,7 +59,7 @@ async def test_without_a_broker_the_keeper_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(brokers, "mosquitto", lambda: None)
-    monkeypatch.setattr(brokers.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(StoreError, match="install mosquitto or the extra 'embedded'"):
         await BrokerServer(tmp_path).start()
 
