@@ -29,7 +29,7 @@ _REFUSALS_PER_S: Final = 20.0
 _MOST_REFUSALS: Final = 100
 """Refusals that are answered at once; further ones are counted only."""
 _OLDEST_MS: Final = 900_000
-"""An older temperature is not told."""
+"""An older temperature is not published."""
 _GOOD: Final = frozenset({Quality.GOOD, Quality.ESTIMATED, Quality.SIMULATED})
 
 
@@ -67,7 +67,7 @@ class AppDoor(Door):
         self._temperatures: dict[str, tuple[float, int]] = {}
         thermometers = (room.settings.thermometers for room in rooms)
         self._thermometers = {code for each in thermometers for code in each}
-        self._told: dict[str, bytes] = {}
+        self._published: dict[str, bytes] = {}
         self._states: set[str] = set()
         self._pending: _Asked | None = None
         self._tag = 0
@@ -87,7 +87,7 @@ class AppDoor(Door):
 
     def on_connect(self, now_ms: int) -> Iterable[Effect]:
         """Tell everything, devices before their states."""
-        self._told = {}
+        self._published = {}
         return [*self._tell(now_ms), *self._sign(now_ms)]
 
     def on_goodbye(self, now_ms: int) -> Iterable[Effect]:
@@ -126,14 +126,14 @@ class AppDoor(Door):
         return self._tell_states(now_ms) if heard and self._pending is None else ()
 
     def on_plan(self, plan: Plan, now_ms: int) -> Iterable[Effect]:
-        """Take a document or a state; told after the answer of a command that is under way."""
+        """Take a document or a state; published after the answer of a command that is under way."""
         before, self._plan = self._plan, plan
-        told: list[Effect] = []
+        said: list[Effect] = []
         if self._pending is None:
-            told += self._tell(now_ms)
+            said += self._tell(now_ms)
         if plan.alive != before.alive or (plan.document and not before.document):
-            told += self._sign(now_ms)
-        return told
+            said += self._sign(now_ms)
+        return said
 
     def on_climate(self, climate: Climate, now_ms: int) -> Iterable[Effect]:
         """Take a thermostat: an entity that a device can be made of."""
@@ -187,22 +187,22 @@ class AppDoor(Door):
     def _answer(self, answer: Mapping[str, Any], now_ms: int) -> list[Effect]:
         asked, self._pending = self._pending, None
         assert asked is not None
-        told: list[Effect] = []
+        said: list[Effect] = []
         if answer.get("status") == "success":
-            told.append(self._say(messages.response(asked.name)))
+            said.append(self._say(messages.response(asked.name)))
         else:
-            told.append(self._say(messages.failure(asked.name, answer.get("error") or {})))
-            self._told.pop(f"{self._server}/on_scheduler", None)
-        told += self._tell(now_ms)
+            said.append(self._say(messages.failure(asked.name, answer.get("error") or {})))
+            self._published.pop(f"{self._server}/on_scheduler", None)
+        said += self._tell(now_ms)
         while self._waiting and self._pending is None:
             following = self._waiting.popleft()
             try:
                 self._checked(following.name, following.params)
             except PlanRefusedError as error:
-                told += self._refuse(following.name, error, now_ms)
+                said += self._refuse(following.name, error, now_ms)
             else:
-                told.append(self._ask(following, now_ms))
-        return told
+                said.append(self._ask(following, now_ms))
+        return said
 
     def _say(self, payload: bytes) -> Publish:
         return Publish(self._response, payload, qos=1)
@@ -214,7 +214,7 @@ class AppDoor(Door):
             return
         yield self._say(messages.response(name[:100], error))
         if self._pending is None and self._plan.document:
-            self._told.pop(f"{self._server}/on_scheduler", None)
+            self._published.pop(f"{self._server}/on_scheduler", None)
             yield from self._tell_scheduler()
 
     def _checked(self, name: str, params: Any) -> Any:  # noqa: ANN401 - JSON
@@ -254,7 +254,7 @@ class AppDoor(Door):
             raise duplicate(ENTITIES if name == "add_device" else DEVICES, entity, "entity")
         return {**params, "entities": [entity]}
 
-    # What the app is told
+    # What is published for the app
 
     def _entities(self) -> dict[str, str]:
         """Return id → name of what a device can be made of.
@@ -280,14 +280,16 @@ class AppDoor(Door):
         yield from self._clear(known)
         if renewed := list(self._changed(f"{self._server}/on_devices", messages.json_of(listed))):
             yield from renewed  # the app makes its devices anew and waits for their states
-            self._told = {t: told for t, told in self._told.items() if t not in self._states}
+            self._published = {
+                t: said for t, said in self._published.items() if t not in self._states
+            }
         entities = messages.unique_names(self._entities())
         yield from self._changed(f"{self._server}/on_entities", messages.json_of(entities))
         yield from self._tell_states(now_ms)
 
     def _tell_scheduler(self) -> Iterator[Effect]:
-        told = messages.scheduler_for_app(self._plan.document["scheduler"], self._degrees)
-        yield from self._changed(f"{self._server}/on_scheduler", messages.json_of(told))
+        said = messages.scheduler_for_app(self._plan.document["scheduler"], self._degrees)
+        yield from self._changed(f"{self._server}/on_scheduler", messages.json_of(said))
 
     def _tell_states(self, now_ms: int) -> Iterator[Effect]:
         devices = self._plan.devices()
@@ -344,12 +346,12 @@ class AppDoor(Door):
     def _clear(self, known: set[str]) -> Iterator[Effect]:
         for topic in messages.gone(self._states, known):
             self._states.discard(topic)
-            self._told.pop(topic, None)
+            self._published.pop(topic, None)
             yield Publish(topic, b"", retain=True, qos=1)
 
     def _changed(self, topic: str, payload: bytes) -> Iterator[Effect]:
-        if self._told.get(topic) != payload:
-            self._told[topic] = payload
+        if self._published.get(topic) != payload:
+            self._published[topic] = payload
             yield Publish(topic, payload, retain=True, qos=1)
 
 

@@ -1,4 +1,4 @@
-"""Messages of the heating app's protocol: what it is told, in the forms that it reads. Pure.
+"""Messages of the heating app's protocol: what it gets, in the forms that it reads. Pure.
 
 The app reads a whole number as another type than a temperature, so every temperature has a decimal
 point.
@@ -80,8 +80,8 @@ def failure(name: str, error: Mapping[str, Any]) -> bytes:
 def alive(now_ms: int, zone: datetime.tzinfo | None, version: str) -> bytes:
     """Return the sign of life, its time with its offset."""
     moment = datetime.datetime.fromtimestamp(now_ms / 1000, datetime.UTC)
-    told = moment.astimezone(zone).isoformat(timespec="microseconds")
-    return json_of({"date": told, "ver": version})
+    shown = moment.astimezone(zone).isoformat(timespec="microseconds")
+    return json_of({"date": shown, "ver": version})
 
 
 def state(
@@ -124,11 +124,11 @@ def unique_names(entities: Mapping[str, str]) -> list[Tree]:
 
 def scheduler_for_app(scheduler: Tree, degrees: Degrees) -> Tree:
     """Return the scheduler part of the document with every key that the app needs."""
-    told = {**scheduler, "temperature_sets": _sets(scheduler, degrees)}
-    told["schedules"] = [
+    shown = {**scheduler, "temperature_sets": _sets(scheduler, degrees)}
+    shown["schedules"] = [
         {**each, "temperature_sets": _sets(each, degrees)} for each in scheduler["schedules"]
     ]
-    return told
+    return shown
 
 
 def _sets(owner: Tree, degrees: Degrees) -> list[Tree]:
@@ -145,7 +145,7 @@ def _sets(owner: Tree, degrees: Degrees) -> list[Tree]:
 
 
 def with_words(params: Any, scheduler: Tree, degrees: Degrees) -> Any:  # noqa: ANN401 - JSON
-    """Return params of `set_tempsets` or `set_schedule` with the words that the app was told as °C.
+    """Return params of `set_tempsets` or `set_schedule` with the words that the app got as °C.
 
     The app sends back all sets for every small edit; an order that a set holds stays a word.
     """

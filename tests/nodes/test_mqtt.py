@@ -67,14 +67,14 @@ class Echo(Door):
         return [("echo/#", 1)]
 
     def will(self) -> Publish:
-        return Publish("told/will", b"1", retain=True)
+        return Publish("said/will", b"1", retain=True)
 
     def takes(self, topic: str) -> bool:
         return topic.startswith("echo/")
 
     def on_connect(self, now_ms: int) -> list[Effect]:
         self.connected += 1
-        return [Publish("told/connects", b"%d" % self.connected, retain=True)]
+        return [Publish("said/connects", b"%d" % self.connected, retain=True)]
 
     def on_plan(self, plan: Plan, now_ms: int) -> list[Effect]:
         self.plan = plan
@@ -89,7 +89,7 @@ class Echo(Door):
             return [Edit("wish", {"room": "Salon", "value": 21.5}, "echo", 7)]
         if payload == b"climate":
             return [Climate("climate_x", "X", 18.0, 20.0)]
-        merged = [Publish("told/merged", b"%d" % n, merge=True) for n in range(5000)]
+        merged = [Publish("said/merged", b"%d" % n, merge=True) for n in range(5000)]
         return [*merged, Refused("as asked")]
 
     def on_answer(self, tag: int, answer: Any, now_ms: int) -> list[Effect]:
@@ -116,12 +116,12 @@ async def test_the_app_edits_the_plan_and_is_told(state: Path) -> None:
         node = Mqtt("MQ", made)
         async with living(Schedule("SC", made), node):
             await listener.connect(f"{BASE}/#")
-            told = f"{SERVER}/devices/RS"
-            await listener.until(lambda: (listener.last(told) or {}).get("setpoint") == 19.0)
+            said = f"{SERVER}/devices/RS"
+            await listener.until(lambda: (listener.last(said) or {}).get("setpoint") == 19.0)
             await listener.until(lambda: listener.last(f"{SERVER}/is_alive"))
             setpoint = {"device_name": "Salon", "setpoint": 21}
             listener.publish(f"{BASE}/command", command("set_setpoint", setpoint))
-            await listener.until(lambda: listener.last(told)["setpoint"] == 21.0)
+            await listener.until(lambda: listener.last(said)["setpoint"] == 21.0)
             answer = {"cmd": "set_setpoint", "status": "success"}
             assert listener.last(f"{BASE}/on_cmd_response") == answer
             listener.publish(f"{BASE}/command", command("delete_device", {"name": "Salon"}))
@@ -139,8 +139,8 @@ async def test_doors_act_and_their_mistakes_end_nothing(state: Path, echo: Echo)
     async with broker(state):
         node = Mqtt("MQ", made)
         async with living(Schedule("SC", made), node):
-            await listener.connect("told/#", f"{SERVER}/on_entities")
-            await listener.until(lambda: listener.last("told/connects"))  # so it has subscribed
+            await listener.connect("said/#", f"{SERVER}/on_entities")
+            await listener.until(lambda: listener.last("said/connects"))  # so it has subscribed
             await until(lambda: echo.plan.alive and echo.plan.document)
             listener.publish("echo/a", "crash")
             listener.publish("echo/a", "edit")
@@ -154,14 +154,14 @@ async def test_doors_act_and_their_mistakes_end_nothing(state: Path, echo: Echo)
                 )
             )
             listener.publish("echo/a", "merge")
-            await listener.until(lambda: listener.last("told/merged") == 4999)
-            merged = [topic for topic, _ in listener.heard if topic == "told/merged"]
+            await listener.until(lambda: listener.last("said/merged") == 4999)
+            merged = [topic for topic, _ in listener.heard if topic == "said/merged"]
             assert len(merged) < 100
             assert node.refused_messages == {"echo: error": 1, "echo: as asked": 1}
         await listener.close()
 
 
-async def test_after_the_broker_is_back_everything_is_told_again(state: Path, echo: Echo) -> None:
+async def test_after_the_broker_is_back_everything_is_said_again(state: Path, echo: Echo) -> None:
     made = network()
     async with living(Schedule("SC", made), Mqtt("MQ", made)):
         for count in (1, 2):
@@ -184,12 +184,12 @@ async def test_each_door_has_its_will(state: Path, echo: Echo) -> None:
     async with broker(state):
         node = Mqtt("MQ", made)
         async with living(Schedule("SC", made), node):
-            await listener.connect("told/will", f"{SERVER}/is_alive")
+            await listener.connect("said/will", f"{SERVER}/is_alive")
             await listener.until(lambda: listener.last(f"{SERVER}/is_alive"))
             await until(lambda: all(link.connected for link in node._links))
             for link in node._links:  # as when the process is killed
                 link._client._connection._transport.abort()
-            await listener.until(lambda: ("told/will", b"1") in listener.heard)
+            await listener.until(lambda: ("said/will", b"1") in listener.heard)
             await listener.until(lambda: (f"{SERVER}/is_alive", b"") in listener.heard)
         await listener.close()
 

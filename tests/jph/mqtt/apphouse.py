@@ -26,7 +26,7 @@ def room(codifier: str, name: str, **more: Any) -> Room:
 
 
 class AppHouse:
-    """A door, its plan, and what the broker keeps and was told."""
+    """A door, its plan, and what the broker keeps and was said."""
 
     def __init__(self, rooms: Iterable[Room] = (), scheduler: dict[str, Any] | None = None) -> None:
         self.rooms = list(rooms)
@@ -34,7 +34,7 @@ class AppHouse:
         self.versions = Versions({"devices": devices, "scheduler": scheduler or EMPTY})
         self.door = AppDoor(BASE, self.rooms, DEGREES, datetime.UTC, "1.0")
         self.retained: dict[str, bytes] = {}
-        self.told: list[tuple[str, Any]] = []
+        self.said: list[tuple[str, Any]] = []
         self.refused: list[Refused] = []
         self.edits: list[Edit] = []
         self.now_ms = NOW_MS
@@ -55,13 +55,13 @@ class AppHouse:
         self.do(self.door.on_climate(Climate(entity, **more), self.now_ms))
 
     def command(self, name: str, params: object) -> dict[str, Any]:
-        """Return the answer to a command, and what was told after it."""
+        """Return the answer to a command, and what was said after it."""
         return self.raw(json.dumps({"command": name, "params": params}).encode())
 
     def raw(self, payload: bytes, *, retained: bool = False) -> dict[str, Any]:
-        self.told.clear()
+        self.said.clear()
         self.do(self.door.on_message(COMMAND, payload, retained=retained, now_ms=self.now_ms))
-        answers = [told for topic, told in self.told if topic == f"{BASE}/on_cmd_response"]
+        answers = [said for topic, said in self.said if topic == f"{BASE}/on_cmd_response"]
         assert len(answers) <= 1
         return answers[0] if answers else {}
 
@@ -77,7 +77,7 @@ class AppHouse:
                 elif effect.retain:
                     self.retained.pop(effect.topic, None)
                 content = json.loads(effect.payload) if effect.payload else None
-                self.told.append((effect.topic, content))
+                self.said.append((effect.topic, content))
             elif isinstance(effect, Refused):
                 self.refused.append(effect)
             elif isinstance(effect, Edit):

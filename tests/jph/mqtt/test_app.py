@@ -1,4 +1,4 @@
-"""The heating app's protocol: what it is told, in which order and form, and how it is answered."""
+"""The heating app's protocol: what it is said, in which order and form, and how it is answered."""
 
 import json
 import random
@@ -30,11 +30,11 @@ def reading(codifier: str, value: float) -> Reading:
     return Reading(0, 0, NOW_MS, "d", codifier, "", 0, 0, value)
 
 
-def test_everything_is_told_at_connect_devices_before_states() -> None:
+def test_everything_is_said_at_connect_devices_before_states() -> None:
     found = house()
-    found.told.clear()
+    found.said.clear()
     found.do(found.door.on_connect(NOW_MS))
-    topics = [topic.removeprefix(f"{SERVER}/") for topic, _ in found.told]
+    topics = [topic.removeprefix(f"{SERVER}/") for topic, _ in found.said]
     states = ["devices/RS", "devices/RC", "devices/RB"]
     assert topics == ["on_scheduler", "on_devices", "on_entities", *states, "is_alive"]
     assert found.kept("is_alive") == {"date": "2026-11-30T00:53:20.000000+00:00", "ver": "1.0"}
@@ -57,22 +57,22 @@ def test_an_answer_comes_before_what_the_command_changed() -> None:
         "cmd": "set_setpoint",
         "status": "success",
     }
-    assert [topic for topic, _ in found.told] == [
+    assert [topic for topic, _ in found.said] == [
         f"{BASE}/on_cmd_response",
         f"{SERVER}/devices/RS",
     ]
     assert found.kept("devices/RS")["setpoint"] == 20.5
 
 
-def test_orders_in_a_set_are_told_as_temperatures_and_stay_orders() -> None:
+def test_orders_in_a_set_are_said_as_temperatures_and_stay_orders() -> None:
     found = house()
     document = found.versions.document["scheduler"]
     document["temperature_sets"][0]["devices"][0]["setpoint"] = "eco"
     found.do(found.door.on_plan(found.plan(), NOW_MS))
-    told = found.kept("on_scheduler")["temperature_sets"]
-    assert told[0]["devices"][0] == {"device_name": "Salon", "setpoint": 15.5}
-    told[0]["devices"][1]["setpoint"] = 18.0
-    answer = found.command("set_tempsets", {"temperature_sets": told, "schedule_name": ""})
+    said = found.kept("on_scheduler")["temperature_sets"]
+    assert said[0]["devices"][0] == {"device_name": "Salon", "setpoint": 15.5}
+    said[0]["devices"][1]["setpoint"] = 18.0
+    answer = found.command("set_tempsets", {"temperature_sets": said, "schedule_name": ""})
     assert answer["status"] == "success"
     kept = found.versions.document["scheduler"]["temperature_sets"][0]["devices"]
     assert [each["setpoint"] for each in kept] == ["eco", 18.0, 15.0]
@@ -96,7 +96,7 @@ def test_a_thermostat_becomes_a_device_and_goes_again() -> None:
     assert found.command("set_setpoint", too_hot)["error"]["value"] == "95.0"
     assert found.command("delete_device", {"name": new["name"]})["status"] == "success"
     assert found.kept("devices/climate_bureau_") is None
-    assert (f"{SERVER}/devices/climate_bureau_", None) in found.told
+    assert (f"{SERVER}/devices/climate_bureau_", None) in found.said
 
 
 def test_a_room_of_the_config_is_not_deleted_or_renamed() -> None:
@@ -135,9 +135,9 @@ def test_an_answer_that_does_not_come_is_a_failure() -> None:
     take = found.door.on_message
     assert len(list(take(COMMAND, payload, retained=False, now_ms=NOW_MS))) == 1
     assert not list(take(COMMAND, payload, retained=False, now_ms=NOW_MS))
-    found.told.clear()
+    found.said.clear()
     found.do(found.door.on_timer(NOW_MS + 9000))
-    answers = [told["status"] for topic, told in found.told if topic == f"{BASE}/on_cmd_response"]
+    answers = [said["status"] for topic, said in found.said if topic == f"{BASE}/on_cmd_response"]
     assert answers == ["failure", "success"]
 
 
@@ -203,10 +203,10 @@ def test_mutated_commands_never_break_the_door() -> None:
             else:
                 mutated[at:at] = chance.choice((b"null", b"[]", b"-1e9", b'"', b"{", b"\x00"))
         before = len(found.edits)
-        found.told.clear()
+        found.said.clear()
         effects = found.door.on_message(COMMAND, bytes(mutated), retained=False, now_ms=NOW_MS)
         found.do(effects)
-        answered += any(topic == f"{BASE}/on_cmd_response" for topic, _ in found.told)
+        answered += any(topic == f"{BASE}/on_cmd_response" for topic, _ in found.said)
         del found.edits[before + 1 :]
     assert len(found.edits) + len(found.refused) == 10_000
     assert answered <= len(found.edits) + 101
@@ -232,12 +232,12 @@ def test_refusals_are_those_of_the_server() -> None:
         if "note" in line:
             if command is not None and wanted is not None:
                 answer = found.raw(command.encode())
-                error, told = answer.get("error"), wanted.get("error")
+                error, said = answer.get("error"), wanted.get("error")
                 if note in ours:
                     assert answer["status"] == "failure"
                 else:
                     assert (answer["cmd"], answer["status"]) == (wanted["cmd"], wanted["status"])
-                    expected = [(told or {}).get(key) for key in PLACE]
+                    expected = [(said or {}).get(key) for key in PLACE]
                     assert [(error or {}).get(key) for key in PLACE] == expected, note
                     judged += 1
             note, command, wanted = line["note"], None, None
