@@ -39,6 +39,7 @@ KINDS: Final = {
     "Setpoint": "nodes.setpoint:Setpoint",
     "Shedding": "nodes.shedding:Shedding",
     "Teleinfo": "nodes.teleinfo:Teleinfo",
+    "Site": "nodes.site:Site",
     "TempLinux": "nodes.pipe:Pipe",
     "Thermostat": "nodes.thermostat:Thermostat",
     "Zwave": "nodes.zwave:Zwave",

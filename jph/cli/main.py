@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "drill": "jph.cli.commands.drill:drill",
     "run": "jph.cli.commands.run:run",
     "up": "jph.cli.supervise.up:up",
+    "setup": "jph.cli.commands.setup:setup",
     "units": "jph.cli.commands.units:units",
     "teleinfo": "jph.cli.commands.teleinfo:teleinfo",
     "gaps": "jph.cli.commands.gaps:gaps",
