@@ -25,6 +25,7 @@ KINDS: Final = {
     "Http": "nodes.http:Http",
     "I2C": "nodes.i2c:I2C",
     "Modbus": "nodes.modbus:Modbus",
+    "Mqtt": "nodes.mqtt:Mqtt",
     "NestReader": "nodes.http:NestReader",
     "PilotCard": "nodes.pilotcard:PilotCard",
     "Pipe": "nodes.pipe:Pipe",
