@@ -130,7 +130,11 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         if wanted.socket:
             listeners.append(listen_unix(Path(expand(wanted.socket)), wanted.group))
         self.url = url_of(listener, tls)
-        self._web = WebServer(self._app, listeners, self._web_ended, self.log, tls)
+        relays = any(node.type == "Mqtt" for node in self.network.nodes())
+        installed = importlib.util.find_spec("websockets") is not None
+        self._web = WebServer(
+            *(self._app, listeners, self._web_ended, self.log, tls), websockets=relays and installed
+        )
         self._follow(self._hub.board)
         self.spawn(self._judge(self._hub), "judge")
         self.spawn(self._holes.run(), "holes")

@@ -23,12 +23,15 @@ ReceiveUnicast = Callable[[socket.socket, memoryview, int, Address], None]
 class Bus:
     """Control and data channel of one network."""
 
+    channel_type: type[Channel] = Channel
+
     def __init__(self, multicast: Multicast, host: str = "", log: Log | None = None) -> None:
         interfaces = interfaces_from_environment() or multicast.interfaces_of(
             host or socket.gethostname()
         )
-        self.control = Channel(multicast.control, interfaces, multicast.ttl, multicast.mtu)
-        self.data = Channel(multicast.data, interfaces, multicast.ttl, multicast.mtu)
+        made = interfaces, multicast.ttl, multicast.mtu
+        self.control = self.channel_type(multicast.control, *made)
+        self.data = self.channel_type(multicast.data, *made)
         self._log: Log = log or logging.getLogger("jph")
         self._listeners: dict[Channel, Receive] = {}
         self._receive_unicast: ReceiveUnicast | None = None

@@ -45,6 +45,14 @@ class Hooks:
         if settings is not None:
             cls.settings_type = settings
 
+    @property
+    def longest_turn_s(self) -> float:
+        """Longest time that `on_timer` may take; the watchdog of a service restarts the node later.
+
+        A kind's `Timeout` doubles it: a request may wait for another one.
+        """
+        return max(60.0, 2 * float(getattr(self.settings, "timeout", 0.0)))
+
     async def open(self) -> None:
         """Start, before the node announces itself. Must not wait for a device."""
 

@@ -171,7 +171,7 @@ async def test_a_meter_that_hangs_up_and_obeys(
 @pytest.mark.parametrize(
     ("device", "element"),
     [
-        ("/dev/ttyUSB0", {"Register": 1}),
+        ("ttyUSB0", {"Register": 1}),
         ("tcp://h:502", {}),
         ("tcp://h:502", {"Read": "power"}),
         ("tcp://h:502", {"Register": 70_000}),

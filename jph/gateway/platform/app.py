@@ -27,6 +27,7 @@ from jph.gateway.platform.assets import Assets
 from jph.gateway.platform.authentication import Authentication, cookie_names, login_for
 from jph.gateway.platform.forwarded import ProxyNetwork, behind_proxies
 from jph.gateway.platform.protection import App, Protection, Receive, Scope, Send
+from jph.gateway.platform.relay import MqttRelay
 from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, Shell, WebRequest
 from jph.version import __version__
@@ -69,7 +70,9 @@ class WebApp:
         accounts, cookie = self._services.accounts, self._cookie
         inside = Authentication(self._inside, accounts, cookie, public=access.public)
         protected = Protection(inside, access.hosts, cookie_names(cookie))
-        self._app = behind_proxies(protected, access.proxies, access.prefix)
+        services = self._services
+        relay = MqttRelay(protected, access.hosts, services.network, services.log)
+        self._app = behind_proxies(relay, access.proxies, access.prefix)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

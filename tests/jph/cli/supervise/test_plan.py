@@ -14,7 +14,7 @@ KNOWN = frozenset({"Setpoint", "Gateway", "jphRedis", "jphPostgreSQL", "ControlP
 HOUSE = (
     setpoint("SP"),
     element("EL", "SP"),
-    {"Codifier": "XX", "Type": "fanControl"},
+    {"Codifier": "XX", "Type": "ZwavePower"},
     {"Codifier": "CF", "Type": "Gateway"},
     {"Codifier": "Q1", "Type": "jphPostgreSQL"},
     CONSOLE,
@@ -41,7 +41,7 @@ def test_hosts_for_every_machine(network: MakeNetwork) -> None:
 
 @pytest.mark.parametrize(
     ("hosts", "words"),
-    [({"nas": ["Q1"]}, "it names nas"), ({"pi": ["EL"]}, "EL"), ({"pi": ["XX"]}, "fanControl")],
+    [({"nas": ["Q1"]}, "it names nas"), ({"pi": ["EL"]}, "EL"), ({"pi": ["XX"]}, "ZwavePower")],
 )
 def test_hosts_that_cannot_be(
     network: MakeNetwork, hosts: dict[str, list[str]], words: str

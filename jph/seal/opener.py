@@ -1,0 +1,411 @@
+"""Opens frames: proof, rights, replay and freshness of what arrives. Pure: time is passed in.
+
+A sender's start is trusted once it has answered a random number of ours. The answer is a hello: it
+gives the salt, from where on its counters may come, and its clock. Frames that arrive before wait.
+"""
+
+import json
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from cryptography.exceptions import InvalidTag
+
+from jph.seal.frame import (
+    DIGEST_BYTES,
+    SALT_BYTES,
+    SIGNATURE_BYTES,
+    START_BYTES,
+    TAG_BYTES,
+    Bus,
+    Fields,
+    Head,
+    Level,
+    fields_of,
+    messages_in,
+    nonce,
+    read_header,
+    whole_counter,
+)
+from jph.seal.keyring import Keyring, StartCiphers
+from jph.seal.rules import Rules
+from jph.seal.sealer import LONGEST_HELD_MS
+from jph.seal.window import Window
+from jph.util.token_bucket import TokenBucket
+from jph.wire.codec import EVERY_NODE, HEADER_SIZE
+
+Key = tuple[str, int]
+"""A member and its epoch."""
+NONCE_BYTES: Final = 8
+_ASK_AGAIN_MS: Final = 1000
+_SYNC_MS: Final = 600_000
+"""Clocks of two machines drift apart: after so long the sender is asked again."""
+_SOON_MS: Final = 5000
+"""A stale message has the sender asked again, once in this time."""
+_MOST_STARTS: Final = 512
+_MOST_WAITING: Final = 256
+_MOST_HELD: Final = 64
+_MOST_HELD_BYTES: Final = 2**20
+_MOST_COUNTS: Final = 1000
+_ASKS_PER_S: Final = 50.0
+_ASKS_AT_ONCE: Final = 200
+_HELLOS_PER_S: Final = 200.0
+
+
+class Cause(StrEnum):
+    """Reasons to refuse a message."""
+
+    OPEN = "open"
+    GENERATION = "generation"
+    KEY = "key"
+    SIGNATURE = "signature"
+    RIGHT = "right"
+    REPLAY = "replay"
+    STALE = "stale"
+    UNFRESH = "unfresh"
+    SERIAL = "serial"
+
+
+class Refused(NamedTuple):
+    """A refused message or frame: why, the node of the frame, and what it claims to be."""
+
+    cause: Cause
+    node: str
+    claimed: Fields | None = None
+
+
+class Ask(NamedTuple):
+    """A hello to send: to a node, with a random number to repeat, or one that is repeated."""
+
+    node: str
+    ask: str = ""
+    answer: str = ""
+
+
+class Released(NamedTuple):
+    """Messages of one frame that may be passed on; `context` is what came with the frame."""
+
+    bus: Bus
+    context: Any
+    messages: list[bytes]
+
+
+class Proved(NamedTuple):
+    """Digests of messages that a member has sent in the clear."""
+
+    node: str
+    signed: bool
+    digests: list[bytes]
+
+
+class Outcome(NamedTuple):
+    """What follows from a frame."""
+
+    released: Sequence[Released] = ()
+    asks: Sequence[Ask] = ()
+    proved: Sequence[Proved] = ()
+
+
+_NOTHING: Final = Outcome()
+
+
+class _Start:
+    """A trusted start of a sender."""
+
+    __slots__ = ("ciphers", "offset_ms", "salt", "synced_ms", "windows")
+
+    def __init__(
+        self, key: Key, salt: bytes, floors: Sequence[int], offset_ms: int, now_ms: int
+    ) -> None:
+        self.salt = salt
+        self.ciphers = StartCiphers(*key, salt)
+        self.windows = {bus: Window(floor) for bus, floor in zip(Bus, floors, strict=True)}
+        self.offset_ms = offset_ms
+        self.synced_ms = now_ms
+
+
+class _Held(NamedTuple):
+    bus: Bus
+    frame: bytes
+    context: Any
+    at_ms: int
+
+
+class _Waiting:
+    """A start that was asked and has not answered yet, with the frames that wait for it."""
+
+    __slots__ = ("asked_ms", "held", "number")
+
+    def __init__(self) -> None:
+        self.number = ""
+        self.asked_ms: int | None = None
+        self.held: list[_Held] = []
+
+
+class Opener:
+    """Opens what arrives at one start of a member.
+
+    `random` gives random bytes.
+
+    Attributes:
+        on_refused: is called with each refusal.
+        counts: refusals by cause and node.
+        newer: the highest serial heard that is above our own, and the node that has it.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        keyring: Keyring,
+        rules: Rules,
+        random: Callable[[int], bytes],
+    ) -> None:
+        self.keyring, self.rules = keyring, rules
+        self.counts: Counter[tuple[Cause, str]] = Counter()
+        self.on_refused: Callable[[Refused], None] = lambda _: None
+        self.newer: tuple[int, str] | None = None
+        self._node = node
+        self._own: Key | None = None
+        self._random = random
+        self._starts: OrderedDict[Key, _Start] = OrderedDict()
+        self._waiting: OrderedDict[Key, _Waiting] = OrderedDict()
+        self._held_bytes = 0
+        self._asks = TokenBucket(_ASKS_PER_S, _ASKS_AT_ONCE)
+        self._hellos = TokenBucket(_HELLOS_PER_S, _HELLOS_PER_S)
+
+    def trust(self, key: Key, salt: bytes, now_ms: int) -> None:
+        """Trust a start that is known otherwise: our own."""
+        self._own = key
+        self._starts[key] = _Start(key, salt, (0, 0, 0), now_ms, now_ms)
+
+    def trusts(self, key: Key) -> bool:
+        """Say whether a start is trusted."""
+        return key in self._starts
+
+    def refuse(self, cause: Cause, node: str, claimed: Fields | None = None) -> None:
+        """Count a refusal."""
+        key = cause, node if self.keyring.is_member(node) else "??"
+        if key in self.counts or len(self.counts) < _MOST_COUNTS:
+            self.counts[key] += 1
+        self.on_refused(Refused(cause, node, claimed))
+
+    def open(self, bus: Bus, frame: bytes, context: object, now_ms: int) -> Outcome:
+        """Open a frame; `context` comes back with its messages, at once or later."""
+        head = read_header(frame)
+        if head is None or not self.keyring.is_member(head.node):
+            self.refuse(Cause.KEY, head.node if head else "??")
+            return _NOTHING
+        if self.keyring.accepted(head.generation, now_ms / 1000) is None:
+            self.refuse(Cause.GENERATION, head.node)
+            return _NOTHING
+        if head.level == Level.HELLO:
+            return self._take_hello(bus, head, frame, now_ms)
+        key = head.node, head.epoch
+        start = self._starts.get(key)
+        if start is None:
+            return self._hold(key, _Held(bus, frame, context, now_ms))
+        return self._open_trusted(start, head, _Held(bus, frame, context, now_ms), now_ms)
+
+    # Frames of a trusted start
+
+    def _open_trusted(self, start: _Start, head: Head, held: _Held, now_ms: int) -> Outcome:
+        bus, frame = held.bus, held.frame
+        window = start.windows[bus]
+        counter = whole_counter(head.counter, max(window.highest, 0))
+        if not window.may_come(counter):
+            self.refuse(Cause.REPLAY, head.node)
+            return _NOTHING
+        old = now_ms - start.synced_ms
+        payload = self._decrypt(start.ciphers, bus, counter, head, frame, now_ms)
+        if payload is None:  # perhaps another start with the same epoch
+            return Outcome(asks=self._ask_again(head, now_ms) if old > _SOON_MS else ())
+        window.accept(counter)
+        since_ms = now_ms - head.since_start_ms
+        start.offset_ms = min(start.offset_ms, since_ms)
+        signed = head.level != Level.GROUP
+        if signed and since_ms - start.offset_ms > LONGEST_HELD_MS:
+            self.refuse(Cause.STALE, head.node)
+            return Outcome(asks=self._ask_again(head, now_ms) if old > _SOON_MS else ())
+        asks = self._ask_again(head, now_ms) if old > _SYNC_MS else ()
+        if head.level == Level.PROOF:
+            return Outcome((), asks, [self._proof(head.node, payload)])
+        messages = messages_in(payload)
+        if messages is None:
+            self.refuse(Cause.KEY, head.node)
+            return Outcome(asks=asks)
+        allowed = [m for m in messages if self.allows(head.node, bus, m, signed=signed)]
+        return Outcome([Released(bus, held.context, allowed)] if allowed else (), asks)
+
+    def allows(self, node: str, bus: Bus, message: bytes, *, signed: bool) -> bool:
+        """Say whether a member may send a message with this proof; count it if not."""
+        fields = fields_of(message)
+        if not self.rules.may_send(node, bus, message, fields):
+            self.refuse(Cause.RIGHT, node, fields)
+            return False
+        if not signed and self.rules.needs_signature(bus, message, fields):
+            self.refuse(Cause.SIGNATURE, node, fields)
+            return False
+        return True
+
+    @staticmethod
+    def _proof(node: str, payload: bytes) -> Proved:
+        starts = range(0, len(payload) - len(payload) % DIGEST_BYTES, DIGEST_BYTES)
+        return Proved(node, True, [payload[at : at + DIGEST_BYTES] for at in starts])
+
+    def _decrypt(
+        self, ciphers: StartCiphers, bus: Bus, counter: int, head: Head, frame: bytes, now_ms: int
+    ) -> bytes | None:
+        """Return the payload of a frame; None, counted, if it is not genuine."""
+        generation = self.keyring.accepted(head.generation, now_ms / 1000)
+        signs = head.level != Level.GROUP
+        begin = HEADER_SIZE + START_BYTES * (head.level == Level.HELLO)
+        end = len(frame) - SIGNATURE_BYTES * signs
+        if generation is None or end < begin + TAG_BYTES:
+            self.refuse(Cause.KEY, head.node)
+            return None
+        try:
+            payload = ciphers.of(generation).decrypt(
+                nonce(bus, counter), frame[begin:end], frame[:begin]
+            )
+        except InvalidTag:
+            self.refuse(Cause.KEY, head.node)
+            return None
+        if signs and not self.keyring.verifies(head.node, frame[end:], frame[:end]):
+            self.refuse(Cause.SIGNATURE, head.node)
+            return None
+        return payload
+
+    # Starts that are not trusted yet
+
+    def _hold(self, key: Key, held: _Held) -> Outcome:
+        """Keep a frame of an unknown start for a moment, and ask the start for its hello."""
+        waiting = self._wait(key)
+        if waiting.held and held.at_ms - waiting.held[0].at_ms > LONGEST_HELD_MS:
+            self._drop_held(key[0], waiting)
+        full = self._held_bytes + len(held.frame) > _MOST_HELD_BYTES
+        if full or len(waiting.held) >= _MOST_HELD:
+            self.refuse(Cause.UNFRESH, key[0])
+        else:
+            waiting.held.append(held)
+            self._held_bytes += len(held.frame)
+        return Outcome(asks=self._ask(key, waiting, held.at_ms))
+
+    def _ask(self, key: Key, waiting: _Waiting, now_ms: int) -> Sequence[Ask]:
+        recent = waiting.asked_ms is not None and now_ms - waiting.asked_ms < _ASK_AGAIN_MS
+        if recent or not self._asks.take(now_ms / 1000):
+            return ()
+        waiting.asked_ms, waiting.number = now_ms, self._random(NONCE_BYTES).hex()
+        return (Ask(key[0], ask=waiting.number),)
+
+    def _ask_again(self, head: Head, now_ms: int) -> Sequence[Ask]:
+        key = head.node, head.epoch
+        return () if key == self._own else self._ask(key, self._wait(key), now_ms)
+
+    def _wait(self, key: Key) -> _Waiting:
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            waiting = self._waiting[key] = _Waiting()
+            while len(self._waiting) > _MOST_WAITING:
+                self._forget(next(iter(self._waiting)))
+        return waiting
+
+    def _forget(self, key: Key) -> None:
+        waiting = self._waiting.pop(key)
+        self._drop_held(key[0], waiting)
+
+    def _drop_held(self, node: str, waiting: _Waiting) -> None:
+        for held in waiting.held:
+            self._held_bytes -= len(held.frame)
+            self.refuse(Cause.UNFRESH, node)
+        waiting.held = []
+
+    # Hellos
+
+    def _take_hello(self, bus: Bus, head: Head, frame: bytes, now_ms: int) -> Outcome:
+        """Take a hello: it may answer our number, and ask us to repeat one."""
+        if head.to not in (self._node, EVERY_NODE) or not self._hellos.take(now_ms / 1000):
+            return _NOTHING
+        salt = frame[HEADER_SIZE : HEADER_SIZE + SALT_BYTES]
+        counter = int.from_bytes(
+            frame[HEADER_SIZE + SALT_BYTES : HEADER_SIZE + START_BYTES], "little"
+        )
+        ciphers = StartCiphers(head.node, head.epoch, salt)
+        payload = self._decrypt(ciphers, bus, counter, head, frame, now_ms)
+        if payload is None:
+            return _NOTHING
+        content = _content(payload)
+        serial = content.get("serial")
+        if isinstance(serial, int) and serial > max(
+            self.keyring.serial, self.newer[0] if self.newer else 0
+        ):
+            self.newer = serial, head.node
+        outcome = self._take_answer(salt, head, content, now_ms)
+        number = content.get("ask")
+        if isinstance(number, str) and head.to == self._node and head.node != self._node:
+            asks = [*outcome.asks, Ask(head.node, answer=number[: 2 * NONCE_BYTES])]
+            return outcome._replace(asks=asks)
+        return outcome
+
+    def _take_answer(
+        self, salt: bytes, head: Head, content: dict[str, Any], now_ms: int
+    ) -> Outcome:
+        """Trust a start whose hello repeats our number, and open what waited for it."""
+        key = head.node, head.epoch
+        waiting = self._waiting.get(key)
+        floors = content.get("floors")
+        if (
+            waiting is None
+            or waiting.asked_ms is None
+            or now_ms - waiting.asked_ms > LONGEST_HELD_MS
+            or not waiting.number
+            or content.get("answer") != waiting.number
+            or not _are_counters(floors)
+        ):
+            return _NOTHING
+        self._waiting.pop(key)
+        offset_ms = now_ms - head.since_start_ms
+        known = self._starts.get(key)
+        if known is not None and known.salt == salt:
+            known.offset_ms, known.synced_ms = offset_ms, now_ms
+            start = known
+        else:
+            start = _Start(key, salt, floors or (0, 0, 0), offset_ms, now_ms)
+            self._starts[key] = start
+            self._forget_starts(key)
+        released: list[Released] = []
+        asks: list[Ask] = []
+        proved: list[Proved] = []
+        for held in waiting.held:
+            self._held_bytes -= len(held.frame)
+            held_head = read_header(held.frame)
+            if held_head is None or now_ms - held.at_ms > LONGEST_HELD_MS:
+                self.refuse(Cause.UNFRESH, head.node)
+                continue
+            outcome = self._open_trusted(start, held_head, held, now_ms)
+            released += outcome.released
+            asks += outcome.asks
+            proved += outcome.proved
+        return Outcome(released, asks, proved)
+
+    def _forget_starts(self, newest: Key) -> None:
+        """Forget the oldest starts, never our own."""
+        while len(self._starts) > _MOST_STARTS:
+            oldest = next(key for key in self._starts if key[0] != self._node and key != newest)
+            del self._starts[oldest]
+
+
+def _content(payload: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(payload)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _are_counters(floors: object) -> bool:
+    return (
+        isinstance(floors, list)
+        and len(floors) == len(Bus)
+        and all(isinstance(each, int) and 0 <= each < 2**63 for each in floors)
+    )
