@@ -291,7 +291,14 @@ class Node(Hooks):
             self._seal = make_seal(self.codifier, self._outbox.epoch, self.network)
         else:
             renew_seal(self._seal, self.network)
-        return SealedBus(*basics, self._seal, self._refusals.by)
+        sealed = self._seal, self._refusals.by, self.heard_newer_roster
+        return SealedBus(*basics, *sealed, hello_s=self.entry.keep_alive_interval)
+
+    def heard_newer_roster(self, serial: int, address: Address) -> None:
+        """Read the config again, once a minute at most: another node has a newer roster."""
+        if self._throttle.allow("roster", time.monotonic()):
+            self.log.info("%s port %s has roster %d: reading the config again", *address, serial)
+            self.reload_config("a newer roster")
 
     def _make_receiver(self) -> Receiver:
         basics = (self.bus.data, self._deliver, self._refusals, self.log)
