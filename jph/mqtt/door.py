@@ -94,10 +94,12 @@ class Plan(msgspec.Struct, frozen=True):
     Attributes:
         document: devices, scheduler, hand wishes, absence; empty until it is known.
         state: its element `State`: `rooms` by name, each with `degrees`, `by`, `layers`.
+        alive: whether it was heard in time.
     """
 
     document: Mapping[str, Any] = msgspec.field(default_factory=dict)
     state: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    alive: bool = False
 
     def devices(self) -> list[dict[str, Any]]:
         """Return the devices of the document: `name` and `srventity`."""

@@ -51,6 +51,7 @@ class Scene(msgspec.Struct, frozen=True):
         now_ms: the time.
         coming: the next changes of a room by the plan alone.
         planned: room → value of the plan now, without hand wishes.
+        next_slot: room → when its slot changes, ms since 1970.
     """
 
     rooms: tuple[str, ...]
@@ -58,6 +59,7 @@ class Scene(msgspec.Struct, frozen=True):
     now_ms: int
     coming: ComingOf
     planned: Callable[[str], float | str]
+    next_slot: Callable[[str], int | None] = lambda _: None
 
 
 def carry_out(
@@ -86,9 +88,11 @@ def carry_out(
 def _changed(document: Tree, verb: str, params: Any, author: str, scene: Scene) -> Tree:  # noqa: ANN401
     if verb == "set_setpoint":
         room, value = checked_setpoint(document, params)
-        return with_wish(document, room, Wish(value, author, scene.now_ms), scene.rooms)
+        wish = Wish(value, author, scene.now_ms, _end_of_manual(document, room, scene))
+        return with_wish(document, room, wish, scene.rooms)
     if verb in VERBS:
-        return apply_edit(document, verb, params, scene.entities)
+        edited = apply_edit(document, verb, params, scene.entities)
+        return edited if verb != "set_active_schedule" else without_wishes(edited)
     if not isinstance(params, dict):
         raise bad_value(verb, params, "An object is expected")
     own = _OWN.get(verb)
@@ -96,6 +100,17 @@ def _changed(document: Tree, verb: str, params: Any, author: str, scene: Scene) 
         known = ", ".join((*OWN_VERBS, *VERBS))
         raise bad_value("command", f"command: {verb}", f"There is no such command; known: {known}")
     return own(document, params, author, scene)
+
+
+def _end_of_manual(document: Tree, room: str, scene: Scene) -> int | None:
+    """Return when the app's setpoint ends: after hours, at the next slot or the next value."""
+    rule = document["scheduler"].get("settings", {}).get("manual_mode_reset_event")
+    if isinstance(rule, int):
+        return scene.now_ms + rule * 3_600_000
+    if rule == "timeslot_change":
+        return scene.next_slot(room)
+    coming = scene.coming(room, 1)
+    return coming[0].at_ms if coming else None
 
 
 def _wish(document: Tree, params: Tree, author: str, scene: Scene) -> Tree:
