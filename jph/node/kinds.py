@@ -143,7 +143,9 @@ def make(codifier: str, network: Network, url: str) -> Node:
     async def reload() -> Network:
         return await asyncio.to_thread(load_and_keep, url, [codifier])
 
-    return find(entry.type)(codifier, network, reload)
+    node = find(entry.type)(codifier, network, reload)
+    node.config_url = url
+    return node
 
 
 def _problems(

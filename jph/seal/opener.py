@@ -57,6 +57,8 @@ _MOST_HELD: Final = 64
 _MOST_HELD_BYTES: Final = 2**20
 _MOST_COUNTS: Final = 1000
 _MOST_ALLOWED: Final = 4096
+_MOST_AHEAD: Final = 8
+"""The header has the generation mod 16: more generations ahead than this count as behind."""
 _ASKS_PER_S: Final = 50.0
 _ASKS_AT_ONCE: Final = 200
 _HELLOS_PER_S: Final = 200.0
@@ -284,7 +286,7 @@ class Opener:
             self.refuse(Cause.KEY, head.node if head else "??")
             return _NOTHING
         if self.keyring.accepted(head.generation, now_ms / 1000) is None:
-            self.refuse(Cause.GENERATION, head.node)
+            self._refuse_generation(head)
             return _NOTHING
         if head.level == Level.HELLO:
             return self._take_hello(bus, head, frame, context, now_ms)
@@ -506,6 +508,13 @@ class Opener:
             answer = number[: 2 * NONCE_BYTES]
             asks.append(Ask(head.node, answer=answer, by_bus=bus is Bus.CONTROL))
         return outcome._replace(asks=asks)
+
+    def _refuse_generation(self, head: Head) -> None:
+        """Refuse a frame of another generation; a later one means that there is a newer roster."""
+        ahead = (head.generation - self.keyring.newest.number) % 16
+        if 0 < ahead < _MOST_AHEAD and self.newer is None:
+            self.newer = self.keyring.serial + 1, head.node
+        self.refuse(Cause.GENERATION, head.node)
 
     def _compare(self, serial: int, node: str) -> None:
         """Note who has a newer roster, and count who has an older one."""

@@ -47,9 +47,9 @@ def enrol(
       control.py enrol pi-cellar P1 P2      here; prints a line, and the line as a QR code
       control.py join JPH:…                 on pi-cellar
 
-    The line works once and for 10 minutes. Who reads it meanwhile can join in its place: show it to
-    nobody else. Keys of a node that is a member already are replaced. Exit status 1 if no machine
-    joins in time.
+    The line works once and for 10 minutes. Who reads it meanwhile can join in its place: do not
+    show it around. The keys of a node that is a member already are replaced. Exit status 1 if no
+    machine joins in time.
     """
     state = state_dir()
     private_files()

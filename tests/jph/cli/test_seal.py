@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from jph.cli.sealing import house as houses
 from jph.config import last_good
 from jph.config.sealed import Refused, Signed, fetch_signed
 from jph.errors import SealError
+from jph.node import handover, kinds
 from jph.seal import identity
+from jph.seal.document import signature_line, with_keys
 from jph.seal.enrolment import Line, Offer
 from jph.seal.generation import open_generation_key
 from jph.seal.identity import HouseKey, PublicKeys, load_keys
@@ -109,7 +112,7 @@ def test_a_house_is_sealed_edited_rotated_and_loses_a_member(
 
     config.write_bytes(signed)  # an old config, with its own good signature
     key = HouseKey.load(houses.house_key_path(state), "correct horse")
-    config.with_name("config.json.sig").write_bytes(houses.signature_line(key, signed))
+    config.with_name("config.json.sig").write_bytes(signature_line(key, signed))
     with pytest.raises(Refused, match="is old"):
         fetch_signed(str(config))
 
@@ -141,8 +144,8 @@ class Machine:
     def accept(self, public: Mapping[str, PublicKeys]) -> Signed:
         new = {code: (keys, Rights()) for code, keys in public.items()}
         self.roster = houses.with_members(self.roster, self.house, new)
-        document = houses.with_keys(json.dumps(CONFIG).encode(), {"Roster": self.roster})
-        return Signed(document, houses.signature_line(self.house, document), self.roster)
+        document = with_keys(json.dumps(CONFIG).encode(), {"Roster": self.roster})
+        return Signed(document, signature_line(self.house, document), self.roster)
 
     async def open(self) -> tuple[enrolling.Enroller, Line]:
         offer = Offer(self.house.public.sign, "pi-cellar", ["P1"])
@@ -212,3 +215,44 @@ def test_a_member_of_another_house_does_not_join_by_mistake(
     save_trust(tmp_path / "var", Trust(bytes(32), 1, 1))
     line = Line("127.0.0.1", 9, "A" * 26, bytes(16))
     assert "--force" in command("join", str(line), status=1).output
+
+
+async def test_a_member_takes_a_newer_config_over_from_another_and_a_revoked_one_does_not(
+    config: Path, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asyncio.to_thread(command, "seal")
+    here, there = tmp_path / "var", tmp_path / "there"
+    await asyncio.to_thread(shutil.copytree, here, there)
+    copy = there / "config.json"
+    for name in ("config.json", "config.json.sig"):
+        await asyncio.to_thread(shutil.copy, config.parent / name, there / name)
+    old = await asyncio.to_thread(kinds.load, str(copy), [])
+    await asyncio.to_thread(command, "revoke", "SP")
+    server = asyncio.create_task(handover.serve(str(config), old))
+    port = old.multicast.control.port
+    await until_listening(port)
+    content = await asyncio.to_thread(handover._wrapped, str(config), "CC")
+    assert await asyncio.to_thread(handover._wrapped, str(config), "SP") == b""
+    assert len(content) > len(text_of(config))
+
+    monkeypatch.setenv("JPH_STATE", str(there))
+    with pytest.raises(SealError, match="no member there"):
+        await handover.ask("127.0.0.1", port, "SP")
+    newer = await handover.ask("127.0.0.1", port, "CC")
+    await asyncio.to_thread(handover._write, str(copy), newer)
+    assert text_of(copy) == text_of(config)
+    assert text_of(f"{copy}.sig") == text_of(f"{config}.sig")
+    assert "already" in await handover.take_over(str(copy), "CC", old, "127.0.0.1")
+    server.cancel()
+
+
+async def until_listening(port: int) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.01)
+            else:
+                writer.close()
+                return
