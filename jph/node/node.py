@@ -255,15 +255,15 @@ class Node(Hooks):
         for task in tasks:
             task.remove_done_callback(self._task_done)
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        try:
-            await self.close()
-        finally:
-            self._receiver.close()
-            self._sender.close()
-            await self.bus.close()
-            if self.refused:
-                self.log.warning("refused in all: %s", self._refusals.tally())
+        # A step that fails or is cancelled does not keep the others from being taken.
+        async with contextlib.AsyncExitStack() as steps:
+            steps.push_async_callback(self.bus.close)
+            steps.callback(self._sender.close)
+            steps.callback(self._receiver.close)
+            steps.push_async_callback(self.close)
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if self.refused:
+            self.log.warning("refused in all: %s", self._refusals.tally())
 
     def _adopt(self, network: Network) -> None:
         """Make `network` the configuration.
