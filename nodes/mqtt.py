@@ -150,9 +150,12 @@ class Mqtt(Node, type="Mqtt", settings=MqttSettings):
     # What the buses say
 
     def on_control(self, message: Control) -> None:
-        """Note that the Schedule node is alive, and its address."""
+        """Note that the Schedule node is alive, and its address; pass messages on."""
         if self._schedule is not None and message.source == self._schedule.codifier:
             self._heard_schedule()
+        at = now_ms()
+        for door in self.doors:
+            self._guard(door, door.on_control, message, at)
 
     def on_data(self, readings: Sequence[Reading]) -> None:
         """Give readings to the doors; take document, state and answers of the Schedule node."""

@@ -18,22 +18,8 @@ from tests.house.conftest import House, demonstration, eventually, start
 from tests.support import LIMIT_S, REPOSITORY
 
 NODES = (
-    "HO",
-    "TI",
-    "P1",
-    "P2",
-    "P3",
-    "SH",
-    "R1",
-    "Q1",
-    "Q2",
-    "CF",
-    "C1",
-    "FR",
-    "SP",
-    "SC",
-    "TH",
-    "MQ",
+    *("HO", "TI", "P1", "P2", "P3", "SH", "R1", "Q1", "Q2", "CF", "C1", "FR", "SP", "SC", "TH"),
+    *("MQ", "WS", "ME", "GP", "FX", "BG"),
 )
 ELEMENTS = tuple(
     sensor.codifier
