@@ -6,7 +6,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -18,7 +18,7 @@ from jph.node.node import Settings
 from jph.util.backoff import Backoff
 from jph.values.elements import Element
 from jph.values.node import ValueNode
-from jph.wire.codec import Control, Flag
+from jph.wire.codec import Control
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -70,37 +70,18 @@ class Zwave(ValueNode, type="Zwave", settings=ZwaveSettings):
     """
 
     every_answer = False
-    _serving: asyncio.Task[None] | None = None
     _connection: "ClientConnection | None" = None
     _orders = 0
 
-    @classmethod
-    def source_of(cls, entry: Sensor, settings: Any) -> ZwaveSettings:  # noqa: ANN401
-        """Return the settings as `Zwave` has them."""
-        assert isinstance(settings, ZwaveSettings)
-        return settings
-
-    @classmethod
-    def elements_of(cls, entry: Sensor, settings: Any) -> Sequence[Element]:  # noqa: ANN401
-        """Return the values."""
-        return cls.source_of(entry, settings).elements
-
     async def open(self) -> None:
         """Start to connect."""
-        await super().open()
         self._network = Network()
         self._pending: dict[str, str] = {}
-        self._begin()
+        await super().open()
 
-    def on_reload(self) -> None:
-        """Connect again with the new settings."""
-        super().on_reload()
-        self._begin()
-
-    def _begin(self) -> None:
-        if self._serving is not None:
-            self._serving.cancel()
-        self._serving = self.spawn(self._serve(), "server")
+    def serving(self) -> Coroutine[Any, Any, None]:
+        """Return what keeps the connection."""
+        return self._serve()
 
     async def read(self, now_ms: int) -> None:
         """Publish the values that are known; a node sends changes only."""
@@ -114,14 +95,9 @@ class Zwave(ValueNode, type="Zwave", settings=ZwaveSettings):
     def on_control(self, message: Control) -> None:
         """Send an order to the node of an element that has `Set`."""
         element = next((e for e in self._elements() if e.codifier == message.to), None)
-        if element is None or not element.set or message.flag not in (Flag.SET, Flag.STEP):
+        value = self.ordered(message)
+        if element is None or not element.set or value is None:
             return
-        value = message.number
-        if message.flag == Flag.STEP:
-            last = self.feed.last.get(message.to)
-            if not isinstance(last, int | float):
-                return
-            value += last
         self.spawn(self._order(element, value), "order")
 
     async def _order(self, element: ZwaveElement, value: float) -> None:
@@ -155,7 +131,7 @@ class Zwave(ValueNode, type="Zwave", settings=ZwaveSettings):
         from websockets.exceptions import WebSocketException
 
         backoff = Backoff(_FIRST_RETRY_S, _LAST_RETRY_S, _LAST_RETRY_S)
-        server = self.source_of(self.entry, self.settings).server
+        server = self.source.server
         while True:
             begin_s = time.monotonic()
             try:
