@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from jph.heating.facts import LoadFacts
+from jph.heating.facts import EnergyShares, LoadFacts
 from jph.heating.sentences import Say, english, span
 
 _BECAUSE: Final = {
@@ -40,6 +40,18 @@ def explain_load(facts: LoadFacts, say: Say = english) -> list[str]:
         sentences.append(say("It still needs {time} by {by}.", time=time, by=facts.by))
     sentences.append(_energy(facts, say))
     return [sentence for sentence in sentences if sentence]
+
+
+def explain_shares(shares: EnergyShares, say: Say = english) -> str:
+    """Return the sentence about the energy of the day."""
+    rest = max(0.0, 1.0 - shares.heating - sum(shares.loads.values()))
+    parts = [(say("heating"), shares.heating), *shares.loads.items(), (say("the rest"), rest)]
+    return say(
+        "Since midnight {kwh} kWh: {parts} (± {error} %).",
+        kwh=f"{shares.kwh:.1f}",
+        parts=", ".join(f"{name} {100 * part:.0f} %" for name, part in parts),
+        error=f"{100 * shares.error:.0f}",
+    )
 
 
 def _headline(facts: LoadFacts, say: Say) -> str:

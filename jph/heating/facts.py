@@ -20,6 +20,7 @@ from jph.util.freshness import is_old
 from jph.wire.codec import Value
 
 _LONGEST_TEXT: Final = 80
+_HOUSE: Final = "@@"
 _LIVE: Final = "live"
 """A card's word for a phase whose masks come."""
 
@@ -109,6 +110,18 @@ class LoadFacts(NamedTuple):
     by: str = ""
     kwh: float | None = None
     error_kwh: float | None = None
+
+
+class EnergyShares(NamedTuple):
+    """The energy of the day, kWh, and the parts of heating and of each load in it, and their error.
+
+    What is left is the rest of the house.
+    """
+
+    kwh: float
+    heating: float
+    loads: Mapping[str, float]
+    error: float
 
 
 class Evidence:
@@ -204,8 +217,7 @@ class Evidence:
         sent = _part(self._load_states.get(load.state, {}), "loads").get(codifier)
         if not isinstance(sent, dict) or not self._fresh(load.state, now_s):
             return facts
-        listed = sent.get("kwh")
-        kwh = [quantity(each) for each in listed] if isinstance(listed, list) else []
+        kwh, error = _energy(sent.get("kwh")) or (None, None)
         return facts._replace(
             reported=True,
             ordered=_number(sent, "ordered"),
@@ -216,9 +228,28 @@ class Evidence:
             learned=sent.get("learned") is True,
             missing_s=_number(sent, "missing_s"),
             by=_text(sent, "by"),
-            kwh=kwh[0] if len(kwh) == 2 else None,
-            error_kwh=kwh[1] if len(kwh) == 2 else None,
+            kwh=kwh,
+            error_kwh=error,
         )
+
+    def shares(self, now_s: float) -> EnergyShares | None:
+        """Return the energy of the day and the parts of it; None where it is not known."""
+        today: dict[str, Any] = {}
+        for state, sent in self._load_states.items():
+            if self._fresh(state, now_s):
+                today |= _part(sent, "today")
+        kwh = {code: energy[0] for code, each in today.items() if (energy := _energy(each))}
+        whole = kwh.get(_HOUSE, 0.0)
+        if whole <= 0:
+            return None
+        heating = sum(each for code, each in kwh.items() if code in self.wiring.heaters)
+        error = sum(e[1] for c, each in today.items() if c != _HOUSE and (e := _energy(each)))
+        loads = {
+            load.settings.name or code: kwh[code] / whole
+            for code, load in self._steered.items()
+            if code in kwh
+        }
+        return EnergyShares(whole, heating / whole, loads, error / whole)
 
     def _named(self, listed: object) -> tuple[str, ...]:
         """Return rooms, or heaters without a room, or loads, of a list of codifiers."""
@@ -382,6 +413,14 @@ def _order(value: float | None) -> int | None:
 
 def _known(first: int | None, second: int | None) -> int | None:
     return second if first is None else first
+
+
+def _energy(listed: object) -> tuple[float, float] | None:
+    """Return an energy and its error, kWh; None where a value is none."""
+    if not isinstance(listed, list) or len(listed) != 2:
+        return None
+    kwh, error = quantity(listed[0]), quantity(listed[1])
+    return None if kwh is None or error is None else (kwh, error)
 
 
 def _text(table: Mapping[str, Any], key: str) -> str:

@@ -17,7 +17,7 @@ from jph.config.model import Network
 from jph.errors import ConfigError, JphError
 from jph.heating.clocks import Clocks
 from jph.heating.explain import explain, explain_phase, explain_sheds
-from jph.heating.explain_load import explain_load
+from jph.heating.explain_load import explain_load, explain_shares
 from jph.heating.facts import Evidence
 from jph.node.outbox import now_ms
 
@@ -107,6 +107,8 @@ def _why_loads(
         return
     for each in facts:
         click.echo("\n  ".join(explain_load(each)))
+    if shares := evidence.shares(time.monotonic()):
+        click.echo(explain_shares(shares))
 
 
 def choose(evidence: Evidence, what: str) -> list[Load]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jph.heating import explain_load as explain_load_module
 from jph.heating.explain import explain, explain_phase, explain_sheds, order_name, why_shed
-from jph.heating.explain_load import explain_load
+from jph.heating.explain_load import explain_load, explain_shares
 from jph.heating.facts import Evidence
 from jph.heating.sentences import clock, span
 from jph.heating.shedding import steering
@@ -74,6 +74,17 @@ def test_why_of_each_sort_of_load() -> None:
     assert cause.turn_of == ("Water heater",)
     heard.note("LS", "[rubbish", NOW_S)
     assert len(explain_load(heard.load("EV", NOW_S))) == 1
+
+
+def test_the_energy_of_the_day_by_loads() -> None:
+    heard = Evidence(load_house())
+    assert heard.shares(NOW_S) is None
+    today = {"11": [5.0, 0.5], "12": [2.1, 0.2], "WH": [1.2, 0.1], "@@": [10.0, 0.5], "ZZ": "x"}
+    heard.note("LS", json.dumps({"today": today}), NOW_S)
+    shares = heard.shares(NOW_S)
+    assert shares is not None
+    expected = "heating 71 %, Water heater 12 %, the rest 17 % (± 8 %)."
+    assert explain_shares(shares) == f"Since midnight 10.0 kWh: {expected}"
 
 
 def test_every_reason_of_a_load_has_a_sentence() -> None:

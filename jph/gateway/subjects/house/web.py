@@ -29,7 +29,7 @@ from jph.gateway.view import panels
 from jph.gateway.view.figures import decimal
 from jph.gateway.view.unknown import HEADLINES, Unknown, unknown_of
 from jph.heating.explain import explain, explain_phase, explain_sheds, why_shed
-from jph.heating.explain_load import explain_load
+from jph.heating.explain_load import explain_load, explain_shares
 from jph.heating.facts import Evidence
 from jph.heating.orders import Order
 from jph.heating.sentences import Say, span
@@ -104,6 +104,7 @@ class LoadNow(msgspec.Struct, frozen=True):
 class HouseNow(msgspec.Struct, frozen=True):
     """The house; `unknown` is what is not known, the worst first.
 
+    `energy` is the sentence about the energy of the day by loads, empty where it is not known.
     `history` is there, away, none (the config has none), or "" (not read yet).
     """
 
@@ -111,6 +112,7 @@ class HouseNow(msgspec.Struct, frozen=True):
     phases: list[PhaseNow]
     heaters: list[HeaterNow]
     loads: list[LoadNow]
+    energy: str
     history: str
     glance: Glance
 
@@ -137,6 +139,7 @@ def _api(services: Services) -> list[Any]:
             phases=[_phase(evidence, n, now_s, say) for n in numbers] if evidence else [],
             heaters=heaters_now(board, say, zone_of(zone), services.called(request)),
             loads=_loads(evidence, now_s, say) if evidence else [],
+            energy=_energy(evidence, now_s, say) if evidence else "",
             history=glances.state,
             glance=glances.glance,
         )
@@ -220,6 +223,11 @@ def _loads(evidence: Evidence, now_s: float, say: Say) -> list[LoadNow]:
             )
         )
     return found
+
+
+def _energy(evidence: Evidence, now_s: float, say: Say) -> str:
+    shares = evidence.shares(now_s)
+    return "" if shares is None else explain_shares(shares, say)
 
 
 def _word(order: int | None) -> str | None:
