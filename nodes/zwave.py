@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
+from jph.config.house.house import DEGREES
 from jph.config.model import Sensor
 from jph.config.settings import described
 from jph.devices.zwave import OPENZWAVE, Change, Network, ValueId, begin, order, poll
@@ -89,8 +90,12 @@ class Zwave(ValueNode, type="Zwave", settings=ZwaveSettings):
             return
         for element in self._elements():
             where = element.where()
-            if where in self._network.values and not self._network.is_dead(where.node):
-                self.take(element.codifier, self._network.values[where])
+            if self._network.is_dead(where.node):
+                continue
+            if where in self._network.values:
+                self._take_value(element.codifier, where, self._network.values[where])
+            elif reason := self._network.missing(where):
+                self.explain(element.codifier, reason)
 
     def on_control(self, message: Control) -> None:
         """Send an order to the node of an element that has `Set`."""
@@ -104,6 +109,8 @@ class Zwave(ValueNode, type="Zwave", settings=ZwaveSettings):
         target = element.target()
         kind = self._network.types.get(target, "")
         text = f"the order {value:g}"
+        if self._is_converted(element.codifier, element.where()):
+            value = round(value * 1.8 + 32, 1)
         if not await self._ask(element, text, order(self._next(), target, value, kind)):
             self.log.warning("%s: %s is not obeyed: no connection", element.codifier, text)
             return
@@ -165,8 +172,18 @@ class Zwave(ValueNode, type="Zwave", settings=ZwaveSettings):
                 if change.value is None:
                     self.explain(code, "the node does not tell it")
                 elif not self._network.is_dead(change.id.node):
-                    self.take(code, change.value)
+                    self._take_value(code, change.id, change.value)
         self._take_answer(message)
+
+    def _take_value(self, code: str, where: ValueId, value: Any) -> None:  # noqa: ANN401
+        """Take a value; °F are °C where the codifier is in °C."""
+        if self._is_converted(code, where) and isinstance(value, int | float):
+            value = round((value - 32) / 1.8, 2)
+        self.take(code, value)
+
+    def _is_converted(self, code: str, where: ValueId) -> bool:
+        symbol = self.elements.get(code, self.entry).symbol
+        return self._network.units.get(where) == "°F" and symbol in DEGREES
 
     def _take_answer(self, message: Any) -> None:  # noqa: ANN401
         if not isinstance(message, dict) or message.get("type") != "result":
