@@ -19,7 +19,7 @@ from tests.support import LIMIT_S, REPOSITORY
 
 NODES = (
     *("HO", "TI", "P1", "P2", "P3", "SH", "R1", "Q1", "Q2", "CF", "C1", "FR", "SP", "SC", "TH"),
-    *("WS", "ME", "GP", "FX", "BG"),
+    *("MQ", "WS", "ME", "GP", "FX", "BG"),
 )
 ELEMENTS = tuple(
     sensor.codifier
