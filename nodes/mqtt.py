@@ -8,12 +8,10 @@ every door tells everything again.
 import asyncio
 import json
 import secrets
-import socket
-import ssl
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from jph.config.broker import Broker, broker_of
 from jph.config.model import Network, Sensor
@@ -32,7 +30,6 @@ _GIVE_UP_S: Final = 8.0
 _MOST_EDITS: Final = 64
 _MOST_MERGED: Final = 20_000
 _SILENT_KEEP_ALIVES: Final = 3.0
-_SAY_REFUSED_S: Final = 60.0
 
 
 class _Asked(NamedTuple):
@@ -48,7 +45,6 @@ class Mqtt(Node, type="Mqtt", settings=MqttSettings):
     """Publish and hear by MQTT; its own value is the number of refused messages."""
 
     settings: MqttSettings
-    loop_tick_s: ClassVar[float] = _TICK_S
 
     @classmethod
     def check_network(cls, network: Network) -> Sequence[Problem]:
@@ -71,9 +67,9 @@ class Mqtt(Node, type="Mqtt", settings=MqttSettings):
     async def open(self) -> None:
         """Open the doors and begin to connect."""
         # Imported here: the library is loaded only where the kind runs.
-        from jph.mqtt.link import Address, Link
+        from jph.mqtt.link import Link, resolve
 
-        self._make_address, self._make_link = Address, Link
+        self._resolve, self._make_link = resolve, Link
         self.refused_messages: Counter[str] = Counter()
         self._edits: dict[str, _Asked] = {}
         self._merged: dict[str, Publish] = {}
@@ -128,12 +124,7 @@ class Mqtt(Node, type="Mqtt", settings=MqttSettings):
     async def _address(self) -> Any:  # noqa: ANN401 - imported late
         settings = self.settings
         broker: Broker = await asyncio.to_thread(broker_of, settings.url, settings.password)
-        tls = None
-        if broker.tls:
-            tls = await asyncio.to_thread(ssl.create_default_context, cafile=settings.ca or None)
-        version = {"5": 5, "3.1.1": 4}.get(settings.version, 0)
-        host = await _numeric(broker.host, broker.port) if tls is None else broker.host
-        return self._make_address(host, broker.port, broker.user, broker.password, tls, version)
+        return await self._resolve(broker, settings.version, settings.ca)
 
     # What the broker says
 
@@ -159,9 +150,12 @@ class Mqtt(Node, type="Mqtt", settings=MqttSettings):
     # What the buses say
 
     def on_control(self, message: Control) -> None:
-        """Note that the Schedule node is alive, and its address."""
+        """Note that the Schedule node is alive, and its address; pass messages on."""
         if self._schedule is not None and message.source == self._schedule.codifier:
             self._heard_schedule()
+        at = now_ms()
+        for door in self.doors:
+            self._guard(door, door.on_control, message, at)
 
     def on_data(self, readings: Sequence[Reading]) -> None:
         """Give readings to the doors; take document, state and answers of the Schedule node."""
@@ -411,10 +405,3 @@ def _failure(sentence: str) -> dict[str, Any]:
         "generic_desc": sentence,
     }
     return {"status": "failure", "error": error}
-
-
-async def _numeric(host: str, port: int) -> str:
-    """Return an address of a host, IPv4 first: many brokers listen there alone."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    found.sort(key=lambda each: each[0] != socket.AF_INET)
-    return str(found[0][4][0])

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from jph.config.model import state_dir
@@ -50,16 +50,29 @@ def broker_of(url: str, password_file: str, user: str = NODE_USER) -> Broker:
             password or unquote(parts.password or ""),
             parts.scheme == "mqtts",
         )
+    kept = broker_kept()
     try:
-        kept = json.loads(broker_file().read_bytes())
         users, port = dict(kept["users"]), int(kept["port"])
-    except FileNotFoundError:
-        raise StoreError("no Mqtt.URL, and control.py up keeps no broker on this state") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{broker_file()} cannot be read: {error}") from error
     password = str(users.get(user, ""))
     remember(password)
     return Broker("127.0.0.1", port, user, password)
+
+
+def broker_kept() -> dict[str, Any]:
+    """Return what `up` keeps of its broker: `kind`, `port`, `port5` (MQTT 5) and `users`.
+
+    Raises:
+        StoreError: it keeps none, or the file cannot be read.
+    """
+    try:
+        kept = json.loads(broker_file().read_bytes())
+    except FileNotFoundError:
+        raise StoreError("no Mqtt.URL, and control.py up keeps no broker on this state") from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{broker_file()} cannot be read: {error}") from error
+    return kept if isinstance(kept, dict) else {}
 
 
 def _in_state(path: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from jph.wire.codec import Quality, Reading, Value
+from jph.wire.codec import Control, Quality, Reading, Value
 
 
 class Publish(NamedTuple):
@@ -144,6 +144,10 @@ class Door:
 
     def on_readings(self, readings: Sequence[Reading], now_ms: int) -> Iterable[Effect]:
         """Take readings of the data bus, and those that doors send."""
+        return ()
+
+    def on_control(self, message: Control, now_ms: int) -> Iterable[Effect]:
+        """Take a message of the control bus: signs of life, answers to a ping, orders."""
         return ()
 
     def on_plan(self, plan: Plan, now_ms: int) -> Iterable[Effect]:

@@ -10,6 +10,7 @@ from jph.errors import ConfigError
 from jph.heating.plan.settings import ScheduleSettings
 from jph.mqtt.app import AppDoor
 from jph.mqtt.door import Door
+from jph.mqtt.home_door import HomeAssistantDoor
 from jph.mqtt.settings import MqttSettings
 from jph.version import __version__
 
@@ -19,6 +20,8 @@ def open_doors(network: Network, codifier: str, settings: MqttSettings) -> list[
     doors: list[Door] = []
     if settings.app is not None:
         doors.append(_app(network, settings.app.base))
+    if settings.home_assistant is not None:
+        doors.append(HomeAssistantDoor(network, settings.home_assistant, codifier))
     return doors
 
 

@@ -7,6 +7,7 @@ and the node tells everything again after each connect.
 import asyncio
 import contextlib
 import logging
+import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -14,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from gmqtt import Client, Message, Subscription
 
+from jph.config.broker import Broker
 from jph.mqtt.door import Publish
 from jph.util.backoff import Backoff
 
@@ -46,12 +48,30 @@ class Address(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
+async def resolve(broker: Broker, version: str, ca: str = "") -> Address:
+    """Return the address of a broker, IPv4 first: many brokers listen there alone.
+
+    Raises:
+        OSError: the name is not known, or the certificate cannot be read.
+    """
+    number = {"5": 5, "3.1.1": 4}.get(version, 0)
+    login = (broker.user, broker.password)
+    if broker.tls:
+        tls = await asyncio.to_thread(ssl.create_default_context, cafile=ca or None)
+        return Address(broker.host, broker.port, *login, tls, number)
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(broker.host, broker.port, type=socket.SOCK_STREAM)
+    found.sort(key=lambda each: each[0] != socket.AF_INET)
+    return Address(str(found[0][4][0]), broker.port, *login, None, number)
+
+
 class Link:
     """Keeps one client connected.
 
     Attributes:
         connected: whether it is.
         version: the protocol version of the connection, 5 or 4.
+        reason: why it is not connected.
     """
 
     def __init__(
@@ -73,7 +93,7 @@ class Link:
         self._client: Client | None = None
         self._lost = asyncio.Event()
         self._short_ends = 0
-        self._said = ""
+        self.reason = ""
 
     async def run(self) -> None:
         """Connect and stay connected."""
@@ -86,7 +106,7 @@ class Link:
             except Exception as error:  # whatever the library raises, the broker is away
                 self._say_away(error)
             else:
-                self._said = ""
+                self.reason = ""
                 began = time.monotonic()
                 self._log.info("connected to %s as %s", address, self.client_id)
                 await self._lost.wait()
@@ -194,8 +214,8 @@ class Link:
 
     def _say_away(self, error: Exception) -> None:
         text = str(error) or type(error).__name__
-        if text != self._said:
-            self._said = text
+        if text != self.reason:
+            self.reason = text
             self._log.warning("the broker is away: %s", text)
 
     async def _drop(self) -> None:

@@ -227,3 +227,27 @@ async def test_hostile_messages_end_nothing(state: Path) -> None:
             listener.publish(topic, b"x" * 200_000)
             await until(lambda: sum(node.refused_messages.values()) == 6)
         await listener.close()
+
+
+async def test_home_assistant_sees_a_room_and_its_wish_is_obeyed(state: Path) -> None:
+    made = network(App=None, HomeAssistant={"Every": 0.05})
+    listener = Listener("")
+    async with broker(state):
+        async with living(Schedule("SC", made), Mqtt("MQ", made)):
+            await listener.connect("homeassistant/#", "jph/#")
+            config = "homeassistant/device/jph_home_RS/config"
+            await listener.until(lambda: listener.last(config))
+            topics = listener.last(config)["cmps"]["RS_climate"]
+            await listener.until(lambda: listener.last(topics["temp_stat_t"]) == 19)
+            listener.publish(topics["temp_cmd_t"], "21.5")
+            await listener.until(lambda: listener.last(topics["temp_stat_t"]) == 21.5)
+            await listener.until(
+                lambda: listener.heard[-1][1] and _said(listener, topics) == "heat"
+            )
+        await listener.until(lambda: ("jph/home/status", b"offline") in listener.heard)
+        await listener.close()
+
+
+def _said(listener: Listener, topics: dict[str, str]) -> str:
+    found = [payload for topic, payload in listener.heard if topic == topics["mode_stat_t"]]
+    return found[-1].decode() if found else ""

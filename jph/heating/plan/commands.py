@@ -36,6 +36,7 @@ OWN_VERBS: Final = (
 )
 """Verbs beside the app's fifteen."""
 _NEXT: Final = "next"
+_RULE: Final = "rule"
 _FIRST_MS: Final = 946_684_800_000
 _LAST_MS: Final = 4_102_444_800_000
 ComingOf = Callable[[str, int], list[Coming]]
@@ -121,15 +122,20 @@ def _wish(document: Tree, params: Tree, author: str, scene: Scene) -> Tree:
         params["value"],
         author,
         scene.now_ms,
-        _end(params, room, scene),
+        _end(document, params, room, scene),
         params.get("boost") is True,
     )
     return with_wish(document, room, wish, scene.rooms)
 
 
-def _end(params: Tree, room: str, scene: Scene) -> int | None:
-    """Return the end of a wish: a moment, a time to last, the next change of the plan, or none."""
+def _end(document: Tree, params: Tree, room: str, scene: Scene) -> int | None:
+    """Return the end of a wish: a moment, a time to last, the next change of the plan, or none.
+
+    `rule` is the document's rule for the end of manual mode.
+    """
     until, seconds = params.get("until_ms"), params.get("for_s")
+    if until == _RULE:
+        return _end_of_manual(document, room, scene)
     if until == _NEXT:
         coming = scene.coming(room, 1)
         return coming[0].at_ms if coming else None

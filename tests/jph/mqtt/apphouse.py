@@ -95,6 +95,7 @@ class AppHouse:
             now_ms=self.now_ms,
             coming=lambda *_: [],
             planned=lambda _: 19.0,
+            next_slot=lambda _: self.now_ms + 1,
         )
         try:
             self.versions = carry_out(self.versions, edit.verb, edit.params, "app", scene)

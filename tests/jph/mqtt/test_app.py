@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from jph.heating.plan.wishes import hand_wishes
 from jph.mqtt.door import Plan, Publish
 from jph.wire.codec import Reading
 from tests.jph.heating.plan.trees import WORKDAY, scheduler
@@ -246,3 +247,16 @@ def test_refusals_are_those_of_the_server() -> None:
         elif line["topic"].endswith("/on_cmd_response"):
             wanted = json.loads(line["payload"])
     assert judged >= 30
+
+
+@pytest.mark.parametrize(
+    ("rule", "end_ms"),
+    [(4, NOW_MS + 4 * 3_600_000), ("timeslot_change", NOW_MS + 1), ("setpoint_change", None)],
+)
+def test_a_setpoint_ends_by_the_rule_for_manual_mode(rule: int | str, end_ms: int | None) -> None:
+    found = house()
+    found.command("set_scheduler_settings", {"manual_mode_reset_event": rule})
+    found.command("set_setpoint", {"device_name": "Salon", "setpoint": 21.0})
+    assert hand_wishes(found.versions.document, "Salon")[0].end_ms == end_ms
+    found.command("set_active_schedule", {"schedule_name": ""})
+    assert not hand_wishes(found.versions.document, "Salon")
