@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Final, NamedTuple, cast
 
 from jph.config.model import Multicast
-from jph.errors import DecodeError, SealError
+from jph.errors import SealError
 from jph.net import seals
 from jph.net.bus import Address, Bus, ReceiveUnicast
 from jph.net.channel import Channel, Receive
@@ -26,7 +26,8 @@ from jph.wire.columns import Block
 
 Newer = Callable[[int, Address], None]
 """Takes the serial of a newer roster, and the address of a node that has it."""
-Refuse = Callable[[Address], Callable[[DecodeError], None]]
+Refuse = Callable[[str, Address, Callable[[], str]], None]
+"""Takes the cause of a refusal, the sender, and what says it as a sentence."""
 
 
 _listeners: Final = itertools.count(1)
@@ -257,7 +258,7 @@ class SealedBus(Bus):
             context.take(memoryview(joined), each, context.sender)
 
     def _count(self, refused: Refused) -> None:
-        self._refuse(self._sender)(DecodeError(str(refused.cause), sentence(refused)))
+        self._refuse(refused.cause.value, self._sender, partial(sentence, refused))
 
 
 def _kind(ready: tuple[Arrival, Block]) -> tuple[Arrival, int]:

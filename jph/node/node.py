@@ -291,7 +291,7 @@ class Node(Hooks):
             self._seal = make_seal(self.codifier, self._outbox.epoch, self.network)
         else:
             renew_seal(self._seal, self.network)
-        sealed = self._seal, self._refusals.by, self.heard_newer_roster
+        sealed = self._seal, self._refusals.count, self.heard_newer_roster
         return SealedBus(*basics, *sealed, hello_s=self.entry.keep_alive_interval)
 
     def heard_newer_roster(self, serial: int, address: Address) -> None:

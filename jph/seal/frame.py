@@ -42,6 +42,8 @@ class Level(IntEnum):
     PROOF = 3
     HELLO = 4
 
+    __hash__ = int.__hash__
+
 
 class Bus(IntEnum):
     """Where a frame travels; each has counters of its own."""
@@ -50,6 +52,8 @@ class Bus(IntEnum):
     DATA = 2
     UNICAST = 3
     LOG = 4
+
+    __hash__ = int.__hash__  # that of an Enum is a function of Python
 
 
 class Head(NamedTuple):
@@ -86,13 +90,28 @@ def read_header(datagram: bytes | memoryview) -> Head | None:
     counter, epoch, since_ms, _, node, to, version, _, seal, length = fields
     if version > VERSION or length != len(datagram) - HEADER_SIZE:
         return None
+    codes = _CODES.get(node + to)
+    if codes is None:
+        codes = _decoded(node, to)
+        if codes is None:
+            return None
+    return Head(counter, epoch, since_ms, *codes, seal >> 4, seal & 15, length)
+
+
+_CODES: Final[dict[bytes, tuple[str, str]]] = {}
+_MOST_CODES: Final = 4096
+
+
+def _decoded(node: bytes, to: bytes) -> tuple[str, str] | None:
+    """Return two codifiers as text, and remember them."""
     try:
-        return Head(
-            *(counter, epoch, since_ms, node.decode("ascii"), to.decode("ascii")),
-            *(seal >> 4, seal & 15, length),
-        )
+        codes = node.decode("ascii"), to.decode("ascii")
     except UnicodeDecodeError:
         return None
+    if len(_CODES) >= _MOST_CODES:
+        _CODES.clear()
+    _CODES[node + to] = codes
+    return codes
 
 
 def seal_byte(generation: int, level: Level) -> int:

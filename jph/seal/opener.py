@@ -31,7 +31,7 @@ from jph.seal.frame import (
     read_header,
     whole_counter,
 )
-from jph.seal.keyring import Keyring, StartCiphers
+from jph.seal.keyring import Generation, Keyring, StartCiphers
 from jph.seal.rules import Rules
 from jph.seal.sealer import LONGEST_HELD_MS
 from jph.seal.window import Window
@@ -57,6 +57,8 @@ _MOST_HELD: Final = 64
 _MOST_HELD_BYTES: Final = 2**20
 _MOST_COUNTS: Final = 1000
 _MOST_ALLOWED: Final = 4096
+_HELLOS: Final = -1
+"""The windows of hellos."""
 _ASKS_PER_S: Final = 50.0
 _ASKS_AT_ONCE: Final = 200
 _HELLOS_PER_S: Final = 200.0
@@ -74,6 +76,8 @@ class Cause(StrEnum):
     STALE = "stale"
     UNFRESH = "unfresh"
     SERIAL = "serial"
+
+    __hash__ = str.__hash__  # that of an Enum is a function of Python
 
 
 class Refused(NamedTuple):
@@ -156,8 +160,8 @@ class _Start:
     ) -> None:
         self.salt = salt
         self.ciphers = StartCiphers(*key, salt)
-        self.floors = dict(zip(Bus, floors, strict=True))
-        self.windows: dict[tuple[int, Bus], Window] = {}
+        self.floors = [0, *floors]
+        self.windows: dict[tuple[int, int], Window] = {}
         self.earliest_ms, self.offset_ms = earliest_ms, offset_ms
         self.synced_ms = now_ms
 
@@ -237,6 +241,8 @@ class Opener:
         self._waiting: OrderedDict[Key, _Waiting] = OrderedDict()
         self._held_bytes = 0
         self._asks = TokenBucket(_ASKS_PER_S, _ASKS_AT_ONCE)
+        self._proven_asks = TokenBucket(_ASKS_PER_S, _ASKS_AT_ONCE)  # a flood does not use it up
+        self._now_ms = 0
         self._hellos = TokenBucket(_HELLOS_PER_S, _HELLOS_PER_S)
 
     @property
@@ -283,17 +289,18 @@ class Opener:
         if head is None or not self.keyring.is_member(head.node):
             self.refuse(Cause.KEY, head.node if head else "??")
             return _NOTHING
-        if self.keyring.accepted(head.generation, now_ms / 1000) is None:
+        generation = self.keyring.accepted(head.generation, now_ms / 1000)
+        if generation is None:
             self.refuse(Cause.GENERATION, head.node)
             return _NOTHING
         if head.level == Level.HELLO:
-            return self._take_hello(bus, head, frame, context, now_ms)
+            return self._take_hello(bus, head, generation, _Held(bus, frame, context, now_ms, 0))
         key = head.node, head.epoch
         start = self._starts.get(key)
         held = _Held(bus, frame, context, now_ms, listener)
         if start is None:
             return self._hold(key, held)
-        return self._open_trusted(start, head, held, now_ms)
+        return self._open_trusted(start, head, generation, held, now_ms)
 
     def due_ms(self) -> float:
         """Return when `poll` has something to do next."""
@@ -305,7 +312,8 @@ class Opener:
         for key, waiting in list(self._waiting.items()):
             if waiting.held and now_ms - waiting.held[0].at_ms > LONGEST_HELD_MS:
                 self._drop_held(key[0], waiting)
-            if now_ms >= waiting.due_ms and self._asks.take(now_ms / 1000):
+            bucket = self._proven_asks if waiting.proven else self._asks
+            if now_ms >= waiting.due_ms and bucket.take(now_ms / 1000):
                 late = now_ms - (waiting.began_ms or 0) >= _BY_BUS_FROM_MS
                 waiting.tries += 1
                 found.append(Due(self._question(key, waiting, now_ms, late), waiting.context))
@@ -313,7 +321,9 @@ class Opener:
 
     # Frames of a trusted start
 
-    def _open_trusted(self, start: _Start, head: Head, held: _Held, now_ms: int) -> Outcome:
+    def _open_trusted(
+        self, start: _Start, head: Head, generation: Generation, held: _Held, now_ms: int
+    ) -> Outcome:
         bus, frame = held.bus, held.frame
         window = start.window(held.listener, bus)
         counter = whole_counter(head.counter, max(window.highest, 0))
@@ -326,7 +336,7 @@ class Opener:
             self.refuse(Cause.REPLAY, head.node)
             return _NOTHING
         old = now_ms - start.synced_ms
-        payload = self._decrypt(start.ciphers, bus, counter, head, frame, now_ms)
+        payload = self._decrypt(start.ciphers, generation, bus, counter, head, frame)
         if payload is None:  # perhaps another start with the same epoch
             return Outcome(asks=self._ask_again(head, now_ms) if old > _SOON_MS else ())
         window.accept(counter)
@@ -363,7 +373,7 @@ class Opener:
     def _allows_all(self, node: str, bus: Bus, payload: bytes, size: int, signed: bool) -> bool:
         """Say whether a member may send messages of one size; what is allowed is remembered."""
         for head in heads(payload, size):
-            key = (node, int(bus), signed, head)
+            key = (node, bus, signed, head)
             if key in self._allowed:
                 continue
             message = like(head)
@@ -394,14 +404,19 @@ class Opener:
         return Proved(node, True, [payload[at : at + DIGEST_BYTES] for at in starts])
 
     def _decrypt(
-        self, ciphers: StartCiphers, bus: Bus, counter: int, head: Head, frame: bytes, now_ms: int
+        self,
+        ciphers: StartCiphers,
+        generation: Generation,
+        bus: Bus,
+        counter: int,
+        head: Head,
+        frame: bytes,
     ) -> bytes | None:
         """Return the payload of a frame; None, counted, if it is not genuine."""
-        generation = self.keyring.accepted(head.generation, now_ms / 1000)
         signs = head.level != Level.GROUP
         begin = HEADER_SIZE + START_BYTES * (head.level == Level.HELLO)
         end = len(frame) - SIGNATURE_BYTES * signs
-        if generation is None or end < begin + TAG_BYTES:
+        if end < begin + TAG_BYTES:
             self.refuse(Cause.KEY, head.node)
             return None
         try:
@@ -410,6 +425,8 @@ class Opener:
             )
         except InvalidTag:
             self.refuse(Cause.KEY, head.node)
+            return None
+        if head.level == Level.HELLO and not self._hellos.take(self._now_ms / 1000):
             return None
         if signs and not self.keyring.verifies(head.node, frame[end:], frame[:end]):
             self.refuse(Cause.SIGNATURE, head.node)
@@ -434,7 +451,8 @@ class Opener:
 
     def _ask(self, key: Key, waiting: _Waiting, now_ms: int) -> Sequence[Ask]:
         recent = waiting.asked_ms is not None and now_ms - waiting.asked_ms < _ASK_AGAIN_MS
-        if recent or not self._asks.take(now_ms / 1000):
+        bucket = self._proven_asks if waiting.proven else self._asks
+        if recent or not bucket.take(now_ms / 1000):
             return ()
         waiting.began_ms, waiting.tries = now_ms, 0
         return (self._question(key, waiting, now_ms),)
@@ -474,29 +492,36 @@ class Opener:
 
     # Hellos
 
-    def _take_hello(
-        self, bus: Bus, head: Head, frame: bytes, context: object, now_ms: int
-    ) -> Outcome:
+    def _take_hello(self, bus: Bus, head: Head, generation: Generation, held: _Held) -> Outcome:
         """Take a hello: it may answer our number, and ask us to repeat one."""
-        if (head.node, head.epoch) == self._own:
+        frame, context, now_ms = held.frame, held.context, held.at_ms
+        key = head.node, head.epoch
+        if key == self._own or head.to not in (self._node, EVERY_NODE):
             return _NOTHING
-        if head.to not in (self._node, EVERY_NODE) or not self._hellos.take(now_ms / 1000):
+        if len(frame) < HEADER_SIZE + START_BYTES + TAG_BYTES + SIGNATURE_BYTES:
+            self.refuse(Cause.KEY, head.node)
             return _NOTHING
         salt = frame[HEADER_SIZE : HEADER_SIZE + SALT_BYTES]
         counter = int.from_bytes(
             frame[HEADER_SIZE + SALT_BYTES : HEADER_SIZE + START_BYTES], "little"
         )
         ciphers = StartCiphers(head.node, head.epoch, salt)
-        payload = self._decrypt(ciphers, bus, counter, head, frame, now_ms)
+        known = self._starts.get(key)
+        window = known.window(_HELLOS, bus) if known is not None and known.salt == salt else None
+        if window is not None and not window.may_come(counter):
+            return _NOTHING  # an answer by the bus may come twice
+        self._now_ms = now_ms
+        payload = self._decrypt(ciphers, generation, bus, counter, head, frame)
         if payload is None:
             return _NOTHING
+        if window is not None:
+            window.accept(counter)
         content = _content(payload)
         serial = content.get("serial")
         if isinstance(serial, int):
             self._compare(serial, head.node)
         outcome = self._take_answer(salt, head, content, now_ms)
         asks = list(outcome.asks)
-        key = head.node, head.epoch
         if key not in self._starts:  # it is proven that this start exists, not that it runs now
             waiting = self._wait(key)
             waiting.context, waiting.proven = context, True
@@ -547,7 +572,11 @@ class Opener:
             if held_head is None or now_ms - held.at_ms > LONGEST_HELD_MS:
                 self.refuse(Cause.UNFRESH, head.node)
                 continue
-            outcome = self._open_trusted(start, held_head, held, now_ms)
+            generation = self.keyring.accepted(held_head.generation, now_ms / 1000)
+            if generation is None:
+                self.refuse(Cause.GENERATION, head.node)
+                continue
+            outcome = self._open_trusted(start, held_head, generation, held, now_ms)
             released += outcome.released
             asks += outcome.asks
             proved += outcome.proved

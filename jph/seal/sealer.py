@@ -37,6 +37,7 @@ _IP_UDP: Final = 48
 LONGEST_HELD_MS: Final = 2000
 """A message may wait so long between its sender and its receiver."""
 _LEVELS_KEPT: Final = 4096
+_COUNTERS: Final = max(Bus) + 1
 _sealers: "weakref.WeakSet[Sealer]" = weakref.WeakSet()
 
 
@@ -66,15 +67,27 @@ class Sealer:
         mtu: int = 1500,
     ) -> None:
         self.node, self.epoch, self.salt = node, epoch, salt
-        self.keyring = keyring
-        self.counters = dict.fromkeys(Bus, 0)
+        self.counters = [0] * _COUNTERS
         self.rules = rules
-        self._next = {bus: itertools.count() for bus in Bus}  # atomic: the log has threads
+        self._next = [itertools.count() for _ in range(_COUNTERS)]  # atomic: the log has threads
         self._forked = False
         _sealers.add(self)
         self._key = key
         self._ciphers = StartCiphers(node, epoch, salt)
+        self.keyring = keyring
         self.most = mtu - _IP_UDP - OVERHEAD
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys; other ones after a reload."""
+        return self._keyring
+
+    @keyring.setter
+    def keyring(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+        generation = keyring.newest
+        self._encrypt = self._ciphers.of(generation).encrypt
+        self._seals = {level: seal_byte(generation.number, level) for level in Level}
 
     @property
     def rules(self) -> Rules:
@@ -95,6 +108,11 @@ class Sealer:
 
     def frames_of(self, bus: Bus, blocks: Sequence[Block], since_ms: int) -> list[bytes]:
         """Close the messages of blocks into few frames, as `frames` does; quick for large ones."""
+        if len(blocks) == 1 and len(blocks[0].joined) == blocks[0].size and bus is not Bus.UNICAST:
+            message = blocks[0].joined
+            signed = self._must_sign(bus, message[16:24])
+            level = Level.SIGNED if signed else Level.GROUP
+            return [self._close(bus, level, message, since_ms)]
         found: list[bytes] = []
         waiting: list[bytes] = []
         for joined, size in filter(itemgetter(0), blocks):
@@ -164,19 +182,16 @@ class Sealer:
             raise SealError(f"this process is a copy of that of {self.node}: it may not seal")
         counter = next(self._next[bus])
         self.counters[bus] = counter + 1
-        generation = self.keyring.newest
         clear = self.salt + counter.to_bytes(8, "little") if level is Level.HELLO else b""
         signs = level is not Level.GROUP
         length = len(clear) + len(payload) + TAG_BYTES + SIGNATURE_BYTES * signs
         if length > MAX_DATAGRAM - HEADER_SIZE:
             raise SealError(f"a message of {len(payload)} bytes is too long for a sealed frame")
         header = write_header(
-            *(counter, self.epoch, since_ms, self.node, to),
-            *(seal_byte(generation.number, level), length),
+            counter, self.epoch, since_ms, self.node, to, self._seals[level], length
         )
         known = header + clear
-        cipher = self._ciphers.of(generation)
-        frame = known + cipher.encrypt(nonce(bus, counter), payload, known)
+        frame = known + self._encrypt(nonce(bus, counter), payload, known)
         return frame + self._key.sign(frame) if signs else frame
 
 
