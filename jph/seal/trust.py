@@ -1,4 +1,4 @@
-"""What a machine knows of its house: the pinned house key, the highest serial. Decides on a config.
+"""The pinned house key and the highest serial of a machine; decides which config it may use.
 
 The files are `house.json` in the folder `seal` of the state directory. Nothing else about the seal
 is written while a house runs.

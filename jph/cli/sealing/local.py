@@ -1,4 +1,4 @@
-"""Which nodes of a house belong to this machine, and which to others."""
+"""Nodes of a house that belong to this machine, and those of others."""
 
 import socket
 from collections.abc import Iterable
