@@ -20,8 +20,8 @@ from jph.seal.roster import GRACE_S, Rights, Roster, usual_rights
 from jph.seal.trust import Trust, load_trust, save_trust
 
 KEY_NAME: Final = "house.key"
-_TARGETED: Final = frozenset({"Expression"})
-"""Kinds that set the codifier which their setting `Target` names."""
+_COMMANDED: Final = {"Expression": ("Outputs", "Set"), "Shedding": ("Loads", "Codifier")}
+"""Kinds that set what their settings name: the list, and the key in each of its entries."""
 
 
 class ConfigFile(NamedTuple):
@@ -122,9 +122,11 @@ def with_members(
 
 def rights_of(node_type: str, settings: Mapping[str, Any]) -> Rights:
     """Return the rights that a new member gets by its kind and settings."""
-    if node_type in _TARGETED and isinstance(target := settings.get("Target"), str):
-        return Rights(set=(target,))
-    return usual_rights(node_type)
+    part, key = _COMMANDED.get(node_type, ("", ""))
+    listed = settings.get(part)
+    entries = listed if isinstance(listed, list) else []
+    named = {str(entry[key]) for entry in entries if isinstance(entry, dict) and key in entry}
+    return Rights(set=tuple(sorted(named))) if named else usual_rights(node_type)
 
 
 def next_serial(roster: Roster, known: Trust) -> Roster:

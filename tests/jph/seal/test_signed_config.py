@@ -168,7 +168,8 @@ def test_a_node_speaks_for_its_elements() -> None:
 
 
 def test_rights_follow_the_kind() -> None:
-    assert houses.rights_of("Expression", {"Target": "SP"}).set == ("SP",)
+    assert houses.rights_of("Expression", {"Outputs": [{"Set": "SP"}, {}]}).set == ("SP",)
+    assert houses.rights_of("Shedding", {"Loads": [{"Codifier": "HW"}]}).set == ("HW",)
     assert houses.rights_of("ControlProgram", {}).drill
     assert houses.rights_of("Teleinfo", {}) == Rights()
 
