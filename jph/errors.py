@@ -6,6 +6,7 @@
     │   ├── EncodeError      a message that cannot be sent: our mistake
     │   └── DecodeError      a datagram that is not one of ours: the sender's mistake
     ├── BusError             sockets, interfaces, groups
+    ├── SealError            a key, a signature or a roster that cannot be used
     ├── DeviceError          serial lines, I2C
     ├── StoreError           Redis, PostgreSQL
     └── DuplicateInstance    exit status 3   a newer instance took this codifier
@@ -64,6 +65,10 @@ class DecodeError(WireError):
 
 class BusError(JphError):
     """A socket, an interface or a multicast group refuses."""
+
+
+class SealError(JphError):
+    """A key, a signature or a roster that cannot be used; names the remedy."""
 
 
 class DeviceError(JphError):

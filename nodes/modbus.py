@@ -1,10 +1,11 @@
-"""Values in the registers of Modbus TCP devices: meters, inverters, relays; orders to them."""
+"""Values in the registers of Modbus devices: meters, inverters, relays; orders to them."""
 
 import asyncio
 import contextlib
 import struct
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
+from jph.config.model import expand
 from jph.config.settings import described
 from jph.devices.modbus import (
     HEADER_SIZE,
@@ -20,11 +21,13 @@ from jph.devices.modbus import (
     spans,
     write_request,
 )
+from jph.devices.modbus_rtu import RtuPort
+from jph.devices.sunspec import BASES, END, MARK, MOST_MODELS, POINTS, find, scaled
 from jph.errors import DeviceError
 from jph.node.node import Settings
 from jph.values.elements import Element
 from jph.values.node import ValueNode
-from jph.wire.codec import Control, Flag
+from jph.wire.codec import Control
 
 PORT: Final = 502
 _LAST_REGISTER: Final = 65_535
@@ -62,17 +65,27 @@ class ModbusElement(Element, frozen=True):
 class ModbusSettings(Settings, frozen=True):
     """One device."""
 
-    device: Annotated[str, described("Address: tcp://10.0.0.5:502")]
+    device: Annotated[
+        str,
+        described("tcp://10.0.0.5:502, a serial port, or rtu+tcp://host:port of a plain converter"),
+    ]
     elements: Annotated[tuple[ModbusElement, ...], described("Values of the device")]
     unit: Annotated[int, described("Unit of the device behind a gateway", ge=0, le=255)] = 1
-    preset: Annotated[Literal["", "SDM630"], described("Names of a meter's values")] = ""
+    preset: Annotated[Literal["", "SDM630", "SunSpec"], described("Names of a meter's values")] = ""
+    baud_rate: Annotated[int, described("Speed of a serial port", "baud", ge=300)] = 9600
+    parity: Annotated[Literal["none", "even", "odd"], described("Parity of a serial port")] = "none"
     timeout: Annotated[float, described("Limit of one request", "s", gt=0, le=60)] = 3.0
 
     def __post_init__(self) -> None:
-        address(self.device)
+        if self.device.startswith("tcp://"):
+            address(self.device)
+        elif not self.device.startswith(("/", "~", "$", "rtu+tcp://", "rfc2217://")):
+            text = "expected tcp://host:port, a serial port or rtu+tcp://host:port"
+            raise ValueError(f"Device: {text}, found {self.device[:60]!r}")
+        known = POINTS if self.preset == "SunSpec" else PRESETS.get(self.preset, {})
         for element in self.elements:
-            if element.read and element.read not in PRESETS.get(self.preset, {}):
-                names = " ".join(PRESETS.get(self.preset, {})) or "none without Preset"
+            if element.read and element.read not in known:
+                names = " ".join(known) or "none without Preset"
                 raise ValueError(f"{element.codifier}: Read: expected one of {names}")
 
 
@@ -89,14 +102,18 @@ def address(device: str) -> tuple[str, int]:
 
 
 class Modbus(ValueNode, type="Modbus", settings=ModbusSettings):
-    """Publish registers each `SensorInterval`, over one connection that stays open.
+    """Publish registers each `SensorInterval`, over one connection or line that stays open.
 
     A connection that fails is opened again at the next interval.
     """
 
     settings: ModbusSettings
     _stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+    _port: RtuPort | None = None
     _transaction = 0
+    _away = False
+    """Whether the device did not answer the last request at all."""
+    _models: dict[int, int] | None = None
 
     async def open(self) -> None:
         """Prepare the elements; the first reading connects."""
@@ -106,21 +123,29 @@ class Modbus(ValueNode, type="Modbus", settings=ModbusSettings):
     async def close(self) -> None:
         """Close the connection."""
         self._disconnect()
+        if self._port is not None:
+            await self._port.close()
 
     def on_reload(self) -> None:
         """Connect again with the new settings."""
         super().on_reload()
+        self._models = None
         self._disconnect()
+        if self._port is not None:
+            self.spawn(self._port.close(), "port")
+            self._port = None
 
     async def read(self, now_ms: int) -> None:
         """Read all spans, then take the values."""
+        if self.settings.preset == "SunSpec":
+            await self._read_sunspec()
         for span in spans(self._span(each) for each in self._elements()):
             try:
                 async with self._busy:
                     data = await self._ask(read_request(self._next(), self.settings.unit, span))
             except (DeviceError, OSError) as error:
                 self.explain(f"{span.area} {span.first}", f"{error or 'connection lost'}")
-                if self._stream is None:
+                if self._away:
                     return  # the other requests would wait as long
                 continue
             self.show_raw(f"{span.area} {span.first}: {data.hex(' ', 2)}")
@@ -133,14 +158,74 @@ class Modbus(ValueNode, type="Modbus", settings=ModbusSettings):
         """Take an order to an element that may be written."""
         for element in self._elements():
             if element.codifier == message.to and element.write:
-                last = self.feed.last.get(message.to)
-                if message.flag == Flag.SET:
-                    self.spawn(self._write(element, message.number), "order")
-                elif message.flag == Flag.STEP and isinstance(last, int | float):
-                    self.spawn(self._write(element, last + message.number), "order")
+                value = self.ordered(message)
+                if value is not None:
+                    self.spawn(self._write(element, value), "order")
 
     def _elements(self) -> list[ModbusElement]:
-        return [each for each in self.described if isinstance(each, ModbusElement)]
+        """Return the elements in registers that are known without asking."""
+        sunspec = self.settings.preset == "SunSpec"
+        found = [each for each in self.described if isinstance(each, ModbusElement)]
+        return [each for each in found if not (sunspec and each.read)]
+
+    async def _read_sunspec(self) -> None:
+        try:
+            if self._models is None:
+                self._models = await self._find_models()
+            for element in self.described:
+                if isinstance(element, ModbusElement) and element.read:
+                    await self._read_point(element, self._models)
+        except (DeviceError, OSError) as error:
+            self.explain("SunSpec", f"{error or 'connection lost'}")
+
+    async def _read_point(self, element: ModbusElement, models: dict[int, int]) -> None:
+        found = find(element.read, models)
+        if found is None:
+            self.explain(element.codifier, f"the device has no model with {element.read}")
+            return
+        point, base = found
+        raw = number(
+            await self._registers(base + point.at, size_of(point.kind)), point.kind, "ABCD"
+        )
+        power = 0
+        if point.factor_at is not None:
+            power = int(
+                number(await self._registers(base + point.factor_at, 1), "int16", "ABCD") or 0
+            )
+        value: Any = None if raw is None else scaled(point.kind, raw, power)
+        self.take(element.codifier, value)
+
+    async def _find_models(self) -> dict[int, int]:
+        """Return the register of each model of a SunSpec device.
+
+        Raises:
+            DeviceError: it is none.
+        """
+        for base in BASES:
+            try:
+                if await self._registers(base, 2) != MARK:
+                    continue
+            except DeviceError:
+                if self._away:
+                    raise
+                continue
+            found, at = dict[int, int](), base + 2
+            for _ in range(MOST_MODELS):
+                model, length = struct.unpack(">HH", await self._registers(at, 2))
+                if model == END:
+                    break
+                found.setdefault(model, at)
+                at += 2 + length
+            self.log.info("SunSpec models: %s", " ".join(map(str, found)))
+            return found
+        raise DeviceError("it is no SunSpec device: no SunS in its registers")
+
+    async def _registers(self, first: int, count: int) -> bytes:
+        span = Span("holding", first, count)
+        async with self._busy:
+            data = await self._ask(read_request(self._next(), self.settings.unit, span))
+        self.show_raw(f"holding {first}: {data.hex(' ', 2)}")
+        return data
 
     def _place(self, element: ModbusElement) -> tuple[str, int, str]:
         if element.read:
@@ -182,6 +267,8 @@ class Modbus(ValueNode, type="Modbus", settings=ModbusSettings):
             DeviceError: the device refuses, does not answer, or answers nonsense.
             OSError: the connection failed.
         """
+        if not self.settings.device.startswith("tcp://"):
+            return await self._ask_line(request)
         whole = False
         try:
             async with asyncio.timeout(self.settings.timeout):
@@ -198,8 +285,23 @@ class Modbus(ValueNode, type="Modbus", settings=ModbusSettings):
         except asyncio.IncompleteReadError:
             raise DeviceError("the device closed the connection") from None
         finally:
+            self._away = not whole
             if not whole:
                 self._disconnect()
+
+    async def _ask_line(self, request: bytes) -> bytes:
+        source = self.settings
+        if self._port is None:
+            path = source.device if "://" in source.device else expand(source.device)
+            self._port = RtuPort(path, source.baud_rate, source.parity[0].upper())
+        self._away = True
+        try:
+            async with asyncio.timeout(source.timeout):
+                reply = await self._port.ask(request)
+            self._away = False
+            return read_reply(request, reply)
+        except TimeoutError:
+            raise DeviceError(f"no reply within {source.timeout:g} s") from None
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self._stream is None:

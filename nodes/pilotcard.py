@@ -231,6 +231,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
         while True:
             self._poke.clear()
             now_s = time.monotonic()
+            self.deadlines.expect("chip", now_s)
             self._end_holds(now_s)
             unsent, self._unsent = self._unsent, set()
             self._apply()

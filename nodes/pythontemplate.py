@@ -10,9 +10,10 @@ import math
 import os
 import stat
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import CodeType, SimpleNamespace
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
@@ -101,6 +102,7 @@ class PythonTemplate(Node, type=("PythonTemplate", "PythonNinja"), settings=Temp
     An error in it is logged once a minute with its line and does not end the node.
     """
 
+    is_device = True
     settings: TemplateSettings
 
     async def open(self) -> None:
@@ -169,7 +171,7 @@ class PythonTemplate(Node, type=("PythonTemplate", "PythonNinja"), settings=Temp
             "sendCtrl": channel.sendCtrl,
             "timeNow": now_ms,
         }
-        exec(compile(code, str(path), "exec"), names)
+        exec(compiled(code, str(path)), names)
 
     def _pass_on(self, each: _Sent | _Ordered) -> None:
         if isinstance(each, _Ordered):
@@ -185,6 +187,13 @@ class PythonTemplate(Node, type=("PythonTemplate", "PythonNinja"), settings=Temp
         except EncodeError as error:
             if self._log_throttle.allow(each.codifier, time.monotonic()):
                 self.log.warning("not sent: %s", error)
+
+
+def compiled(code: str, path: str) -> CodeType:
+    """Compile a filled file. `21.5 is not None`, as filled files have it, is worth no warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        return compile(code, path, "exec")
 
 
 def read_own_file(path: Path) -> str:

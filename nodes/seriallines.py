@@ -3,25 +3,19 @@
 `CurrentCost` and `DSMR` are the same with the speed and format of those devices.
 """
 
-import asyncio
-import time
-from typing import Annotated, Final, Literal
+from collections.abc import Coroutine
+from typing import Annotated, Any, Final, Literal
 
 from jph.config.model import expand
 from jph.config.settings import described
 from jph.devices.currentcost import read_messages
 from jph.devices.p1 import TelegramReader
-from jph.devices.tic.link import SerialLink
-from jph.errors import DeviceError
+from jph.devices.portkeeper import PortKeeper
 from jph.node.node import Settings
-from jph.util.backoff import Backoff
 from jph.values.elements import PathElement
 from jph.values.lines import Lines
 from jph.values.node import ValueNode
 
-_FIRST_RETRY_S: Final = 0.2
-_LAST_RETRY_S: Final = 5.0
-_LOOK_S: Final = 0.5
 _FASTEST: Final = 4_000_000
 _PRESETS: Final = {
     "SerialLines": ("json", 9600),
@@ -61,54 +55,25 @@ class SerialLines(ValueNode, type=("SerialLines", "CurrentCost", "DSMR"), settin
     """
 
     settings: SerialSettings
-    _serving: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Start to read; wait for a missing port."""
         self.every_answer = False
         await super().open()
-        self._begin()
 
-    def on_reload(self) -> None:
-        """Start again with the new settings."""
-        super().on_reload()
-        self._begin()
-
-    def _begin(self) -> None:
-        if self._serving is not None:
-            self._serving.cancel()
+    def serving(self) -> Coroutine[Any, Any, None]:
+        """Return what keeps the port open."""
         form, baud = _PRESETS[self.entry.type]
-        self._form = self.settings.format or form
-        self._baud = self.settings.baud_rate or baud
-        self._url = _url(self.settings.device)
-        self._serving = self.spawn(self._serve(), "line")
+        source = self.settings
+        self._form = source.format or form
+        keeper = PortKeeper(self._take, lambda text: self.explain("port", text), self._forget)
+        path = source.device if "://" in source.device else expand(source.device)
+        return keeper.serve(path, source.baud_rate or baud, source.silence)
 
-    async def _serve(self) -> None:
-        backoff = Backoff(_FIRST_RETRY_S, _LAST_RETRY_S)
-        while True:
-            self._lines, self._telegrams = Lines(), TelegramReader()
-            self._heard_s = begin_s = time.monotonic()
-            link = SerialLink(self._url, self._take)
-            try:
-                await link.open(self._baud)
-                self.explain("port", f"opening it again: {await self._lost(link)}")
-                if self._heard_s > begin_s:
-                    backoff.reset()
-            except DeviceError as error:
-                self.explain("port", str(error).replace("the meter's port", "the port"))
-            finally:
-                await link.close()
-            await asyncio.sleep(backoff.next_s())
-
-    async def _lost(self, link: SerialLink) -> str:
-        """Return why the port must be opened again."""
-        while (reason := await link.lost(_LOOK_S)) is None:
-            if time.monotonic() - self._heard_s > self.settings.silence:
-                return f"silent for {self.settings.silence:g} s"
-        return reason
+    def _forget(self) -> None:
+        self._lines, self._telegrams = Lines(), TelegramReader()
 
     def _take(self, chunk: bytes) -> None:
-        self._heard_s = time.monotonic()
         if self._form == "p1":
             bad = self._telegrams.bad
             for telegram in self._telegrams.feed(chunk):
@@ -124,10 +89,3 @@ class SerialLines(ValueNode, type=("SerialLines", "CurrentCost", "DSMR"), settin
                     self.take_record(record, line)
             else:
                 self.take_text(line, self._form)
-
-
-def _url(device: str) -> str:
-    """Return the port as pyserial names it."""
-    if device.startswith("tcp://"):
-        return f"socket://{device.removeprefix('tcp://')}"
-    return device if "://" in device else expand(device)

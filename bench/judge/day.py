@@ -12,8 +12,12 @@ from bench.judge.scorer import DayScore, Scorer
 from jph.config.house.loads import Wiring
 from jph.heating.orders import Order
 from jph.heating.shedding import Readings
+from jph.heating.shedding.rules import RoomReading
 from jph.sim.physics import SimulatedHouse
 from jph.sim.physics.protection import Protection
+
+ROOMS_S: Final = 30.0
+"""Interval of the rooms' thermometers."""
 
 TIMER_S: Final = 1.0
 """Interval of calls to a policy that receives nothing."""
@@ -48,6 +52,7 @@ class _Day:
         self._masks = dict.fromkeys(table.phases, 0)
         self._stepped_s = self._house.time_s
         self._switchings = 0
+        self._measured_s = -ROOMS_S
 
     def run(self) -> None:
         """Run the day."""
@@ -88,11 +93,20 @@ class _Day:
 
     def _step(self, readings: Readings) -> None:
         self._stepped_s = self._house.time_s
+        if self._stepped_s - self._measured_s >= ROOMS_S:
+            self._measured_s = self._stepped_s
+            readings = readings._replace(rooms=self._thermometers())
         masks = self._policy.step(self._stepped_s, readings).masks
         for phase, mask in masks.items():
             changed = mask ^ self._masks[phase]
             if changed:
                 self._apply(phase, mask, changed)
+
+    def _thermometers(self) -> dict[str, RoomReading]:
+        """Return the air of each room as a usual thermometer shows it, and its wish."""
+        wish_c = self._house.comfort_c
+        rooms = self._house.rooms.items()
+        return {name: RoomReading(round(room.air_c, 1), wish_c) for name, room in rooms}
 
     def _apply(self, phase: int, mask: int, changed: int) -> None:
         self._masks[phase] = mask

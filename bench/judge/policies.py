@@ -29,6 +29,17 @@ def ours(wiring: Wiring) -> Policy:
     return SheddingPolicy(wiring, wiring.phases)
 
 
+class Unmeasured:
+    """The policy of the node Shedding in a house without thermometers."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._policy = ours(wiring)
+
+    def step(self, now_s: float, readings: Readings, /) -> Decision:
+        """Decide without the rooms' temperatures."""
+        return self._policy.step(now_s, readings._replace(rooms={}))
+
+
 class Nothing:
     """No shedding at all."""
 
@@ -93,5 +104,6 @@ POLICIES: Final[dict[str, Maker]] = {
     "none": Nothing,
     "radiator rule": RadiatorRule,
     "commercial": CommercialRule,
-    "ours": ours,
+    "ours": Unmeasured,
+    "thermometers": ours,
 }

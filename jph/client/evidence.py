@@ -6,8 +6,8 @@ import time
 from collections.abc import Collection, Sequence
 
 from jph.client.client import Client
-from jph.client.clocks import Clocks
 from jph.config.house.loads import Load
+from jph.heating.clocks import Clocks
 from jph.heating.facts import Evidence
 from jph.node.outbox import now_ms, ping_number
 from jph.wire.codec import Flag, Quality, Reading

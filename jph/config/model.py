@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -22,18 +22,15 @@ from jph.config.redis_address import check_redis, normal_url
 from jph.config.settings import described
 from jph.config.validation import read_struct
 from jph.errors import ConfigError, Problem
+from jph.seal.roster import Roster
 from jph.util.secrets import SecretUrl
 from jph.wire.codec import Dialect, is_codifier
 
-ORIGINAL_TYPES: Final = {
-    "ZwavePower": "jph has no kind for Z-Wave yet; Command takes JSON lines of a Z-Wave JS client",
-}
-"""Kinds that run as programs of the original on a mixed network, and what does the same in jph."""
 PROXY: Final = "Proxy"
 _ORIGINAL_CHANNELS: Final = frozenset({"Control-Channel", "Data-Channel"})
-_ORIGINAL_KEYS: Final = frozenset({"Multicast", "Sensors", "Logging"})
-"""Keys of a document that the original reads."""
-_OUR_SENSOR_KEYS: Final = frozenset({"Ring", "Journal"})
+_ORIGINAL_KEYS: Final = frozenset({"Multicast", "Sensors", "Logging", "Seal", "Roster", "Open"})
+"""Keys of a document that the original reads, and those that sealing adds to it."""
+_OUR_SENSOR_KEYS: Final = frozenset({"Ring", "Journal", "Group", "Widget"})
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -163,6 +160,11 @@ class Sensor(_Entry, frozen=True):
     own_time: Annotated[
         bool, described("Timestamps may be far from now: they are not the time of sending")
     ] = False
+    group: Annotated[str, described("Group on the page Devices; without it room or node")] = ""
+    widget: Annotated[
+        Literal["", "number", "switch", "slider", "gauge", "text", "motion"],
+        described("How the page Devices shows it; without it by DataType, Control and bounds"),
+    ] = ""
     sensor: Annotated[
         dict[str, Any], described("Settings of the kind; of an element, Codifier is its node")
     ] = {}
@@ -202,6 +204,16 @@ class Network(_Entry, frozen=True):
         dict[str, dict[str, str]], described("Language to names and their translations")
     ] = {}
     drill: Annotated[bool, described("Whether `drill` may inject faults")] = False
+    seal: Annotated[
+        Literal["watch", "demand"] | None,
+        described("watch: reports messages that demand refuses; written by `seal`"),
+    ] = None
+    roster: Annotated[
+        Roster | None, described("Members of a sealed house; written by `seal`, `enrol`, `revoke`")
+    ] = None
+    open: Annotated[
+        list[str], described("Codifiers of programs without a seal, in a sealed house")
+    ] = []
 
     def sensor(self, codifier: str) -> Sensor:
         """Return the entry of `codifier`.

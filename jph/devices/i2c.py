@@ -7,7 +7,8 @@ The socket carries one request and one answer at a time:
 
     request   op  address  register  length or value   then the block of a write
               u8  u8       u8        u8                op 0 read byte, 1 write byte,
-                                                       2 read block, 3 write block
+                                                       2 read block, 3 write block,
+                                                       4 write, 5 read without a register
     answer    status u8: 0, or an errno                then the bytes read (1, or length)
 """
 
@@ -24,6 +25,8 @@ READ_BYTE: Final = 0
 WRITE_BYTE: Final = 1
 READ_BLOCK: Final = 2
 WRITE_BLOCK: Final = 3
+WRITE_BYTES: Final = 4
+READ_BYTES: Final = 5
 
 ANSWER_LIMIT_S: Final = 1.0
 """The kernel's own I2C drivers give up after about a second; so does the socket."""
@@ -66,6 +69,29 @@ def open_bus(bus: int | str) -> I2CBus:
     return opened
 
 
+def write_bytes(bus: I2CBus, address: int, data: bytes) -> None:
+    """Write to a chip without registers."""
+    if isinstance(bus, SocketBus):
+        bus.write_bytes(address, data)
+        return
+    import smbus2
+
+    assert isinstance(bus, smbus2.SMBus)
+    bus.i2c_rdwr(smbus2.i2c_msg.write(address, list(data)))
+
+
+def read_bytes(bus: I2CBus, address: int, count: int) -> bytes:
+    """Read from a chip without registers."""
+    if isinstance(bus, SocketBus):
+        return bus.read_bytes(address, count)
+    import smbus2
+
+    assert isinstance(bus, smbus2.SMBus)
+    answer = smbus2.i2c_msg.read(address, count)
+    bus.i2c_rdwr(answer)
+    return bytes(answer.buf[index][0] for index in range(count))
+
+
 class SocketBus:
     """An I2C bus behind a Unix socket; not for use by two threads at once."""
 
@@ -94,6 +120,14 @@ class SocketBus:
     def write_i2c_block_data(self, i2c_addr: int, register: int, data: Sequence[int]) -> None:
         """Write consecutive registers."""
         self._ask(bytes((WRITE_BLOCK, i2c_addr, register, len(data), *data)), 0)
+
+    def write_bytes(self, i2c_addr: int, data: bytes) -> None:
+        """Write without a register."""
+        self._ask(bytes((WRITE_BYTES, i2c_addr, 0, len(data), *data)), 0)
+
+    def read_bytes(self, i2c_addr: int, length: int) -> bytes:
+        """Read without a register."""
+        return self._ask(bytes((READ_BYTES, i2c_addr, 0, length)), length)
 
     def close(self) -> None:
         """Close the connection; closing twice is harmless."""

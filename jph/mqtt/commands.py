@@ -14,7 +14,7 @@ from jph.mqtt.door import Order as Control
 from jph.mqtt.states import NONE, States
 
 AUTHOR: Final = "Home Assistant"
-_BOOST_K: Final = 3.0
+_BOOST_K: Final = 2.0
 _BOOST_S: Final = 3600
 _LONGEST: Final = 100
 """Bytes of a command."""
@@ -36,7 +36,7 @@ class Commands:
             return
         code, part = found
         if not self.catalogue.commands:
-            yield Refused("role", f"{code} {part}: the role of the Mqtt node only reads")
+            yield Refused("orders are off", f"{code} {part}")
             return
         if retained:
             yield Refused("retained", f"{code} {part}: a retained command is not carried out")
@@ -70,8 +70,6 @@ class Commands:
         if code == known.active and part == "schedule":
             name = "" if text == NO_SCHEDULE else text
             return [self._edit("set_active_schedule", {"schedule_name": name})]
-        if sensor.parent is None and part in ("ping", "reload"):
-            return [Control("P" if part == "ping" else "C", code, 0.0)]
         return self._value(sensor, part, text)
 
     def _value(self, sensor: Sensor, part: str, text: str) -> Iterable[Effect] | None:

@@ -4,7 +4,7 @@ A heater and a room are devices of their own; every other element belongs to its
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from jph.config.house.house import House
@@ -41,8 +41,7 @@ def word_of(order: Order) -> str:
 class Catalogue:
     """What is announced of a configuration, and what each codifier is.
 
-    `commands` is whether Home Assistant may command. `schedules` are the names of the schedules
-    that the Schedule node knows.
+    `commands` is whether Home Assistant may command.
     """
 
     def __init__(
@@ -130,10 +129,6 @@ class Catalogue:
                 yield self._value(sensor, schedules)
         if node is self.schedule and own:
             yield from self._house_parts(node)
-        if self.commands and own and code != self.bridge:
-            for part, name in (("ping", "Ping"), ("reload", "Reload")):
-                extra = {"en": False, "ent_cat": "diagnostic"}
-                yield self._button(code, part, name, extra)
 
     def _connectivity(self, node: Sensor) -> Component:
         code = node.codifier
@@ -337,7 +332,7 @@ class Catalogue:
             "name": part.name,
             **part.config,
         }
-        if part.codifier != "@":  # the bridge's own connection is told, not hidden
+        if part.codifier != "@":  # the bridge's own connection is shown, not hidden
             topics = [names.bridge]
             if part.codifier:
                 topics.append(names.state(part.codifier, "available"))
@@ -355,9 +350,3 @@ def _bound(sensor: Sensor, key: str, without: float) -> float:
     value = sensor.sensor.get(key)
     usable = isinstance(value, int | float) and not isinstance(value, bool)
     return value if usable and value is not None else without
-
-
-def removed(old: Iterable[str], new: Iterable[str]) -> list[str]:
-    """Return the topics that must be cleared."""
-    kept = set(new)
-    return [topic for topic in old if topic not in kept]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from jph.wire.codec import Quality, Reading, Value
+from jph.wire.codec import Control, Quality, Reading, Value
 
 
 class Publish(NamedTuple):
@@ -89,15 +89,17 @@ Effect = Publish | Edit | Order | Send | Climate | Refused | Note
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What the Schedule node has told.
+    """State of the Schedule node, as its readings give it.
 
     Attributes:
         document: devices, scheduler, hand wishes, absence; empty until it is known.
         state: its element `State`: `rooms` by name, each with `degrees`, `by`, `layers`.
+        alive: whether it was heard in time.
     """
 
     document: Mapping[str, Any] = msgspec.field(default_factory=dict)
     state: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    alive: bool = False
 
     def devices(self) -> list[dict[str, Any]]:
         """Return the devices of the document: `name` and `srventity`."""
@@ -144,8 +146,12 @@ class Door:
         """Take readings of the data bus, and those that doors send."""
         return ()
 
+    def on_control(self, message: Control, now_ms: int) -> Iterable[Effect]:
+        """Take a message of the control bus: signs of life, answers to a ping, orders."""
+        return ()
+
     def on_plan(self, plan: Plan, now_ms: int) -> Iterable[Effect]:
-        """Take what the Schedule node has newly told."""
+        """Take a new state of the Schedule node."""
         return ()
 
     def on_climate(self, climate: Climate, now_ms: int) -> Iterable[Effect]:

@@ -96,7 +96,7 @@ MEASURES: Final[Mapping[str, Measure]] = {
     "-": Measure("", _M, ""),
     "": Measure("", _M, ""),
 }
-"""`Symbol` of the config → what Home Assistant calls it; others keep their unit and no class."""
+"""`Symbol` of the config → what Home Assistant calls it; others are plain sensors."""
 
 
 def measure_of(sensor: Sensor) -> dict[str, str]:
@@ -117,7 +117,7 @@ def expiry_s(sensor: Sensor) -> int | None:
     """Return after how long without a message a value is no longer known; None: never.
 
     A codifier with a `TimeoutWarning` of 0 sends only changes. This covers a broker that lost the
-    bridge without noticing; lateness of the codifier itself is told by its availability.
+    bridge without noticing; its availability says that the codifier itself is late.
     """
     return max(90, round(3 * sensor.timeout_warning)) if sensor.timeout_warning > 0 else None
 

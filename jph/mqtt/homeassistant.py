@@ -14,7 +14,7 @@ _LEVELS: Final = r"^[^#+\s/]+(/[^#+\s/]+)*$"
 
 
 class HomeAssistantSettings(Settings, frozen=True):
-    """What Home Assistant is told."""
+    """Entities that Home Assistant gets, and whether it may command."""
 
     prefix: Annotated[
         str, msgspec.Meta(pattern=_LEVELS), described("topic prefix of its discovery")
@@ -33,6 +33,9 @@ class HomeAssistantSettings(Settings, frozen=True):
     only: Annotated[
         tuple[str, ...], described("codifiers or kinds that are announced; * is any text")
     ] = ("*",)
+    orders: Annotated[
+        bool, described("whether it may give wishes and orders; commands of nodes are never taken")
+    ] = True
     page: Annotated[str, described("address of the page, for links from Home Assistant")] = ""
 
     def wants(self, sensor: Sensor) -> bool:
@@ -62,6 +65,15 @@ class Names(NamedTuple):
     def config(self, codifier: str) -> str:
         """Return the topic of a device's description."""
         return f"{self.prefix}/device/{self.id_of(codifier)}/config"
+
+    @property
+    def configs(self) -> str:
+        """The filter of all descriptions of devices, those of other programs too."""
+        return f"{self.prefix}/device/+/config"
+
+    def is_own_config(self, topic: str) -> bool:
+        """Say whether a description is of a device of this house."""
+        return topic.startswith(f"{self.prefix}/device/jph_{self.network}_")
 
     @property
     def birth(self) -> str:

@@ -13,7 +13,7 @@ from jph.config.house.rooms import Room
 from jph.errors import ConfigError
 from jph.heating.explain import explain
 from jph.heating.facts import Evidence, HeaterFacts
-from jph.heating.orders import Order
+from jph.heating.orders import Order, lowest
 from jph.heating.regulation import Thermometer, room_temperature
 from jph.mqtt.discovery import AWAY, BOOST, NO_SCHEDULE, POOL_MODES, Catalogue, word_of
 from jph.mqtt.door import Plan, Publish
@@ -41,6 +41,7 @@ class States:
             self._evidence = None
         self._newest: dict[str, Reading] = {}
         self._at_ms: dict[str, int] = {}
+        self._doubted: set[str] = set()
         self._alive_ms: dict[str, int] = {}
         self._halted: set[str] = set()
         self._started_ms: int | None = None
@@ -96,12 +97,14 @@ class States:
             if self._evidence is not None and code in self._facts_of:
                 doubted = reading.quality in _DOUBTED
                 self._evidence.note(code, reading.value, at_ms / 1000, doubted=doubted)
-            if reading.quality == Quality.IMPLAUSIBLE:
-                continue
-            self._newest[code] = reading
-            self._at_ms[code] = at_ms
             if code in self._announced:
                 self._waiting[code] = None
+            if reading.quality in _DOUBTED:
+                self._doubted.add(code)
+                continue
+            self._doubted.discard(code)
+            self._newest[code] = reading
+            self._at_ms[code] = at_ms
             for other in self._follow.get(code, ()):
                 self._waiting[other] = None
 
@@ -113,7 +116,7 @@ class States:
         (self._halted.discard if active else self._halted.add)(node)
 
     def take_plan(self, plan: Plan, now_ms: int) -> None:
-        """Take what the Schedule node has told."""
+        """Take the state of the Schedule node."""
         self.plan = plan
         self._waiting |= dict.fromkeys(self.catalogue.rooms)
         if self.catalogue.schedule is not None:
@@ -159,7 +162,7 @@ class States:
         if code == self.catalogue.bridge:
             return ONLINE
         reading = self._newest.get(code)
-        if reading is None or reading.quality == Quality.STALE:
+        if reading is None or code in self._doubted:
             return OFFLINE
         sensor = self.catalogue.sensors[code]
         age_s = (now_ms - self._at_ms[code]) / 1000
@@ -195,7 +198,9 @@ class States:
         if known.schedule is not None and code == known.schedule.codifier:
             for part, payload in self._absence().items():
                 yield from self._changed(names.state(code, part), payload, now_ms)
-        if code in self._announced and self._available.get(code) != ONLINE:
+        if code in self._announced and (
+            self._available.get(code) != ONLINE or code in self._doubted
+        ):
             states = {each: self._node_state(each, now_ms) for each in self._parents(code)}
             word = self._word(code, states, now_ms)
             self._available[code] = word
@@ -276,7 +281,7 @@ class States:
             "mode": "off" if word == "off" else "heat",
             "preset": NONE if word == "off" else word,
             "action": _action(facts),
-            "shed": NONE if facts.shed is None else str(int(facts.shed)),
+            "shed": _shed(facts),
             "power": NONE if watts is None else number_text(round(watts)),
             "attributes": json.dumps(_why(facts, now_ms), ensure_ascii=False),
         }
@@ -299,7 +304,7 @@ class States:
         ]
         current = room_temperature(heard, _OLDEST_S)[0]
         if room.settings.thermometers:
-            found["current"] = NONE if current is None else number_text(round(current, 2))
+            found["current"] = NONE if current is None else number_text(round(current, 1))
         if action := self._room_action(room):
             found["action"] = "off" if found.get("mode") == "off" else action
         return found
@@ -323,7 +328,7 @@ class States:
 
 
 def _room_mode(told: Mapping[str, Any], now_ms: int) -> dict[str, str]:
-    """Return mode, preset and attributes of a room, as the Schedule node tells it."""
+    """Return mode, preset and attributes of a room, as the Schedule node reports it."""
     by, wish = str(told.get("by", "")), told.get("wish")
     layers = [each for each in told.get("layers", ()) if isinstance(each, dict)]
     first = str(layers[0].get("layer")) if layers else by
@@ -380,12 +385,22 @@ def _why(facts: HeaterFacts, now_ms: int) -> dict[str, Any]:
     return found
 
 
+def _shed(facts: HeaterFacts) -> str:
+    """Return 1 for a heater that is held back, by its phase's mask or by what its wire carries."""
+    if facts.shed is not None:
+        return str(int(facts.shed))
+    if facts.order is None or facts.applied is None:
+        return NONE
+    if not {facts.applied, facts.order} <= {*Order}:
+        return NONE
+    applied, order = Order(facts.applied), Order(facts.order)
+    return str(int(applied is not order and lowest(applied, order) is applied))
+
+
 def _action(facts: HeaterFacts) -> str:
     if facts.order == Order.OFF:
         return "off"
     carried = facts.order if facts.applied is None else facts.applied
-    if facts.shed:
-        return "idle"
     return "heating" if carried in _HEATS else "idle"
 
 

@@ -23,12 +23,15 @@ ReceiveUnicast = Callable[[socket.socket, memoryview, int, Address], None]
 class Bus:
     """Control and data channel of one network."""
 
+    channel_type: type[Channel] = Channel
+
     def __init__(self, multicast: Multicast, host: str = "", log: Log | None = None) -> None:
         interfaces = interfaces_from_environment() or multicast.interfaces_of(
             host or socket.gethostname()
         )
-        self.control = Channel(multicast.control, interfaces, multicast.ttl, multicast.mtu)
-        self.data = Channel(multicast.data, interfaces, multicast.ttl, multicast.mtu)
+        made = interfaces, multicast.ttl, multicast.mtu
+        self.control = self.channel_type(multicast.control, *made)
+        self.data = self.channel_type(multicast.data, *made)
         self._log: Log = log or logging.getLogger("jph")
         self._listeners: dict[Channel, Receive] = {}
         self._receive_unicast: ReceiveUnicast | None = None
@@ -52,12 +55,18 @@ class Bus:
     def open(self) -> None:
         """Open both channels for sending, and for receiving those that are listened to.
 
+        None of their sockets is open after an error.
+
         Raises:
             BusError: the network is not there (yet), or refuses.
         """
         self._forget_readers()
-        for channel in (self.control, self.data):
-            self._read_from(channel, channel.open(listen=channel in self._listeners))
+        try:
+            for channel in (self.control, self.data):
+                self._read_from(channel, channel.open(listen=channel in self._listeners))
+        except BaseException:
+            self._leave()
+            raise
 
     async def start(self, joined: Callable[[], None]) -> None:
         """Open the bus as soon as there is a network, and keep it open until `close`.
@@ -73,12 +82,13 @@ class Bus:
         self._task = asyncio.create_task(keep, name="bus")
 
     async def close(self) -> None:
-        """Leave the groups."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        """Leave the groups, at once: a caller that is cancelled here leaves no socket open."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
         self._leave()
+        if task is not None:
+            await asyncio.gather(task, return_exceptions=True)
 
     def close_now(self) -> None:
         """Close the sockets of a bus that no loop reads."""

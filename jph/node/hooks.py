@@ -26,6 +26,9 @@ class Hooks:
     hears_itself: ClassVar[bool] = False
     """Whether it receives its own messages, as a kind that stores or shows everything must."""
 
+    is_device: ClassVar[bool] = False
+    """Whether its codifiers are devices of the house, which the page Devices shows."""
+
     at_start: ClassVar[tuple[str, ...]] = ()
     """Fields of its settings that only a restart applies."""
     replaced: ClassVar[str] = ""
@@ -44,6 +47,14 @@ class Hooks:
             cls.types = (type,) if isinstance(type, str) else type
         if settings is not None:
             cls.settings_type = settings
+
+    @property
+    def longest_turn_s(self) -> float:
+        """Longest time that `on_timer` may take; the watchdog of a service restarts the node later.
+
+        A kind's `Timeout` doubles it: a request may wait for another one.
+        """
+        return max(60.0, 2 * float(getattr(self.settings, "timeout", 0.0)))
 
     async def open(self) -> None:
         """Start, before the node announces itself. Must not wait for a device."""

@@ -28,8 +28,6 @@ ENTRY_POINTS: Final = "jph.kinds"
 """Entry point group of kinds in other packages: name is the type, value is `module:Class`."""
 _log: Final = logging.getLogger("jph")
 _added: dict[str, type[Node]] = {}
-_ELSEWHERE: Final = frozenset({*config.ORIGINAL_TYPES, config.PROXY})
-"""Types without code here: elements, and programs of the original."""
 
 
 def table() -> Mapping[str, str]:
@@ -88,7 +86,7 @@ def find(node_type: str) -> type[Node]:
 def _where(node_type: str) -> str | None:
     """Return `module:Class` of a type; types that have no code here cost no look at packages."""
     where = table().get(node_type)
-    return where if where or node_type in _ELSEWHERE else foreign().get(node_type)
+    return where if where or node_type == config.PROXY else foreign().get(node_type)
 
 
 def load(url: str, only: Sequence[str] | None = None) -> Network:
@@ -160,7 +158,7 @@ def _problems(
         code, node_type = entry.get("Codifier"), entry.get("Type")
         if not isinstance(node_type, str):
             continue
-        if (only is None or code in only) and node_type not in _ELSEWHERE:
+        if (only is None or code in only) and node_type != config.PROXY:
             if is_known(node_type):
                 used.add(node_type)
                 found: list[Problem] = []
@@ -218,9 +216,11 @@ def unread_keys(document: bytes, network: Network) -> Iterator[Problem]:
 
 
 class ElementSettings(Settings, frozen=True):
-    """Settings of an element: the node that sends it."""
+    """Settings of an element: the node that sends it, and the ends of its gauge or slider."""
 
     codifier: str
+    min: float | None = None
+    max: float | None = None
 
 
 def _runs_elsewhere(hosts: Any, code: object) -> bool:  # noqa: ANN401

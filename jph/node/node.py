@@ -12,7 +12,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jph.config.model import Network, Sensor, state_dir
 from jph.config.settings import Settings
@@ -25,6 +25,7 @@ from jph.node.receiver import Receiver, Refusals
 from jph.node.sender import pasts
 from jph.node.unicast_service import UnicastService
 from jph.retransmit import Checkpoint
+from jph.util.deadlines import Deadlines
 from jph.util.disk import is_full
 from jph.util.logs import Throttle, node_logger
 from jph.util.token_bucket import TokenBucket
@@ -40,6 +41,9 @@ from jph.wire.codec import (
 )
 from jph.wire.notes import with_notes
 from jph.wire.sequence import SequenceTable
+
+if TYPE_CHECKING:  # a node of an open house does not load it
+    from jph.seal.seal import Seal
 
 __all__ = ["Node", "Settings", "now_ms"]
 
@@ -69,6 +73,8 @@ class Node(Hooks):
         refused: datagrams that were not ours, counted by reason.
         foreign: messages that another program sent under a codifier of this node.
         sender: address and port of what a hook is called with.
+        deadlines: by when its recurring work reports again; the watchdog of a service reads it.
+        settled: set once it has joined the bus or waits for a network, or has ended.
     """
 
     def __init__(self, codifier: str, network: Network, reload: Reload | None = None) -> None:
@@ -82,12 +88,13 @@ class Node(Hooks):
         self._reloads = 0
         self.active = self.entry.active or not self.halts
         self.log = node_logger(codifier, self.entry.type, network.logging)
-        self.bus = self._make_bus()
         self._refusals = Refusals(self.log)
         self.refused = self._refusals.counts
         self._unicast = UnicastService(self.entry, self._refusals, self.log, self._replaced)
         self._sender = self._unicast.sender
         self._outbox = self._sender.outbox
+        self._seal: Seal | None = None
+        self.bus = self._make_bus()
         self._receiver = self._make_receiver()
         self.control_sequences = SequenceTable()
         self.data_sequences = self._receiver.sequences
@@ -97,6 +104,8 @@ class Node(Hooks):
         self._throttle = Throttle()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._end: asyncio.Future[None] | None = None
+        self.deadlines = Deadlines()
+        self.settled = asyncio.Event()
         self._timer_due = asyncio.Event()
         self._announced = False
         self._signalled = False
@@ -230,12 +239,15 @@ class Node(Hooks):
             self.spawn(self._sender.responder.serve(), "answers")
             self.spawn(self._sender.keep_log(), "resend log")
             await self.bus.start(self._joined)
+            self.settled.set()
             self.spawn(self._run_timer(), "timer")
             if self.announces:
                 self.spawn(self._keep_alive(), "keep-alive")
                 self.spawn(self._watch_disk(), "disk")
             await self._end
         finally:
+            self.settled.set()
+            self.deadlines.clear()
             await self._shut_down()
 
     async def _shut_down(self) -> None:
@@ -243,15 +255,15 @@ class Node(Hooks):
         for task in tasks:
             task.remove_done_callback(self._task_done)
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        try:
-            await self.close()
-        finally:
-            self._receiver.close()
-            self._sender.close()
-            await self.bus.close()
-            if self.refused:
-                self.log.warning("refused in all: %s", self._refusals.tally())
+        # A step that fails or is cancelled does not keep the others from being taken.
+        async with contextlib.AsyncExitStack() as steps:
+            steps.push_async_callback(self.bus.close)
+            steps.callback(self._sender.close)
+            steps.callback(self._receiver.close)
+            steps.push_async_callback(self.close)
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if self.refused:
+            self.log.warning("refused in all: %s", self._refusals.tally())
 
     def _adopt(self, network: Network) -> None:
         """Make `network` the configuration.
@@ -268,7 +280,25 @@ class Node(Hooks):
         self.config_time_ms = now_ms()
 
     def _make_bus(self) -> Bus:
-        return Bus(self.network.multicast, socket.gethostname(), self.log)
+        basics = self.network.multicast, socket.gethostname(), self.log
+        if self.network.seal is None:
+            return Bus(*basics)
+        # Imported here: `cryptography` takes 9 MB.
+        from jph.net.sealed_bus import SealedBus
+        from jph.node.sealing import make_seal, renew_seal
+
+        if self._seal is None:
+            self._seal = make_seal(self.codifier, self._outbox.epoch, self.network)
+        else:
+            renew_seal(self._seal, self.network)
+        sealed = self._seal, self._refusals.count, self.heard_newer_roster
+        return SealedBus(*basics, *sealed, hello_s=self.entry.keep_alive_interval)
+
+    def heard_newer_roster(self, serial: int, address: Address) -> None:
+        """Read the config again, once a minute at most: another node has a newer roster."""
+        if self._throttle.allow("roster", time.monotonic()):
+            self.log.info("%s port %s has roster %d: reading the config again", *address, serial)
+            self.reload_config("a newer roster")
 
     def _make_receiver(self) -> Receiver:
         basics = (self.bus.data, self._deliver, self._refusals, self.log)
@@ -310,12 +340,15 @@ class Node(Hooks):
         due = time.monotonic()
         while True:
             self._timer_due.clear()
+            interval = self.entry.sensor_interval
+            self.deadlines.expect("timer", time.monotonic(), self.longest_turn_s + 2 * interval)
             if self.active:
                 try:
                     await self.on_timer(now_ms())
                 except Exception:  # a kind's mistake must not end the node
                     self.log.exception("the timer failed")
             interval = self.entry.sensor_interval
+            self.deadlines.expect("timer", time.monotonic(), 3 * interval)
             now = time.monotonic()
             due = max(due + interval, now) if due + 2 * interval > now else now + interval
             # Not wait_for: before Python 3.12 it may swallow the cancellation.
@@ -328,6 +361,9 @@ class Node(Hooks):
         """Send `I` each interval, unless a reading of our own just replaced it."""
         skipped = 0
         while True:
+            self.deadlines.expect(
+                "keep-alive", time.monotonic(), 3 * self.entry.keep_alive_interval
+            )
             await asyncio.sleep(self.entry.keep_alive_interval)
             if self._signalled and skipped < _MOST_SKIPPED:
                 skipped += 1
@@ -474,10 +510,13 @@ class Node(Hooks):
             self._reloads -= 1
 
     async def _reload_once(self, reload: Reload, asker: str) -> None:
-        before = self.config_time_ms
+        before, network = self.config_time_ms, self.network
         try:
             self._adopt(await reload())
+            bus = self._make_bus()
         except Exception as error:  # whatever is wrong with it, the old one is good
+            self._adopt(network)
+            self.config_time_ms = before
             self.log.error("%s asked to reload; keeping the old config: %s", asker, error)
             return
         self.config_time_ms = max(self.config_time_ms, before + 1)
@@ -486,7 +525,7 @@ class Node(Hooks):
         if self._restart:
             names = ", ".join(self._restart)
             self.log.warning("%s: changed in the config, needs a restart", names)
-        old, self.bus = self.bus, self._make_bus()
+        old, self.bus = self.bus, bus
         self._listen()
         await old.close()
         self._announced = False

@@ -16,6 +16,7 @@ from jph.node import kinds
 from jph.node.node import Node
 from jph.util import logs
 from jph.util.backoff import Backoff
+from jph.util.notify import notifier
 from jph.util.secrets import scrub
 from jph.util.statedir import claim, private_files
 
@@ -79,12 +80,20 @@ async def run_nodes(nodes: Sequence[Node], url: str | None = None, document: byt
     loop = asyncio.get_running_loop()
     for ending in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(ending, _stop_all, nodes)
-    waiting = asyncio.create_task(_reload_later(nodes, url, document)) if url else None
+    beside = [asyncio.create_task(_reload_later(nodes, url, document))] if url else []
+    if (manager := notifier()) is not None:
+        # Imported here: most starts have no service manager.
+        from jph.node.service import report
+
+        beside.append(asyncio.create_task(report(nodes, manager)))
     try:
         results = await asyncio.gather(*map(_run_one, nodes))
     finally:
-        if waiting is not None:
-            waiting.cancel()
+        for task in beside:
+            task.cancel()
+        if manager is not None:
+            manager.send("STOPPING=1")
+            manager.close()
         for ending in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(ending)
     failures = [error for error in results if error is not None]

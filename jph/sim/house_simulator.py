@@ -18,7 +18,9 @@ from jph.config.model import expand
 from jph.config.settings import described
 from jph.node.node import Node, Settings
 from jph.sim.blueprint import blueprint
+from jph.sim.gadgets import Gadgets
 from jph.sim.live import LiveHouse
+from jph.sim.physics.spec import VOLTS
 from jph.wire.codec import Quality, Reading
 
 SETPOINT_RANGE_C: Final = (5.0, 30.0)
@@ -49,6 +51,9 @@ class HouseSimulatorSettings(Settings, frozen=True, kw_only=True):
     state: Annotated[str, described("Path of the file that keeps the house")] = (
         "$JPH_STATE/house/state.json"
     )
+    devices: Annotated[
+        str, described("Folder of a simulated weather station, meter, fan and badge; empty: none")
+    ] = ""
     outdoor: Annotated[str, described("Element that carries the outdoor temperature")] = "TO"
     setpoint: Annotated[str, described("Element with the comfort setpoint")] = "SP"
     rooms: Annotated[tuple[RoomSettings, ...], described("Rooms with a thermometer")] = ()
@@ -74,6 +79,7 @@ class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSetting
     settings: HouseSimulatorSettings
     live: LiveHouse | None = None
     """The house, from `open` to `close`."""
+    _gadgets: Gadgets | None = None
 
     async def open(self) -> None:
         """Build the house, or resume it where the last run ended, and connect meter and chips."""
@@ -96,11 +102,28 @@ class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSetting
         self.live = live
         self.on_reload()
         self.spawn(live.run(), "meter")
+        if settings.devices:
+            await self._open_devices(Path(expand(settings.devices)), live)
         if settings.past and (url := os.environ.get("JPH_CONFIG")):  # `up` sets it
             self.spawn(self._import_past(url, settings.past), "past")
 
+    async def _open_devices(self, folder: Path, live: LiveHouse) -> None:
+        house = live.house
+        gadgets = Gadgets(
+            folder,
+            lambda: house.outdoor_c,
+            lambda: VOLTS * house.appliance_amps(1),
+            self.settings.seed,
+        )
+        await gadgets.open()
+        self._gadgets = gadgets
+        self.spawn(gadgets.run(), "devices")
+
     async def close(self) -> None:
         """Remove meter and chips, and save the house for the next start."""
+        if self._gadgets is not None:
+            await self._gadgets.close()
+            self._gadgets = None
         if self.live is not None:
             self.live.close()
             self.live = None

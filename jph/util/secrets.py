@@ -118,6 +118,11 @@ def remember_in(tree: object, key: str = "") -> None:
             remember(tree)
 
 
+def is_secret_name(key: str) -> bool:
+    """Whether a key of a configuration is a name of secrets, as `Password` or `ApiToken`."""
+    return _NAMES.search(key) is not None or key.lower().endswith("key")
+
+
 def print_without_secrets() -> None:
     """Let Python scrub the tracebacks that it prints when a program or a thread crashes."""
     sys.excepthook = _print_exception

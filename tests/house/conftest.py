@@ -127,7 +127,7 @@ def demonstration(directory: Path, without: str = "") -> Iterator[tuple[Path, in
     A node of the type `without` and its elements are left out.
     """
     document = json.loads((REPOSITORY / "static" / "config.json").read_text(encoding="utf-8"))
-    elsewhere = {"Codifier": "N1", "Name": "A program of another kind", "Type": "ZwavePower"}
+    elsewhere = {"Codifier": "N1", "Name": "A program of another kind", "Type": "ControlProgram"}
     document["Sensors"].append(elsewhere)
     without_past(document)
     out = {s["Codifier"] for s in document["Sensors"] if s["Type"] == without}

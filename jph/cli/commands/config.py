@@ -11,7 +11,7 @@ from jph.cli.terminal.output import echo_json, table
 from jph.config import references
 from jph.config.document import read
 from jph.config.fetch import fetch
-from jph.config.model import ORIGINAL_TYPES, Network, written_for_original
+from jph.config.model import Network, written_for_original
 from jph.config.redis_address import MOST_DATABASES, database_of
 from jph.config.settings import keys_of
 from jph.errors import ConfigError, Problem
@@ -128,14 +128,11 @@ def _late_always(network: Network) -> Iterator[Problem]:
 
 
 def _replaced(network: Network) -> Iterator[Problem]:
-    """Name the kinds of the original that cannot work, or that run as its own programs."""
+    """Name the kinds of the original that cannot work."""
     for sensor in network.nodes():
-        path = f"Sensors[{sensor.codifier}].Type"
-        if kinds.is_known(sensor.type):
-            if text := kinds.find(sensor.type).replaced:
-                yield Problem(path, f"{sensor.type} sends nothing: {text}")
-        elif text := ORIGINAL_TYPES.get(sensor.type, ""):
-            yield Problem(path, f"a program of the original; {text}")
+        if kinds.is_known(sensor.type) and (text := kinds.find(sensor.type).replaced):
+            path = f"Sensors[{sensor.codifier}].Type"
+            yield Problem(path, f"{sensor.type} sends nothing: {text}")
 
 
 def _not_run(network: Network) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""`record`: shows the recordings of the flight recorder."""
+"""`record`: records the buses, and shows recordings, those of the flight recorder too."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from typing import Any, Final
 import click
 
 from jph.cli.commands.watch import Filter, Printer, filter_options
-from jph.cli.terminal.context import App, json_option
+from jph.cli.recording import Rotation, record_buses
+from jph.cli.terminal.context import App, json_option, run_async
 from jph.cli.terminal.output import echo_json, show_clock, table
 from jph.cli.terminal.place import require_here_if_known
 from jph.config.model import state_dir
@@ -33,7 +34,7 @@ _DEFAULT_COUNT: Final = 30
 
 @click.group()
 def record() -> None:
-    """Read the recordings of both buses by the flight recorder, and the overruns.
+    """Record both buses, and read recordings: these and the flight recorder's, and the overruns.
 
     It reads the files of this machine's state directory (`JPH_STATE`), which needs no bus.
     """
@@ -81,14 +82,36 @@ def show(
     FILE is a path, a name or a number of `record list`. What is damaged or cut is left out and
     reported on stderr; exit status 1 then.
     """
-    path = _find(file)
+    path = find_recording(file)
     wanted = Filter(frozenset(source), frozenset(to), frozenset(either), frozenset(flag))
     replay = _Replay(wanted, bus, as_json, Printer(app.network))
-    for entry in unpack(_read(path)):
+    for entry in unpack(read_recording(path)):
         replay.show(entry)
     for complaint in replay.complaints():
         click.echo(f"{path.name}: {complaint}", err=True)
     raise SystemExit(1 if replay.damaged else 0)
+
+
+@record.command("to")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--for", "seconds", type=click.FloatRange(0, min_open=True), help="End after.")
+@click.option(
+    "--megabytes", type=click.FloatRange(0.01), default=16.0, show_default=True, help="Of a file."
+)
+@click.option(
+    "--files", type=click.IntRange(1), default=20, show_default=True, help="The oldest goes."
+)
+@click.pass_obj
+def record_to(app: App, folder: Path, seconds: float | None, megabytes: float, files: int) -> None:
+    r"""Record both buses into rotating files, until Ctrl-C or --for SECONDS.
+
+    \b
+      control.py record to /var/tmp/house --for 3600
+      control.py record show /var/tmp/house/000001-20261118T110640Z-buses.rec
+
+    The files have the form of the flight recorder's: `record show`, `play` and `convert` read them.
+    """
+    run_async(record_buses(app, folder, Rotation(files, int(megabytes * 2**20)), seconds))
 
 
 @record.command()
@@ -103,7 +126,7 @@ def show(
 def overruns(count: int, as_json: bool) -> None:
     """List when a phase was over its limit, how far, and what was shed; the newest last."""
     path = _directory() / recording_files.OVERRUNS
-    text = _read(path).decode(errors="replace") if path.exists() else ""
+    text = read_recording(path).decode(errors="replace") if path.exists() else ""
     known = list(from_lines(text))
     good = [overrun for overrun in known if overrun is not None][-count:]
     if as_json:
@@ -129,7 +152,7 @@ class _Row:
 
     @classmethod
     def of(cls, path: Path) -> "_Row":
-        content = _read(path)
+        content = read_recording(path)
         return cls(path, len(content), list(find_events(content)))
 
     def cells(self) -> tuple[str, ...]:
@@ -248,8 +271,12 @@ def _directory() -> Path:
     return state_dir() / "record"
 
 
-def _find(file: str | None) -> Path:
-    """Return the recording of a path, a name or a number, by default the newest."""
+def find_recording(file: str | None) -> Path:
+    """Return the recording of a path, a name or a number, by default the newest.
+
+    Raises:
+        StoreError: there is none.
+    """
     directory = _directory()
     if file is not None and Path(file).is_file():
         return Path(file)
@@ -267,7 +294,12 @@ def _find(file: str | None) -> Path:
     raise StoreError(f"{what} in {directory} (JPH_STATE names another state; `record list` lists)")
 
 
-def _read(path: Path) -> bytes:
+def read_recording(path: Path) -> bytes:
+    """Return the bytes of a recording.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:

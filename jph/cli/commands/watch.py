@@ -1,18 +1,24 @@
 """`watch`: prints the messages of both buses as they arrive."""
 
 import asyncio
+import csv
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import click
 
 from jph.cli.terminal.context import App, codifier_or_all, json_option, run_async
 from jph.cli.terminal.output import echo_json, show_clock, show_day, show_quality, show_value
 from jph.cli.terminal.zone import local_zone
+from jph.client.survey import CONSOLE_TYPE
 from jph.config.model import Network
 from jph.node.outbox import now_ms
 from jph.wire.codec import Control, Reading
+
+_MARGIN_S: Final = 0.5
+_LONGEST_S: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,9 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @filter_options
 @click.option("--bus", type=click.Choice(["control", "data"]), help="Of this bus only.")
 @click.option("--count", type=click.IntRange(min=1), help="End after so many messages.")
+@click.option("--once", is_flag=True, help="The first message of each codifier, then end.")
+@click.option("--changes", is_flag=True, help="Values that differ from the last one only.")
+@click.option("--csv", "as_csv", is_flag=True, help="Comma-separated, with a heading.")
 @json_option
 @click.pass_obj
 def watch(
@@ -82,6 +91,9 @@ def watch(
     bus: str | None,
     flag: tuple[str, ...],
     count: int | None,
+    once: bool,
+    changes: bool,
+    as_csv: bool,
     as_json: bool,
 ) -> None:
     r"""Show the messages of both buses as they arrive, until Ctrl-C or --count.
@@ -90,15 +102,66 @@ def watch(
       control.py watch --either TI
       control.py watch --bus control --flag P --flag T
       control.py watch --from I1 --count 10 --json
+      control.py watch --bus data --changes --csv
 
-    An option given twice accepts both; different options must all match.
+    An option given twice accepts both; different options must all match. --once ends when each
+    codifier of --from has sent something; without --from, after the longest interval.
     """
+    if as_csv and as_json:
+        raise click.UsageError("--csv or --json, not both")
     for code in (*source, *to, *either):
         if code != "@@":
             app.network.sensor(code)
     wanted = Filter(frozenset(source), frozenset(to), frozenset(either), frozenset(flag))
-    show = show_json if as_json else Printer(app.network).show
-    run_async(_watch(app, wanted, bus, count, show))
+    show = show_json if as_json else CsvPrinter().show if as_csv else Printer(app.network).show
+    novelty = Novelty(frozenset(source) if once else None, once=once, changes=changes)
+    limit_s = longest_interval(app.network) * app.patience if once else None
+    run_async(_watch(app, wanted, bus, count, show, novelty, limit_s))
+
+
+def longest_interval(network: Network) -> float:
+    """Return the time in which every node sends something, at most 10 s."""
+    intervals = [s.sensor_interval for s in network.nodes() if s.type != CONSOLE_TYPE]
+    return min(max(intervals, default=0.0) + _MARGIN_S, _LONGEST_S)
+
+
+class Novelty:
+    """Selects what is new: the first message of each codifier, or values that differ.
+
+    `expected` are the codifiers after which `complete` holds; empty or None is never.
+    """
+
+    def __init__(
+        self, expected: frozenset[str] | None = None, *, once: bool = False, changes: bool = False
+    ) -> None:
+        self._expected, self._once, self._changes = expected, once, changes
+        self._last: dict[tuple[type, str], object] = {}
+        self._seen: set[str] = set()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every expected codifier was selected once."""
+        return bool(self._expected) and self._seen >= (self._expected or set())
+
+    def passes(self, message: Control | Reading) -> bool:
+        """Return whether `message` is selected."""
+        source = message.source
+        if self._once and source in self._seen:
+            return False
+        if self._changes:
+            key = (type(message), source)
+            state = _state_of(message)
+            if key in self._last and self._last[key] == state:
+                return False
+            self._last[key] = state
+        self._seen.add(source)
+        return True
+
+
+def _state_of(message: Control | Reading) -> object:
+    if isinstance(message, Reading):
+        return message.value, message.quality
+    return message.flag, message.to, message.number, message.active
 
 
 async def _watch(
@@ -107,13 +170,15 @@ async def _watch(
     bus: str | None,
     count: int | None,
     show: Callable[[Control | Reading, int], None],
+    novelty: Novelty,
+    limit_s: float | None,
 ) -> None:
     end = asyncio.get_running_loop().create_future()
     shown = 0
 
     def take(message: Control | Reading) -> None:
         nonlocal shown
-        if end.done() or not wanted.passes(message):
+        if end.done() or not wanted.passes(message) or not novelty.passes(message):
             return
         try:
             show(message, now_ms())
@@ -121,7 +186,7 @@ async def _watch(
             end.set_exception(error)
             return
         shown += 1
-        if shown == count:
+        if shown == count or novelty.complete:
             end.set_result(None)
 
     def take_all(readings: Sequence[Reading]) -> None:
@@ -132,8 +197,9 @@ async def _watch(
         if bus != "data":
             session.client.listeners.append(take)
         try:
-            await end
-        except asyncio.CancelledError:  # Ctrl-C is the normal end
+            async with asyncio.timeout(limit_s):
+                await end
+        except (TimeoutError, asyncio.CancelledError):  # Ctrl-C is the normal end
             return
 
 
@@ -141,6 +207,28 @@ def show_json(message: Control | Reading, _arrival_ms: int) -> None:
     """Print `message` as one JSON object."""
     fields = message._asdict()
     echo_json({"bus": "control" if isinstance(message, Control) else "data", **fields})
+
+
+class CsvPrinter:
+    """Prints messages as comma-separated lines, the heading first."""
+
+    HEAD: ClassVar = ("timestamp_ms", "bus", "flag", "source", "to", "sequence", "quality", "value")
+
+    def __init__(self) -> None:
+        self._headed = False
+
+    def show(self, message: Control | Reading, _arrival_ms: int) -> None:
+        """Print `message`."""
+        if not self._headed:
+            self._headed = True
+            click.echo(",".join(self.HEAD))
+        bus = "control" if isinstance(message, Control) else "data"
+        quality = "" if isinstance(message, Control) else show_quality(message.quality)
+        value = message.number if isinstance(message, Control) else message.value
+        cells = (message.timestamp_ms, bus, message.flag, message.source, message.to)
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow((*cells, message.sequence, quality, value))
+        click.echo(line.getvalue())
 
 
 class Printer:

@@ -11,11 +11,11 @@ from jph.cli.commands.schedule import heaters_of, why_room
 from jph.cli.terminal.context import App, json_option, run_async
 from jph.cli.terminal.output import echo_json
 from jph.cli.terminal.zone import local_zone
-from jph.client.clocks import Clocks
 from jph.client.evidence import gather
 from jph.config.house.loads import Load
 from jph.config.model import Network
 from jph.errors import ConfigError, JphError
+from jph.heating.clocks import Clocks
 from jph.heating.explain import explain, explain_phase, explain_sheds
 from jph.heating.facts import Evidence
 from jph.node.outbox import now_ms

@@ -12,11 +12,12 @@ import msgspec
 from jph.config.house.card import FIRST_ADDRESS, WireSettings
 from jph.config.house.loads import CARD_TYPE, Load, Wiring, wiring
 from jph.config.house.meter import MeterElementSettings
-from jph.config.house.shedder import PhaseSettings
+from jph.config.house.shedder import PhaseSettings, SheddingSettings
+from jph.config.house.steered import steered_problems
 from jph.config.model import Network, Sensor
 from jph.config.validation import read_struct
 from jph.devices.tic.fields import CANONICAL
-from jph.errors import ConfigError
+from jph.errors import ConfigError, Problem
 
 METER_TYPE: Final = "Teleinfo"
 SHEDDER_TYPE: Final = "Shedding"
@@ -184,6 +185,20 @@ def _shedder(node: Sensor) -> ShedderNode:
         _text(node.sensor.get("Subscribed")),
         tuple(_entries(node.sensor.get("Phases"), PhaseSettings)),
     )
+
+
+def shedder_problems(network: Network) -> Iterator[Problem]:
+    """Yield the mistakes of the shedders' steered loads, and of their `State`."""
+    for node in network.nodes():
+        settings = read_struct(SheddingSettings, node.sensor, "", [])
+        if node.type != SHEDDER_TYPE or settings is None:
+            continue
+        path = f"Sensors[{node.codifier}].Sensor"
+        protected = {phase.phase for phase in settings.phases}
+        yield from steered_problems(network, settings.loads, path, protected)
+        elements = {element.codifier for element in network.elements(node.codifier)}
+        if settings.state and settings.state not in elements:
+            yield Problem(f"{path}.State", f"{settings.state} is no element of {node.codifier}")
 
 
 def _protected(shedders: Iterable[ShedderNode], network: Network) -> Iterator[HousePhase]:

@@ -67,14 +67,14 @@ class SerialLink:
         """Whether bytes can come."""
         return self._port is not None and not self._lost.is_set()
 
-    async def open(self, baud_rate: int) -> None:
-        """Open the port; 8N1 because parity is checked by the reader.
+    async def open(self, baud_rate: int, parity: str = "N") -> None:
+        """Open the port; 8N1 for a meter because its parity is checked by the reader.
 
         Raises:
             DeviceError: it is missing, busy, or not a serial port.
         """
         try:
-            port = await asyncio.to_thread(_open_port, self.url, baud_rate)
+            port = await asyncio.to_thread(_open_port, self.url, baud_rate, parity)
         except (OSError, ValueError, ImportError) as error:
             raise DeviceError(f"cannot open the meter's port {self.url}: {_why(error)}") from error
         self._port, self._reason = port, ""
@@ -108,6 +108,15 @@ class SerialLink:
             self._port.baudrate = baud_rate
             self._gather_s = max(SHORTEST_GATHER_S, GATHERED_BITS / baud_rate)
         except (OSError, ValueError) as error:
+            self._fail(str(error))
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; a port that is lost or does not take them is lost."""
+        if self._port is None:
+            return
+        try:
+            self._port.write(data)
+        except OSError as error:
             self._fail(str(error))
 
     async def close(self) -> None:
@@ -282,11 +291,12 @@ class MeterLine:
             self._log.warning("%s", text)
 
 
-def _open_port(url: str, baud_rate: int) -> "Serial":
+def _open_port(url: str, baud_rate: int, parity: str) -> "Serial":
     import serial
 
     # Exclusive: two programs on one port steal each other's bytes.
     options: dict[str, Any] = {"baudrate": baud_rate, "timeout": 0, "exclusive": True}
+    options["parity"] = parity
     port = serial.serial_for_url(url, **options)
     # FTDI adapters delay bytes by 16 ms without this call; other ports refuse it.
     with contextlib.suppress(AttributeError, NotImplementedError, OSError, ValueError):

@@ -12,7 +12,6 @@ from typing import Final
 
 import msgspec
 
-from jph.client.clocks import Clocks
 from jph.config.house.house import House, HousePhase
 from jph.config.house.loads import mask_of
 from jph.config.house.plausible import CurrentFilter
@@ -28,6 +27,7 @@ from jph.gateway.live.status import (
 )
 from jph.gateway.view.figures import number_of, shown, tariff
 from jph.heating.blindness import Blind, Seen, Watch
+from jph.heating.clocks import Clocks
 from jph.heating.facts import Evidence
 from jph.heating.orders import Order
 from jph.node import kinds

@@ -10,6 +10,8 @@
     hypotheses       the hypothesis filter: heaters that draw
     learned_current  the current of each heater
     duty_cycle       the heat shortage of each room
+    thermometer      the same, measured
+    rooms            thermometers and wishes on the bus
     surge            the next pulse of the rest of the house
     trip             the time until a breaker opens
     peaks            the meter's own peak of the day

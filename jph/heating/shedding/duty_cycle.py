@@ -15,6 +15,8 @@ import math
 from typing import Final
 
 from jph.heating.shedding.memory import LearnedRoom
+from jph.heating.shedding.rules import RoomReading
+from jph.heating.shedding.thermometer import Thermometer
 
 SHARES: Final = (0.08, 0.2, 0.32, 0.44, 0.56, 0.68, 0.8, 0.92)
 """The grid of duty cycles: steps of 0.12, the drift between neighbours bridges them."""
@@ -68,26 +70,48 @@ DOUBTED_S: Final = 120.0
 DRIFT_S: Final = 10000.0
 """Time in which a room's duty cycle moves by one step of the grid: the weather changes in hours."""
 
+MEASURED_S: Final = 20.0
+"""Error of a measured shortage: a thermometer's step of 0.1 K."""
+
+MEASURED_WANT_S: Final = 10.0
+"""Measured shortage from which a room wants heat fully: 0.05 K."""
+
 EAGERNESS_S: Final = 40.0
 """Scale of the logistic chance that a heater would draw: at a band's edge 0.78."""
 
 
 class RoomHeat:
-    """The shortage of one room: 0 at its setpoint, negative when it is warm."""
+    """The shortage of one room: 0 at its setpoint, negative when it is warm.
 
-    __slots__ = ("_hypotheses", "share", "short_s")
+    Attributes:
+        share: the duty cycle that the room needs.
+        short_s: the shortage against the wish, which says how much the room matters.
+        asking_s: the shortage against the heaters' own thermostats, which says whether they draw.
+        thermometer: the room's measured air; without it both shortages are the estimate.
+    """
+
+    __slots__ = ("_hypotheses", "asking_s", "share", "short_s", "thermometer")
 
     def __init__(self) -> None:
         self._hypotheses = [
             _ShareHypothesis(*pair) for pair in zip(SHARES, FIRST_WEIGHTS, strict=True)
         ]
-        self.share = self.short_s = 0.0
+        self.share = self.short_s = self.asking_s = 0.0
+        self.thermometer = Thermometer()
         self._weigh()
 
     @property
     def eagerness(self) -> float:
         """The chance that one of its heaters would draw if it was on."""
-        return 1 / (1 + math.exp(-max(-5.0, min(5.0, self.short_s / EAGERNESS_S))))
+        return 1 / (1 + math.exp(-max(-5.0, min(5.0, self.asking_s / EAGERNESS_S))))
+
+    def wanted(self, want_s: float) -> float:
+        """Return how much a shed heater of it is wanted: 0 where it would not draw, 1 in the cold.
+
+        An estimate counts fully from `want_s` on; a measured shortage is certain earlier.
+        """
+        scale_s = MEASURED_WANT_S if self.thermometer.measures else want_s
+        return min(1.0, max(0.0, self.asking_s / scale_s))
 
     def pass_time(self, seconds: float, drawing: float, idle: bool = False) -> None:
         """Advance by some seconds in which this share of its heaters' current was drawn.
@@ -99,33 +123,47 @@ class RoomHeat:
         self._drift(min(1.0, seconds / DRIFT_S) / 2)
         self._weigh()
 
+    def measure(self, now_s: float, reading: RoomReading | None) -> None:
+        """Take what the room's thermometer says; None ends one that fell silent."""
+        asking_s = self.thermometer.take(now_s, reading)
+        if asking_s is not None:
+            self._correct(asking_s - MEASURED_S, asking_s + MEASURED_S)
+        self._weigh()
+
     def satisfied(self) -> None:
         """A thermostat has opened: the room is at the warm edge of its band."""
+        self.thermometer.switched(warm=True)
         self._correct(-BAND_S, -BAND_S)
 
     def asking(self) -> None:
         """A thermostat has closed: the room is at the cold edge of its band."""
+        self.thermometer.switched(warm=False)
         self._correct(BAND_S, BAND_S)
 
     def warm(self) -> None:
         """A heater that was restored draws nothing."""
+        self.thermometer.showed(drawing=False)
         self._correct(-math.inf, -0.3 * BAND_S)
 
     def not_cold(self) -> None:
         """A heater turned out to draw nothing when it was shed."""
+        self.thermometer.showed(drawing=False)
         self._correct(-math.inf, 0.0)
 
     def cold(self) -> None:
         """A heater turned out to draw."""
+        self.thermometer.showed(drawing=True)
         self._correct(0.0, math.inf)
 
     def memory(self) -> LearnedRoom:
         """Return the weights, shortages and walls of all hypotheses."""
-        return LearnedRoom([(g.weight, g.short_s, g.walls_s) for g in self._hypotheses])
+        states = [(g.weight, g.short_s, g.walls_s) for g in self._hypotheses]
+        return LearnedRoom(states, self.thermometer.memory())
 
     def recall(self, room: LearnedRoom) -> None:
         """Go on with the hypotheses of an earlier run; others than these are left as they are."""
         states = room.hypotheses
+        self.thermometer.recall(room.offsets)
         plausible = all(
             0 <= weight <= 1 and abs(short_s) <= MOST_SHORT_S and abs(walls_s) <= MOST_SHORT_S
             for weight, short_s, walls_s in states
@@ -162,7 +200,9 @@ class RoomHeat:
         for each in hypotheses:
             each.weight /= total
         self.share = sum(each.weight * each.share for each in hypotheses)
-        self.short_s = sum(each.weight * each.short_s for each in hypotheses)
+        estimate_s = sum(each.weight * each.short_s for each in hypotheses)
+        measured = self.thermometer.shortages()
+        self.short_s, self.asking_s = measured or (estimate_s, estimate_s)
 
 
 class _ShareHypothesis:

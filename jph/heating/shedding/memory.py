@@ -37,9 +37,23 @@ class HeldHeater(msgspec.Struct, frozen=True):
 
 
 class LearnedRoom(msgspec.Struct, frozen=True):
-    """The hypotheses of a room: weight, heat shortage and heat of its walls, both in s."""
+    """The hypotheses of a room: weight, heat shortage and heat of its walls, both in s.
+
+    `offsets` are the weights of the errors of its heaters' thermostats, none in older files.
+    """
 
     hypotheses: list[tuple[float, float, float]]
+    offsets: list[float] = []
+
+
+class LearnedLoad(msgspec.Struct, frozen=True):
+    """A steered load: its steps in A on a phase, and the energy and time on of its day so far."""
+
+    steps: list[float] = []
+    period: int | None = None
+    wh: float = 0.0
+    error_wh: float = 0.0
+    on_s: float = 0.0
 
 
 class DayPeaks(msgspec.Struct, frozen=True):
@@ -52,7 +66,10 @@ class DayPeaks(msgspec.Struct, frozen=True):
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """Everything a policy has learned; `misplaced` counts steps seen on a wrong phase."""
+    """Everything a policy has learned; `misplaced` counts steps seen on a wrong phase.
+
+    `energy` is what each heater drew on the day `energy_day`, and its error, Wh.
+    """
 
     saved_ms: float = 0.0
     heaters: Mapping[str, LearnedHeater] = {}
@@ -60,6 +77,9 @@ class Memory(msgspec.Struct, frozen=True):
     rooms: Mapping[str, LearnedRoom] = {}
     peaks: Mapping[int, DayPeaks] = {}
     misplaced: Mapping[str, Mapping[int, int]] = {}
+    loads: Mapping[str, LearnedLoad] = {}
+    energy: Mapping[str, tuple[float, float]] = {}
+    energy_day: int | None = None
 
 
 def to_stored(memory: Memory) -> dict[str, object]:

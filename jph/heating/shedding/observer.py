@@ -1,7 +1,8 @@
 """Observes one phase: its current, its heaters and the commands that have not shown. Pure."""
 
+import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from jph.config.house.loads import Load
@@ -24,9 +25,14 @@ UNKNOWN_STEP_A: Final = 2.0
 SLOWEST_S: Final = 9.0
 """Longest time to obey: slow heaters take up to 8 s (`bench heating --slow`)."""
 
-SLOW_SIGNS: Final = 3
-SLOW_SIGNS_S: Final = 1200.0
-"""This many late steps in this time are those of slow heaters; fewer may be chance."""
+SLOW_SIGNS: Final = 2
+"""Late steps of a heater that make it a slow one: one may be another heater's by chance."""
+
+SLOW_HEATERS: Final = 3
+"""Slow heaters of a phase from which one late step is enough: heaters of a house are alike."""
+
+STEPS_KEPT: Final = 4
+"""Late steps kept of each heater."""
 
 PACE_READINGS: Final = 5
 """Readings after which the meter's pace is known."""
@@ -52,8 +58,7 @@ class Observer:
         self.hypotheses = HypothesisFilter(self.amperes)
         self.surge = Surge(rules.minimum_off_s)
         self.rooms = rooms
-        self.settle_s = rules.settle_s
-        """Time for a command to show; it grows when heaters are slower."""
+        self.slowness = Slowness(len(heaters), rules.settle_s)
         self.current_a: float | None = None
         self.heard_s: float | None = None
         self.settled = False
@@ -61,15 +66,25 @@ class Observer:
         """Heaters switched alone since the policy compared the phases last."""
         self._pending: list[Command] = []
         self._told_s = NEVER
-        self._slow: deque[tuple[float, float]] = deque(maxlen=SLOW_SIGNS)
         self._late: deque[tuple[float, Command]] = deque(maxlen=8)
         self._gap_s = 0.0
         self._heard = 0
 
     @property
+    def settle_s(self) -> float:
+        """Time for the commands that have not shown to show."""
+        return self.slowness.settle_s(command.bit for command in self._pending)
+
+    @property
     def quiet(self) -> bool:
         """Whether every command has shown."""
         return self.settled and not self._pending
+
+    def error(self, bit: int) -> float:
+        """Return the relative error of what a heater is believed to draw."""
+        chance = self.hypotheses.chance[bit]
+        doubt = math.sqrt(max(0.0, 1.0 - chance) / max(chance, 0.01))
+        return math.hypot(doubt, math.sqrt(self.amperes.variance[bit]) / self.amperes.of[bit])
 
     def expect(self, now_s: float, command: Command) -> None:
         """Note that a heater was switched."""
@@ -137,7 +152,7 @@ class Observer:
                 elif before < UNLIKELY and after > LIKELY:
                     room.asking()
         for command in commands:
-            self._learn_warmth(command, step, prior[command.bit])
+            self._learn_warmth(now_s, command, step, prior[command.bit])
         if not commanded:
             self._learn_slowness(now_s, step.change_a)
 
@@ -151,12 +166,13 @@ class Observer:
             moved = [command.bit for command in commands if step.before[command.bit] > 0.5]
             self.amperes.share(moved, -step.change_a)
 
-    def _learn_warmth(self, command: Command, step: Step, prior: float) -> None:
+    def _learn_warmth(self, now_s: float, command: Command, step: Step, prior: float) -> None:
         """Take what a switched heater shows about its room."""
         room = self.rooms[command.bit]
         drawn = step.after[command.bit] if command.on else step.before[command.bit]
         if drawn > LIKELY:
             room.cold()
+            self.slowness.in_time(command.bit, now_s - self._told_s)
         elif drawn < UNLIKELY and command.on:
             room.warm()
             self._late.append((self._told_s, command))
@@ -167,12 +183,39 @@ class Observer:
 
     def _learn_slowness(self, now_s: float, change_a: float) -> None:
         """Take a step that comes after the settling time as that of a slow heater."""
-        for told_s, (bit, on) in self._late:
-            took_s, step_a = now_s - told_s, change_a if on else -change_a
+        found: list[tuple[float, float, Command]] = []
+        for told_s, command in self._late:
+            bit, on = command
+            step_a = change_a if on else -change_a
             off_a = abs(step_a - self.amperes.of[bit])
             like_it = off_a <= 1.0 or (not self.amperes.known(bit) and step_a >= UNKNOWN_STEP_A)
-            if took_s < SLOWEST_S + 2 and like_it:
-                self._slow.append((now_s, took_s))
-        if len(self._slow) == SLOW_SIGNS and now_s - self._slow[0][0] < SLOW_SIGNS_S:
-            longest_s = max(took_s for _, took_s in self._slow) + 0.3
-            self.settle_s = min(SLOWEST_S, max(self.settle_s, longest_s))
+            if now_s - told_s < SLOWEST_S + 2 and like_it:
+                found.append((off_a, told_s, command))
+        if found:
+            _, told_s, command = min(found)
+            self.slowness.late(command.bit, now_s - told_s)
+            self._late.remove((told_s, command))
+
+
+class Slowness:
+    """The settling time of each heater: it grows only for heaters that were seen to obey late."""
+
+    def __init__(self, count: int, usual_s: float) -> None:
+        self._usual_s = usual_s
+        self._late_s: list[list[float]] = [[] for _ in range(count)]
+
+    def late(self, bit: int, took_s: float) -> None:
+        """Take a step of a heater that came this long after its command."""
+        self._late_s[bit] = [*self._late_s[bit][1 - STEPS_KEPT :], took_s]
+
+    def in_time(self, bit: int, took_s: float) -> None:
+        """Take a step that came in the usual time: an earlier late one was another heater's."""
+        if self._late_s[bit] and took_s <= self._usual_s:
+            self._late_s[bit].pop(0)
+
+    def settle_s(self, bits: Iterable[int]) -> float:
+        """Return the time after which a command to each of these heaters has shown."""
+        slow = sum(len(late_s) >= SLOW_SIGNS for late_s in self._late_s)
+        signs = 1 if slow >= SLOW_HEATERS else SLOW_SIGNS
+        known = [max(self._late_s[b]) for b in bits if len(self._late_s[b]) >= signs]
+        return min(SLOWEST_S, max([self._usual_s, *(took_s + 0.3 for took_s in known)]))

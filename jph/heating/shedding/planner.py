@@ -99,7 +99,7 @@ class Planner:
             above_s = short_s - mean_s + (self.rank(bit) - least) * rules.priority_s
             weight = min(MOST_WEIGHT, max(LEAST_WEIGHT, 1.0 + above_s / rules.rotate_s))
             if shed >> bit & 1:
-                wanted = min(1.0, max(0.0, short_s / rules.want_s))
+                wanted = rooms[bit].wanted(rules.want_s)
                 weight = OVERDUE_WEIGHT if overdue >> bit & 1 else weight
             else:
                 wanted = max(LEAST_DRAWING, self._seen.hypotheses.chance[bit])
@@ -123,7 +123,7 @@ class Planner:
         """
         amperes, chance = self._seen.amperes.of, self._seen.hypotheses.chance
         room = self._seen.rooms[bits[0]]
-        share = room.share + max(0.0, room.short_s + BAND_S) / NEED_S
+        share = room.share + max(0.0, room.asking_s + BAND_S) / NEED_S
         needed_a = share * sum(amperes[bit] for bit in bits)
         for bit in sorted(bits, key=lambda b: (shed >> b & 1, -chance[b], -amperes[b])):
             worths[bit] *= min(1.0, max(LEAST_PART, needed_a / amperes[bit]))
@@ -149,6 +149,12 @@ class Planner:
             ]
             chosen = greedily(likely, need_a)
         return sum(1 << item.bit for item in chosen)
+
+    def likeliest(self, on: int) -> int:
+        """Return the one heater of lowest rank that draws most likely, none of none."""
+        chance, amperes = self._seen.hypotheses.chance, self._seen.amperes.of
+        first = min(_bits(on), key=lambda b: (self.rank(b), -chance[b], -amperes[b]), default=None)
+        return 0 if first is None else 1 << first
 
     def _enough(self, need_a: float) -> Callable[[int], bool]:
         hypotheses, amperes = self._seen.hypotheses, self._seen.amperes
@@ -201,7 +207,7 @@ class Planner:
         fits = []
         for bit in _bits(off):
             # Who would not draw anyway does not take the last room from those who may ask next.
-            spare_a = AMPLE_A if rooms[bit].short_s < WARM_S else 0.0
+            spare_a = AMPLE_A if rooms[bit].asking_s < WARM_S else 0.0
             if asleep >> bit & 1 or amperes[bit] + spare_a <= room_a:
                 fits.append(bit)
         return max(fits, key=lambda bit: (worths[bit], -bit), default=None)

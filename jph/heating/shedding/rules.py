@@ -12,6 +12,7 @@ from jph.heating.orders import Order
 
 NEVER: Final = -math.inf
 _NOTHING: Final[Mapping[int, float]] = MappingProxyType({})
+_NO_ROOMS: Final[Mapping[str, "RoomReading | None"]] = MappingProxyType({})
 _NO_ORDERS: Final[Mapping[str, Order]] = MappingProxyType({})
 _NO_SHEDS: Final[Mapping[str, "Held"]] = MappingProxyType({})
 _NO_AMPERES: Final[Mapping[str, float]] = MappingProxyType({})
@@ -73,12 +74,32 @@ class Urgent(NamedTuple):
     boosted: frozenset[str] = frozenset()
 
 
+class RoomReading(NamedTuple):
+    """The air of a room and its wish, °C; the wish is None where none is known."""
+
+    celsius: float
+    wish_c: float | None = None
+
+
+class LoadReadings(NamedTuple):
+    """What steered loads report: values as they are ordered, measured powers in W.
+
+    `fed_in` is the current that each phase feeds in, A; `off_peak` is None where nothing is new.
+    """
+
+    values: Mapping[str, float] = _NO_AMPERES
+    powers: Mapping[str, float] = _NO_AMPERES
+    fed_in: Mapping[int, float] = _NOTHING
+    off_peak: bool | None = None
+
+
 class Readings(NamedTuple):
     """Readings since the last step; any part may be missing.
 
     `warnings` are the currents of the meter's overrun warnings (ADIR1–3), `overrun` is bit 7 of its
     status (STGE).  Both stand in for currents that have not come for a while, and are not needed.
-    `urgent` is None where nothing new is known of it.
+    `urgent` is None where nothing new is known of it.  `rooms` are the thermometers, by room; a
+    reading of None ends one that fell silent.  `loads` is what steered loads report.
     """
 
     currents: Mapping[int, float] = _NOTHING
@@ -87,6 +108,8 @@ class Readings(NamedTuple):
     orders: Mapping[str, Order] = _NO_ORDERS
     overrun: bool | None = None
     urgent: Urgent | None = None
+    rooms: Mapping[str, RoomReading | None] = _NO_ROOMS
+    loads: LoadReadings = LoadReadings()
 
 
 class Reason(NamedTuple):
@@ -111,12 +134,14 @@ class Decision(NamedTuple):
     """Masks of all phases, what changed and why, and the phases nothing more can be done for.
 
     `warnings` are sentences for people: a heater off for very long, a table that is wrong.
+    `changes` are what steered loads do from now on, as sentences.
     """
 
     masks: Mapping[int, int]
     reasons: Sequence[Reason]
     helpless: Sequence[int]
     warnings: Sequence[str] = ()
+    changes: Sequence[str] = ()
 
     @property
     def shed(self) -> int:

@@ -5,7 +5,8 @@ One request, one answer, in bytes:
     request   op  address  register  length or value   then the block of a write
     answer    status: 0, or an errno                   then the bytes read
 
-    op  0 read a byte, 1 write a byte, 2 read a block, 3 write a block
+    op  0 read a byte, 1 write a byte, 2 read a block, 3 write a block,
+        4 write, 5 read without a register (no chip here has that)
 """
 
 import errno
@@ -18,6 +19,7 @@ READ_BYTE: Final = 0
 WRITE_BYTE: Final = 1
 READ_BLOCK: Final = 2
 WRITE_BLOCK: Final = 3
+WRITE_BYTES: Final = 4
 
 HEADER_SIZE: Final = 4
 BLOCK_LIMIT: Final = 32
@@ -29,7 +31,7 @@ Outputs = tuple[int, int]
 def request_size(header: bytes) -> int:
     """Return the length of the request that begins with these four bytes."""
     op, _, _, length = header
-    return HEADER_SIZE + (length if op == WRITE_BLOCK else 0)
+    return HEADER_SIZE + (length if op in (WRITE_BLOCK, WRITE_BYTES) else 0)
 
 
 class I2cBus:

@@ -74,7 +74,7 @@ def test_the_originals_config_is_known_or_answered(config_file: ConfigFile) -> N
     warnings = {each["path"]: each["message"] for each in json.loads(shown.output)["warnings"]}
     for index, kind in enumerate(kinds):
         answered = warnings.get(f"Sensors[A{index}].Type", "")
-        if kind in ("NestReader", "ZwavePower"):
-            assert "no longer" in answered or "original" in answered
+        if kind == "NestReader":
+            assert "no longer" in answered
         else:
             assert answered == ""

@@ -1,10 +1,12 @@
 import math
+from itertools import pairwise
 
 import pytest
 
 from jph.config.house.loads import Wiring
 from jph.heating.orders import Order
 from jph.heating.shedding import Decision, Readings, Rules, SheddingPolicy
+from jph.heating.shedding.observer import Slowness
 from tests.jph.heating.shedhouse import EQUALS, LIMIT, ShedHouse, heater
 
 BIG = (7.3, 4.4, 9.1, 2.6, 5.2, 6.0)
@@ -70,6 +72,33 @@ def test_a_heater_that_drew_nothing_is_followed_by_one_that_does() -> None:
     assert house.current_a <= LIMIT
 
 
+def test_after_a_shed_that_brought_nothing_the_next_follows_and_not_all() -> None:
+    """At 31 A of 30 A three heaters in a row do not draw, and the filter believes that they do."""
+    house = ShedHouse(tuple(heater(f"1{bit + 1}", bit) for bit in range(8)))
+    house.want = [False] * 3 + [True] * 5
+    house.base_a = 6.0
+    seen = []
+    for _ in range(12):
+        house.frame()
+        seen.append(len(house.shed()))
+    assert house.current_a <= LIMIT
+    assert seen[0] <= 2
+    assert seen[-1] == 4
+    assert max(after - before for before, after in pairwise(seen)) <= 2
+
+
+def test_heaters_never_seen_to_obey_late_are_not_waited_for() -> None:
+    """Late steps of two heaters make those slow, and no other of the phase."""
+    slowness = Slowness(4, 2.6)
+    for took_s in (7.0, 8.0):
+        slowness.late(0, took_s)
+        slowness.late(1, took_s)
+    assert slowness.settle_s([0, 2]) == pytest.approx(8.3)
+    assert slowness.settle_s([2, 3]) == 2.6
+    slowness.in_time(0, 1.5)
+    assert slowness.settle_s([0]) == 2.6
+
+
 def test_helpless_and_no_longer() -> None:
     house = ShedHouse(EQUALS[:1])
     house.base_a = 45.0
@@ -119,7 +148,7 @@ def test_heaters_that_obey_late_are_waited_for(obey_s: float, slow: bool) -> Non
     house = ShedHouse(UNKNOWN, BIG, obey_s=obey_s)
     house.base_a = 3.0
     house.live(3600)
-    settle_s = house.policy._phases[1].seen.settle_s
+    settle_s = house.policy._phases[1].seen.slowness.settle_s(range(len(BIG)))
     assert settle_s > obey_s if slow else settle_s == Rules().settle_s
 
 

@@ -39,7 +39,9 @@ def scripts() -> list[Path]:
 
 
 def modules() -> list[Path]:
-    return sorted(GATEWAY.rglob("*.py")) + sorted((REPOSITORY / "jph" / "heating").rglob("*.py"))
+    return sorted(GATEWAY.rglob("*.py")) + sorted(
+        path for name in ("heating", "alerts") for path in (REPOSITORY / "jph" / name).rglob("*.py")
+    )
 
 
 def french() -> dict[str, str]:

@@ -32,12 +32,10 @@ class HomeAssistantDoor(Door):
     def __init__(
         self,
         network: Network,
-        codifier: str,
         settings: HomeAssistantSettings,
-        *,
-        commands: bool = True,
+        bridge: str,
     ) -> None:
-        self.catalogue = Catalogue(network, settings, codifier, commands=commands)
+        self.catalogue = Catalogue(network, settings, bridge, commands=settings.orders)
         self.states = States(self.catalogue)
         self.commands = Commands(self.catalogue, self.states)
         self._described: dict[str, bytes] = {}
@@ -52,7 +50,7 @@ class HomeAssistantDoor(Door):
         return (
             (names.commands, 0),
             (names.birth, 0),
-            (f"{names.prefix}/device/+/config", 0),
+            (names.configs, 0),
         )
 
     def will(self) -> Publish | None:
@@ -73,7 +71,7 @@ class HomeAssistantDoor(Door):
         names = self.catalogue.names
         if topic == names.birth or topic.startswith(f"{names.base}/"):
             return True
-        return topic.startswith(f"{names.prefix}/device/{names.id_of('')}_")
+        return names.is_own_config(topic)
 
     def on_message(
         self, topic: str, payload: bytes, *, retained: bool, now_ms: int
@@ -82,7 +80,7 @@ class HomeAssistantDoor(Door):
         names = self.catalogue.names
         if topic == names.birth:
             if payload == ONLINE.encode() and not retained:
-                yield Note("Home Assistant has started: everything is told again")
+                yield Note("Home Assistant has started: everything is published again")
                 yield from self._everything(now_ms)
         elif topic.startswith(f"{names.prefix}/"):
             yield from self._old(topic, payload, retained=retained)

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from jph.client.clocks import Clocks
 from jph.config.model import Network
 from jph.gateway.live.board import Board
+from jph.heating.clocks import Clocks
 from jph.wire.codec import Control
 from jph.wire.notes import with_notes
 from tests.jph.gateway.houses import house, node

@@ -1,0 +1,1 @@
+"""First configuration of a machine: what is found, and the document that follows from it."""

@@ -1,0 +1,1 @@
+"""Findings about an installation, from facts that a console gathers. Pure."""

@@ -1,0 +1,1 @@
+"""Decisions of a router between multicast networks: what passes, who forwards, where to relay."""

@@ -1,0 +1,1 @@
+"""The sealed bus: identities, roster, frames, freshness and rights."""

@@ -1,0 +1,29 @@
+"""Sentences about refused messages, for the log and for people. Pure."""
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from jph.seal.opener import Refused
+
+_SENTENCES: Final = {
+    "open": "{source} sent {flag} without a seal",
+    "generation": "{node} has another key than the house: it was away; reload it",
+    "key": "a frame in the name of {node} is not from a member, or was changed",
+    "signature": "{node} did not sign {flag} of {source}, or the signature is wrong",
+    "right": "{node} may not send {flag} of {source} to {to}",
+    "replay": "a frame of {node} arrived again",
+    "stale": "an order or a mask of {node} is older than two seconds",
+    "unfresh": "{node} has not proved that it runs now; its frame was dropped",
+    "serial": "{node} has an older config than this node",
+}
+
+
+def sentence(refused: "Refused") -> str:
+    """Return why a message was refused."""
+    claimed = refused.claimed
+    return _SENTENCES[refused.cause].format(
+        node=refused.node,
+        flag=claimed.flag if claimed else "?",
+        source=claimed.source if claimed else refused.node,
+        to=claimed.to if claimed else "?",
+    )
