@@ -1,10 +1,11 @@
 """The node kind "HouseSimulator": a house, its meter and its chips, in real time.
 
 Other nodes use two files, as with real hardware: a serial device (`Meter`) and an I2C bus (`I2C`).
-On the data bus it sends only temperatures, of the outdoors and of each room.
+On the data bus it sends temperatures (outdoors, each room), and loads that take orders.
 """
 
 import asyncio
+import math
 import os
 import sys
 import time
@@ -21,8 +22,10 @@ from jph.sim.blueprint import blueprint
 from jph.sim.gadgets import Gadgets
 from jph.sim.live import LiveHouse
 from jph.sim.physics.spec import VOLTS
-from jph.wire.codec import Quality, Reading
+from jph.sim.steered import StoreSettings
+from jph.wire.codec import Control, Flag, Quality, Reading
 
+MOST_A: Final = 32.0
 SETPOINT_RANGE_C: Final = (5.0, 30.0)
 PYTHON: Final = (sys.executable, "-m")
 ZONE: Final = "Europe/Paris"
@@ -57,6 +60,9 @@ class HouseSimulatorSettings(Settings, frozen=True, kw_only=True):
     outdoor: Annotated[str, described("Element that carries the outdoor temperature")] = "TO"
     setpoint: Annotated[str, described("Element with the comfort setpoint")] = "SP"
     rooms: Annotated[tuple[RoomSettings, ...], described("Rooms with a thermometer")] = ()
+    loads: Annotated[
+        tuple[StoreSettings, ...], described("Water heater and car that take orders")
+    ] = ()
     subscribed: Annotated[int, described("Contract's current of each phase", "A", ge=10, le=60)] = (
         30
     )
@@ -90,6 +96,7 @@ class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSetting
             {room.name: room.area for room in settings.rooms},
             seed=settings.seed,
             subscribed_a=settings.subscribed,
+            habits=all(load.watts is None for load in settings.loads),
         )
         live = LiveHouse(
             plan,
@@ -97,6 +104,7 @@ class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSetting
             seed=settings.seed,
             thermal_speed=settings.thermal_speed,
             log=self.log,
+            stores=settings.loads,
         )
         live.open(Path(expand(settings.meter)), Path(expand(settings.i2c)))
         self.live = live
@@ -164,6 +172,22 @@ class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSetting
             (code, round(c, 2)) for code, c in temperatures.items() if code in self.elements
         ]
         self.send_many(readings, timestamp_ms=now_ms, quality=Quality.SIMULATED)
+        for code in self.live.stores:
+            self._report(code)
+
+    def on_control(self, message: Control) -> None:
+        """Let a water heater or a car obey, and report what it has."""
+        live, code = self.live, message.to
+        if live is None or message.flag != Flag.SET or code not in live.stores:
+            return
+        if math.isfinite(message.number) and 0 <= message.number <= MOST_A:
+            live.order(code, message.number)
+            self._report(code)
+
+    def _report(self, codifier: str) -> None:
+        if self.live is not None and codifier in self.elements:
+            value = self.live.stores[codifier].ordered
+            self.send(value, codifier=codifier, quality=Quality.SIMULATED)
 
     def on_data(self, readings: Sequence[Reading]) -> None:
         """Apply the comfort setpoint."""

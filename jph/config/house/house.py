@@ -13,7 +13,7 @@ from jph.config.house.card import FIRST_ADDRESS, WireSettings
 from jph.config.house.loads import CARD_TYPE, Load, Wiring, wiring
 from jph.config.house.meter import MeterElementSettings
 from jph.config.house.shedder import PhaseSettings, SheddingSettings
-from jph.config.house.steered import steered_problems
+from jph.config.house.steered import SteeredLoadSettings, steered_problems
 from jph.config.model import Network, Sensor
 from jph.config.validation import read_struct
 from jph.devices.tic.fields import CANONICAL
@@ -50,6 +50,14 @@ class ShedderNode(NamedTuple):
     shadow: bool
     subscribed: str
     phases: tuple[PhaseSettings, ...]
+
+
+class SteeredLoad(NamedTuple):
+    """A load beside the heaters: its shedder, the element that tells of it, and its settings."""
+
+    shedder: str
+    state: str
+    settings: SteeredLoadSettings
 
 
 class CardNode(NamedTuple):
@@ -106,6 +114,7 @@ class House:
         self.shedders = tuple(_shedder(s) for s in network.nodes() if s.type == SHEDDER_TYPE)
         self.cards = tuple(_card(s, network) for s in network.nodes() if s.type == CARD_TYPE)
         self.phases = tuple(self._phases(network))
+        self.steered = tuple(_steered(network))
         self.rooms = tuple(_rooms(network.sensors, self.wiring))
         in_rooms = {room.thermometer for room in self.rooms}
         self.temperatures = tuple(
@@ -185,6 +194,18 @@ def _shedder(node: Sensor) -> ShedderNode:
         _text(node.sensor.get("Subscribed")),
         tuple(_entries(node.sensor.get("Phases"), PhaseSettings)),
     )
+
+
+def _steered(network: Network) -> Iterator[SteeredLoad]:
+    """Yield the loads beside the heaters; of several shedders of a load the first one counts."""
+    seen: set[str] = set()
+    for node in network.nodes():
+        if node.type != SHEDDER_TYPE:
+            continue
+        for settings in _entries(node.sensor.get("Loads"), SteeredLoadSettings):
+            if settings.codifier not in seen:
+                seen.add(settings.codifier)
+                yield SteeredLoad(node.codifier, _text(node.sensor.get("State")), settings)
 
 
 def shedder_problems(network: Network) -> Iterator[Problem]:

@@ -93,7 +93,7 @@ def state_of(policy: SheddingPolicy) -> dict[str, object]:
             }
             for code, load in loads.items()
         },
-        "heaters": {code: _kwh(*energy) for code, energy in policy.energy.items()},
+        "today": {code: _kwh(*energy) for code, energy in policy.energy.items()},
     }
 
 

@@ -25,6 +25,12 @@ WARNINGS_S: Final = 3600.0
 STEP_A: Final = 2.0
 """A step that shows a heater on a phase: no heater draws less, and rounding is 1 A."""
 
+HOUSE: Final = "@@"
+"""Key of the energy of the whole house."""
+
+SHOWN_ERROR: Final = 0.05
+"""Relative error of the energy of shown currents: whole amperes, reactive power, the voltage."""
+
 VOTES: Final = 3
 """Times a heater must have shown on another phase, and never on its own, to be reported."""
 
@@ -52,7 +58,7 @@ class SheddingPolicy:
         self._misplaced: Counter[tuple[str, int]] = Counter()
         self._warned: dict[str, float] = {}
         self.energy: dict[str, tuple[float, float]] = {}
-        """What each heater has drawn since local midnight, and the error of that, Wh."""
+        """What each heater and load, and the house, drew since midnight, and its error, Wh."""
         self._energy_day: int | None = None
         self._now_s = self._roomed_s = NEVER
         for number in phases:
@@ -178,7 +184,8 @@ class SheddingPolicy:
         self._distrust()
         self.steering.recall(memory.loads)
         self._energy_day = memory.energy_day
-        self.energy.update({c: e for c, e in memory.energy.items() if c in self._places})
+        known = {*self._places, *self.steering.loads, HOUSE}
+        self.energy.update({c: e for c, e in memory.energy.items() if c in known})
 
     def report(self, now_s: float) -> dict[int, Report]:
         """Return every phase as it is now."""
@@ -231,17 +238,23 @@ class SheddingPolicy:
         return phase
 
     def _account(self, seconds: float, day: int) -> None:
-        """Add what each heater drew to its energy of the day."""
+        """Add what each heater and load and the house drew to its energy of the day."""
         if day != self._energy_day:
             self._energy_day = day
             self.energy.clear()
         for codifier, (phase, bit) in self._places.items():
             watts = phase.drawn_a(bit) * self._rules.volts
             if watts:
-                wh, error_wh = self.energy.get(codifier, (0.0, 0.0))
-                more_wh = watts * seconds / 3600
-                error = phase.seen.error(bit)
-                self.energy[codifier] = wh + more_wh, error_wh + more_wh * error
+                self._add(codifier, watts * seconds / 3600, phase.seen.error(bit))
+        for codifier, load in self.steering.loads.items():
+            if watts := load.taken_w:
+                self._add(codifier, watts * seconds / 3600, load.error)
+        amperes = sum(phase.seen.current_a or 0.0 for phase in self._phases.values())
+        self._add(HOUSE, amperes * self._rules.volts * seconds / 3600, SHOWN_ERROR)
+
+    def _add(self, codifier: str, more_wh: float, error: float) -> None:
+        wh, error_wh = self.energy.get(codifier, (0.0, 0.0))
+        self.energy[codifier] = wh + more_wh, error_wh + more_wh * error
 
     def _pass_time(self, now_s: float, day: int) -> bool:
         """Let the rooms warm up and cool down; False if that is not due yet."""

@@ -99,6 +99,13 @@ class SteeredLoad:
         return amperes * self._volts * len(self.settings.phases)
 
     @property
+    def taken_w(self) -> float:
+        """What it takes now, W: measured, or by its order."""
+        if self.measured_w is not None:
+            return self.measured_w
+        return self.watts if self.on and self.reported else 0.0
+
+    @property
     def known(self) -> bool:
         """Whether its power was learned."""
         return bool(self._steps)
@@ -120,11 +127,9 @@ class SteeredLoad:
         self._period = period
         if moment.now_s - self._measured_s > MEASURED_S:
             self.measured_w = None
-        if self.measured_w is not None or (self.on and self.reported):
-            watts = self.watts if self.measured_w is None else self.measured_w
-            wh = watts * seconds / 3600
-            self.wh += wh
-            self.error_wh += wh * self.error
+        wh = self.taken_w * seconds / 3600
+        self.wh += wh
+        self.error_wh += wh * self.error
         if self.on and self.reported:
             self.on_s += seconds
 

@@ -261,7 +261,11 @@ def test_watts_and_energy_are_learned_and_survive() -> None:
     assert again.watts == load.watts
     assert again.wh == pytest.approx(2300, rel=0.1)
     content = state_of(after.policy)
-    assert content["heaters"]["11"][0] == pytest.approx(1.15, rel=0.1)  # type: ignore[index]
+    today = content["today"]
+    assert isinstance(today, dict)
+    assert today["11"][0] == pytest.approx(1.15, rel=0.1)
+    assert today["WH"][0] == pytest.approx(2.3, rel=0.1)
+    assert today["@@"][0] == pytest.approx(3 * 1.15 + 2.3, rel=0.1)
 
 
 def reading(code: str, value: float | str, quality: Quality = Quality.GOOD) -> Reading:
