@@ -71,7 +71,7 @@ lint: $(VENV)/dev.stamp
 	else node_modules/.bin/tsc -p tsconfig.json && node_modules/.bin/eslint jph/gateway/static; fi
 
 lock: $(VENV)/dev.stamp
-	@$(BIN)/uv pip compile setup.cfg $(addprefix --extra=,embedded devices mqtt schedule seal gateway test dev) --universal \
+	@$(BIN)/uv pip compile setup.cfg $(addprefix --extra=,embedded devices mqtt schedule seal sites gateway test dev) --universal \
 	    --python-version=3.11 --upgrade --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command='make lock' --output-file=requirements/dev.txt --quiet
 
@@ -80,7 +80,7 @@ clean:
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # In variables, because a comma would end an argument of `call`.
-ALL_EXTRAS := embedded,devices,mqtt,schedule,seal,gateway,test,dev
+ALL_EXTRAS := embedded,devices,mqtt,schedule,seal,sites,gateway,test,dev
 $(VENV)/run.stamp: EXTRAS = embedded,devices,mqtt,schedule,seal,gateway
 $(VENV)/bench.stamp: EXTRAS = embedded,devices,mqtt,schedule,seal,gateway,bench
 

@@ -45,6 +45,7 @@ SLOWER: Final = 0.88
 ANSWER_LIMIT_S: Final = 20.0
 CORES: Final = sorted(os.sched_getaffinity(0))
 BARE, LIMIT, JPH, COLUMNS, MIXED = "bare", "limit", "jph", "columns", "mixed"
+SEALED: Final = "sealed"
 LCM, ZENOH = "lcm", "zenoh"
 PEERS: Final = (LCM, ZENOH, "cyclone", "nats", "mqtt", "redis")
 
@@ -64,6 +65,7 @@ SYSTEMS: Final = {
     JPH: System("ours", "Jph", 3_500_000),
     COLUMNS: System("ours", "JphColumns", 4_000_000),
     MIXED: System("ours", "JphMixed", 800_000),
+    SEALED: System("ours", "JphSealed", 2_000_000),
     "repairing": System("ours", "JphRepairing", 3_000_000),
     LCM: System("others", "Lcm", 200_000),
     ZENOH: System("others", "Zenoh", 500_000),
@@ -302,6 +304,9 @@ def comparisons(rows: dict[str, report.Row]) -> Iterator[tuple[str, float, str]]
     yield "messages/s to what sockets can do", ours / rate(LIMIT), "≥ 0.6"
     yield "mixed messages/s to bare", rate(MIXED) / rate(BARE), "≥ 4"
     yield "1 → 8 to zenoh", fans, "≥ 4"
+    yield "sealed messages/s to zenoh", rate(SEALED) / rate(ZENOH), "≥ 2"
+    trips = figure(rows, SEALED, "p50_us") / figure(rows, COLUMNS, "p50_us")
+    yield "sealed round trip p50 to the open one, a core each", trips, "≤ 1.5"
     for words, end in (("a core each", ""), ("any core", "_free")):
         trip = functools.partial(figure, rows, column=f"p50{end}_us")
         high = figure(rows, JPH, f"p99{end}_us")

@@ -5,7 +5,8 @@ import contextlib
 import os
 import signal
 import time
-from typing import Annotated, Final, Literal
+from collections.abc import Coroutine
+from typing import Annotated, Any, Final, Literal
 
 from jph.config.model import expand
 from jph.config.settings import described
@@ -57,25 +58,11 @@ class Command(ValueNode, type="Command", settings=CommandSettings):
     """
 
     settings: CommandSettings
-    _serving: asyncio.Task[None] | None = None
 
-    async def open(self) -> None:
-        """Start the program if it runs on."""
-        await super().open()
-        self._begin()
-
-    def on_reload(self) -> None:
-        """Start again with the new settings."""
-        super().on_reload()
-        self._begin()
-
-    def _begin(self) -> None:
-        if self._serving is not None:
-            self._serving.cancel()
-            self._serving = None
+    def serving(self) -> Coroutine[Any, Any, None] | None:
+        """Return what keeps the program running, in the mode `lines`."""
         self.every_answer = self.settings.mode == "once"
-        if self.settings.mode == "lines":
-            self._serving = self.spawn(self._serve(), "program")
+        return None if self.every_answer else self._serve()
 
     async def read(self, now_ms: int) -> None:
         """Run the program, in the mode `once`."""

@@ -67,6 +67,7 @@ class Expression(Node, type="Expression", settings=ExpressionSettings):
     and the log names the reason once a minute.
     """
 
+    is_device = True
     settings: ExpressionSettings
 
     @classmethod

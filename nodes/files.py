@@ -72,17 +72,6 @@ class Files(ValueNode, type="Files", settings=FilesSettings):
     A read that fails is tried three times; then nothing is sent, and the log names the reason.
     """
 
-    @classmethod
-    def source_of(cls, entry: Sensor, settings: Any) -> FilesSettings:  # noqa: ANN401
-        """Return the settings as `Files` has them."""
-        assert isinstance(settings, FilesSettings)
-        return settings
-
-    @classmethod
-    def elements_of(cls, entry: Sensor, settings: Any) -> Sequence[Element]:  # noqa: ANN401
-        """Return the elements of the device."""
-        return cls.source_of(entry, settings).elements
-
     async def open(self) -> None:
         """Prepare the elements and a thread: a read may block for a second."""
         await super().open()
@@ -95,7 +84,7 @@ class Files(ValueNode, type="Files", settings=FilesSettings):
 
     async def read(self, now_ms: int) -> None:
         """Read each file, one after the other."""
-        source = self.source_of(self.entry, self.settings)
+        source = self.source
         try:
             device = await self._worker.run(
                 find_device, expand(source.path), source.name, source.gpio

@@ -5,11 +5,10 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from jph.config.model import Sensor, state_dir
+from jph.config.model import Sensor, expand, state_dir
 from jph.config.settings import described
 from jph.devices.gpio import PwmChannel, Wanted, open_line
 from jph.devices.pins import Counter, Input, Output, Pulses, Pwm, Servo, Tachometer
@@ -92,17 +91,6 @@ class Gpio(ValueNode, type="Gpio", settings=GpioSettings):
     An output has its `Start` when the node starts, `Silence` when orders stay away, and `End`
     when the node ends. Pins that cannot be opened are tried again each `SensorInterval`.
     """
-
-    @classmethod
-    def source_of(cls, entry: Sensor, settings: Any) -> GpioSettings:  # noqa: ANN401
-        """Return the settings as `Gpio` has them."""
-        assert isinstance(settings, GpioSettings)
-        return settings
-
-    @classmethod
-    def elements_of(cls, entry: Sensor, settings: Any) -> Sequence[Element]:  # noqa: ANN401
-        """Return the pins."""
-        return cls.source_of(entry, settings).elements
 
     async def open(self) -> None:
         """Open the pins."""
@@ -207,16 +195,19 @@ class Gpio(ValueNode, type="Gpio", settings=GpioSettings):
                 self._order(element, element.start)
 
     async def _make(self, element: PinElement) -> Pin:
-        source, code = self.source_of(self.entry, self.settings), element.codifier
+        source, code = self.source, element.codifier
         if element.mode in ("pwm", "servo"):
             hertz = _SERVO_HERTZ if element.mode == "servo" else element.frequency
-            channel = await asyncio.to_thread(PwmChannel, source.pwm, element.channel, hertz)
+            channel = await asyncio.to_thread(
+                PwmChannel, expand(source.pwm), element.channel, hertz
+            )
             if element.mode == "servo":
                 return Servo(channel, element.widths, element.start)
             return Pwm(channel, element.start)
         assert element.line is not None
         start = element.start != 0 if element.mode == "output" else None
-        line = open_line(source.chip, Wanted(element.line, start, element.bias, element.inverted))
+        chip = expand(source.chip)
+        line = open_line(chip, Wanted(element.line, start, element.bias, element.inverted))
         if element.mode == "output":
             return Output(line, element.start, element.pulse, lambda: self._publish(code))
         if element.mode == "input":

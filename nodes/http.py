@@ -81,6 +81,7 @@ class HttpSettings(Settings, frozen=True):
     ca_file: Annotated[str, described("Certificate to trust instead of those of the system")] = (
         msgspec.field(default="", name="CAFile")
     )
+    socket: Annotated[str, described("Path of a Unix socket on which the server listens")] = ""
     o_auth: Annotated[OAuthSettings | None, described("Access tokens by OAuth 2")] = msgspec.field(
         default=None, name="OAuth"
     )
@@ -94,6 +95,8 @@ class HttpSettings(Settings, frozen=True):
                 check_url(address.replace("{value}", "0"))
             except ValueError as error:
                 raise ValueError(f"URL: {error}") from None
+        if self.socket and not self.url.reveal().startswith("http://"):
+            raise ValueError("Socket: expected an address with http://")
         for name, value in self.headers.items():
             if "\n" in name + value or "\r" in name + value:
                 raise ValueError(f"Headers.{name}: a line break")
@@ -104,17 +107,6 @@ class Http(ValueNode, type="Http", settings=HttpSettings):
 
     Without a whole good answer nothing is sent, and the log names the reason once a minute.
     """
-
-    @classmethod
-    def source_of(cls, entry: Sensor, settings: Any) -> HttpSettings:  # noqa: ANN401
-        """Return the settings as `Http` has them."""
-        assert isinstance(settings, HttpSettings)
-        return settings
-
-    @classmethod
-    def elements_of(cls, entry: Sensor, settings: Any) -> Sequence[Element]:  # noqa: ANN401
-        """Return the values of an answer."""
-        return cls.source_of(entry, settings).elements
 
     async def open(self) -> None:
         """Prepare the elements and a thread for requests."""
@@ -127,10 +119,6 @@ class Http(ValueNode, type="Http", settings=HttpSettings):
     async def close(self) -> None:
         """End a request under way."""
         self._client.close()
-
-    def _prepare(self) -> None:
-        self.source = self.source_of(self.entry, self.settings)
-        super()._prepare()
 
     async def read(self, now_ms: int) -> None:
         """Send the request and take its answer."""
@@ -148,14 +136,11 @@ class Http(ValueNode, type="Http", settings=HttpSettings):
     def on_control(self, message: Control) -> None:
         """Take an order to an element that has `Set`; the newest one of each counts."""
         element = self._settable(message.to)
-        if element is None or message.flag not in (Flag.SET, Flag.STEP):
+        value = self.ordered(message)
+        if element is None or value is None:
             return
-        value = message.number
-        if message.flag == Flag.STEP:
-            last = self._wanted.get(message.to, self.feed.last.get(message.to))
-            if not isinstance(last, int | float):
-                return
-            value += last
+        if message.flag == Flag.STEP and message.to in self._wanted:
+            value = self._wanted[message.to] + message.number
         idle = not self._wanted
         self._wanted[message.to] = value
         if idle:
@@ -203,7 +188,8 @@ class Http(ValueNode, type="Http", settings=HttpSettings):
         if body and not any(name.lower() == "content-type" for name in headers):
             headers["Content-Type"] = "application/json"
         data = _filled(body, secrets).encode() if body else None
-        request = Request(url, method, tuple(headers.items()), data, expand(source.ca_file))
+        places = (expand(source.ca_file), expand(source.socket))
+        request = Request(url, method, tuple(headers.items()), data, *places)
         answer = await self._client.send(request, source.timeout)
         if answer.status == 401:
             self._token.forget()

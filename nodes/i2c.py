@@ -23,7 +23,7 @@ from jph.errors import DeviceError
 from jph.node.node import Settings
 from jph.values.elements import Element
 from jph.values.node import ValueNode
-from jph.wire.codec import Control, Flag
+from jph.wire.codec import Control
 
 _ADC_TRIES: Final = 4
 _MOST_BYTES: Final = 32
@@ -127,11 +127,9 @@ class I2C(ValueNode, type="I2C", settings=I2CSettings):
         """Write an order to its register."""
         for element in self._elements():
             if element.codifier == message.to and element.order:
-                last = self.feed.last.get(message.to)
-                if message.flag == Flag.SET:
-                    self.spawn(self._set_register(element, message.number), "order")
-                elif message.flag == Flag.STEP and isinstance(last, int | float):
-                    self.spawn(self._set_register(element, last + message.number), "order")
+                value = self.ordered(message)
+                if value is not None:
+                    self.spawn(self._set_register(element, value), "order")
 
     async def _set_register(self, element: ChipElement, value: float) -> None:
         assert element.register is not None

@@ -27,7 +27,7 @@ from jph.errors import DeviceError
 from jph.node.node import Settings
 from jph.values.elements import Element
 from jph.values.node import ValueNode
-from jph.wire.codec import Control, Flag
+from jph.wire.codec import Control
 
 PORT: Final = 502
 _LAST_REGISTER: Final = 65_535
@@ -79,7 +79,7 @@ class ModbusSettings(Settings, frozen=True):
     def __post_init__(self) -> None:
         if self.device.startswith("tcp://"):
             address(self.device)
-        elif not self.device.startswith(("/", "~", "rtu+tcp://", "rfc2217://")):
+        elif not self.device.startswith(("/", "~", "$", "rtu+tcp://", "rfc2217://")):
             text = "expected tcp://host:port, a serial port or rtu+tcp://host:port"
             raise ValueError(f"Device: {text}, found {self.device[:60]!r}")
         known = POINTS if self.preset == "SunSpec" else PRESETS.get(self.preset, {})
@@ -158,11 +158,9 @@ class Modbus(ValueNode, type="Modbus", settings=ModbusSettings):
         """Take an order to an element that may be written."""
         for element in self._elements():
             if element.codifier == message.to and element.write:
-                last = self.feed.last.get(message.to)
-                if message.flag == Flag.SET:
-                    self.spawn(self._write(element, message.number), "order")
-                elif message.flag == Flag.STEP and isinstance(last, int | float):
-                    self.spawn(self._write(element, last + message.number), "order")
+                value = self.ordered(message)
+                if value is not None:
+                    self.spawn(self._write(element, value), "order")
 
     def _elements(self) -> list[ModbusElement]:
         """Return the elements in registers that are known without asking."""

@@ -87,6 +87,7 @@ class Pipe(Node, type=("Pipe", "TempLinux"), settings=PipeSettings):
     with its own time. The log names the reason once a minute; the node tries again each time.
     """
 
+    is_device = True
     settings: PipeSettings
     _fifo: int | None = None
     _last: tuple[Value, int] | None = None

@@ -102,6 +102,7 @@ class PythonTemplate(Node, type=("PythonTemplate", "PythonNinja"), settings=Temp
     An error in it is logged once a minute with its line and does not end the node.
     """
 
+    is_device = True
     settings: TemplateSettings
 
     async def open(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Coroutine
 from typing import Annotated, Any, Final
 
 from jph.config.model import expand
@@ -24,7 +25,7 @@ from jph.errors import DeviceError
 from jph.node.node import Settings
 from jph.values.elements import Element
 from jph.values.node import ValueNode
-from jph.wire.codec import Control, Flag
+from jph.wire.codec import Control
 
 _SETTLE_S: Final = 0.3
 """Time that the transceiver needs after a reset; what it sends meanwhile is dropped."""
@@ -71,43 +72,31 @@ class Rfxcom(ValueNode, type="Rfxcom", settings=RfxcomSettings):
     """
 
     settings: RfxcomSettings
-    _serving: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Start to read; wait for a missing port."""
         self.every_answer = False
-        await super().open()
         self._link: SerialLink | None = None
         self._sending = asyncio.Lock()
         self._answer: asyncio.Future[str] | None = None
-        self._begin()
-
-    def on_reload(self) -> None:
-        """Start again with the new settings."""
-        super().on_reload()
-        self._begin()
+        await super().open()
 
     def on_control(self, message: Control) -> None:
         """Send an order to the device of an element that has `Set`."""
         for element in self._elements():
-            if element.codifier != message.to or element.set is None:
-                continue
-            last = self.feed.last.get(message.to, 0)
-            if message.flag == Flag.SET:
-                self.spawn(self._order(element, message.number), "order")
-            elif message.flag == Flag.STEP and isinstance(last, int | float):
-                self.spawn(self._order(element, last + message.number), "order")
+            value = self.ordered(message)
+            if element.codifier == message.to and element.set is not None and value is not None:
+                self.spawn(self._order(element, value), "order")
 
-    def _begin(self) -> None:
-        if self._serving is not None:
-            self._serving.cancel()
+    def serving(self) -> Coroutine[Any, Any, None]:
+        """Return what keeps the port open."""
         self._dropping = True
         keeper = PortKeeper(
             self._take, lambda text: self.explain("port", text), self._forget, self._talk
         )
         device = self.settings.device
         path = device if "://" in device else expand(device)
-        self._serving = self.spawn(keeper.serve(path, BAUD_RATE, self.settings.silence), "port")
+        return keeper.serve(path, BAUD_RATE, self.settings.silence)
 
     def _forget(self) -> None:
         self._packets, self._heard_s = Packets(), 0.0

@@ -8,7 +8,7 @@ import asyncio
 import datetime
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -26,7 +26,7 @@ from jph.heating.plan.calendar import wall_time
 from jph.heating.plan.check import check_scheduler
 from jph.heating.plan.commands import Scene, answer_of, carry_out
 from jph.heating.plan.days import days_of
-from jph.heating.plan.edit import Entities
+from jph.heating.plan.edit import Entities, entities_in
 from jph.heating.plan.inputs import Inputs
 from jph.heating.plan.issuing import HeaterOrders
 from jph.heating.plan.lead import Rate, RateLearner, shown
@@ -35,7 +35,8 @@ from jph.heating.plan.planner import Coming, Warmth
 from jph.heating.plan.refusal import PlanRefusedError, RefusalId
 from jph.heating.plan.report import coming_of, next_of, state_of
 from jph.heating.plan.rules import Facts
-from jph.heating.plan.settings import ScheduleSettings, make_planner
+from jph.heating.plan.settings import ScheduleSettings, guests_of, make_planner
+from jph.heating.plan.timeline import next_slot
 from jph.heating.plan.urgent import cold_rooms, urgent_of
 from jph.heating.plan.versions import Versions
 from jph.heating.plan.wish import Decision, degrees_of, order_for
@@ -112,9 +113,10 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         self._learners = self._load_learners()
         self._next: list[Coming] = []
         self._next_known = False
-        self._wake: asyncio.TimerHandle | None = None
+        self._wake: asyncio.Handle | None = None
         self._prepare()
         self.versions = self._load()
+        self._take_guests()
 
     def on_reload(self) -> None:
         """Take the new rooms, rules and elements."""
@@ -122,6 +124,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         self.versions = msgspec.structs.replace(
             self.versions, document=self._with_rooms(self.versions.document)
         )
+        self._take_guests()
         self._decide()
 
     def _prepare(self) -> None:
@@ -137,6 +140,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         self._zone = ZoneInfo(settings.time_zone)
         self._degrees = settings.degrees_by_order()
         self._planner = make_planner(settings, self.rooms.values())
+        self._planned_rooms = dict(self._planner.rooms)
         self._days = days_of(settings.holidays, settings.school, settings.rules, settings.place())
         self._sources = settings.sources(self.rooms.values())
         self._inputs = Inputs(self._limits_s())
@@ -268,22 +272,31 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
 
     def _carry_out(self, verb: str, params: Any, author: str) -> None:  # noqa: ANN401 - JSON
         """Change the document: on the disk first, then in memory, then on the bus."""
-        changed = carry_out(self.versions, verb, params, author, self._scene())
+        scene = self._scene(entities_in(verb, params))
+        changed = carry_out(self.versions, verb, params, author, scene)
         if changed is self.versions:
             return
         self._save(changed)
         self.versions = changed
+        self._take_guests()
         self.log.info("%s: %s", author, changed.changes[-1].what if changed.changes else verb)
         self._decide()
         self._send_document()
 
-    def _scene(self) -> Scene:
+    def _take_guests(self) -> None:
+        """Plan for the devices of the document that are no rooms of the configuration too."""
+        guests = guests_of(self.versions.document, self.rooms)
+        self._planner.rooms = {**self._planned_rooms, **guests}
+        self._decided = {k: v for k, v in self._decided.items() if k in self._planner.rooms}
+
+    def _scene(self, entities: Collection[str] = ()) -> Scene:
         return Scene(
-            rooms=tuple(self.rooms),
-            entities=Entities(fixed=set(self.rooms)),
+            rooms=tuple(self._planner.rooms),
+            entities=Entities(entities, fixed=set(self.rooms)),
             now_ms=now_ms(),
             coming=self._coming_of,
             planned=self._planned_of,
+            next_slot=self._next_slot_of,
         )
 
     # What is decided
@@ -314,13 +327,17 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         changed_cold, self._cold = cold != self._cold, cold
         self._decided = decided
         for name in changed:
-            self._command(self.rooms[name], decided[name])
+            if name in self.rooms:
+                self._command(self.rooms[name], decided[name])
         if changed:
             self._next_known = False
         if changed or changed_cold:
             self._publish()
         self._send_orders()
-        self._plan_wake_up(now)
+        if self._wake is not None:
+            self._wake.cancel()
+        # Later: to look a week ahead takes longer than the answer to an edit may.
+        self._wake = asyncio.get_running_loop().call_soon(self._plan_wake_up, now)
 
     def _facts_at(self, at: datetime.datetime) -> Facts:
         now = now_ms()
@@ -350,6 +367,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
                 now, degrees_of(decision.value, self._degrees), temperatures[name]
             )
             for name, decision in decided.items()
+            if name in self.rooms
         ]
         if not any(learned):
             return
@@ -421,6 +439,14 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         listed = self._planner.coming(document, now, end, self._facts_at, {})
         return [change for change in listed if change.room == room][:count]
 
+    def _next_slot_of(self, room: str) -> int | None:
+        now = datetime.datetime.fromtimestamp(now_ms() / 1000, datetime.UTC)
+        end = now + datetime.timedelta(milliseconds=_LOOK_AHEAD_MS)
+        facts = self._facts_now(now_ms())
+        scheduler = self._planner.scheduler_in_force(self.versions.document["scheduler"], facts)
+        found = next_slot(scheduler, room, now, end, self._zone, self._planner.week)
+        return None if found is None else round(found.timestamp() * 1000)
+
     def _planned_of(self, room: str) -> float | str:
         now = now_ms()
         document = {**self.versions.document, "hand": {}}
@@ -479,13 +505,17 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         """Return every room with its value, the layer that decides, and every other layer."""
         state = state_of(
             self.versions,
-            {name: (self.rooms[name].codifier, each) for name, each in self._decided.items()},
+            {name: (self._codifier_of(name), each) for name, each in self._decided.items()},
             self._degrees,
             self._orders.unconfirmed(),
         )
         for name, room in state["rooms"].items():
             room["warm_up"] = shown(self._learner(name).rate, self.settings.warm_up)
         return state
+
+    def _codifier_of(self, name: str) -> str:
+        """Return the codifier of a room's wish; a device of the document alone has none."""
+        return self.rooms[name].codifier if name in self.rooms else ""
 
     def _send_document(self) -> None:
         if self.settings.document:

@@ -3,8 +3,8 @@
 `CurrentCost` and `DSMR` are the same with the speed and format of those devices.
 """
 
-import asyncio
-from typing import Annotated, Final, Literal
+from collections.abc import Coroutine
+from typing import Annotated, Any, Final, Literal
 
 from jph.config.model import expand
 from jph.config.settings import described
@@ -55,29 +55,20 @@ class SerialLines(ValueNode, type=("SerialLines", "CurrentCost", "DSMR"), settin
     """
 
     settings: SerialSettings
-    _serving: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Start to read; wait for a missing port."""
         self.every_answer = False
         await super().open()
-        self._begin()
 
-    def on_reload(self) -> None:
-        """Start again with the new settings."""
-        super().on_reload()
-        self._begin()
-
-    def _begin(self) -> None:
-        if self._serving is not None:
-            self._serving.cancel()
+    def serving(self) -> Coroutine[Any, Any, None]:
+        """Return what keeps the port open."""
         form, baud = _PRESETS[self.entry.type]
         source = self.settings
         self._form = source.format or form
         keeper = PortKeeper(self._take, lambda text: self.explain("port", text), self._forget)
         path = source.device if "://" in source.device else expand(source.device)
-        serving = keeper.serve(path, source.baud_rate or baud, source.silence)
-        self._serving = self.spawn(serving, "line")
+        return keeper.serve(path, source.baud_rate or baud, source.silence)
 
     def _forget(self) -> None:
         self._lines, self._telegrams = Lines(), TelegramReader()

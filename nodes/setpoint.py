@@ -80,6 +80,7 @@ class Setpoint(Node, type=("Setpoint", "controlSensor"), settings=SetpointSettin
     No input of this node can fall silent: without consoles it repeats its last value.
     """
 
+    is_device = True
     settings: SetpointSettings
     value = 0.0
     _wanted = 0.0

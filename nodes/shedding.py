@@ -9,16 +9,17 @@ from typing import Final
 
 import msgspec
 
-from jph.config.house.house import House
+from jph.config.house.house import House, shedder_problems
 from jph.config.house.loads import mask_of, wiring
 from jph.config.house.rooms import rooms_of
 from jph.config.house.shedder import SheddingSettings
-from jph.config.model import state_dir
-from jph.errors import ConfigError, StoreError
+from jph.config.model import Network, state_dir
+from jph.errors import ConfigError, Problem, StoreError
 from jph.heating.orders import Order
 from jph.heating.shedding import Decision, Readings, SheddingPolicy, Urgent
 from jph.heating.shedding.inputs import InputSorter
 from jph.heating.shedding.leadership import Leadership
+from jph.heating.shedding.load_bus import LoadSorter, local_time, state_of, steering_of
 from jph.heating.shedding.memory import Memory, from_stored, to_stored
 from jph.heating.shedding.peaks import TOLERANCE
 from jph.heating.shedding.reasons import reasons_of
@@ -27,7 +28,7 @@ from jph.heating.shedding.rules import rules_of
 from jph.node.node import Node, now_ms
 from jph.util import durable
 from jph.util.logs import Throttle
-from jph.wire.codec import Json, Reading
+from jph.wire.codec import Flag, Json, Reading
 
 BEAT_S: Final = 0.25
 """Interval of looking for silence: the meter's, and that of a better shedder."""
@@ -83,7 +84,10 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         self.spawn(self._beat(), "beat")
 
     async def close(self) -> None:
-        """Keep what was learned."""
+        """Keep what was learned; loads have their fallback while no shedder decides."""
+        if self._steers and self._leading:
+            for load in self.settings.loads:
+                self.send_control(Flag.SET, load.codifier, load.fallback)
         await self._keep_memory()
 
     def on_reload(self) -> None:
@@ -96,12 +100,19 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
             return
         self._leadership.set_others(self._others)
 
+    @classmethod
+    def check_network(cls, network: Network) -> list[Problem]:
+        """Find steered loads that cannot be ordered."""
+        return list(shedder_problems(network))
+
     def on_data(self, readings: Sequence[Reading]) -> None:
         """Decide as soon as a current arrives, and send the masks before anything else."""
         self._listen_to_others(readings)
         inputs = self._inputs.sort(readings)
         if rooms := self._rooms.take(readings, time.monotonic()):
             inputs = inputs._replace(readings=inputs.readings._replace(rooms=rooms))
+        if self._loads is not None and (loads := self._loads.sort(readings)) is not None:
+            inputs = inputs._replace(readings=inputs.readings._replace(loads=loads))
         self._orders.update(inputs.readings.orders)
         if inputs.readings.urgent is not None:
             self._urgent_s = time.monotonic()
@@ -127,6 +138,13 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
             self._send(self._masks)
         self._beats += 1
         self._explain(every=self._beats % EXPLAIN_INTERVALS == 0)
+        if self._beats % EXPLAIN_INTERVALS == 0:
+            self._send_state()
+
+    @property
+    def _steers(self) -> bool:
+        """Whether it has loads to order: a shadow orders none."""
+        return bool(self.settings.loads) and not self.settings.shadow
 
     @property
     def _leading(self) -> bool:
@@ -150,7 +168,10 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
             for shedder in House(self.network).shedders
             if shedder.active and shedder.codifier != self.codifier
         }
-        self._policy = SheddingPolicy(wires, phases, rules_of(self.settings))
+        rules = rules_of(self.settings)
+        self._loads = LoadSorter(self.settings) if self._steers else None
+        steering = steering_of(self.settings) if self._steers else None
+        self._policy = SheddingPolicy(wires, phases, rules, steering)
         now_s = time.monotonic()
         self._policy.adopt(now_s, masks)
         self._policy.recall(memory, now_s, now_ms())
@@ -224,7 +245,10 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
             # No card obeys: the heaters that would be off are subtracted from the currents.
             without = {n: max(0.0, a - self._policy.shed_a(n)) for n, a in news.currents.items()}
             news = news._replace(currents=without)
-        decision = self._policy.step(time.monotonic(), news, decide=self._leading)
+        now_s, local = time.monotonic(), local_time(now_ms())
+        decision = self._policy.step(now_s, news, decide=self._leading, local=local)
+        if self._steers and self._leading:
+            self._order_loads(now_s)
         changed = {n: mask for n, mask in decision.masks.items() if mask != self._masks[n]}
         self._masks = decision.masks
         if changed:
@@ -239,6 +263,20 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
         shadow = self.settings.shadow
         batch = [] if shadow else [(self._codifiers[n], mask) for n, mask in masks.items()]
         self.send_many([*batch, (self.codifier, shed)])
+
+    def _order_loads(self, now_s: float) -> None:
+        """Order the loads what they shall do, again until they report it."""
+        for codifier, value in self._policy.steering.orders(now_s):
+            self.send_control(Flag.SET, codifier, value)
+        for load in self._policy.steering.unanswered(now_s):
+            text = f"load {load.settings} does not report that it obeys: is its node alive?"
+            self._warn(load.settings.codifier, text)
+
+    def _send_state(self) -> None:
+        """Send what the loads do and why, and the energy of the day."""
+        if self._leading and self.settings.state:
+            content = state_of(self._policy)
+            self.send_many([(self.settings.state, Json(msgspec.json.encode(content).decode()))])
 
     def _explain(self, *, every: bool) -> None:
         """Send the reasons of all phases, or of those whose sheds have changed."""
@@ -260,6 +298,10 @@ class Shedding(Node, type="Shedding", settings=SheddingSettings):
     def _log_decision(self, decision: Decision) -> None:
         for reason in decision.reasons:
             self.log.info("%s%s", "(shadow) " if self.settings.shadow else "", reason)
+        for change in decision.changes:
+            self.log.info("%s", change)
+        if decision.changes:
+            self._send_state()
         for warning in decision.warnings:
             self.log.warning("%s", warning)
         for phase in decision.helpless:

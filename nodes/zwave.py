@@ -6,11 +6,12 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
+from jph.config.house.house import DEGREES
 from jph.config.model import Sensor
 from jph.config.settings import described
 from jph.devices.zwave import OPENZWAVE, Change, Network, ValueId, begin, order, poll
@@ -18,7 +19,7 @@ from jph.node.node import Settings
 from jph.util.backoff import Backoff
 from jph.values.elements import Element
 from jph.values.node import ValueNode
-from jph.wire.codec import Control, Flag
+from jph.wire.codec import Control
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -70,37 +71,18 @@ class Zwave(ValueNode, type="Zwave", settings=ZwaveSettings):
     """
 
     every_answer = False
-    _serving: asyncio.Task[None] | None = None
     _connection: "ClientConnection | None" = None
     _orders = 0
 
-    @classmethod
-    def source_of(cls, entry: Sensor, settings: Any) -> ZwaveSettings:  # noqa: ANN401
-        """Return the settings as `Zwave` has them."""
-        assert isinstance(settings, ZwaveSettings)
-        return settings
-
-    @classmethod
-    def elements_of(cls, entry: Sensor, settings: Any) -> Sequence[Element]:  # noqa: ANN401
-        """Return the values."""
-        return cls.source_of(entry, settings).elements
-
     async def open(self) -> None:
         """Start to connect."""
-        await super().open()
         self._network = Network()
         self._pending: dict[str, str] = {}
-        self._begin()
+        await super().open()
 
-    def on_reload(self) -> None:
-        """Connect again with the new settings."""
-        super().on_reload()
-        self._begin()
-
-    def _begin(self) -> None:
-        if self._serving is not None:
-            self._serving.cancel()
-        self._serving = self.spawn(self._serve(), "server")
+    def serving(self) -> Coroutine[Any, Any, None]:
+        """Return what keeps the connection."""
+        return self._serve()
 
     async def read(self, now_ms: int) -> None:
         """Publish the values that are known; a node sends changes only."""
@@ -108,26 +90,27 @@ class Zwave(ValueNode, type="Zwave", settings=ZwaveSettings):
             return
         for element in self._elements():
             where = element.where()
-            if where in self._network.values and not self._network.is_dead(where.node):
-                self.take(element.codifier, self._network.values[where])
+            if self._network.is_dead(where.node):
+                continue
+            if where in self._network.values:
+                self._take_value(element.codifier, where, self._network.values[where])
+            elif reason := self._network.missing(where):
+                self.explain(element.codifier, reason)
 
     def on_control(self, message: Control) -> None:
         """Send an order to the node of an element that has `Set`."""
         element = next((e for e in self._elements() if e.codifier == message.to), None)
-        if element is None or not element.set or message.flag not in (Flag.SET, Flag.STEP):
+        value = self.ordered(message)
+        if element is None or not element.set or value is None:
             return
-        value = message.number
-        if message.flag == Flag.STEP:
-            last = self.feed.last.get(message.to)
-            if not isinstance(last, int | float):
-                return
-            value += last
         self.spawn(self._order(element, value), "order")
 
     async def _order(self, element: ZwaveElement, value: float) -> None:
         target = element.target()
         kind = self._network.types.get(target, "")
         text = f"the order {value:g}"
+        if self._is_converted(element.codifier, element.where()):
+            value = round(value * 1.8 + 32, 1)
         if not await self._ask(element, text, order(self._next(), target, value, kind)):
             self.log.warning("%s: %s is not obeyed: no connection", element.codifier, text)
             return
@@ -155,7 +138,7 @@ class Zwave(ValueNode, type="Zwave", settings=ZwaveSettings):
         from websockets.exceptions import WebSocketException
 
         backoff = Backoff(_FIRST_RETRY_S, _LAST_RETRY_S, _LAST_RETRY_S)
-        server = self.source_of(self.entry, self.settings).server
+        server = self.source.server
         while True:
             begin_s = time.monotonic()
             try:
@@ -189,8 +172,18 @@ class Zwave(ValueNode, type="Zwave", settings=ZwaveSettings):
                 if change.value is None:
                     self.explain(code, "the node does not tell it")
                 elif not self._network.is_dead(change.id.node):
-                    self.take(code, change.value)
+                    self._take_value(code, change.id, change.value)
         self._take_answer(message)
+
+    def _take_value(self, code: str, where: ValueId, value: Any) -> None:  # noqa: ANN401
+        """Take a value; °F are °C where the codifier is in °C."""
+        if self._is_converted(code, where) and isinstance(value, int | float):
+            value = round((value - 32) / 1.8, 2)
+        self.take(code, value)
+
+    def _is_converted(self, code: str, where: ValueId) -> bool:
+        symbol = self.elements.get(code, self.entry).symbol
+        return self._network.units.get(where) == "°F" and symbol in DEGREES
 
     def _take_answer(self, message: Any) -> None:  # noqa: ANN401
         if not isinstance(message, dict) or message.get("type") != "result":

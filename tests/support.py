@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,9 +30,21 @@ async def running(*nodes: Node) -> AsyncIterator[None]:
             await until(lambda n=node, t=task: n.bus.control.is_open or t.done())
         yield
     finally:
-        for node in nodes:
-            node.stop()
-        await asyncio.wait_for(asyncio.gather(*tasks), LIMIT_S)
+        await ended(nodes, tasks)
+
+
+async def ended(nodes: Iterable[Node], tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Stop nodes and wait until all have ended; the first failure of one fails the test.
+
+    None is left behind that a closing loop would cancel: its sockets belong to this test.
+    """
+    for node in nodes:
+        node.stop()
+    async with asyncio.timeout(LIMIT_S):
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if result is not None:
+            raise result
 
 
 def fail(error: Exception) -> None:

@@ -35,6 +35,7 @@ BELOW |= {
     "jph.expressions": {"jph.wire"},
     "jph.values": BASE,
     "jph.router": BASE,
+    "jph.sites": BASE,
     "jph.mqtt": {*BASE, "jph.heating", "jph.values"},
     "jph.recorder": {*BASE, "jph.heating"},
     "jph.alerts": {*BASE, "jph.heating", "jph.devices"},
@@ -44,6 +45,7 @@ BELOW |= {
 LIBRARIES = {"jph.alerts", "jph.heating", "jph.devices", "jph.cache", "jph.recorder"} | {
     "jph.expressions",
     "jph.router",
+    "jph.sites",
     "jph.values",
     "jph.mqtt",
 }
@@ -76,6 +78,7 @@ PURE = [
     *(JPH / "heating").rglob("*.py"),
     *(JPH / "expressions").glob("*.py"),
     *(JPH / "router").glob("*.py"),
+    *(p for p in (JPH / "sites").glob("*.py") if p.stem != "block_log"),
     *(p for p in (JPH / "values").glob("*.py") if p.stem != "node"),
     *(p for p in (JPH / "mqtt").glob("*.py") if p.stem != "link"),
     *(p for p in (JPH / "devices" / "tic").glob("*.py") if p.stem != "link"),

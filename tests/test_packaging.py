@@ -20,7 +20,7 @@ from tests.jph.cli.programs import Program
 from tests.support import REPOSITORY
 
 LOCK = (REPOSITORY / "requirements" / "dev.txt").read_text(encoding="utf-8")
-EXTRAS = ("embedded", "devices", "mqtt", "schedule", "seal", "gateway", "test", "dev")
+EXTRAS = ("embedded", "devices", "mqtt", "schedule", "seal", "sites", "gateway", "test", "dev")
 PROJECT = ("control.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 PACKAGES = ("jph", "nodes", "collector")
 

@@ -1,9 +1,11 @@
 """jph through its public interface: two nodes, each with its hooks."""
 
 import asyncio
+import tempfile
 import time
 from collections.abc import Sequence
 from itertools import cycle, islice
+from pathlib import Path
 from random import Random
 from string import ascii_uppercase, digits
 from typing import Any
@@ -98,6 +100,7 @@ class Jph(Peer):
     title = "jph"
     fans = True
     far: type[Far] = Far
+    settle_s = 0.0
 
     def __init__(self, link: Link, near: bool) -> None:
         super().__init__(link, near)
@@ -119,10 +122,20 @@ class Jph(Peer):
         self._kind = kind
         if kind is not None:
             codifier = "NE" if self.near else f"F{self.link['index']}"
-            self.node = kind(codifier, _network(self.link))
+            self.node = kind(codifier, self.network())
             self._task = asyncio.create_task(self.node.run())
             while not self.node.bus.data.is_open:  # noqa: ASYNC110 - as any program would
                 await asyncio.sleep(0.01)
+
+    async def _settle(self) -> None:
+        """Answer the questions of the other node: a flood leaves the loop no turn."""
+        if self.settle_s:
+            self.node.alive()
+            await asyncio.sleep(self.settle_s)
+
+    def network(self) -> Network:
+        """Return the config of both nodes."""
+        return _network(self.link)
 
     def batches(self) -> list[list[tuple[str, Value]]]:
         """Return the batches that are sent in a loop."""
@@ -134,6 +147,7 @@ class Jph(Peer):
         self._runner.run(self._flood(count, rate))
 
     async def _flood(self, count: int, rate: float) -> None:
+        await self._settle()
         batches, send = cycle(self.batches()), self.node.send_many
         paced(count, rate, CHUNK, lambda _, some: send(islice(next(batches), some)))
 
@@ -166,6 +180,7 @@ class Jph(Peer):
 
     async def _ping(self, trips: int) -> list[float]:
         assert isinstance(self.node, Asker)
+        await self._settle()
         await asyncio.wait_for(self.node.begin(trips), 2 * FIRST_S)
         return self.node.times
 
@@ -181,6 +196,23 @@ class JphColumns(Jph):
     title = "jph, read by columns"
     fans = False
     far = FarByColumns
+
+
+class JphSealed(JphColumns):
+    """The same in a sealed house that demands frames; the subscriber reads columns."""
+
+    title = "jph, sealed, read by columns"
+    settle_s = 0.5
+    _state: tempfile.TemporaryDirectory[str] | None = None
+
+    def network(self) -> Network:
+        """Return the config of a sealed house; both processes derive the same keys."""
+        # Imported here: the other rows have no cipher in their memory.
+        from bench.peers.sealed import sealed
+
+        if self._state is None:
+            self._state = tempfile.TemporaryDirectory(prefix="jph-seal-")
+        return sealed(super().network(), Path(self._state.name))
 
 
 class JphRepairing(Jph):

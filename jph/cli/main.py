@@ -44,6 +44,7 @@ COMMANDS: Final = {
     "user": "jph.cli.commands.user:user",
     "cost": "jph.cli.commands.cost:cost",
     "schedule": "jph.cli.commands.schedule:schedule",
+    "mqtt": "jph.cli.commands.mqtt:mqtt",
     "why": "jph.cli.commands.why:why",
     "record": "jph.cli.commands.record:record",
     "play": "jph.cli.commands.play:play",

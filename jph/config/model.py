@@ -30,7 +30,7 @@ PROXY: Final = "Proxy"
 _ORIGINAL_CHANNELS: Final = frozenset({"Control-Channel", "Data-Channel"})
 _ORIGINAL_KEYS: Final = frozenset({"Multicast", "Sensors", "Logging", "Seal", "Roster", "Open"})
 """Keys of a document that the original reads, and those that sealing adds to it."""
-_OUR_SENSOR_KEYS: Final = frozenset({"Ring", "Journal"})
+_OUR_SENSOR_KEYS: Final = frozenset({"Ring", "Journal", "Group", "Widget"})
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -160,6 +160,11 @@ class Sensor(_Entry, frozen=True):
     own_time: Annotated[
         bool, described("Timestamps may be far from now: they are not the time of sending")
     ] = False
+    group: Annotated[str, described("Group on the page Devices; without it room or node")] = ""
+    widget: Annotated[
+        Literal["", "number", "switch", "slider", "gauge", "text", "motion"],
+        described("How the page Devices shows it; without it by DataType, Control and bounds"),
+    ] = ""
     sensor: Annotated[
         dict[str, Any], described("Settings of the kind; of an element, Codifier is its node")
     ] = {}

@@ -121,6 +121,7 @@ def _shedder(node: Sensor, network: Network, senders: _Senders) -> Iterator[Prob
             _Reference(f"{path}.Current", phase.current, _CURRENT),
             _Reference(f"{path}.Warning", phase.warning, _CURRENT),
             _Reference(f"{path}.Peak", phase.peak, _POWER),
+            _Reference(f"{path}.FedIn", phase.fed_in, _CURRENT),
         ]
         yield from _resolved(references, senders)
         yield from _owned(f"{path}.Codifier", phase.codifier, node, own)
@@ -134,7 +135,12 @@ def _shedder(node: Sensor, network: Network, senders: _Senders) -> Iterator[Prob
     yield from _resolved((_Reference(f"{path}.{k}", _text(v), u) for k, v, u in named), senders)
 
 
-_SHEDDER_KEYS: Final = (("Subscribed", _CURRENT), ("Status", ""), ("Urgent", ""))
+_SHEDDER_KEYS: Final = (
+    ("Subscribed", _CURRENT),
+    ("Status", ""),
+    ("Urgent", ""),
+    ("OffPeak", ""),
+)
 
 
 def _card(node: Sensor, network: Network, senders: _Senders) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from jph.errors import DeviceError
 from jph.util.secrets import scrub
+from jph.util.unixpath import socket_path
 from jph.util.worker import Worker
 
 if TYPE_CHECKING:
@@ -25,13 +26,17 @@ _CHUNK: Final = 65_536
 
 
 class Request(NamedTuple):
-    """A request; `ca_file` is a certificate to trust instead of the system's."""
+    """A request; `ca_file` is a certificate to trust instead of the system's.
+
+    `unix` is the path of a Unix socket on which the server listens, empty for TCP.
+    """
 
     url: str
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
     ca_file: str = ""
+    unix: str = ""
 
 
 class Response(NamedTuple):
@@ -163,7 +168,10 @@ class _Call:
             if self._aborted:
                 raise DeviceError(f"no whole answer within {self._limit_s:g} s")
             self._connection = made
-        made.connect()
+        if self._request.unix:
+            made.sock = _unix_socket(self._request.unix, self._limit_s)
+        else:
+            made.connect()
         if self._aborted:
             raise DeviceError(f"no whole answer within {self._limit_s:g} s")
         return made
@@ -181,6 +189,18 @@ class _Call:
         if not same and not (safer and before.hostname == after.hostname):
             raise DeviceError(f"{_host(url)} redirects to {_host(target)}: not followed")
         return target
+
+
+def _unix_socket(path: str, limit_s: float) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        made.settimeout(limit_s)
+        with socket_path(path) as reachable:
+            made.connect(reachable)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def check_url(url: str) -> None:

@@ -6,28 +6,19 @@ from typing import Final
 from jph.devices.portkeeper import port_url
 from jph.devices.tic.link import SerialLink
 from jph.errors import DeviceError
+from jph.util.crc16 import crc16
 
-_POLYNOMIAL: Final = 0xA001
+_START: Final = 0xFFFF
 _UNIT_AT: Final = 6
 """Place of unit and PDU in a frame of Modbus TCP."""
 _CRC_SIZE: Final = 2
 _LONGEST: Final = 256
 
 
-def crc16(data: bytes) -> int:
-    """Return the checksum of a frame."""
-    crc = 0xFFFF
-    for each in data:
-        crc ^= each
-        for _ in range(8):
-            crc = crc >> 1 ^ _POLYNOMIAL if crc & 1 else crc >> 1
-    return crc
-
-
 def frame(request: bytes) -> bytes:
     """Return a request of Modbus TCP as a frame of RTU."""
     body = request[_UNIT_AT:]
-    return body + crc16(body).to_bytes(_CRC_SIZE, "little")
+    return body + crc16(body, _START).to_bytes(_CRC_SIZE, "little")
 
 
 def reply_size(head: bytes) -> int | None:
@@ -47,7 +38,7 @@ def pdu_of(reply: bytes, unit: int) -> bytes:
         DeviceError: the checksum is wrong, or another unit answers.
     """
     body, crc = reply[:-_CRC_SIZE], reply[-_CRC_SIZE:]
-    if crc16(body) != int.from_bytes(crc, "little"):
+    if crc16(body, _START) != int.from_bytes(crc, "little"):
         raise DeviceError("the checksum of the reply is wrong")
     if body[0] != unit:
         raise DeviceError(f"unit {body[0]} answers, expected {unit}")
@@ -79,9 +70,9 @@ class RtuPort:
         self._data = b""
         self._link.write(frame(request))
         while (size := reply_size(self._data)) is None or len(self._data) < size:
-            if reason := await self._link.lost(0):
-                raise DeviceError(reason)
             self._arrived.clear()
+            if not self._link.is_open:
+                raise DeviceError(await self._link.lost(0) or "the port is lost")
             await self._arrived.wait()
         return pdu_of(self._data[:size], request[_UNIT_AT])
 

@@ -3,19 +3,11 @@
 import re
 from typing import Final
 
+from jph.util.crc16 import crc16
+
 MAX_TELEGRAM: Final = 32_768
 _OBJECT: Final = re.compile(r"([0-9]+-[0-9]+:[0-9]+\.[0-9]+\.[0-9]+)((?:\([^()\r\n]{0,2048}\))+)")
 _GROUP: Final = re.compile(r"\(([^()]*)\)")
-
-
-def crc16(data: bytes) -> int:
-    """Return the CRC-16 of a telegram: polynomial 0xA001, start 0, bits reflected."""
-    crc = 0
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
-    return crc
 
 
 class TelegramReader:

@@ -48,17 +48,31 @@ class Network:
     Attributes:
         values: each value of the nodes.
         types: `boolean`, `number` … of each value.
+        units: unit of each value that has one.
         status: status of each node.
     """
 
     def __init__(self) -> None:
         self.values: dict[ValueId, Any] = {}
         self.types: dict[ValueId, str] = {}
+        self.units: dict[ValueId, str] = {}
         self.status: dict[int, int] = {}
 
     def is_dead(self, node: int) -> bool:
         """Whether the server says that a node no longer answers."""
         return self.status.get(node) == DEAD
+
+    def missing(self, wanted: ValueId) -> str:
+        """Return why a value is not known, empty where its node is not known yet."""
+        if wanted.node not in self.status:
+            return f"the server has no node {wanted.node}" if self.status else ""
+        places = sorted(
+            each.endpoint for each in self.values if each._replace(endpoint=0) ==
+            wanted._replace(endpoint=0)
+        )  # fmt: skip
+        if places:
+            return f"it is not at endpoint {wanted.endpoint}, but at {places[0]}"
+        return f"node {wanted.node} has no such value"
 
     def take(self, message: Any) -> Iterator[Change | Dead]:  # noqa: ANN401
         """Yield what a message changes; unknown messages change nothing."""
@@ -76,6 +90,7 @@ class Network:
             return
         self.values.clear()
         self.types.clear()
+        self.units.clear()
         self.status.clear()
         for node in nodes:
             yield from self._take_node(node)
@@ -118,6 +133,7 @@ class Network:
         metadata = described.get("metadata")
         if isinstance(metadata, dict):
             self.types[found] = str(metadata.get("type"))
+            self.units[found] = str(metadata.get("unit") or "")
 
     def _change(self, found: ValueId, value: Any) -> Iterator[Change]:  # noqa: ANN401
         if value is None:

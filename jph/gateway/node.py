@@ -20,6 +20,7 @@ from jph.gateway.accounts import users
 from jph.gateway.accounts.accounts import Accounts
 from jph.gateway.accounts.confirmations import Confirmations
 from jph.gateway.accounts.database import AccountsError
+from jph.gateway.accounts.roles import Role
 from jph.gateway.live.board import Board
 from jph.gateway.live.cache_reader import Hashes, Reader
 from jph.gateway.live.gap_reader import HoleReader
@@ -40,6 +41,20 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _JUDGE_EVERY_S: Final = 1.0
 _ASK_EVERY_S: Final = 60.0
 _SIGNS_OF_LIFE: Final = frozenset({Flag.ALIVE, Flag.NEW, Flag.TIME})
+
+
+class RadiatorAppSettings(Settings, frozen=True, kw_only=True):
+    """The app of the radiator project: its token is public, so its role is viewer by default."""
+
+    token: Annotated[str, described("Token that the app was built with, its WebSocket subprotocol")]
+    role: Annotated[Literal["viewer", "operator"], described("What the app may do")] = "viewer"
+    port: Annotated[int, described("Further TCP port, 3000 for an app built with it; 0: none")] = 0
+
+    def __post_init__(self) -> None:
+        if not self.token or not all(c.isalnum() or c in "!#$%&'*+-.^_`|~" for c in self.token):
+            raise ValueError("Token: expected letters, digits and !#$%&'*+-.^_`|~")
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"Port: expected 0 to 65535, found {self.port}")
 
 
 class GatewaySettings(Settings, frozen=True, kw_only=True):
@@ -64,6 +79,9 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     prefix: Annotated[str, described("Path below which a reverse proxy serves the page")] = ""
     socket: Annotated[str, described("Path of a Unix socket for a reverse proxy")] = ""
     group: Annotated[str, described("Group that may connect to Socket")] = ""
+    radiator_app: Annotated[
+        RadiatorAppSettings | None, described("Door for the radiator project's app")
+    ] = None
     sql: Annotated[dict[str, Any], described("Key of the original's program; not used")] = (
         msgspec.field(default_factory=dict, name="SQL")
     )
@@ -129,8 +147,13 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         listeners = [listener]
         if wanted.socket:
             listeners.append(listen_unix(Path(expand(wanted.socket)), wanted.group))
+        if wanted.radiator_app is not None and wanted.radiator_app.port:
+            listeners.append(listen(wanted.address, wanted.radiator_app.port))
         self.url = url_of(listener, tls)
-        self._web = WebServer(self._app, listeners, self._web_ended, self.log, tls)
+        installed = importlib.util.find_spec("websockets") is not None
+        self._web = WebServer(
+            *(self._app, listeners, self._web_ended, self.log, tls), websockets=installed
+        )
         self._follow(self._hub.board)
         self.spawn(self._judge(self._hub), "judge")
         self.spawn(self._holes.run(), "holes")
@@ -170,8 +193,11 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
         from jph.gateway.platform.app import Access
         from jph.gateway.platform.forwarded import networks_of, prefix_of
         from jph.gateway.platform.protection import known_hosts
+        from jph.gateway.platform.sockets import Door
 
+        app = self.settings.radiator_app
         return Access(
+            radiator_app=Door(app.token, Role[app.role.upper()]) if app else Door(),
             hosts=known_hosts(self.settings.hosts),
             public=self.settings.public == "read",
             proxies=networks_of(self.settings.proxies),

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from jph.config.house.house import House, HousePhase
 from jph.config.house.loads import Load, ceilings, mask_of, wiring
 from jph.config.house.plausible import CurrentFilter
+from jph.config.house.steered import LoadSort
 from jph.config.model import Network
 from jph.heating.blindness import Blind, Watch
 from jph.heating.orders import Order
@@ -19,6 +20,7 @@ from jph.util.freshness import is_old
 from jph.wire.codec import Value
 
 _LONGEST_TEXT: Final = 80
+_HOUSE: Final = "@@"
 _LIVE: Final = "live"
 """A card's word for a phase whose masks come."""
 
@@ -88,6 +90,40 @@ class HeaterFacts(NamedTuple):
     then: int | None = None
 
 
+class LoadFacts(NamedTuple):
+    """A load beside the heaters now; `reported` is whether its shedder tells of it.
+
+    `turn_of` are the rooms (or heaters) that wait for it, or that it waits for.
+    """
+
+    codifier: str
+    label: str
+    charger: bool
+    reported: bool
+    ordered: float | None = None
+    value: float | None = None
+    reason: str = ""
+    turn_of: tuple[str, ...] = ()
+    watts: float | None = None
+    learned: bool = False
+    missing_s: float | None = None
+    by: str = ""
+    kwh: float | None = None
+    error_kwh: float | None = None
+
+
+class EnergyShares(NamedTuple):
+    """The energy of the day, kWh, and the parts of heating and of each load in it, and their error.
+
+    What is left is the rest of the house.
+    """
+
+    kwh: float
+    heating: float
+    loads: Mapping[str, float]
+    error: float
+
+
 class Evidence:
     """The newest value of every codifier that matters, and what follows from them."""
 
@@ -107,7 +143,12 @@ class Evidence:
         self._leases: dict[str, Mapping[str, Any]] = {}
         self._silent: dict[str, Mapping[str, Any]] = {}
         self._of_story = {p.explain: p.number for p in self.phases.values() if p.explain}
-        self._wanted = {*self._of_story, *self._states, *self.wiring.heaters}
+        self._steered = {load.settings.codifier: load for load in house.steered}
+        self._of_loads = {load.state for load in house.steered if load.state}
+        self._load_states: dict[str, Mapping[str, Any]] = {}
+        self.loads_asked: set[str] = set()
+        """Loads beside the heaters that `missing` waits for too."""
+        self._wanted = {*self._of_story, *self._states, *self.wiring.heaters, *self._of_loads}
         for heater in self.wiring.heaters.values():
             self._wanted |= {heater.actuator.applied, heater.actuator.verified}
         for phase in self.phases.values():
@@ -125,6 +166,8 @@ class Evidence:
         (self._doubted.add if doubted else self._doubted.discard)(codifier)
         if phase := self._of_story.get(codifier):
             self._stories[phase] = _object(value)
+        elif codifier in self._of_loads:
+            self._load_states[codifier] = _object(value)
         elif card := self._states.get(codifier):
             sent = _object(value)
             self._leases[card], self._silent[card] = _part(sent, "leases"), _part(sent, "silent")
@@ -150,7 +193,74 @@ class Evidence:
             wanted |= {code for code, card in self._states.items() if card == heater.actuator.card}
             if phase := self.phases.get(heater.phase):
                 wanted |= {phase.mask, phase.explain, phase.current}
+        wanted |= {self._steered[code].state for code in self.loads_asked}
         return wanted - self._values.keys() - {""}
+
+    @property
+    def loads(self) -> Mapping[str, str]:
+        """The loads beside the heaters and their labels."""
+        return {code: str(load.settings) for code, load in self._steered.items()}
+
+    def shedder_of(self, load: str) -> str:
+        """Return the shedder of a load beside the heaters."""
+        return self._steered[load].shedder
+
+    def load(self, codifier: str, now_s: float) -> LoadFacts:
+        """Return what is known of a load beside the heaters at a monotonic time.
+
+        Raises:
+            KeyError: there is no such load.
+        """
+        load = self._steered[codifier]
+        charger = load.settings.sort is LoadSort.CHARGER
+        facts = LoadFacts(codifier, str(load.settings), charger, False)
+        sent = _part(self._load_states.get(load.state, {}), "loads").get(codifier)
+        if not isinstance(sent, dict) or not self._fresh(load.state, now_s):
+            return facts
+        kwh, error = _energy(sent.get("kwh")) or (None, None)
+        return facts._replace(
+            reported=True,
+            ordered=_number(sent, "ordered"),
+            value=_number(sent, "reported"),
+            reason=_text(sent, "reason"),
+            turn_of=self._named(sent.get("turn_of")),
+            watts=_number(sent, "watts"),
+            learned=sent.get("learned") is True,
+            missing_s=_number(sent, "missing_s"),
+            by=_text(sent, "by"),
+            kwh=kwh,
+            error_kwh=error,
+        )
+
+    def shares(self, now_s: float) -> EnergyShares | None:
+        """Return the energy of the day and the parts of it; None where it is not known."""
+        today: dict[str, Any] = {}
+        for state, sent in self._load_states.items():
+            if self._fresh(state, now_s):
+                today |= _part(sent, "today")
+        kwh = {code: energy[0] for code, each in today.items() if (energy := _energy(each))}
+        whole = kwh.get(_HOUSE, 0.0)
+        if whole <= 0:
+            return None
+        heating = sum(each for code, each in kwh.items() if code in self.wiring.heaters)
+        error = sum(e[1] for c, each in today.items() if c != _HOUSE and (e := _energy(each)))
+        loads = {
+            load.settings.name or code: kwh[code] / whole
+            for code, load in self._steered.items()
+            if code in kwh
+        }
+        return EnergyShares(whole, heating / whole, loads, error / whole)
+
+    def _named(self, listed: object) -> tuple[str, ...]:
+        """Return rooms, or heaters without a room, or loads, of a list of codifiers."""
+        codes = [c for c in listed if isinstance(c, str)] if isinstance(listed, list) else []
+        names = []
+        for code in codes:
+            if heater := self.wiring.heaters.get(code):
+                names.append(heater.room or str(heater))
+            elif load := self._steered.get(code):
+                names.append(load.settings.name or code)
+        return tuple(dict.fromkeys(names))
 
     def phase(self, phase: int, now_s: float) -> PhaseFacts:
         """Return what is known of a phase at a monotonic time."""
@@ -213,9 +323,6 @@ class Evidence:
         sent = _part(story, "shed").get(codifier)
         if not isinstance(sent, dict):
             return None
-        listed = sent.get("turn_of")
-        codes = [c for c in listed if isinstance(c, str)] if isinstance(listed, list) else []
-        loads = [self.wiring.heaters[c] for c in codes if c in self.wiring.heaters]
         return Cause(
             _number(sent, "since_ms"),
             _number(sent, "current"),
@@ -224,7 +331,7 @@ class Evidence:
             _number(sent, "watts"),
             _number(sent, "restore_s"),
             _number(sent, "restore_by_s"),
-            tuple(dict.fromkeys(load.room or str(load) for load in loads)),
+            self._named(sent.get("turn_of")),
         )
 
     def _measured(self, codifier: str) -> float | None:
@@ -306,6 +413,14 @@ def _order(value: float | None) -> int | None:
 
 def _known(first: int | None, second: int | None) -> int | None:
     return second if first is None else first
+
+
+def _energy(listed: object) -> tuple[float, float] | None:
+    """Return an energy and its error, kWh; None where a value is none."""
+    if not isinstance(listed, list) or len(listed) != 2:
+        return None
+    kwh, error = quantity(listed[0]), quantity(listed[1])
+    return None if kwh is None or error is None else (kwh, error)
 
 
 def _text(table: Mapping[str, Any], key: str) -> str:

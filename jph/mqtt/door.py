@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from jph.wire.codec import Quality, Reading, Value
+from jph.wire.codec import Control, Quality, Reading, Value
 
 
 class Publish(NamedTuple):
@@ -94,10 +94,12 @@ class Plan(msgspec.Struct, frozen=True):
     Attributes:
         document: devices, scheduler, hand wishes, absence; empty until it is known.
         state: its element `State`: `rooms` by name, each with `degrees`, `by`, `layers`.
+        alive: whether it was heard in time.
     """
 
     document: Mapping[str, Any] = msgspec.field(default_factory=dict)
     state: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    alive: bool = False
 
     def devices(self) -> list[dict[str, Any]]:
         """Return the devices of the document: `name` and `srventity`."""
@@ -142,6 +144,10 @@ class Door:
 
     def on_readings(self, readings: Sequence[Reading], now_ms: int) -> Iterable[Effect]:
         """Take readings of the data bus, and those that doors send."""
+        return ()
+
+    def on_control(self, message: Control, now_ms: int) -> Iterable[Effect]:
+        """Take a message of the control bus: signs of life, answers to a ping, orders."""
         return ()
 
     def on_plan(self, plan: Plan, now_ms: int) -> Iterable[Effect]:

@@ -1,10 +1,38 @@
 """The doors that the settings of a Mqtt node open. Pure."""
 
+from zoneinfo import ZoneInfo
+
+from jph.config.house.loads import wiring
+from jph.config.house.rooms import rooms_of
 from jph.config.model import Network
+from jph.config.validation import read_struct
+from jph.errors import ConfigError
+from jph.heating.plan.settings import ScheduleSettings
+from jph.mqtt.app import AppDoor
 from jph.mqtt.door import Door
+from jph.mqtt.home_door import HomeAssistantDoor
 from jph.mqtt.settings import MqttSettings
+from jph.version import __version__
 
 
 def open_doors(network: Network, codifier: str, settings: MqttSettings) -> list[Door]:
     """Return the doors of the node `codifier`, in the order in which they speak."""
-    return []
+    doors: list[Door] = []
+    if settings.app is not None:
+        doors.append(_app(network, settings.app.base))
+    if settings.home_assistant is not None:
+        doors.append(HomeAssistantDoor(network, settings.home_assistant, codifier))
+    return doors
+
+
+def _app(network: Network, base: str) -> AppDoor:
+    try:
+        heaters = wiring(network).heaters
+    except ConfigError:
+        heaters = {}
+    plans = [node.sensor for node in network.nodes() if node.type == "Schedule"]
+    plan = read_struct(ScheduleSettings, plans[0], "", []) if plans else None
+    plan = plan or ScheduleSettings()
+    rooms = rooms_of(network, heaters)
+    zone = ZoneInfo(plan.time_zone)
+    return AppDoor(base, rooms, plan.degrees_by_order(), zone, __version__)

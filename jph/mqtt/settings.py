@@ -13,7 +13,6 @@ from jph.mqtt.values import InSettings, OutSettings
 class AppSettings(Settings, frozen=True):
     """The heating app."""
 
-    schedule: Annotated[str, described("codifier of the Schedule node; empty: the only one")] = ""
     base: Annotated[str, described("first level of its topics")] = "heatingcontrol"
 
 
@@ -27,7 +26,7 @@ class MqttSettings(Settings, frozen=True):
     ca: Annotated[str, described("file with the certificate that signed the broker's")] = (
         msgspec.field(default="", name="CA")
     )
-    version: Annotated[str, described("MQTT version: 5 or 3.1.1")] = "5"
+    version: Annotated[str, described("MQTT version: 5, 3.1.1, or empty for either")] = ""
     app: AppSettings | None = None
     home_assistant: HomeAssistantSettings | None = None
     thermostats: tuple[ClimateSettings, ...] = ()
@@ -37,5 +36,5 @@ class MqttSettings(Settings, frozen=True):
     out: Annotated[tuple[OutSettings, ...], described("values out")] = ()
 
     def __post_init__(self) -> None:
-        if self.version not in ("5", "3.1.1"):
+        if self.version not in ("", "5", "3.1.1"):
             raise ValueError(f"Version: expected 5 or 3.1.1, found {self.version!r}")

@@ -77,6 +77,11 @@ class Batches:
         """Datagrams dropped by this machine's own full receive buffers."""
         return self._dropped_before + sum(self._drops.values())
 
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest datagram that is one packet."""
+        return self._largest
+
     def fit(self, mtu: int, at_most: bool = False) -> None:
         """Send no batch whose packets are above an MTU; with `at_most`, a lower limit stays."""
         largest = mtu - self._headers

@@ -55,12 +55,18 @@ class Bus:
     def open(self) -> None:
         """Open both channels for sending, and for receiving those that are listened to.
 
+        None of their sockets is open after an error.
+
         Raises:
             BusError: the network is not there (yet), or refuses.
         """
         self._forget_readers()
-        for channel in (self.control, self.data):
-            self._read_from(channel, channel.open(listen=channel in self._listeners))
+        try:
+            for channel in (self.control, self.data):
+                self._read_from(channel, channel.open(listen=channel in self._listeners))
+        except BaseException:
+            self._leave()
+            raise
 
     async def start(self, joined: Callable[[], None]) -> None:
         """Open the bus as soon as there is a network, and keep it open until `close`.
@@ -76,12 +82,13 @@ class Bus:
         self._task = asyncio.create_task(keep, name="bus")
 
     async def close(self) -> None:
-        """Leave the groups."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        """Leave the groups, at once: a caller that is cancelled here leaves no socket open."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
         self._leave()
+        if task is not None:
+            await asyncio.gather(task, return_exceptions=True)
 
     def close_now(self) -> None:
         """Close the sockets of a bus that no loop reads."""

@@ -187,6 +187,14 @@ class Channel:
         if out is not None:
             self._batches.send((out,), datagrams, (to,))
 
+    def outgoing(self, datagrams: Sequence[bytes]) -> Sequence[bytes]:
+        """Return the datagrams that carry unicast messages which another socket sends."""
+        return datagrams
+
+    def incoming(self, receive: Receive) -> Receive:
+        """Return what takes the unicast datagrams that another socket receives."""
+        return receive
+
     def read(self, readable: socket.socket, receive: Receive) -> None:
         """Pass what waits in `readable` to `receive`, at most one turn's worth."""
         self._batches.read(readable, receive)

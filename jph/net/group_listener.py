@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 
 from jph.config.model import Endpoint, Multicast
+from jph.net import seals
 from jph.net.channel import Channel, Receive, interfaces_from_environment
 from jph.net.membership import Membership
 
@@ -18,6 +20,9 @@ class GroupListener:
 
     def __init__(self, endpoint: Endpoint, multicast: Multicast, receive: Receive) -> None:
         interfaces = interfaces_from_environment() or multicast.interfaces_of(socket.gethostname())
+        sides = (multicast.control, "control"), (multicast.data, "data"), (multicast.log, "log")
+        self._side = next((side for group, side in sides if group == endpoint), "data")
+        self._end: Callable[[], None] | None = None
         self._channel = Channel(endpoint, interfaces, multicast.ttl, multicast.mtu)
         self._receive = receive
         self._sockets: list[socket.socket] = []
@@ -44,11 +49,17 @@ class GroupListener:
     def _join(self) -> None:
         loop = asyncio.get_running_loop()
         self._sockets = self._channel.open(listen=True)
+        receive = self._receive
+        if (seal := seals.current()) is not None:
+            receive, self._end = seal.listening(self._side, receive)
         for each in self._sockets:
-            loop.add_reader(each, self._channel.read, each, self._receive)
+            loop.add_reader(each, self._channel.read, each, receive)
 
     def _leave(self) -> None:
         for each in self._sockets:
             asyncio.get_running_loop().remove_reader(each)
         self._sockets = []
+        if self._end is not None:
+            self._end()
+            self._end = None
         self._channel.close()

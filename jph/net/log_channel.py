@@ -21,6 +21,7 @@ import msgspec
 
 from jph.config.model import Multicast
 from jph.errors import BusError, DecodeError
+from jph.net import seals
 from jph.net.channel import Channel, interfaces_from_environment
 from jph.util.secrets import scrub
 from jph.util.token_bucket import TokenBucket
@@ -172,7 +173,10 @@ class LogBusHandler(logging.Handler):
             held=self.held,
         )
         self._count += 1
-        if self._channel.send(encode(line)):
+        datagram = encode(line)
+        if (seal := seals.current()) is not None:
+            datagram = seal.log_frame(datagram)
+        if self._channel.send(datagram):
             return True
         self._channel.close()  # the interface or the address may have changed
         return False

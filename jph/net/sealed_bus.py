@@ -1,17 +1,22 @@
 """The two buses of a sealed house: datagrams are closed when they leave and opened on arrival."""
 
+import asyncio
+import itertools
+import math
 import socket
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import groupby
-from typing import NamedTuple
+from typing import Final, NamedTuple, cast
 
 from jph.config.model import Multicast
-from jph.errors import DecodeError
+from jph.errors import SealError
+from jph.net import seals
 from jph.net.bus import Address, Bus, ReceiveUnicast
 from jph.net.channel import Channel, Receive
 from jph.net.membership import Log
+from jph.seal.frame import OVERHEAD
 from jph.seal.frame import Bus as Side
 from jph.seal.opener import Ask, Refused
 from jph.seal.seal import Seal
@@ -19,14 +24,19 @@ from jph.seal.words import sentence
 from jph.wire.codec import EVERY_NODE
 from jph.wire.columns import Block
 
-Refuse = Callable[[Address], Callable[[DecodeError], None]]
+Newer = Callable[[int, Address], None]
+"""Takes the serial of a newer roster, and the address of a node that has it."""
+Refuse = Callable[[str, Address, Callable[[], str]], None]
+"""Takes the cause of a refusal, the sender, and what says it as a sentence."""
+
+
+_listeners: Final = itertools.count(1)
 
 
 class Arrival(NamedTuple):
     """Circumstances of a datagram: who takes it, from where it came, and through which socket."""
 
-    take: Callable[[memoryview, int, Address], None]
-    channel: Channel
+    take: Receive
     sender: Address
     via: socket.socket | None
 
@@ -35,27 +45,60 @@ class SealedChannel(Channel):
     """A channel whose datagrams are sealed."""
 
     side: Side
-    seal: Seal
+    bus: "SealedBus"
 
     def send(self, datagram: bytes) -> bool:
-        """Send one datagram, sealed."""
-        return bool(self.send_many([datagram]))
+        """Send one message, sealed."""
+        return self.send_blocks((Block(datagram, len(datagram)),))
 
     def send_many(self, datagrams: Sequence[bytes]) -> int:
-        """Send datagrams, sealed; return how many left: all or none."""
-        left = super().send_many(self._frames(self.side, datagrams))
+        """Send messages, sealed; return how many left: all or none."""
+        left = self.send_blocks([Block(each, len(each)) for each in datagrams])
         return len(datagrams) if left else 0
 
     def send_blocks(self, blocks: Sequence[Block]) -> bool:
-        """Send the datagrams of blocks, sealed; return whether they left."""
-        datagrams = [each for block in blocks for each in block.datagrams()]
-        return bool(self.send_many(datagrams)) or not datagrams
+        """Send the messages of blocks, sealed; return whether they left."""
+        seal = self.bus.seal
+        seal.sealer.most = self._batches.largest - OVERHEAD
+        try:
+            frames = seal.closed_blocks(self.side, blocks, clock_ms())
+        except SealError as error:
+            self.bus.log.error("%s", error)
+            return False
+        if seal.mode == "watch":
+            frames = [*(each for block in blocks for each in block.datagrams()), *frames]
+        if len(frames) == 1:
+            left = self._batches.send_one(self._out, frames[0], self._groups)
+        else:
+            left = self._batches.send(self._out, frames, self._groups) == len(frames)
+        count = sum(len(joined) // size for joined, size in blocks)
+        self.sent += count * left
+        self.unsent += count * (not left)
+        return left
 
     def answer(
         self, datagrams: Sequence[bytes], to: Address, via: socket.socket | None = None
     ) -> None:
-        """Send datagrams to one address, sealed."""
-        self.pass_on(self._frames(Side.UNICAST, datagrams), to, via)
+        """Send messages to one address, sealed."""
+        self.pass_on(self.outgoing(datagrams), to, via)
+
+    def outgoing(self, datagrams: Sequence[bytes]) -> Sequence[bytes]:
+        """Return the frames of unicast messages; one that is too long for a frame is left out."""
+        seal, frames = self.bus.seal, list(datagrams) if self.bus.seal.mode == "watch" else []
+        for each in datagrams:  # each alone: a lost frame costs no other
+            try:
+                frames += seal.closed(Side.UNICAST, (each,), clock_ms())
+            except SealError as error:
+                self.bus.log.error("%s", error)
+        return frames
+
+    def incoming(self, receive: Receive) -> Receive:
+        """Return what opens the unicast frames that another socket receives."""
+
+        def take(batch: memoryview, size: int, sender: Address) -> None:
+            self.bus.open_batch(Side.UNICAST, batch, size, Arrival(receive, sender, None))
+
+        return take
 
     def pass_on(
         self, frames: Sequence[bytes], to: Address, via: socket.socket | None = None
@@ -65,11 +108,7 @@ class SealedChannel(Channel):
 
     def say(self, frame: bytes) -> None:
         """Send a frame to the group as it is."""
-        super().send_many([frame])
-
-    def _frames(self, side: Side, datagrams: Sequence[bytes]) -> list[bytes]:
-        frames = self.seal.closed(side, datagrams, clock_ms())
-        return [*datagrams, *frames] if self.seal.mode == "watch" else frames
+        self._batches.send_one(self._out, frame, self._groups)
 
 
 class SealedBus(Bus):
@@ -80,14 +119,28 @@ class SealedBus(Bus):
     channel_type = SealedChannel
 
     def __init__(
-        self, multicast: Multicast, host: str, log: Log, seal: Seal, refuse: Refuse
+        self,
+        multicast: Multicast,
+        host: str,
+        log: Log,
+        seal: Seal,
+        refuse: Refuse,
+        newer: Newer,
+        hello_s: float = 60.0,
     ) -> None:
+        """Make the bus of a member; `newer` takes the serial of a newer roster and its sender.
+
+        A hello leaves every `hello_s`.
+        """
         super().__init__(multicast, host, log)
-        self.seal = seal
-        self._refuse = refuse
+        self.seal, self.log = seal, log
+        self._refuse, self._newer, self._hello_s = refuse, newer, hello_s
         self._sender: Address = ("", 0)
+        self._timer: asyncio.TimerHandle | None = None
+        self._next_hello_s = math.inf
+        self._closed = False
         for channel, side in ((self.control, Side.CONTROL), (self.data, Side.DATA)):
-            channel.side, channel.seal = side, seal
+            channel.side, channel.bus = side, self
         seal.opener.on_refused = self._count
 
     def listen(self, channel: Channel, receive: Receive) -> None:
@@ -95,7 +148,7 @@ class SealedBus(Bus):
         side = Side.CONTROL if channel is self.control else Side.DATA
 
         def take(batch: memoryview, size: int, sender: Address) -> None:
-            self._open(side, batch, size, Arrival(receive, channel, sender, None))
+            self.open_batch(side, batch, size, Arrival(receive, sender, None))
 
         super().listen(channel, take)
 
@@ -103,8 +156,8 @@ class SealedBus(Bus):
         """Pass what arrives by unicast and may be accepted to `receive`."""
 
         def take(via: socket.socket, batch: memoryview, size: int, sender: Address) -> None:
-            arrival = Arrival(partial(receive, via), self.data, sender, via)
-            self._open(Side.UNICAST, batch, size, arrival)
+            arrival = Arrival(partial(receive, via), sender, via)
+            self.open_batch(Side.UNICAST, batch, size, arrival)
 
         super().listen_to_unicast(take)
 
@@ -112,31 +165,104 @@ class SealedBus(Bus):
         """Open the bus as soon as there is a network; introduce this start to all."""
 
         def introduce() -> None:
-            self.control.say(self.seal.hello(Side.CONTROL, Ask(EVERY_NODE), clock_ms()))
+            self._say_hello()
             joined()
 
+        seals.add(self)
+        self.seal.carrier = self
         await super().start(introduce)
 
-    def _open(self, side: Side, batch: memoryview, size: int, arrival: Arrival) -> None:
+    async def close(self) -> None:
+        """Leave the groups."""
+        seals.remove(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._next_hello_s, self._closed = None, math.inf, True
+        await super().close()
+
+    def log_frame(self, line: bytes) -> bytes:
+        """Return the datagram that carries a log line; a house that watches sends it open."""
+        if self.seal.mode == "watch":
+            return line
+        return self.seal.closed(Side.LOG, (line,), clock_ms())[0]
+
+    def listening(self, side: str, receive: Receive) -> tuple[Receive, Callable[[], None]]:
+        """Return what opens the frames of another listener of this process, and what ends it."""
+        listener = next(_listeners)
+
+        def take(batch: memoryview, size: int, sender: Address) -> None:
+            bus = cast("SealedBus", self.seal.carrier)
+            arrival = Arrival(receive, sender, None)
+            bus.open_batch(Side[side.upper()], batch, size, arrival, listener)
+
+        return take, partial(self.seal.opener.forget_listener, listener)
+
+    def _say_hello(self) -> None:
+        self._next_hello_s = time.monotonic() + self._hello_s
+        self.control.say(self.seal.hello(Side.CONTROL, Ask(EVERY_NODE), clock_ms()))
+        self._plan()
+
+    def _plan(self) -> None:
+        """Have `_tick` called when something is due."""
+        if self._closed:
+            return
+        due_s = min(self._next_hello_s, (self.seal.due_ms() + 1) / 1000)
+        if self._timer is not None:
+            if self._timer.when() <= due_s:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if due_s < math.inf:
+            self._timer = asyncio.get_running_loop().call_at(due_s, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        for due in self.seal.poll(clock_ms()):
+            self._say(due.ask, due.context)
+        if time.monotonic() >= self._next_hello_s:
+            self._say_hello()
+        self._plan()
+
+    def _say(self, ask: Ask, arrival: Arrival) -> None:
+        frame = self.seal.hello(Side.UNICAST, ask, clock_ms())
+        self.control.pass_on([frame], arrival.sender, arrival.via)
+        if ask.by_bus:
+            self.control.say(self.seal.hello(Side.CONTROL, ask, clock_ms()))
+
+    def open_batch(
+        self, side: Side, batch: memoryview, size: int, arrival: Arrival, listener: int = 0
+    ) -> None:
+        """Open the frames of a batch and pass their messages on, those of equal size together."""
         self._sender = arrival.sender
-        for start in range(0, len(batch), size or 1):
-            datagram = bytes(batch[start : start + size])
-            outcome = self.seal.opened(side, datagram, arrival, clock_ms())
+        now_ms, opened = clock_ms(), self.seal.opened
+        ready: list[tuple[Arrival, Block]] = []
+        asks: list[Ask] = []
+        for start in range(0, len(batch) or 1, size or 1):
+            outcome = opened(side, bytes(batch[start : start + size]), arrival, now_ms, listener)
             for released in outcome.released:
-                _deliver(released.context, released.messages)
-            for ask in outcome.asks:
-                frame = self.seal.hello(Side.UNICAST, ask, clock_ms())
-                channel = self.control if arrival.channel is self.control else self.data
-                channel.pass_on([frame], arrival.sender, arrival.via)
+                context = released.context
+                ready += [(context, block) for block in released.blocks]
+            asks += outcome.asks
+        for ask in asks:
+            self._say(ask, arrival)
+        if asks or self.seal.mode == "watch":
+            self._plan()
+        if (newer := self.seal.opener.newer) is not None:
+            self._newer(newer[0], arrival.sender)
+        if len(ready) == 1:
+            context, (joined, each) = ready[0]
+            context.take(memoryview(joined), each, context.sender)
+            return
+        for (context, each), group in groupby(ready, _kind):
+            joined = b"".join(block.joined for _, block in group)
+            context.take(memoryview(joined), each, context.sender)
 
     def _count(self, refused: Refused) -> None:
-        self._refuse(self._sender)(DecodeError(str(refused.cause), sentence(refused)))
+        self._refuse(refused.cause.value, self._sender, partial(sentence, refused))
 
 
-def _deliver(arrival: Arrival, messages: Sequence[bytes]) -> None:
-    """Pass on messages, those of equal size together."""
-    for size, group in groupby(messages, len):
-        arrival.take(memoryview(b"".join(group)), size, arrival.sender)
+def _kind(ready: tuple[Arrival, Block]) -> tuple[Arrival, int]:
+    return ready[0], ready[1].size
 
 
 def clock_ms() -> int:

@@ -26,6 +26,9 @@ class Hooks:
     hears_itself: ClassVar[bool] = False
     """Whether it receives its own messages, as a kind that stores or shows everything must."""
 
+    is_device: ClassVar[bool] = False
+    """Whether its codifiers are devices of the house, which the page Devices shows."""
+
     at_start: ClassVar[tuple[str, ...]] = ()
     """Fields of its settings that only a restart applies."""
     replaced: ClassVar[str] = ""

@@ -216,9 +216,11 @@ def unread_keys(document: bytes, network: Network) -> Iterator[Problem]:
 
 
 class ElementSettings(Settings, frozen=True):
-    """Settings of an element: the node that sends it."""
+    """Settings of an element: the node that sends it, and the ends of its gauge or slider."""
 
     codifier: str
+    min: float | None = None
+    max: float | None = None
 
 
 def _runs_elsewhere(hosts: Any, code: object) -> bool:  # noqa: ANN401

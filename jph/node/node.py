@@ -255,15 +255,15 @@ class Node(Hooks):
         for task in tasks:
             task.remove_done_callback(self._task_done)
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        try:
-            await self.close()
-        finally:
-            self._receiver.close()
-            self._sender.close()
-            await self.bus.close()
-            if self.refused:
-                self.log.warning("refused in all: %s", self._refusals.tally())
+        # A step that fails or is cancelled does not keep the others from being taken.
+        async with contextlib.AsyncExitStack() as steps:
+            steps.push_async_callback(self.bus.close)
+            steps.callback(self._sender.close)
+            steps.callback(self._receiver.close)
+            steps.push_async_callback(self.close)
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if self.refused:
+            self.log.warning("refused in all: %s", self._refusals.tally())
 
     def _adopt(self, network: Network) -> None:
         """Make `network` the configuration.
@@ -291,7 +291,14 @@ class Node(Hooks):
             self._seal = make_seal(self.codifier, self._outbox.epoch, self.network)
         else:
             renew_seal(self._seal, self.network)
-        return SealedBus(*basics, self._seal, self._refusals.by)
+        sealed = self._seal, self._refusals.count, self.heard_newer_roster
+        return SealedBus(*basics, *sealed, hello_s=self.entry.keep_alive_interval)
+
+    def heard_newer_roster(self, serial: int, address: Address) -> None:
+        """Read the config again, once a minute at most: another node has a newer roster."""
+        if self._throttle.allow("roster", time.monotonic()):
+            self.log.info("%s port %s has roster %d: reading the config again", *address, serial)
+            self.reload_config("a newer roster")
 
     def _make_receiver(self) -> Receiver:
         basics = (self.bus.data, self._deliver, self._refusals, self.log)

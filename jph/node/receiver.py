@@ -44,6 +44,13 @@ class Refusals:
 
         return refuse
 
+    def count(self, reason: str, sender: Address, sentence: Callable[[], str]) -> None:
+        """Count a refusal; a line is logged once a minute for each host and reason."""
+        self.counts[reason] += 1
+        if self._throttle.allow((sender[0], reason), time.monotonic()):
+            told = (*sender, reason, sentence(), self.tally())
+            self._log.warning("refused a datagram from %s port %s, %s: %s (so far: %s)", *told)
+
     def tally(self) -> str:
         """Return the counts by reason, as text."""
         return ", ".join(f"{reason} {count}" for reason, count in sorted(self.counts.items()))

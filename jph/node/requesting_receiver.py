@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from jph.errors import DecodeError
-from jph.net.batches import Address, Batches, keep_on_link, prepare
+from jph.net.batches import Address, Batches, Receive, keep_on_link, prepare
 from jph.net.channel import Channel
 from jph.node.outbox import now_ms
 from jph.node.receiver import Deliver, Log, Receiver, Refusals
@@ -65,6 +65,8 @@ class RequestingReceiver(Receiver):
         self._overflowed = 0
         self._socket: socket.socket | None = None
         self._batches = Batches(socket.AF_INET)
+        self._opened_for: Channel | None = None
+        self._opened: Receive = self._hear
 
     def start(self) -> None:
         """Open the private socket, which needs no network yet."""
@@ -75,7 +77,7 @@ class RequestingReceiver(Receiver):
         keep_on_link(self._socket, self.channel.ttl)
         self._socket.bind(("", 0))
         loop = asyncio.get_running_loop()
-        loop.add_reader(self._socket, self._batches.read, self._socket, self._hear)
+        loop.add_reader(self._socket, self._batches.read, self._socket, self._open)
         self._plan()
 
     def close(self) -> None:
@@ -91,6 +93,12 @@ class RequestingReceiver(Receiver):
         self.requester.resume(checkpoints, time.monotonic())
         if self._socket is not None:
             self._plan()
+
+    def _open(self, batch: memoryview, size: int, sender: Address) -> None:
+        """Take a batch as the present channel has it: a reload may begin or end the seal."""
+        if self._opened_for is not self.channel:
+            self._opened_for, self._opened = self.channel, self.channel.incoming(self._hear)
+        self._opened(batch, size, sender)
 
     def _hear(self, batch: memoryview, size: int, sender: Address) -> None:
         if not self.requester.was_asked(sender[0]):
@@ -183,7 +191,8 @@ class RequestingReceiver(Receiver):
         datagram = self._legacy_request(ask) if ask.legacy else self._request(ask)
         self.asked += 1
         self.asked_bytes += len(datagram)
-        self._batches.send((self._socket,), (datagram,), (ask.address,))
+        for each in self.channel.outgoing((datagram,)):
+            self._batches.send((self._socket,), (each,), (ask.address,))
 
     def _request(self, ask: Ask) -> bytes:
         envelope = Envelope(

@@ -29,6 +29,7 @@ OVERHEAD: Final = HEADER_SIZE + TAG_BYTES + SIGNATURE_BYTES
 _HEADER: Final = struct.Struct("<IIQ1s2s2sBBBI")
 _FLAG_AT: Final = 16
 _LENGTH_AT: Final = struct.Struct("<I")
+_LENGTH_FROM: Final = 24
 _NONCE: Final = struct.Struct("<IQ")
 _HALF: Final = 2**32
 
@@ -41,6 +42,8 @@ class Level(IntEnum):
     PROOF = 3
     HELLO = 4
 
+    __hash__ = int.__hash__
+
 
 class Bus(IntEnum):
     """Where a frame travels; each has counters of its own."""
@@ -48,6 +51,9 @@ class Bus(IntEnum):
     CONTROL = 1
     DATA = 2
     UNICAST = 3
+    LOG = 4
+
+    __hash__ = int.__hash__  # that of an Enum is a function of Python
 
 
 class Head(NamedTuple):
@@ -84,13 +90,28 @@ def read_header(datagram: bytes | memoryview) -> Head | None:
     counter, epoch, since_ms, _, node, to, version, _, seal, length = fields
     if version > VERSION or length != len(datagram) - HEADER_SIZE:
         return None
+    codes = _CODES.get(node + to)
+    if codes is None:
+        codes = _decoded(node, to)
+        if codes is None:
+            return None
+    return Head(counter, epoch, since_ms, *codes, seal >> 4, seal & 15, length)
+
+
+_CODES: Final[dict[bytes, tuple[str, str]]] = {}
+_MOST_CODES: Final = 4096
+
+
+def _decoded(node: bytes, to: bytes) -> tuple[str, str] | None:
+    """Return two codifiers as text, and remember them."""
     try:
-        return Head(
-            *(counter, epoch, since_ms, node.decode("ascii"), to.decode("ascii")),
-            *(seal >> 4, seal & 15, length),
-        )
+        codes = node.decode("ascii"), to.decode("ascii")
     except UnicodeDecodeError:
         return None
+    if len(_CODES) >= _MOST_CODES:
+        _CODES.clear()
+    _CODES[node + to] = codes
+    return codes
 
 
 def seal_byte(generation: int, level: Level) -> int:
@@ -142,6 +163,40 @@ def messages_in(payload: bytes) -> list[bytes] | None:
         found.append(payload[at:end])
         at = end
     return found
+
+
+def one_size(payload: bytes) -> int:
+    """Return the size of each message if all in a payload are of one size, else 0."""
+    total = len(payload)
+    if total < HEADER_SIZE:
+        return 0
+    size: int = HEADER_SIZE + _LENGTH_AT.unpack_from(payload, _LENGTH_FROM)[0]
+    if total == size:
+        return size
+    if total % size or size % 4:
+        return 0
+    lengths = memoryview(payload).cast("I")[_LENGTH_FROM // 4 :: size // 4].tobytes()
+    return size if lengths == lengths[:4] * (total // size) else 0
+
+
+def heads(payload: bytes, size: int) -> set[bytes]:
+    """Return the different heads (bytes 16 to 23) of messages of one size."""
+    if len(payload) == size:
+        return {payload[_FLAG_AT:_LENGTH_FROM]}
+    if size % 4:
+        starts = range(_FLAG_AT, len(payload), size)
+        return {payload[start : start + 8] for start in starts}
+    words, step, count = memoryview(payload).cast("I"), size // 4, len(payload) // size
+    first, second = words[4::step].tobytes(), words[5::step].tobytes()
+    if first == first[:4] * count and second == second[:4] * count:
+        return {payload[_FLAG_AT:_LENGTH_FROM]}
+    pieces = range(0, 4 * count, 4)
+    return {first[at : at + 4] + second[at : at + 4] for at in pieces}
+
+
+def like(head: bytes) -> bytes:
+    """Return an empty message with a head."""
+    return bytes(_FLAG_AT) + head + bytes(4)
 
 
 class Fields(NamedTuple):

@@ -8,7 +8,7 @@ import json
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from cryptography.exceptions import InvalidTag
 
@@ -23,22 +23,30 @@ from jph.seal.frame import (
     Head,
     Level,
     fields_of,
+    heads,
+    like,
     messages_in,
     nonce,
+    one_size,
     read_header,
     whole_counter,
 )
-from jph.seal.keyring import Keyring, StartCiphers
+from jph.seal.keyring import Generation, Keyring, StartCiphers
 from jph.seal.rules import Rules
 from jph.seal.sealer import LONGEST_HELD_MS
 from jph.seal.window import Window
 from jph.util.token_bucket import TokenBucket
 from jph.wire.codec import EVERY_NODE, HEADER_SIZE
+from jph.wire.columns import Block
 
 Key = tuple[str, int]
 """A member and its epoch."""
 NONCE_BYTES: Final = 8
 _ASK_AGAIN_MS: Final = 1000
+_ASK_AT_MS: Final = (300, 1000, 2000)
+"""When a start that has not answered is asked again, after the first time."""
+_BY_BUS_FROM_MS: Final = 1000
+"""From then on the bus carries question and answer too: a router may lie between."""
 _SYNC_MS: Final = 600_000
 """Clocks of two machines drift apart: after so long the sender is asked again."""
 _SOON_MS: Final = 5000
@@ -48,6 +56,9 @@ _MOST_WAITING: Final = 256
 _MOST_HELD: Final = 64
 _MOST_HELD_BYTES: Final = 2**20
 _MOST_COUNTS: Final = 1000
+_MOST_ALLOWED: Final = 4096
+_HELLOS: Final = -1
+"""The windows of hellos."""
 _ASKS_PER_S: Final = 50.0
 _ASKS_AT_ONCE: Final = 200
 _HELLOS_PER_S: Final = 200.0
@@ -66,6 +77,8 @@ class Cause(StrEnum):
     UNFRESH = "unfresh"
     SERIAL = "serial"
 
+    __hash__ = str.__hash__  # that of an Enum is a function of Python
+
 
 class Refused(NamedTuple):
     """A refused message or frame: why, the node of the frame, and what it claims to be."""
@@ -76,11 +89,22 @@ class Refused(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """A hello to send: to a node, with a random number to repeat, or one that is repeated."""
+    """A hello to send: to a node, with a random number to repeat, or one that is repeated.
+
+    `by_bus` is whether it goes to the control bus too.
+    """
 
     node: str
     ask: str = ""
     answer: str = ""
+    by_bus: bool = False
+
+
+class Due(NamedTuple):
+    """A question that is due again; `context` is what came with the last frame of its start."""
+
+    ask: Ask
+    context: Any
 
 
 class Released(NamedTuple):
@@ -88,7 +112,12 @@ class Released(NamedTuple):
 
     bus: Bus
     context: Any
-    messages: list[bytes]
+    blocks: Sequence[Block]
+
+    @property
+    def messages(self) -> list[bytes]:
+        """The messages, each alone."""
+        return [each for block in self.blocks for each in block.datagrams()]
 
 
 class Proved(NamedTuple):
@@ -111,18 +140,37 @@ _NOTHING: Final = Outcome()
 
 
 class _Start:
-    """A trusted start of a sender."""
+    """A trusted start of a sender.
 
-    __slots__ = ("ciphers", "offset_ms", "salt", "synced_ms", "windows")
+    Attributes:
+        floors: the counters that came next when it was trusted.
+        earliest_ms, offset_ms: bounds of the moment at which its clock began.
+    """
+
+    __slots__ = ("ciphers", "earliest_ms", "floors", "offset_ms", "salt", "synced_ms", "windows")
 
     def __init__(
-        self, key: Key, salt: bytes, floors: Sequence[int], offset_ms: int, now_ms: int
+        self,
+        key: Key,
+        salt: bytes,
+        floors: Sequence[int],
+        earliest_ms: int,
+        offset_ms: int,
+        now_ms: int,
     ) -> None:
         self.salt = salt
         self.ciphers = StartCiphers(*key, salt)
-        self.windows = {bus: Window(floor) for bus, floor in zip(Bus, floors, strict=True)}
-        self.offset_ms = offset_ms
+        self.floors = [0, *floors]
+        self.windows: dict[tuple[int, int], Window] = {}
+        self.earliest_ms, self.offset_ms = earliest_ms, offset_ms
         self.synced_ms = now_ms
+
+    def window(self, listener: int, bus: Bus) -> Window:
+        """Return the window of a listener."""
+        window = self.windows.get((listener, bus))
+        if window is None:
+            window = self.windows[listener, bus] = Window(self.floors[bus])
+        return window
 
 
 class _Held(NamedTuple):
@@ -130,17 +178,36 @@ class _Held(NamedTuple):
     frame: bytes
     context: Any
     at_ms: int
+    listener: int
 
 
 class _Waiting:
-    """A start that was asked and has not answered yet, with the frames that wait for it."""
+    """A start that was asked and has not answered yet, with the frames that wait for it.
 
-    __slots__ = ("asked_ms", "held", "number")
+    Attributes:
+        numbers: the random numbers that it was asked to repeat, and when.
+        began_ms, tries: when it was asked first, and how often again; None before.
+        context: what came with its last frame or hello.
+        proven: whether a member has signed that it exists.
+    """
+
+    __slots__ = ("asked_ms", "began_ms", "context", "held", "numbers", "proven", "tries")
 
     def __init__(self) -> None:
-        self.number = ""
+        self.numbers: dict[str, int] = {}
         self.asked_ms: int | None = None
+        self.began_ms: int | None = None
+        self.tries = 0
+        self.context: Any = None
+        self.proven = False
         self.held: list[_Held] = []
+
+    @property
+    def due_ms(self) -> float:
+        """When it is asked again."""
+        if self.began_ms is None or self.tries >= len(_ASK_AT_MS):
+            return float("inf")
+        return self.began_ms + _ASK_AT_MS[self.tries]
 
 
 class Opener:
@@ -161,23 +228,44 @@ class Opener:
         rules: Rules,
         random: Callable[[int], bytes],
     ) -> None:
-        self.keyring, self.rules = keyring, rules
+        self.keyring = keyring
+        self.rules = rules
         self.counts: Counter[tuple[Cause, str]] = Counter()
         self.on_refused: Callable[[Refused], None] = lambda _: None
         self.newer: tuple[int, str] | None = None
         self._node = node
         self._own: Key | None = None
+        self._began_ms = 0
         self._random = random
         self._starts: OrderedDict[Key, _Start] = OrderedDict()
         self._waiting: OrderedDict[Key, _Waiting] = OrderedDict()
         self._held_bytes = 0
         self._asks = TokenBucket(_ASKS_PER_S, _ASKS_AT_ONCE)
+        self._proven_asks = TokenBucket(_ASKS_PER_S, _ASKS_AT_ONCE)  # a flood does not use it up
+        self._now_ms = 0
         self._hellos = TokenBucket(_HELLOS_PER_S, _HELLOS_PER_S)
 
+    @property
+    def rules(self) -> Rules:
+        """The rules; other ones after a reload."""
+        return self._rules
+
+    @rules.setter
+    def rules(self, rules: Rules) -> None:
+        self._rules = rules
+        self._allowed: set[tuple[str, int, bool, bytes]] = set()
+
     def trust(self, key: Key, salt: bytes, now_ms: int) -> None:
-        """Trust a start that is known otherwise: our own."""
-        self._own = key
-        self._starts[key] = _Start(key, salt, (0, 0, 0), now_ms, now_ms)
+        """Trust a start that is known otherwise: our own, which begins now."""
+        self._own, self._began_ms = key, now_ms
+        floors = [0] * len(Bus)
+        self._starts[key] = _Start(key, salt, floors, now_ms, now_ms, now_ms)
+
+    def forget_listener(self, listener: int) -> None:
+        """Forget the windows of a listener that has ended."""
+        for start in self._starts.values():
+            for key in [key for key in start.windows if key[0] == listener]:
+                del start.windows[key]
 
     def trusts(self, key: Key) -> bool:
         """Say whether a start is trusted."""
@@ -190,34 +278,65 @@ class Opener:
             self.counts[key] += 1
         self.on_refused(Refused(cause, node, claimed))
 
-    def open(self, bus: Bus, frame: bytes, context: object, now_ms: int) -> Outcome:
-        """Open a frame; `context` comes back with its messages, at once or later."""
+    def open(
+        self, bus: Bus, frame: bytes, context: object, now_ms: int, listener: int = 0
+    ) -> Outcome:
+        """Open a frame; `context` comes back with its messages, at once or later.
+
+        Each listener of the program gets each frame once.
+        """
         head = read_header(frame)
         if head is None or not self.keyring.is_member(head.node):
             self.refuse(Cause.KEY, head.node if head else "??")
             return _NOTHING
-        if self.keyring.accepted(head.generation, now_ms / 1000) is None:
+        generation = self.keyring.accepted(head.generation, now_ms / 1000)
+        if generation is None:
             self.refuse(Cause.GENERATION, head.node)
             return _NOTHING
         if head.level == Level.HELLO:
-            return self._take_hello(bus, head, frame, now_ms)
+            return self._take_hello(bus, head, generation, _Held(bus, frame, context, now_ms, 0))
         key = head.node, head.epoch
         start = self._starts.get(key)
+        held = _Held(bus, frame, context, now_ms, listener)
         if start is None:
-            return self._hold(key, _Held(bus, frame, context, now_ms))
-        return self._open_trusted(start, head, _Held(bus, frame, context, now_ms), now_ms)
+            return self._hold(key, held)
+        return self._open_trusted(start, head, generation, held, now_ms)
+
+    def due_ms(self) -> float:
+        """Return when `poll` has something to do next."""
+        return min((each.due_ms for each in self._waiting.values()), default=float("inf"))
+
+    def poll(self, now_ms: int) -> list[Due]:
+        """Return the questions that are due again; frames that wait too long are refused."""
+        found = []
+        for key, waiting in list(self._waiting.items()):
+            if waiting.held and now_ms - waiting.held[0].at_ms > LONGEST_HELD_MS:
+                self._drop_held(key[0], waiting)
+            bucket = self._proven_asks if waiting.proven else self._asks
+            if now_ms >= waiting.due_ms and bucket.take(now_ms / 1000):
+                late = now_ms - (waiting.began_ms or 0) >= _BY_BUS_FROM_MS
+                waiting.tries += 1
+                found.append(Due(self._question(key, waiting, now_ms, late), waiting.context))
+        return found
 
     # Frames of a trusted start
 
-    def _open_trusted(self, start: _Start, head: Head, held: _Held, now_ms: int) -> Outcome:
+    def _open_trusted(
+        self, start: _Start, head: Head, generation: Generation, held: _Held, now_ms: int
+    ) -> Outcome:
         bus, frame = held.bus, held.frame
-        window = start.windows[bus]
+        window = start.window(held.listener, bus)
         counter = whole_counter(head.counter, max(window.highest, 0))
-        if not window.may_come(counter):
+        # A frame of before the exchange counts only if it left after we began: no earlier start of
+        # ours can have taken it.
+        early = counter < start.floors[bus]
+        if not window.may_come(counter) or (
+            early and start.earliest_ms + head.since_start_ms < self._began_ms
+        ):
             self.refuse(Cause.REPLAY, head.node)
             return _NOTHING
         old = now_ms - start.synced_ms
-        payload = self._decrypt(start.ciphers, bus, counter, head, frame, now_ms)
+        payload = self._decrypt(start.ciphers, generation, bus, counter, head, frame)
         if payload is None:  # perhaps another start with the same epoch
             return Outcome(asks=self._ask_again(head, now_ms) if old > _SOON_MS else ())
         window.accept(counter)
@@ -227,15 +346,46 @@ class Opener:
         if signed and since_ms - start.offset_ms > LONGEST_HELD_MS:
             self.refuse(Cause.STALE, head.node)
             return Outcome(asks=self._ask_again(head, now_ms) if old > _SOON_MS else ())
+        asks: Sequence[Ask]
         asks = self._ask_again(head, now_ms) if old > _SYNC_MS else ()
         if head.level == Level.PROOF:
             return Outcome((), asks, [self._proof(head.node, payload)])
+        if bus is Bus.LOG:
+            return Outcome([Released(bus, held.context, (Block(payload, len(payload)),))], asks)
+        size = one_size(payload)
+        if (
+            size
+            and bus is not Bus.UNICAST
+            and self._allows_all(head.node, bus, payload, size, signed)
+        ):
+            return Outcome([Released(bus, held.context, (Block(payload, size),))], asks)
         messages = messages_in(payload)
         if messages is None:
             self.refuse(Cause.KEY, head.node)
             return Outcome(asks=asks)
-        allowed = [m for m in messages if self.allows(head.node, bus, m, signed=signed)]
+        allowed = [
+            Block(message, len(message))
+            for message in messages
+            if self.allows(head.node, bus, message, signed=signed)
+        ]
         return Outcome([Released(bus, held.context, allowed)] if allowed else (), asks)
+
+    def _allows_all(self, node: str, bus: Bus, payload: bytes, size: int, signed: bool) -> bool:
+        """Say whether a member may send messages of one size; what is allowed is remembered."""
+        for head in heads(payload, size):
+            key = (node, bus, signed, head)
+            if key in self._allowed:
+                continue
+            message = like(head)
+            fields = fields_of(message)
+            if not self._rules.may_send(node, bus, message, fields) or (
+                not signed and self._rules.needs_signature(bus, message, fields)
+            ):
+                return False
+            if len(self._allowed) >= _MOST_ALLOWED:
+                self._allowed.clear()
+            self._allowed.add(key)
+        return True
 
     def allows(self, node: str, bus: Bus, message: bytes, *, signed: bool) -> bool:
         """Say whether a member may send a message with this proof; count it if not."""
@@ -254,14 +404,19 @@ class Opener:
         return Proved(node, True, [payload[at : at + DIGEST_BYTES] for at in starts])
 
     def _decrypt(
-        self, ciphers: StartCiphers, bus: Bus, counter: int, head: Head, frame: bytes, now_ms: int
+        self,
+        ciphers: StartCiphers,
+        generation: Generation,
+        bus: Bus,
+        counter: int,
+        head: Head,
+        frame: bytes,
     ) -> bytes | None:
         """Return the payload of a frame; None, counted, if it is not genuine."""
-        generation = self.keyring.accepted(head.generation, now_ms / 1000)
         signs = head.level != Level.GROUP
         begin = HEADER_SIZE + START_BYTES * (head.level == Level.HELLO)
         end = len(frame) - SIGNATURE_BYTES * signs
-        if generation is None or end < begin + TAG_BYTES:
+        if end < begin + TAG_BYTES:
             self.refuse(Cause.KEY, head.node)
             return None
         try:
@@ -270,6 +425,8 @@ class Opener:
             )
         except InvalidTag:
             self.refuse(Cause.KEY, head.node)
+            return None
+        if head.level == Level.HELLO and not self._hellos.take(self._now_ms / 1000):
             return None
         if signs and not self.keyring.verifies(head.node, frame[end:], frame[:end]):
             self.refuse(Cause.SIGNATURE, head.node)
@@ -281,6 +438,7 @@ class Opener:
     def _hold(self, key: Key, held: _Held) -> Outcome:
         """Keep a frame of an unknown start for a moment, and ask the start for its hello."""
         waiting = self._wait(key)
+        waiting.context = held.context
         if waiting.held and held.at_ms - waiting.held[0].at_ms > LONGEST_HELD_MS:
             self._drop_held(key[0], waiting)
         full = self._held_bytes + len(held.frame) > _MOST_HELD_BYTES
@@ -293,10 +451,21 @@ class Opener:
 
     def _ask(self, key: Key, waiting: _Waiting, now_ms: int) -> Sequence[Ask]:
         recent = waiting.asked_ms is not None and now_ms - waiting.asked_ms < _ASK_AGAIN_MS
-        if recent or not self._asks.take(now_ms / 1000):
+        bucket = self._proven_asks if waiting.proven else self._asks
+        if recent or not bucket.take(now_ms / 1000):
             return ()
-        waiting.asked_ms, waiting.number = now_ms, self._random(NONCE_BYTES).hex()
-        return (Ask(key[0], ask=waiting.number),)
+        waiting.began_ms, waiting.tries = now_ms, 0
+        return (self._question(key, waiting, now_ms),)
+
+    def _question(self, key: Key, waiting: _Waiting, now_ms: int, by_bus: bool = False) -> Ask:
+        """Return a question with a new random number; those of before count on for a while."""
+        number = self._random(NONCE_BYTES).hex()
+        waiting.asked_ms = now_ms
+        waiting.numbers = {
+            old: at for old, at in waiting.numbers.items() if now_ms - at <= LONGEST_HELD_MS
+        }
+        waiting.numbers[number] = now_ms
+        return Ask(key[0], ask=number, by_bus=by_bus)
 
     def _ask_again(self, head: Head, now_ms: int) -> Sequence[Ask]:
         key = head.node, head.epoch
@@ -307,7 +476,8 @@ class Opener:
         if waiting is None:
             waiting = self._waiting[key] = _Waiting()
             while len(self._waiting) > _MOST_WAITING:
-                self._forget(next(iter(self._waiting)))
+                unproven = (each for each, of in self._waiting.items() if not of.proven)
+                self._forget(next(unproven, next(iter(self._waiting))))
         return waiting
 
     def _forget(self, key: Key) -> None:
@@ -322,30 +492,52 @@ class Opener:
 
     # Hellos
 
-    def _take_hello(self, bus: Bus, head: Head, frame: bytes, now_ms: int) -> Outcome:
+    def _take_hello(self, bus: Bus, head: Head, generation: Generation, held: _Held) -> Outcome:
         """Take a hello: it may answer our number, and ask us to repeat one."""
-        if head.to not in (self._node, EVERY_NODE) or not self._hellos.take(now_ms / 1000):
+        frame, context, now_ms = held.frame, held.context, held.at_ms
+        key = head.node, head.epoch
+        if key == self._own or head.to not in (self._node, EVERY_NODE):
+            return _NOTHING
+        if len(frame) < HEADER_SIZE + START_BYTES + TAG_BYTES + SIGNATURE_BYTES:
+            self.refuse(Cause.KEY, head.node)
             return _NOTHING
         salt = frame[HEADER_SIZE : HEADER_SIZE + SALT_BYTES]
         counter = int.from_bytes(
             frame[HEADER_SIZE + SALT_BYTES : HEADER_SIZE + START_BYTES], "little"
         )
         ciphers = StartCiphers(head.node, head.epoch, salt)
-        payload = self._decrypt(ciphers, bus, counter, head, frame, now_ms)
+        known = self._starts.get(key)
+        window = known.window(_HELLOS, bus) if known is not None and known.salt == salt else None
+        if window is not None and not window.may_come(counter):
+            return _NOTHING  # an answer by the bus may come twice
+        self._now_ms = now_ms
+        payload = self._decrypt(ciphers, generation, bus, counter, head, frame)
         if payload is None:
             return _NOTHING
+        if window is not None:
+            window.accept(counter)
         content = _content(payload)
         serial = content.get("serial")
-        if isinstance(serial, int) and serial > max(
-            self.keyring.serial, self.newer[0] if self.newer else 0
-        ):
-            self.newer = serial, head.node
+        if isinstance(serial, int):
+            self._compare(serial, head.node)
         outcome = self._take_answer(salt, head, content, now_ms)
+        asks = list(outcome.asks)
+        if key not in self._starts:  # it is proven that this start exists, not that it runs now
+            waiting = self._wait(key)
+            waiting.context, waiting.proven = context, True
+            asks += self._ask(key, waiting, now_ms)
         number = content.get("ask")
-        if isinstance(number, str) and head.to == self._node and head.node != self._node:
-            asks = [*outcome.asks, Ask(head.node, answer=number[: 2 * NONCE_BYTES])]
-            return outcome._replace(asks=asks)
-        return outcome
+        if isinstance(number, str) and head.to == self._node:
+            answer = number[: 2 * NONCE_BYTES]
+            asks.append(Ask(head.node, answer=answer, by_bus=bus is Bus.CONTROL))
+        return outcome._replace(asks=asks)
+
+    def _compare(self, serial: int, node: str) -> None:
+        """Note who has a newer roster, and count who has an older one."""
+        if serial < self.keyring.serial:
+            self.refuse(Cause.SERIAL, node)
+        elif serial > max(self.keyring.serial, self.newer[0] if self.newer else 0):
+            self.newer = serial, node
 
     def _take_answer(
         self, salt: bytes, head: Head, content: dict[str, Any], now_ms: int
@@ -354,14 +546,11 @@ class Opener:
         key = head.node, head.epoch
         waiting = self._waiting.get(key)
         floors = content.get("floors")
-        if (
-            waiting is None
-            or waiting.asked_ms is None
-            or now_ms - waiting.asked_ms > LONGEST_HELD_MS
-            or not waiting.number
-            or content.get("answer") != waiting.number
-            or not _are_counters(floors)
-        ):
+        answer = content.get("answer")
+        if waiting is None or not isinstance(answer, str) or not _are_counters(floors):
+            return _NOTHING
+        asked_ms = waiting.numbers.get(answer)
+        if asked_ms is None or now_ms - asked_ms > LONGEST_HELD_MS:
             return _NOTHING
         self._waiting.pop(key)
         offset_ms = now_ms - head.since_start_ms
@@ -370,7 +559,8 @@ class Opener:
             known.offset_ms, known.synced_ms = offset_ms, now_ms
             start = known
         else:
-            start = _Start(key, salt, floors or (0, 0, 0), offset_ms, now_ms)
+            earliest_ms = asked_ms - head.since_start_ms
+            start = _Start(key, salt, cast("list[int]", floors), earliest_ms, offset_ms, now_ms)
             self._starts[key] = start
             self._forget_starts(key)
         released: list[Released] = []
@@ -382,7 +572,11 @@ class Opener:
             if held_head is None or now_ms - held.at_ms > LONGEST_HELD_MS:
                 self.refuse(Cause.UNFRESH, head.node)
                 continue
-            outcome = self._open_trusted(start, held_head, held, now_ms)
+            generation = self.keyring.accepted(held_head.generation, now_ms / 1000)
+            if generation is None:
+                self.refuse(Cause.GENERATION, head.node)
+                continue
+            outcome = self._open_trusted(start, held_head, generation, held, now_ms)
             released += outcome.released
             asks += outcome.asks
             proved += outcome.proved

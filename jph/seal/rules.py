@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from jph.seal.frame import Bus, Fields
+from jph.seal.frame import Bus, Fields, fields_of, messages_in
 from jph.seal.roster import EVERY, HEATERS, Rights
 
 _SIGNED_FLAGS: Final = frozenset("AEHSCDW")
@@ -14,7 +14,10 @@ _SET: Final = frozenset("AEW")
 _RUN: Final = frozenset("HSC")
 _UNICAST: Final = "U"
 _FAULTS: Final = 7
+_RESENT: Final = 3
 _KIND_AT: Final = 29
+_RESENT_AT: Final = 44
+"""Resent readings lie behind the header and the prefix of a unicast message."""
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,12 +51,21 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
             return False
         if bus is Bus.DATA:
             return True
+        if fields.flag == _UNICAST and _kind(message) == _RESENT:
+            return self._may_resend(node, bytes(message[_RESENT_AT:]))
         rights = self.rights.get(node, Rights())
-        if _injects_faults(message, fields):
-            return rights.drill
+        if _injects_faults(message, fields):  # the answer repeats the order
+            return rights.drill or self.rights.get(fields.to, Rights()).drill
         if fields.flag in _SET:
             return self._covers(rights.set, fields.to)
         return fields.flag not in _RUN or self._covers(rights.run, fields.to)
+
+    def _may_resend(self, node: str, joined: bytes) -> bool:
+        """Say whether resent readings are all of the member; who reads them counts damage."""
+        resent = messages_in(joined)
+        return resent is None or all(
+            self.owners.get(fields_of(each).source) == node for each in resent
+        )
 
     def _covers(self, granted: Collection[str], to: str) -> bool:
         if EVERY in granted or to in granted or self.parents.get(to) in granted:
@@ -62,4 +74,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _injects_faults(message: bytes | memoryview, fields: Fields) -> bool:
-    return fields.flag == _UNICAST and len(message) > _KIND_AT and message[_KIND_AT] == _FAULTS
+    return fields.flag == _UNICAST and _kind(message) == _FAULTS
+
+
+def _kind(message: bytes | memoryview) -> int:
+    """Return the kind of a unicast message."""
+    return message[_KIND_AT] if len(message) > _KIND_AT else 0

@@ -10,14 +10,13 @@ class Window:
     """Counters of one sender on one bus that were accepted.
 
     Attributes:
-        highest: the highest counter accepted; at first the one before the lowest that may come.
+        highest: the highest counter accepted; at first the one before the first expected.
     """
 
-    __slots__ = ("_floor", "_seen", "highest")
+    __slots__ = ("_seen", "highest")
 
-    def __init__(self, floor: int = 0) -> None:
-        self.highest = floor - 1
-        self._floor = floor
+    def __init__(self, first: int = 0) -> None:
+        self.highest = first - 1
         self._seen = 0
 
     def may_come(self, counter: int) -> bool:
@@ -25,7 +24,7 @@ class Window:
         behind = self.highest - counter
         if behind < 0:
             return True
-        return counter >= self._floor and behind < SIZE and not self._seen >> behind & 1
+        return behind < SIZE and not self._seen >> behind & 1
 
     def accept(self, counter: int) -> None:
         """Note a counter; call only for one that may come and whose frame is genuine."""

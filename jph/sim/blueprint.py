@@ -1,6 +1,7 @@
 """The simulated house of a config: its heaters are those of the wiring of the pilot cards."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from random import Random
 from typing import Final, NamedTuple
 
@@ -8,10 +9,11 @@ from jph.config.house.house import House
 from jph.config.house.loads import wiring
 from jph.config.model import Network
 from jph.heating.orders import Order, decode
-from jph.sim.physics.appliances import HOUSEHOLD
+from jph.sim.physics.appliances import HOUSEHOLD, Appliance
 from jph.sim.physics.spec import HouseSpec, heater_for, room_for
 from jph.sim.physics.weather import Weather
 
+WATER_HEATER: Final = "water heater"
 USUAL_WATTS: Final = 1000.0
 USUAL_WATTS_PER_M2: Final = 150.0
 
@@ -36,9 +38,17 @@ class Blueprint(NamedTuple):
 
 
 def blueprint(
-    network: Network, bus: str, areas_m2: Mapping[str, float], *, seed: int, subscribed_a: int
+    network: Network,
+    bus: str,
+    areas_m2: Mapping[str, float],
+    *,
+    seed: int,
+    subscribed_a: int,
+    habits: bool = True,
 ) -> Blueprint:
     """Return the house of the pilot cards on `bus`, an I2C bus as the settings of cards name it.
+
+    Without `habits` its water heater is none of the appliances: a program orders it.
 
     A room without an area gets one that suits its heaters. Raises `ConfigError` if the wiring table
     contradicts itself.
@@ -60,5 +70,14 @@ def blueprint(
         room_for(name, areas_m2.get(name, rated / USUAL_WATTS_PER_M2), rated)
         for name, rated in watts.items()
     )
-    house = HouseSpec(rooms, tuple(heaters), HOUSEHOLD, Weather(seed=seed), subscribed_a)
+    appliances = HOUSEHOLD if habits else tuple(_ordered(each) for each in HOUSEHOLD)
+    house = HouseSpec(rooms, tuple(heaters), appliances, Weather(seed=seed), subscribed_a)
     return Blueprint(house, wires)
+
+
+def _ordered(appliance: Appliance) -> Appliance:
+    """Return an appliance without power if it is the water heater: its habit stays, unseen."""
+    if appliance.name != WATER_HEATER:
+        return appliance
+    stages = tuple(replace(stage, watts=0.0) for stage in appliance.stages)
+    return replace(appliance, stages=stages)

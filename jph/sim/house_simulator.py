@@ -1,10 +1,11 @@
 """The node kind "HouseSimulator": a house, its meter and its chips, in real time.
 
 Other nodes use two files, as with real hardware: a serial device (`Meter`) and an I2C bus (`I2C`).
-On the data bus it sends only temperatures, of the outdoors and of each room.
+On the data bus it sends temperatures (outdoors, each room), and loads that take orders.
 """
 
 import asyncio
+import math
 import os
 import sys
 import time
@@ -18,9 +19,13 @@ from jph.config.model import expand
 from jph.config.settings import described
 from jph.node.node import Node, Settings
 from jph.sim.blueprint import blueprint
+from jph.sim.gadgets import Gadgets
 from jph.sim.live import LiveHouse
-from jph.wire.codec import Quality, Reading
+from jph.sim.physics.spec import VOLTS
+from jph.sim.steered import StoreSettings
+from jph.wire.codec import Control, Flag, Quality, Reading
 
+MOST_A: Final = 32.0
 SETPOINT_RANGE_C: Final = (5.0, 30.0)
 PYTHON: Final = (sys.executable, "-m")
 ZONE: Final = "Europe/Paris"
@@ -49,9 +54,15 @@ class HouseSimulatorSettings(Settings, frozen=True, kw_only=True):
     state: Annotated[str, described("Path of the file that keeps the house")] = (
         "$JPH_STATE/house/state.json"
     )
+    devices: Annotated[
+        str, described("Folder of a simulated weather station, meter, fan and badge; empty: none")
+    ] = ""
     outdoor: Annotated[str, described("Element that carries the outdoor temperature")] = "TO"
     setpoint: Annotated[str, described("Element with the comfort setpoint")] = "SP"
     rooms: Annotated[tuple[RoomSettings, ...], described("Rooms with a thermometer")] = ()
+    loads: Annotated[
+        tuple[StoreSettings, ...], described("Water heater and car that take orders")
+    ] = ()
     subscribed: Annotated[int, described("Contract's current of each phase", "A", ge=10, le=60)] = (
         30
     )
@@ -74,6 +85,7 @@ class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSetting
     settings: HouseSimulatorSettings
     live: LiveHouse | None = None
     """The house, from `open` to `close`."""
+    _gadgets: Gadgets | None = None
 
     async def open(self) -> None:
         """Build the house, or resume it where the last run ended, and connect meter and chips."""
@@ -84,6 +96,7 @@ class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSetting
             {room.name: room.area for room in settings.rooms},
             seed=settings.seed,
             subscribed_a=settings.subscribed,
+            habits=all(load.watts is None for load in settings.loads),
         )
         live = LiveHouse(
             plan,
@@ -91,16 +104,34 @@ class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSetting
             seed=settings.seed,
             thermal_speed=settings.thermal_speed,
             log=self.log,
+            stores=settings.loads,
         )
         live.open(Path(expand(settings.meter)), Path(expand(settings.i2c)))
         self.live = live
         self.on_reload()
         self.spawn(live.run(), "meter")
+        if settings.devices:
+            await self._open_devices(Path(expand(settings.devices)), live)
         if settings.past and (url := os.environ.get("JPH_CONFIG")):  # `up` sets it
             self.spawn(self._import_past(url, settings.past), "past")
 
+    async def _open_devices(self, folder: Path, live: LiveHouse) -> None:
+        house = live.house
+        gadgets = Gadgets(
+            folder,
+            lambda: house.outdoor_c,
+            lambda: VOLTS * house.appliance_amps(1),
+            self.settings.seed,
+        )
+        await gadgets.open()
+        self._gadgets = gadgets
+        self.spawn(gadgets.run(), "devices")
+
     async def close(self) -> None:
         """Remove meter and chips, and save the house for the next start."""
+        if self._gadgets is not None:
+            await self._gadgets.close()
+            self._gadgets = None
         if self.live is not None:
             self.live.close()
             self.live = None
@@ -141,6 +172,22 @@ class HouseSimulator(Node, type="HouseSimulator", settings=HouseSimulatorSetting
             (code, round(c, 2)) for code, c in temperatures.items() if code in self.elements
         ]
         self.send_many(readings, timestamp_ms=now_ms, quality=Quality.SIMULATED)
+        for code in self.live.stores:
+            self._report(code)
+
+    def on_control(self, message: Control) -> None:
+        """Let a water heater or a car obey, and report what it has."""
+        live, code = self.live, message.to
+        if live is None or message.flag != Flag.SET or code not in live.stores:
+            return
+        if math.isfinite(message.number) and 0 <= message.number <= MOST_A:
+            live.order(code, message.number)
+            self._report(code)
+
+    def _report(self, codifier: str) -> None:
+        if self.live is not None and codifier in self.elements:
+            value = self.live.stores[codifier].ordered
+            self.send(value, codifier=codifier, quality=Quality.SIMULATED)
 
     def on_data(self, readings: Sequence[Reading]) -> None:
         """Apply the comfort setpoint."""

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,7 @@ from jph.sim.meter.line import MeterLine, duration_s
 from jph.sim.meter.port import MeterPort
 from jph.sim.meter.register import Register
 from jph.sim.physics.house import SimulatedHouse
+from jph.sim.steered import SimulatedStore, StoreSettings
 from jph.util import durable
 
 METER_ADDRESS: Final = "021875000042"
@@ -40,13 +42,21 @@ class LiveHouse:
     """
 
     def __init__(
-        self, plan: Blueprint, state: Path, *, seed: int, thermal_speed: float, log: Log
+        self,
+        plan: Blueprint,
+        state: Path,
+        *,
+        seed: int,
+        thermal_speed: float,
+        log: Log,
+        stores: Iterable[StoreSettings] = (),
     ) -> None:
         self.bus = I2cBus(plan.chips, self._outputs_changed)
         self.register = Register(METER_ADDRESS, plan.house.subscribed_a)
         self._plan = plan
         self._state = state
         self._log = log
+        self.stores = {each.codifier: SimulatedStore(each) for each in stores}
         self.house = self._resume(seed, thermal_speed)
         self._apply_outputs()
         self._joules = 0.0
@@ -87,10 +97,23 @@ class LiveHouse:
     def advance(self) -> None:
         """Advance house and meter to now."""
         now_s = time.monotonic()
-        self.house.step(min(now_s - self._stepped_s, LONGEST_STEP_S))
+        seconds = min(now_s - self._stepped_s, LONGEST_STEP_S)
+        self.house.step(seconds)
+        for store in self.stores.values():
+            store.advance(seconds)
+            self._steer(store)
         self._stepped_s = now_s
         before, self._joules = self._joules, sum(self.house.joules())
         self.register.observe(self.house.time_s, self.house.amps, self._joules - before)
+
+    def order(self, codifier: str, value: float) -> None:
+        """Order a load beside the heaters: 0 and 1, or A."""
+        self.advance()
+        self.stores[codifier].ordered = value
+        self._steer(self.stores[codifier])
+
+    def _steer(self, store: SimulatedStore) -> None:
+        self.house.steer(store.settings.codifier, store.settings.phases, store.watts)
 
     def save(self, ahead_s: float = 0.0) -> None:
         """Save the state; without it the next start only lacks the continuation.
@@ -101,6 +124,7 @@ class LiveHouse:
             "house": self.house.snapshot(),
             "meter": self.register.snapshot(ahead_s),
             "chips": self.bus.snapshot(),
+            "stores": {c: [each.ordered, each.stored_kwh] for c, each in self.stores.items()},
         }
         try:
             durable.replace(self._state, [json.dumps(kept).encode()])
@@ -131,6 +155,10 @@ class LiveHouse:
             )
             self.register.resume(kept["meter"])
             self.bus.resume(kept.get("chips", {}))
+            for code, (ordered, stored_kwh) in kept.get("stores", {}).items():
+                if code in self.stores:
+                    store = self.stores[code]
+                    store.ordered, store.stored_kwh = float(ordered), float(stored_kwh)
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

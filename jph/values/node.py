@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from jph.config.model import Network, Sensor
@@ -15,7 +15,7 @@ from jph.values.convert import NoValueError
 from jph.values.elements import MOST_ELEMENTS, Element, Feed, Outgoing, PathElement, Picker, Trace
 from jph.values.forms import parse_answer
 from jph.values.paths import MISSING
-from jph.wire.codec import Quality
+from jph.wire.codec import Control, Flag, Quality
 
 _MOST_SHOWN: Final = 2000
 
@@ -31,15 +31,25 @@ class ValueNode(Node):
         on_trace: gets each value with what the filters made of it.
     """
 
+    is_device = True
     every_answer = True
     """Whether each answer should have each element, so that a missing one is worth a log line."""
     on_raw: Callable[[str], None] | None = None
     on_trace: Callable[[Trace], None] | None = None
 
+    source: Any
+    """Settings as the kind reads them, from `source_of`."""
+    _serving: asyncio.Task[None] | None = None
+
+    @classmethod
+    def source_of(cls, entry: Sensor, settings: Any) -> Any:  # noqa: ANN401
+        """Return the settings as the kind reads them; one with the original's keys makes them."""
+        return settings
+
     @classmethod
     def elements_of(cls, entry: Sensor, settings: Any) -> Sequence[Element]:  # noqa: ANN401
         """Return the elements that the settings of an entry describe."""
-        return tuple(settings.elements)
+        return tuple(cls.source_of(entry, settings).elements)
 
     @classmethod
     def check_network(cls, network: Network) -> Sequence[Problem]:
@@ -58,10 +68,32 @@ class ValueNode(Node):
         self._no_value = Throttle()
         self._last: dict[str, Outgoing] = {}
         self._prepare()
+        self._begin_again()
 
     def on_reload(self) -> None:
-        """Take the new elements."""
+        """Take the new elements, and begin again to serve."""
         self._prepare()
+        self._begin_again()
+
+    def serving(self) -> Coroutine[Any, Any, None] | None:
+        """Return what runs beside the timer until the settings change; None for nothing."""
+        return None
+
+    def ordered(self, message: Control) -> float | None:
+        """Return the number that an order sets; None for another message or an unknown last one."""
+        if message.flag == Flag.SET:
+            return message.number
+        last = self.feed.last.get(message.to)
+        if message.flag != Flag.STEP or not isinstance(last, int | float):
+            return None
+        return last + message.number
+
+    def _begin_again(self) -> None:
+        if self._serving is not None:
+            self._serving.cancel()
+            self._serving = None
+        if (work := self.serving()) is not None:
+            self._serving = self.spawn(work, "device")
 
     async def on_timer(self, now_ms: int) -> None:
         """Read the device, then send what filters have due."""
@@ -149,6 +181,7 @@ class ValueNode(Node):
             self.log.warning("%s: %s: %s", codifier, what, reason)
 
     def _prepare(self) -> None:
+        self.source = self.source_of(self.entry, self.settings)
         described = self.elements_of(self.entry, self.settings)
         own = {self.codifier: self.entry, **self.elements}
         usable = [each for each in described if each.codifier in own]

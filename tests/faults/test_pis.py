@@ -27,7 +27,7 @@ pytestmark = pytest.mark.faults
 HOSTS = {
     "pi-meter": ["TI", "SH", "C1"],
     "pi-cellar": ["P1", "P2", "P3"],
-    "pi-page": ["R1", "Q1", "Q2", "CF", "FR", "SP", "SC", "TH"],
+    "pi-page": ["R1", "Q1", "Q2", "CF", "FR", "SP", "SC", "TH", "MQ"],
 }
 """As in the README."""
 GONE = ("HO", "TO")

@@ -17,7 +17,10 @@ from jph.config import stores
 from tests.house.conftest import House, demonstration, eventually, start
 from tests.support import LIMIT_S, REPOSITORY
 
-NODES = ("HO", "TI", "P1", "P2", "P3", "SH", "R1", "Q1", "Q2", "CF", "C1", "FR", "SP", "SC", "TH")
+NODES = (
+    *("HO", "TI", "P1", "P2", "P3", "SH", "R1", "Q1", "Q2", "CF", "C1", "FR", "SP", "SC", "TH"),
+    *("MQ", "WS", "ME", "GP", "FX", "BG"),
+)
 ELEMENTS = tuple(
     sensor.codifier
     for sensor in config.load(str(REPOSITORY / "static" / "config.json")).sensors

@@ -14,7 +14,7 @@ import pytest
 from jph.config.model import Endpoint, Multicast, Network, Sensor
 from jph.node.node import Node
 from jph.wire.codec import Control, Quality, Reading
-from tests.support import LIMIT_S, udp_port
+from tests.support import LIMIT_S, ended, udp_port
 
 
 @functools.cache
@@ -124,6 +124,4 @@ async def living(*nodes: Node) -> AsyncIterator[None]:
                 await asyncio.sleep(0.005)
         yield
     finally:
-        for node in nodes:
-            node.stop()
-        await asyncio.gather(*tasks)
+        await ended(nodes, tasks)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -195,6 +195,55 @@ async def test_a_damaged_count_starts_at_zero(
     made = network(*entries(0.02, Chip=f"unix:{chip.path}", Elements=pins))
     async with on_bus(ListeningProgram("CC", made)) as console, running(Gpio("G1", made)):
         await House(console).hears("P1", 0)
+
+
+class EdgeEvent(NamedTuple):
+    """An event of python-periphery."""
+
+    edge: str
+    timestamp: int
+
+
+class KernelGpio:
+    """The part of python-periphery that is used; it takes the arguments that the library takes."""
+
+    def __init__(self, path: str, line: int, direction: str, **more: Any) -> None:
+        assert (path, line) == ("/dev/gpiochip9", 4)
+        assert direction in ("in", "high", "low")
+        assert more.keys() == {"edge", "bias", "inverted", "label"}
+        assert more["edge"] == ("both" if direction == "in" else "none")
+        assert more["bias"] in ("default", "pull_up", "pull_down", "disable")
+        self.fd = 7
+        self.level = direction == "high"
+        self.events = [EdgeEvent("rising", 5), EdgeEvent("falling", 9)]
+
+    def poll(self, timeout: float) -> bool:
+        return timeout == 0 and bool(self.events)
+
+    def read_event(self) -> EdgeEvent:
+        return self.events.pop(0)
+
+    def read(self) -> bool:
+        return self.level
+
+    def write(self, level: bool) -> None:
+        self.level = level
+
+    def close(self) -> None:
+        self.fd = -1
+
+
+def test_lines_of_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("periphery.GPIO", KernelGpio)
+    line = open_line("/dev/gpiochip9", Wanted(4, bias="up", inverted=True))
+    assert line.fd == 7
+    assert line.edges() == [Edge(True, 5), Edge(False, 9)]
+    assert line.edges() == []
+    output = open_line("/dev/gpiochip9", Wanted(4, start=True))
+    assert output.read() is True
+    output.write(False)
+    assert output.read() is False
+    output.close()
 
 
 def test_bounces_are_not_counted() -> None:

@@ -13,9 +13,10 @@ import pytest
 
 from jph.config.model import Network
 from jph.devices.modbus import Span, read_request
-from jph.devices.modbus_rtu import crc16, frame, pdu_of, reply_size
+from jph.devices.modbus_rtu import frame, pdu_of, reply_size
 from jph.devices.sunspec import scaled
 from jph.errors import ConfigError, DeviceError
+from jph.util.crc16 import crc16
 from nodes.controlprogram import ListeningProgram, on_bus
 from nodes.modbus import Modbus
 from tests.nodes.test_seriallines import Line
@@ -152,7 +153,7 @@ def test_frames() -> None:
     request = read_request(1, 17, Span("holding", 107, 3))
     assert frame(request).hex() == "1103006b00037687"  # the example of the standard
     reply = bytes.fromhex("110306ae415652434e")
-    whole = reply + crc16(reply).to_bytes(2, "little")
+    whole = reply + crc16(reply, 0xFFFF).to_bytes(2, "little")
     assert reply_size(whole[:2]) is None
     assert reply_size(whole) == len(whole)
     assert pdu_of(whole, 17) == reply[1:]
@@ -163,7 +164,7 @@ def test_frames() -> None:
 def test_10000_mutated_replies_are_whole_or_refused() -> None:
     source = random.Random(4)
     reply = bytes.fromhex("110306ae415652434e")
-    whole = reply + crc16(reply).to_bytes(2, "little")
+    whole = reply + crc16(reply, 0xFFFF).to_bytes(2, "little")
     for _ in range(10_000):
         data = bytearray(whole)
         data[source.randrange(len(data))] ^= 1 << source.randrange(8)

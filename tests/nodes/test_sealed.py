@@ -1,15 +1,16 @@
 """Attacks on a live house: each succeeds in an open house and fails in a sealed one."""
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jph.config.model import Network
 from jph.heating.orders import Order
-from jph.net.channel import Channel
+from jph.net.batches import Batches
 from jph.node.node import now_ms
 from jph.seal.roster import Rights
 from jph.wire.codec import Control, Flag, Reading, encode_control, encode_data
@@ -121,14 +122,14 @@ async def test_a_replayed_order_is_refused(made: Network) -> None:
     recorded: list[bytes] = []
     async with living(card, probe):
         await probe.until_heard("11", Order.COMFORT)
-        send_many = Channel.send_many
+        send_one = Batches.send_one
 
-        def record(channel: Channel, frames: Sequence[bytes]) -> int:
-            recorded.extend(frames)
-            return send_many(channel, frames)
+        def record(batches: Batches, outs: Any, frame: bytes, to: Any) -> bool:
+            recorded.append(frame)
+            return send_one(batches, outs, frame, to)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Channel, "send_many", record)
+            patch.setattr(Batches, "send_one", record)
             probe.send_control(Flag.SET, "11", Order.OFF)
         await probe.until_heard("11", Order.OFF)
         probe.send_control(Flag.SET, "11", Order.COMFORT)

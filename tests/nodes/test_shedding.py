@@ -1,6 +1,7 @@
 import asyncio
 import json
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from jph.config.model import Network, Sensor
 from jph.errors import ConfigError
 from jph.wire.codec import Quality
 from nodes.pilotcard import PilotCard
+from nodes.setpoint import Setpoint
 from nodes.shedding import Shedding
 from tests.i2cserver import I2CServer
 from tests.nodes.heatinghouse import Clock, Probe, element, house, living
@@ -63,6 +65,53 @@ async def test_the_room_that_is_warm_against_its_wish_is_shed_first(network: Net
         probe.send(36, codifier="I1")
         await probe.until_heard("SH", 2)
         assert probe.says("S1", 0b1100)
+
+
+def with_load(network: Network, **load: Any) -> None:
+    """Add a set point WH to a house as a load of its shedder, and the element LS of its state."""
+    fast: dict[str, Any] = {"keep_alive_interval": 0.2, "sensor_interval": 0.2}
+    switch = Sensor(codifier="WH", type="Setpoint", control="enabled", **fast)
+    network.sensors.extend([switch, element("LS", "SH")])
+    shedder = next(sensor for sensor in network.sensors if sensor.codifier == "SH")
+    shedder.sensor["State"] = "LS"
+    shedder.sensor["Loads"] = [{"Codifier": "WH", "Watts": 2300, **load}]
+
+
+async def test_a_load_is_ordered_gives_way_and_has_its_fallback_at_the_end(
+    network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    far = (datetime.now().astimezone() + timedelta(hours=12)).strftime("%H:%M")
+    with_load(network, Hours=5, By=far, Fallback=1, MinimumOff=0, MinimumOn=0)
+    monkeypatch.setenv("JPH_STATE", str(tmp_path))
+    monkeypatch.setattr("jph.heating.shedding.steering.PLAN_S", 0.1)
+    probe, switch = Probe("TI", network), Setpoint("WH", network)
+    async with living(probe, switch):
+        async with living(Shedding("SH", network)):
+            feeding = asyncio.create_task(repeat(probe, "I1", 8))
+            await probe.until_heard("WH", 1)
+            feeding.cancel()
+            probe.send(36, codifier="I1")
+            await probe.until_heard("WH", 0)
+            assert probe.says("S1", 0)
+        await probe.until_heard("WH", 1)
+    state = probe.last("LS")
+    assert state is not None
+    load = json.loads(str(state.value))["loads"]["WH"]
+    assert (load["sort"], load["watts"]) == ("switch", 2300)
+
+
+def test_loads_that_cannot_be_ordered_are_found(network: Network) -> None:
+    with_load(network)
+    assert Shedding.check_network(network) == []
+    shedder = next(sensor for sensor in network.sensors if sensor.codifier == "SH")
+    shedder.sensor["Loads"] = [{"Codifier": "11", "Phases": [3]}, {"Codifier": "I1"}]
+    shedder.sensor["State"] = "I1"
+    found = [problem.message for problem in Shedding.check_network(network)]
+    assert found == [
+        "phase 3 is not protected by this shedder",
+        'I1 takes no orders: it needs "Control": "enabled"',
+        "I1 is no element of SH",
+    ]
 
 
 @pytest.mark.parametrize(

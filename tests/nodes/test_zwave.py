@@ -205,6 +205,27 @@ def test_a_published_state() -> None:
     assert ValueId(52, 32, "targetValue") not in found.values  # without value: unknown
 
 
+async def test_another_endpoint_and_fahrenheit(
+    network: MakeNetwork, server: FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    warm = value(49, "Air temperature", 72, endpoint=1, metadata={"type": "number", "unit": "°F"})
+    server.nodes.append(node(13, warm))
+    place = {"Node": 13, "CommandClass": 49, "Property": "Air temperature"}
+    described = [
+        {"Codifier": "Z2", **place},
+        {"Codifier": "Z3", **place, "Endpoint": 1, "Set": "wish"},
+    ]
+    made = network(
+        *({**e, "Symbol": "°C", "SensorInterval": 0.05} if e["Codifier"] != "CC" else e
+          for e in entries(server.url, Elements=described))
+    )  # fmt: skip
+    async with on_bus(ListeningProgram("CC", made)) as console, running(Zwave("Z1", made)):
+        await Heard(console).has("Z3", 22.22)
+        console.send_control(Flag.SET, "Z3", 20)
+        await until(lambda: any(m.get("value") == 68 for m in server.heard))
+        await until(lambda: "Z2: no value: it is not at endpoint 0, but at 1" in caplog.text)
+
+
 def test_a_first_message_of_another_server_is_refused() -> None:
     others: tuple[Any, ...] = (None, [], {"type": "hello"})
     for other in others:

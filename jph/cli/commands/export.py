@@ -12,11 +12,13 @@ import click
 from collector.db.connecting import connect, transaction
 from collector.db.location import zone_of
 from collector.history.export import Progress, write_csv, write_sqlite
+from collector.history.measures import write_measures
 from collector.history.query import Range
 from collector.history.stored import from_first_reading
 from collector.statistics.touched import all_codifiers
 from jph.cli.terminal.context import App, codifier
 from jph.cli.terminal.database import history_dsn, parse_moment
+from jph.config.model import Network
 from jph.errors import StoreError
 from jph.util import durable
 
@@ -36,8 +38,14 @@ _SQLITE: Final = frozenset({".sqlite", ".sqlite3", ".db"})
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
     help="FILE.csv, FILE.sqlite, or - for CSV to standard output.",
+)
+@click.option(
+    "--sqlite",
+    "measures",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A SQLite file with one table for each kind of measure (temperature, power …).",
 )
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @click.option(
@@ -51,7 +59,8 @@ def export(
     codes: tuple[str, ...],
     start: str,
     end: str,
-    output: Path,
+    output: Path | None,
+    measures: Path | None,
     force: bool,
     decimal_comma: bool,
 ) -> None:
@@ -60,11 +69,16 @@ def export(
     \b
       control.py export I1 I2 I3 --from 2026-10-01 --to 2026-11-01 -o october.csv
       control.py export -o house.sqlite
+      control.py export --sqlite measures.sqlite
 
     A SQLite file has the statistics too, in tables of their own.
     """
-    if str(output) != "-" and output.exists() and not force:
-        raise click.UsageError(f"{output} is there already; --force replaces it")
+    if (output is None) == (measures is None):
+        raise click.UsageError("give one of --output and --sqlite")
+    into = output or measures
+    assert into is not None
+    if str(into) != "-" and into.exists() and not force:
+        raise click.UsageError(f"{into} is there already; --force replaces it")
     for code in codes:
         app.network.sensor(code)
     zone = zone_of(app.network)
@@ -76,7 +90,9 @@ def export(
             asked = [Range(code, start_ms, end_ms) for code in codes or all_codifiers(cursor)]
             wanted = [from_first_reading(cursor, each) for each in asked]
         with _bar(wanted) as progress:
-            count = _write(connection, wanted, output, progress, decimal_comma=decimal_comma)
+            network = app.network if measures is not None else None
+            options = {"decimal_comma": decimal_comma}
+            count = _write(connection, wanted, into, progress, measures_of=network, **options)
     click.echo(f"{count} readings of {len(wanted)} codifiers", err=True)
 
 
@@ -87,14 +103,17 @@ def _write(
     progress: Progress,
     *,
     decimal_comma: bool,
+    measures_of: Network | None = None,
 ) -> int:
-    """Write a file under another name until it is whole."""
+    """Write a file under another name until it is whole; with `measures_of` tables of measures."""
     if str(output) == "-":
         return write_csv(connection, wanted, sys.stdout, progress, decimal_comma=decimal_comma)
     part = output.with_name(f".{output.name}.part")
     try:
         part.unlink(missing_ok=True)
-        if output.suffix in _SQLITE:
+        if measures_of is not None:
+            count = write_measures(connection, wanted, measures_of, part, progress)
+        elif output.suffix in _SQLITE:
             count = write_sqlite(connection, wanted, part, progress)
         else:
             with part.open("w", encoding="utf-8", newline="") as file:

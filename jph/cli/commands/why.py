@@ -17,6 +17,7 @@ from jph.config.model import Network
 from jph.errors import ConfigError, JphError
 from jph.heating.clocks import Clocks
 from jph.heating.explain import explain, explain_phase, explain_sheds
+from jph.heating.explain_load import explain_load, explain_shares
 from jph.heating.facts import Evidence
 from jph.node.outbox import now_ms
 
@@ -43,12 +44,16 @@ def why(app: App, what: tuple[str, ...], wait_s: float | None, as_json: bool) ->
       control.py why 21             a heater
       control.py why living room    every heater of a room, its wish, and what comes next
       control.py why phase 2        every heater of a phase; 2 will do
+      control.py why water heater   a load beside the heaters
       control.py why                what is shed now, a line for each phase
 
     It listens on the bus until every node concerned has answered, and names what stays unknown.
     Exit status 1 if no node answers at all.
     """
     evidence = Evidence(app.network)
+    if loads := loads_called(evidence, " ".join(what)):
+        _why_loads(app, evidence, loads, wait_s, as_json)
+        return
     chosen = heaters_of(app, " ".join(what)) or choose(evidence, " ".join(what))
     if wait_s is None:
         wait_s = _patience(app.network, evidence, chosen) * app.patience
@@ -66,6 +71,44 @@ def why(app: App, what: tuple[str, ...], wait_s: float | None, as_json: bool) ->
     for line in (*doubts, *planned):
         click.echo(line)
     _show(app.network, evidence, chosen, bool(what))
+
+
+def loads_called(evidence: Evidence, what: str) -> list[str]:
+    """Return the loads beside the heaters of a codifier or a name; `loads` are all."""
+    wanted = what.casefold().strip()
+    if wanted == "loads":
+        return list(evidence.loads)
+    return [code for code, label in evidence.loads.items() if wanted in _called(code, label)]
+
+
+def _called(code: str, label: str) -> tuple[str, str]:
+    return code.casefold(), label.removeprefix(f"{code} ").strip("()").casefold()
+
+
+def _why_loads(
+    app: App, evidence: Evidence, loads: Sequence[str], wait_s: float | None, as_json: bool
+) -> None:
+    """Explain loads beside the heaters."""
+    evidence.loads_asked = set(loads)
+    shedders = {evidence.shedder_of(code) for code in loads}
+    if wait_s is None:
+        slowest = max(app.network.sensor(node).sensor_interval for node in shedders)
+        wait_s = min(5 * slowest + _MARGIN_S, _LONGEST_WAIT_S) * app.patience
+
+    async def listen() -> None:
+        async with app.session(data=True) as session:
+            clocks = Clocks(app.network)
+            await gather(session.client, evidence, (), shedders, wait_s or 0.0, clocks)
+
+    run_async(listen())
+    facts = [evidence.load(code, time.monotonic()) for code in loads]
+    if as_json:
+        echo_json({"loads": [each._asdict() | {"why": explain_load(each)} for each in facts]})
+        return
+    for each in facts:
+        click.echo("\n  ".join(explain_load(each)))
+    if shares := evidence.shares(time.monotonic()):
+        click.echo(explain_shares(shares))
 
 
 def choose(evidence: Evidence, what: str) -> list[Load]:

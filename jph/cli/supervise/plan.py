@@ -10,6 +10,7 @@ from jph.errors import ConfigError, JphError
 GATEWAY_TYPES: Final = frozenset({"Gateway", "Flask"})
 REDIS_TYPES: Final = GATEWAY_TYPES | {"jphRedis"}
 SQL_TYPES: Final = frozenset({"jphPostgreSQL", "postgresCalcHandler", "jphCalcHistory"})
+MQTT_TYPES: Final = frozenset({"Mqtt"})
 DEFAULT_PORT: Final = 8080
 LOOPBACK: Final = "127.0.0.1"
 _NOT_RUN: Final = frozenset({"Proxy", "ControlProgram"})
@@ -48,6 +49,11 @@ def stores_needed(network: Network, parts: list[Sensor]) -> tuple[bool, bool]:
     redis = network.redis_url is None and any(p.type in REDIS_TYPES for p in parts)
     sql = network.sql is None and any(p.type in SQL_TYPES and "SQL" not in p.sensor for p in parts)
     return redis, sql
+
+
+def broker_needed(parts: list[Sensor]) -> bool:
+    """Return whether one of these parts needs the MQTT broker of this machine."""
+    return any(part.type in MQTT_TYPES and not part.sensor.get("URL") for part in parts)
 
 
 def gateway_of(parts: list[Sensor]) -> Sensor | None:

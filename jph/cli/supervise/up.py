@@ -13,6 +13,7 @@ from typing import Final
 import click
 
 from jph.cli.supervise import plan
+from jph.cli.supervise.broker import BrokerServer
 from jph.cli.supervise.lifeline import follow_parent
 from jph.cli.supervise.servers import PostgresServer, RedisServer
 from jph.cli.supervise.statelock import state_lock
@@ -58,9 +59,9 @@ def up(app: App, follows: bool, takes_over: bool) -> None:
     """Run everything that belongs on this machine, a process each, until SIGTERM or Ctrl-C.
 
     `Hosts` in the config places the nodes; without it, every codifier with a Type of jph's kinds
-    runs here. Redis and PostgreSQL are started too where the config names none. A part that
-    fails is started again; logs are under var/log (JPH_STATE), the page is on JPH_PORT, 8080 if it
-    is not set.
+    runs here. Redis, PostgreSQL and an MQTT broker are started too where the config names none. A
+    part that fails is started again; logs are under var/log (JPH_STATE), the page is on JPH_PORT,
+    8080 if it is not set.
 
     Exit status 1 if its codifiers already run on these multicast groups.
     """
@@ -117,6 +118,8 @@ class House:
         needs_redis, needs_sql = plan.stores_needed(network, parts)
         self._stores = [StoreKeeper(RedisServer(state), tell)] if needs_redis else []
         self._stores += [StoreKeeper(PostgresServer(state), tell)] if needs_sql else []
+        if plan.broker_needed(parts):
+            self._stores.append(StoreKeeper(BrokerServer(state), tell))
         self._end = asyncio.Event()
 
     async def run(self, follows_parent: bool, takes_over: bool) -> int:

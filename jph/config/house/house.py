@@ -12,11 +12,12 @@ import msgspec
 from jph.config.house.card import FIRST_ADDRESS, WireSettings
 from jph.config.house.loads import CARD_TYPE, Load, Wiring, wiring
 from jph.config.house.meter import MeterElementSettings
-from jph.config.house.shedder import PhaseSettings
+from jph.config.house.shedder import PhaseSettings, SheddingSettings
+from jph.config.house.steered import SteeredLoadSettings, steered_problems
 from jph.config.model import Network, Sensor
 from jph.config.validation import read_struct
 from jph.devices.tic.fields import CANONICAL
-from jph.errors import ConfigError
+from jph.errors import ConfigError, Problem
 
 METER_TYPE: Final = "Teleinfo"
 SHEDDER_TYPE: Final = "Shedding"
@@ -49,6 +50,14 @@ class ShedderNode(NamedTuple):
     shadow: bool
     subscribed: str
     phases: tuple[PhaseSettings, ...]
+
+
+class SteeredLoad(NamedTuple):
+    """A load beside the heaters: its shedder, the element that tells of it, and its settings."""
+
+    shedder: str
+    state: str
+    settings: SteeredLoadSettings
 
 
 class CardNode(NamedTuple):
@@ -105,6 +114,7 @@ class House:
         self.shedders = tuple(_shedder(s) for s in network.nodes() if s.type == SHEDDER_TYPE)
         self.cards = tuple(_card(s, network) for s in network.nodes() if s.type == CARD_TYPE)
         self.phases = tuple(self._phases(network))
+        self.steered = tuple(_steered(network))
         self.rooms = tuple(_rooms(network.sensors, self.wiring))
         in_rooms = {room.thermometer for room in self.rooms}
         self.temperatures = tuple(
@@ -184,6 +194,32 @@ def _shedder(node: Sensor) -> ShedderNode:
         _text(node.sensor.get("Subscribed")),
         tuple(_entries(node.sensor.get("Phases"), PhaseSettings)),
     )
+
+
+def _steered(network: Network) -> Iterator[SteeredLoad]:
+    """Yield the loads beside the heaters; of several shedders of a load the first one counts."""
+    seen: set[str] = set()
+    for node in network.nodes():
+        if node.type != SHEDDER_TYPE:
+            continue
+        for settings in _entries(node.sensor.get("Loads"), SteeredLoadSettings):
+            if settings.codifier not in seen:
+                seen.add(settings.codifier)
+                yield SteeredLoad(node.codifier, _text(node.sensor.get("State")), settings)
+
+
+def shedder_problems(network: Network) -> Iterator[Problem]:
+    """Yield the mistakes of the shedders' steered loads, and of their `State`."""
+    for node in network.nodes():
+        settings = read_struct(SheddingSettings, node.sensor, "", [])
+        if node.type != SHEDDER_TYPE or settings is None:
+            continue
+        path = f"Sensors[{node.codifier}].Sensor"
+        protected = {phase.phase for phase in settings.phases}
+        yield from steered_problems(network, settings.loads, path, protected)
+        elements = {element.codifier for element in network.elements(node.codifier)}
+        if settings.state and settings.state not in elements:
+            yield Problem(f"{path}.State", f"{settings.state} is no element of {node.codifier}")
 
 
 def _protected(shedders: Iterable[ShedderNode], network: Network) -> Iterator[HousePhase]:

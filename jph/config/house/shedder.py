@@ -4,6 +4,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from jph.config.house.steered import SteeredLoadSettings
 from jph.config.settings import Settings, described
 
 BREAKER_CURVE: Final = ((1.13, 3600.0), (1.45, 60.0), (2.0, 10.0), (2.55, 1.0), (5.0, 0.02))
@@ -26,6 +27,8 @@ class PhaseSettings(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
     peak: Annotated[
         str, described("Element that carries the meter's highest power of its day, VA")
     ] = ""
+
+    fed_in: Annotated[str, described("Element with the current that the phase feeds in, A")] = ""
 
     def __post_init__(self) -> None:
         if self.phase not in (1, 2, 3):
@@ -89,6 +92,17 @@ class SheddingSettings(Settings, frozen=True):
     eco_first: Annotated[
         bool, described("A heater whose turn ends goes to eco first where its room is not cold")
     ] = False
+
+    loads: Annotated[
+        tuple[SteeredLoadSettings, ...], described("Switches and chargers beside the heaters")
+    ] = ()
+    state: Annotated[
+        str, described("Element of this shedder: its loads, why, and energy of the day, as JSON")
+    ] = ""
+    off_peak: Annotated[str, described("Element with the tariff period (HC… or not 0)")] = ""
+    import_margin: Annotated[
+        float, described("Current that loads on sun may import on a phase", "A", ge=0, le=10)
+    ] = 0.5
 
     def __post_init__(self) -> None:
         numbers = [phase.phase for phase in self.phases]

@@ -7,7 +7,7 @@ slow client costs no memory and does not delay others. A client that takes nothi
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -82,6 +82,14 @@ class Hub:
         """End all streams."""
         self._closed = True
         self.wake()
+
+    async def turns(self, merge_s: float) -> AsyncIterator[Board]:
+        """Yield the board at once, and after changes, until the hub closes."""
+        while not self._closed:
+            changed = self._changed
+            yield self.board
+            await changed.wait()
+            await asyncio.sleep(merge_s)
 
     async def serve(
         self,

@@ -27,8 +27,10 @@ from jph.gateway.platform.assets import Assets
 from jph.gateway.platform.authentication import Authentication, cookie_names, login_for
 from jph.gateway.platform.forwarded import ProxyNetwork, behind_proxies
 from jph.gateway.platform.protection import App, Protection, Receive, Scope, Send
+from jph.gateway.platform.relay import MqttRelay
 from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, Shell, WebRequest
+from jph.gateway.platform.sockets import Door, LiveSockets
 from jph.version import __version__
 
 MOST_BODY_BYTES: Final = 64 * 1024
@@ -46,13 +48,14 @@ class Access(NamedTuple):
     """Who reaches the gateway: the settings that a reload changes.
 
     `hosts` are our names. `public` lets any client read. `proxies` are trusted about clients,
-    `prefix` is the path below which they serve us.
+    `prefix` is the path below which they serve us. `radiator_app` is the door of that app.
     """
 
     hosts: Collection[str]
     public: bool = False
     proxies: tuple[ProxyNetwork, ...] = ()
     prefix: str = ""
+    radiator_app: Door = Door()
 
 
 class WebApp:
@@ -69,7 +72,11 @@ class WebApp:
         accounts, cookie = self._services.accounts, self._cookie
         inside = Authentication(self._inside, accounts, cookie, public=access.public)
         protected = Protection(inside, access.hosts, cookie_names(cookie))
-        self._app = behind_proxies(protected, access.proxies, access.prefix)
+        services = self._services
+        relay = MqttRelay(protected, access.hosts, services.network, services.log)
+        door = access.radiator_app
+        live = LiveSockets(relay, services, door, access.hosts, inside.may_read)
+        self._app = behind_proxies(live, access.proxies, access.prefix)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

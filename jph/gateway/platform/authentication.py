@@ -104,6 +104,16 @@ class Authentication:
             scope["user"], scope["auth"] = identity.user, identity
             await self._app(scope, receive, send)
 
+    async def may_read(self, scope: Scope) -> bool:
+        """Whether the client of a WebSocket may read, by cookie, token or `public`."""
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        cookie = SessionCookie(self._cookie, secure=scope["scheme"] in ("https", "wss"))
+        try:
+            identity = await self._identity(headers, cookie)
+        except AccountsError:
+            return False
+        return identity is not None and identity.user.role >= Role.VIEWER
+
     async def _identity(self, headers: dict[str, str], cookie: SessionCookie) -> Identity | None:
         """Return the user of a request; None if its token is not valid."""
         kind, _, secret = headers.get("authorization", "").partition(" ")

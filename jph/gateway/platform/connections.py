@@ -29,6 +29,7 @@ class Connection(H11Protocol):
     """
 
     _waits_since_s: float = 0.0
+    _upgraded = False
     _limit: asyncio.TimerHandle | None = None
     _body: asyncio.TimerHandle | None = None
 
@@ -50,11 +51,19 @@ class Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what a client sends."""
         super().data_received(data)
+        if self._upgraded:
+            return
         self._watch_body()
         if self.busy:
             self._head_came()
         elif self._limit is None and not self.transport.is_closing():
             self._wait_for_head()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hand the connection over: what follows is no request."""
+        self._head_came()
+        self._upgraded = True
+        super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
         """Wait for another request, if there is to be one."""

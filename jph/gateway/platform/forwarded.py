@@ -107,7 +107,7 @@ class Forwarded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http":
+        if scope["type"] in ("http", "websocket"):
             scope = self._placed(dict(scope))
         await self._app(scope, receive, send)
 

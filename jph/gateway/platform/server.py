@@ -27,6 +27,7 @@ what was written for it (TCP_USER_TIMEOUT, RFC 5482)."""
 _LAST_WORDS_S: Final = 2
 _SEND_BUFFER_BYTES: Final = 64 * 1024
 """What the kernel may hold for one client; left to itself it keeps megabytes for a stalled one."""
+_LARGEST_MESSAGE_BYTES: Final = 256 * 1024
 _LARGEST_HEAD_BYTES: Final = 16 * 1024
 
 
@@ -164,7 +165,7 @@ class Tls(NamedTuple):
 class WebServer:
     """Serves one application on some sockets from now on until `stop`.
 
-    `ended` is called with the error if it ends before that.
+    `ended` is called with the error if it ends before that; `websockets` are taken too.
     """
 
     def __init__(
@@ -174,8 +175,10 @@ class WebServer:
         ended: Callable[[BaseException | None], None],
         log: logging.LoggerAdapter[logging.Logger],
         tls: Tls | None = None,
+        *,
+        websockets: bool = False,
     ) -> None:
-        self._server = _server(app, tls)
+        self._server = _server(app, tls, websockets=websockets)
         self._tls = tls
         self._stamps = tls.stamps() if tls else []
         self._log = ServerLog(log)
@@ -216,7 +219,7 @@ class WebServer:
             self._ended(error)
 
 
-def _server(app: App, tls: Tls | None) -> uvicorn.Server:
+def _server(app: App, tls: Tls | None, *, websockets: bool) -> uvicorn.Server:
     class Server(uvicorn.Server):
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
@@ -233,7 +236,9 @@ def _server(app: App, tls: Tls | None) -> uvicorn.Server:
             server_header=False,
             date_header=True,
             proxy_headers=False,
-            ws="none",
+            ws="websockets-sansio" if websockets else "none",
+            ws_max_size=_LARGEST_MESSAGE_BYTES,
+            ws_per_message_deflate=False,
             http=Connection,
             backlog=_BACKLOG,  # taken in one turn of the loop, before any can be refused
             timeout_graceful_shutdown=_LAST_WORDS_S,

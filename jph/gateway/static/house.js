@@ -59,6 +59,8 @@ async function refresh() {
     glance();
     house.phases.forEach(({ phase, held }) => put(document.querySelector(`.held[data-phase="${phase}"]`), held));
     house.heaters.forEach(tell);
+    house.loads.forEach(({ codifier, why }) => put(document.querySelector(`[data-load="${codifier}"]`), why.join(" ")));
+    if (at("energy-parts")) put(at("energy-parts"), house.energy);
   } catch {
     // the stream tells that the gateway is away; what was known stays
   } finally {

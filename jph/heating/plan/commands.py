@@ -36,6 +36,7 @@ OWN_VERBS: Final = (
 )
 """Verbs beside the app's fifteen."""
 _NEXT: Final = "next"
+_RULE: Final = "rule"
 _FIRST_MS: Final = 946_684_800_000
 _LAST_MS: Final = 4_102_444_800_000
 ComingOf = Callable[[str, int], list[Coming]]
@@ -51,6 +52,7 @@ class Scene(msgspec.Struct, frozen=True):
         now_ms: the time.
         coming: the next changes of a room by the plan alone.
         planned: room → value of the plan now, without hand wishes.
+        next_slot: room → when its slot changes, ms since 1970.
     """
 
     rooms: tuple[str, ...]
@@ -58,6 +60,7 @@ class Scene(msgspec.Struct, frozen=True):
     now_ms: int
     coming: ComingOf
     planned: Callable[[str], float | str]
+    next_slot: Callable[[str], int | None] = lambda _: None
 
 
 def carry_out(
@@ -86,9 +89,11 @@ def carry_out(
 def _changed(document: Tree, verb: str, params: Any, author: str, scene: Scene) -> Tree:  # noqa: ANN401
     if verb == "set_setpoint":
         room, value = checked_setpoint(document, params)
-        return with_wish(document, room, Wish(value, author, scene.now_ms), scene.rooms)
+        wish = Wish(value, author, scene.now_ms, _end_of_manual(document, room, scene))
+        return with_wish(document, room, wish, scene.rooms)
     if verb in VERBS:
-        return apply_edit(document, verb, params, scene.entities)
+        edited = apply_edit(document, verb, params, scene.entities)
+        return edited if verb != "set_active_schedule" else without_wishes(edited)
     if not isinstance(params, dict):
         raise bad_value(verb, params, "An object is expected")
     own = _OWN.get(verb)
@@ -96,6 +101,17 @@ def _changed(document: Tree, verb: str, params: Any, author: str, scene: Scene) 
         known = ", ".join((*OWN_VERBS, *VERBS))
         raise bad_value("command", f"command: {verb}", f"There is no such command; known: {known}")
     return own(document, params, author, scene)
+
+
+def _end_of_manual(document: Tree, room: str, scene: Scene) -> int | None:
+    """Return when the app's setpoint ends: after hours, at the next slot or the next value."""
+    rule = document["scheduler"].get("settings", {}).get("manual_mode_reset_event")
+    if isinstance(rule, int):
+        return scene.now_ms + rule * 3_600_000
+    if rule == "timeslot_change":
+        return scene.next_slot(room)
+    coming = scene.coming(room, 1)
+    return coming[0].at_ms if coming else None
 
 
 def _wish(document: Tree, params: Tree, author: str, scene: Scene) -> Tree:
@@ -106,15 +122,20 @@ def _wish(document: Tree, params: Tree, author: str, scene: Scene) -> Tree:
         params["value"],
         author,
         scene.now_ms,
-        _end(params, room, scene),
+        _end(document, params, room, scene),
         params.get("boost") is True,
     )
     return with_wish(document, room, wish, scene.rooms)
 
 
-def _end(params: Tree, room: str, scene: Scene) -> int | None:
-    """Return the end of a wish: a moment, a time to last, the next change of the plan, or none."""
+def _end(document: Tree, params: Tree, room: str, scene: Scene) -> int | None:
+    """Return the end of a wish: a moment, a time to last, the next change of the plan, or none.
+
+    `rule` is the document's rule for the end of manual mode.
+    """
     until, seconds = params.get("until_ms"), params.get("for_s")
+    if until == _RULE:
+        return _end_of_manual(document, room, scene)
     if until == _NEXT:
         coming = scene.coming(room, 1)
         return coming[0].at_ms if coming else None

@@ -14,6 +14,7 @@ from jph.heating.plan.check import (
     SETS,
     Tree,
     check_scheduler,
+    empty_list,
     schedule_named,
     setpoint_of,
     slot_lists,
@@ -44,6 +45,14 @@ class Entities:
     def __init__(self, ids: Collection[str] = (), fixed: Collection[str] = ()) -> None:
         self.ids = ids
         self.fixed = fixed
+
+
+def entities_in(verb: str, params: object) -> list[str]:
+    """Return the entities that exist, which an edit that chooses one brings in `entities`."""
+    known = params.get("entities") if isinstance(params, dict) else None
+    if verb not in ("add_device", "set_device_entity") or not isinstance(known, list):
+        return []
+    return [each for each in known if isinstance(each, str)]
 
 
 def apply_edit(
@@ -155,11 +164,12 @@ def _set_devices_order(document: Tree, params: Any, _: Entities) -> Tree:  # noq
     return document
 
 
-def _set_device_name(document: Tree, params: Any, _: Entities) -> Tree:  # noqa: ANN401
+def _set_device_name(document: Tree, params: Any, entities: Entities) -> Tree:  # noqa: ANN401
     old, new = params["old_name"], params["new_name"]
     if new in device_names(document):
         raise duplicate(DEVICES, new, "device")
     device = _device(document, old)
+    _refuse_fixed(old, entities)
     device["name"] = _new_name(new, (), DEVICES, "device", None)
     for tempset in _all_sets(document["scheduler"]):
         for entry in tempset["devices"]:
@@ -183,6 +193,7 @@ def _set_device_entity(document: Tree, params: Any, entities: Entities) -> Tree:
     device = _device(document, params["name"])
     if params["new_srventity"] not in entities.ids:
         raise bad_reference(ENTITIES, params["new_srventity"], "entity")
+    _refuse_fixed(params["name"], entities)
     device["srventity"] = params["new_srventity"]
     return document
 
@@ -196,6 +207,13 @@ def _delete_device(document: Tree, params: Any, entities: Entities) -> Tree:  # 
         )
     document["devices"].remove(device)
     return document
+
+
+def _refuse_fixed(name: str, entities: Entities) -> None:
+    """Refuse to change a room of the configuration: its name and its element stand there."""
+    if name in entities.fixed:
+        sentence = f"{name} is a room of the configuration"
+        raise PlanRefusedError(RefusalId.REFERENCED_NODE, f"{DEVICES}/{name}", sentence)
 
 
 def _is_used(scheduler: Tree, name: str) -> bool:
@@ -231,7 +249,18 @@ def _set_schedule(document: Tree, params: Any, _: Entities) -> Tree:  # noqa: AN
             break
     else:
         schedules.append(params)
-    return _verified(document)
+    verified = _verified(document)
+    _refuse_no_slot(_schedule(verified, name))
+    return verified
+
+
+def _refuse_no_slot(schedule: Tree) -> None:
+    """Refuse a list without a slot in what is written anew; older documents may have one."""
+    for index, item in enumerate(schedule["schedule_items"]):
+        for number, slots in enumerate(item["timeslots_sets"]):
+            if not all(slot_lists(slots)):
+                where = f"{SCHEDULES}['{schedule['alias']}']/schedule_items['{index}']"
+                raise empty_list(f"{where}/timeslots_sets", str(number), "timeslots")
 
 
 def _rename_schedule(document: Tree, old: object, new: object) -> None:

@@ -60,6 +60,6 @@ def next_of(
     rooms = {
         codifiers[each.room]: degrees_of(each.decision.value, degrees)
         for each in changes
-        if each.at_ms == first.at_ms
+        if each.at_ms == first.at_ms and each.room in codifiers
     }
     return {"value": first.at_ms, **coming_of(first), "rooms": rooms}

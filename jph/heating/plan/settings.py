@@ -1,7 +1,7 @@
 """Settings of a Schedule node, and its rooms as the planner sees them. Pure."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -11,6 +11,7 @@ from jph.config.house.rooms import Room
 from jph.config.settings import Settings, described
 from jph.heating.orders import Order
 from jph.heating.plan.calendar import alternating_week, iso_week
+from jph.heating.plan.check import Tree
 from jph.heating.plan.days import Place
 from jph.heating.plan.inputs import Sources
 from jph.heating.plan.planner import PlannedRoom, Planner
@@ -136,3 +137,9 @@ def planned_room(room: Room, warm_up_k_h: float, degrees: dict[str, float]) -> P
         highest_c=settings.maximum,
     )
     return PlannedRoom(room.name, Wish(value), limits, warm_up_k_h)
+
+
+def guests_of(document: Tree, rooms: Collection[str]) -> dict[str, PlannedRoom]:
+    """Return the devices of a document that are no rooms: thermostats that people have added."""
+    names = [str(device["name"]) for device in document["devices"]]
+    return {name: PlannedRoom(name) for name in names if name not in rooms}

@@ -65,3 +65,20 @@ def changes(
             if (old and old.value) != (new and new.value):
                 yield Change(moment, device, new)
         now = then
+
+
+def next_slot(
+    scheduler: Tree,
+    device: str,
+    start: datetime.datetime,
+    end: datetime.datetime,
+    zone: ZoneInfo,
+    week: Week,
+) -> datetime.datetime | None:
+    """Return when the slot of a device changes after `start`, be its value the same or not."""
+    now = values_at(scheduler, start, zone, week).get(device)
+    for moment in moments(scheduler, start, end, zone, week):
+        then = values_at(scheduler, moment, zone, week).get(device)
+        if (now and (now.start, now.schedule)) != (then and (then.start, then.schedule)):
+            return moment
+    return None

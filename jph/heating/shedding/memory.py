@@ -46,6 +46,16 @@ class LearnedRoom(msgspec.Struct, frozen=True):
     offsets: list[float] = []
 
 
+class LearnedLoad(msgspec.Struct, frozen=True):
+    """A steered load: its steps in A on a phase, and the energy and time on of its day so far."""
+
+    steps: list[float] = []
+    period: int | None = None
+    wh: float = 0.0
+    error_wh: float = 0.0
+    on_s: float = 0.0
+
+
 class DayPeaks(msgspec.Struct, frozen=True):
     """The peaks of a phase since the meter's day began, and the meter's own highest power, VA."""
 
@@ -56,7 +66,10 @@ class DayPeaks(msgspec.Struct, frozen=True):
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """Everything a policy has learned; `misplaced` counts steps seen on a wrong phase."""
+    """Everything a policy has learned; `misplaced` counts steps seen on a wrong phase.
+
+    `energy` is what each heater drew on the day `energy_day`, and its error, Wh.
+    """
 
     saved_ms: float = 0.0
     heaters: Mapping[str, LearnedHeater] = {}
@@ -64,6 +77,9 @@ class Memory(msgspec.Struct, frozen=True):
     rooms: Mapping[str, LearnedRoom] = {}
     peaks: Mapping[int, DayPeaks] = {}
     misplaced: Mapping[str, Mapping[int, int]] = {}
+    loads: Mapping[str, LearnedLoad] = {}
+    energy: Mapping[str, tuple[float, float]] = {}
+    energy_day: int | None = None
 
 
 def to_stored(memory: Memory) -> dict[str, object]:

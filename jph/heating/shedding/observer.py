@@ -1,5 +1,6 @@
 """Observes one phase: its current, its heaters and the commands that have not shown. Pure."""
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
@@ -78,6 +79,12 @@ class Observer:
     def quiet(self) -> bool:
         """Whether every command has shown."""
         return self.settled and not self._pending
+
+    def error(self, bit: int) -> float:
+        """Return the relative error of what a heater is believed to draw."""
+        chance = self.hypotheses.chance[bit]
+        doubt = math.sqrt(max(0.0, 1.0 - chance) / max(chance, 0.01))
+        return math.hypot(doubt, math.sqrt(self.amperes.variance[bit]) / self.amperes.of[bit])
 
     def expect(self, now_s: float, command: Command) -> None:
         """Note that a heater was switched."""

@@ -43,6 +43,9 @@ OVERRUN: Final = "overrun"
 EARLIER: Final = "shed before the last start"
 """Cause of a heater that was shed by an earlier run which left no reason."""
 
+WANTING: Final = 0.3
+"""Part of the want from which a shed heater goes before loads that can wait."""
+
 IDLE: Final = 0.4
 """Chance to draw below which a heater that is on counts as idle."""
 
@@ -75,6 +78,8 @@ class PhaseDecision:
         self.mask = 0
         """The heaters that are shed."""
         self.helpless = False
+        self.claim_a = 0.0
+        """What a load that must run now still lacks: heaters leave it."""
         self._planner = Planner(heaters, self.seen, rules)
         self._cold = 0
         """Heaters whose order keeps them from drawing."""
@@ -129,8 +134,7 @@ class PhaseDecision:
     ) -> Sequence[Reason]:
         """Take currents, and decide unless another shedder does."""
         if not self.heaters:
-            self.seen.current_a = self.seen.current_a if current_a is None else current_a
-            return []
+            return self._without_heaters(now_s, current_a)
         if self.seen.heard_s is None:
             self.seen.heard_s = now_s  # the meter's silence counts from the first step
         silent_s = self.seen.silent_s(now_s)
@@ -145,6 +149,15 @@ class PhaseDecision:
             self.trip.take(now_s, current_a, self.limit_a)
             self.peaks.take(current_a, self.trip.filtered_a)
         return self._decide(now_s, current_a, silent_s, self.limit_a) if decide else []
+
+    def _without_heaters(self, now_s: float, current_a: float | None) -> Sequence[Reason]:
+        """Keep the current of a phase that has none: steered loads and other phases need it."""
+        if current_a is not None:
+            self.seen.heard_s, self.seen.current_a = now_s, current_a
+            self._relief.see(now_s, current_a)
+            if self.limit_a is not None:
+                self.trip.take(now_s, current_a, self.limit_a)
+        return []
 
     def _decide(
         self, now_s: float, current_a: float | None, silent_s: float, limit_a: float
@@ -163,6 +176,47 @@ class PhaseDecision:
     def _earliest(self) -> float:
         """Return when heaters may be restored: not within `CALM_S` of an overrun."""
         return max(self._plan_s, self._over_s + min(CALM_S, self.seen.settle_s))
+
+    @property
+    def left_a(self) -> float:
+        """The current less what was switched off and may not show yet, A."""
+        return (self.seen.current_a or 0.0) - self.expected_a
+
+    @property
+    def expected_a(self) -> float:
+        """What was switched off and may not show yet, A."""
+        return self._relief.expected_a
+
+    @property
+    def switched_s(self) -> float:
+        """When the last heater was switched."""
+        return self._last_s
+
+    def expect_relief(self, now_s: float, amperes: float, until_s: float) -> None:
+        """Count on a load that was ordered to draw less."""
+        self._relief.expect(self.seen.current_a or 0.0, amperes, until_s)
+        self._settled_s = max(self._settled_s, until_s)
+
+    def waiting(self) -> list[tuple[int, str]]:
+        """Return the priority and codifier of each heater that is shed though its room wants it."""
+        return [
+            (self._planner.rank(bit), self.heaters[bit].codifier)
+            for bit in _bits(self.mask & ~self._cold)
+            if self.seen.rooms[bit].wanted(self.rules.want_s) >= WANTING
+        ]
+
+    def make_room(self, now_s: float, lacking_a: float, codifier: str) -> list[Reason]:
+        """Shed heaters for a load that must run now; keep its current free until it does."""
+        self.claim_a = lacking_a
+        on = self._on() & ~self._cold & ~self._young(now_s)
+        if lacking_a <= 0 or not self.seen.quiet or self._relief.expected_a > 0:
+            return []
+        chosen = self._planner.relief(on, 0, lacking_a, self.mask)
+        if chosen:
+            self._settled_s = now_s + self.seen.slowness.settle_s(_bits(chosen))
+            drawn_a = sum(self.drawn_a(bit) for bit in _bits(chosen))
+            self._relief.expect(self.seen.current_a or 0.0, drawn_a, self._settled_s)
+        return [self._off(now_s, bit, "another's turn", [codifier]) for bit in _bits(chosen)]
 
     def drawn_a(self, bit: int) -> float:
         """Return what a heater is believed to draw, A."""
@@ -278,7 +332,7 @@ class PhaseDecision:
         if now_s < obeyed_s:
             self._plan_s = min(self._plan_s, obeyed_s)
         base_a = max(self.seen.hypotheses.base_a, self.seen.surge.expected_a(now_s))
-        room_a = limit_a - self.rules.margin_a - base_a
+        room_a = limit_a - self.rules.margin_a - base_a - self.claim_a
         on = self._on() & ~self._cold
         off = self.mask & ~self._recent(now_s, self.rules.minimum_off_s)
         reserved = self._planner.reserved(on)

@@ -13,6 +13,8 @@ from jph.heating.shedding.memory import ROOMS_S as ROOM_MEMORY_S
 from jph.heating.shedding.phase import PhaseDecision
 from jph.heating.shedding.returns import UntilReturn
 from jph.heating.shedding.rules import NEVER, Decision, Readings, Reason, Report, Rules
+from jph.heating.shedding.steered import Moment
+from jph.heating.shedding.steering import OBEY_S, LoadChange, LoadSteering, PhaseView
 
 ROOMS_S: Final = 5.0
 """Interval of updates of the rooms' estimates."""
@@ -22,6 +24,12 @@ WARNINGS_S: Final = 3600.0
 
 STEP_A: Final = 2.0
 """A step that shows a heater on a phase: no heater draws less, and rounding is 1 A."""
+
+HOUSE: Final = "@@"
+"""Key of the energy of the whole house."""
+
+SHOWN_ERROR: Final = 0.05
+"""Relative error of the energy of shown currents: whole amperes, reactive power, the voltage."""
 
 VOTES: Final = 3
 """Times a heater must have shown on another phase, and never on its own, to be reported."""
@@ -33,8 +41,15 @@ NEAR_LIMIT: Final = 0.8
 class SheddingPolicy:
     """The decision for all phases, one `step` at a time."""
 
-    def __init__(self, wiring: Wiring, phases: Iterable[int], rules: Rules | None = None) -> None:
+    def __init__(
+        self,
+        wiring: Wiring,
+        phases: Iterable[int],
+        rules: Rules | None = None,
+        steering: LoadSteering | None = None,
+    ) -> None:
         self._rules = rules or Rules()
+        self.steering = steering or LoadSteering((), volts=230.0, margin_a=0.0, import_a=0.0)
         self._rooms: dict[str, RoomHeat] = {}
         self._members: dict[str, list[tuple[PhaseDecision, int]]] = {}
         self._phases: dict[int, PhaseDecision] = {}
@@ -42,6 +57,9 @@ class SheddingPolicy:
         self._trials: dict[str, tuple[bool, dict[int, float | None]]] = {}
         self._misplaced: Counter[tuple[str, int]] = Counter()
         self._warned: dict[str, float] = {}
+        self.energy: dict[str, tuple[float, float]] = {}
+        """What each heater and load, and the house, drew since midnight, and its error, Wh."""
+        self._energy_day: int | None = None
         self._now_s = self._roomed_s = NEVER
         for number in phases:
             self._phases[number] = self._phase(number, wiring.phases.get(number, ()))
@@ -52,10 +70,18 @@ class SheddingPolicy:
             if number in self._phases:
                 self._phases[number].adopt(now_s, mask)
 
-    def step(self, now_s: float, readings: Readings, *, decide: bool = True) -> Decision:
+    def step(
+        self,
+        now_s: float,
+        readings: Readings,
+        *,
+        decide: bool = True,
+        local: tuple[int, float] = (0, 0.0),
+    ) -> Decision:
         """Take what is new at a monotonic time, and decide; or only watch what another decides.
 
-        Currents and limits outside their plausible range are left out.
+        Currents and limits outside their plausible range are left out.  `local` is the local time:
+        the number of the day and the s of it.
         """
         self._now_s = now_s = max(now_s, self._now_s)
         for codifier, order in readings.orders.items():
@@ -68,19 +94,28 @@ class SheddingPolicy:
         if readings.urgent is not None:
             for phase in self._phases.values():
                 phase.take_urgent(readings.urgent)
-        passed = self._pass_time(now_s)
+        passed = self._pass_time(now_s, local[0])
         reasons: list[Reason] = []
+        changes: list[LoadChange] = []
+        moment = Moment(now_s, *local)
+        self.steering.take(moment, readings.loads, watch=not decide)
         for number, phase in self._phases.items():
             phase.limit_a = plausible_limit(readings.limits.get(number)) or phase.limit_a
             current_a = plausible_current(readings.currents.get(number), phase.limit_a)
             warning_a = plausible_current(readings.warnings.get(number), phase.limit_a)
             warning_a = warning_a or self._standing_in(phase, readings)
+            if current_a is not None and self.steering.loads:
+                self.steering.hear(now_s, number, current_a)
+                changes += self._relieve(now_s, number, current_a) if decide else []
             reasons += phase.step(now_s, current_a, warning_a, decide)
+        if decide and self.steering.loads:
+            changes += self._steer(moment, reasons)
         self._compare()
         self._watch(reasons)
         helpless = [number for number, phase in self._phases.items() if phase.helpless]
         masks = {number: phase.staged for number, phase in self._phases.items()}
-        return Decision(masks, reasons, helpless, self._warnings(now_s) if passed else ())
+        warnings = self._warnings(now_s) if passed else ()
+        return Decision(masks, reasons, helpless, warnings, tuple(map(str, changes)))
 
     def shed_a(self, number: int) -> float:
         """Return what the shed heaters of a phase would draw at most, A."""
@@ -123,6 +158,9 @@ class SheddingPolicy:
             {name: room.memory() for name, room in self._rooms.items()},
             {number: phase.peaks.memory() for number, phase in self._phases.items()},
             misplaced,
+            self.steering.memory(),
+            {code: (wh, error) for code, (wh, error) in self.energy.items()},
+            self._energy_day,
         )
 
     def recall(self, memory: Memory, now_s: float, wall_ms: float) -> None:
@@ -144,10 +182,51 @@ class SheddingPolicy:
             if codifier in self._places:
                 self._misplaced.update({(codifier, number): n for number, n in votes.items()})
         self._distrust()
+        self.steering.recall(memory.loads)
+        self._energy_day = memory.energy_day
+        known = {*self._places, *self.steering.loads, HOUSE}
+        self.energy.update({c: e for c, e in memory.energy.items() if c in known})
 
     def report(self, now_s: float) -> dict[int, Report]:
         """Return every phase as it is now."""
         return {number: phase.report(now_s) for number, phase in self._phases.items()}
+
+    def _relieve(self, now_s: float, number: int, current_a: float) -> list[LoadChange]:
+        """Let steered loads give way on a phase that has too much, before its heaters do."""
+        phase = self._phases[number]
+        view = self._view(now_s, phase)
+        view = view._replace(current_a=current_a, left_a=current_a - phase.expected_a)
+        before = {code: load.drawn_a for code, load in self.steering.loads.items() if load.on}
+        changes = self.steering.relieve(now_s, number, view)
+        for change in changes:
+            code = change.load.settings.codifier
+            drawn_a = change.load.drawn_a if change.load.on else 0.0
+            for each in change.load.settings.phases:
+                if each in self._phases:
+                    self._phases[each].expect_relief(now_s, before[code] - drawn_a, now_s + OBEY_S)
+        return changes
+
+    def _steer(self, moment: Moment, reasons: list[Reason]) -> list[LoadChange]:
+        """Plan the steered loads; heaters make room for those that must run now."""
+        now_s = moment.now_s
+        views = {n: self._view(now_s, phase) for n, phase in self._phases.items()}
+        changes = self.steering.plan(moment, views)
+        for number, phase in self._phases.items():
+            lacking_a, code = self.steering.claims.get(number, (0.0, ""))
+            reasons += phase.make_room(now_s, lacking_a, code)
+        return changes
+
+    def _view(self, now_s: float, phase: PhaseDecision) -> PhaseView:
+        return PhaseView(
+            phase.seen.current_a,
+            phase.limit_a,
+            phase.left_a,
+            phase.trip.seconds_left(),
+            phase.seen.silent_s(now_s) if phase.seen.current_a is not None else math.inf,
+            phase.helpless or not phase.heaters,
+            phase.switched_s,
+            phase.waiting(),
+        )
 
     def _phase(self, number: int, heaters: tuple[Load, ...]) -> PhaseDecision:
         names = [heater.room or heater.codifier for heater in heaters]
@@ -158,7 +237,26 @@ class SheddingPolicy:
             self._places[heater.codifier] = (phase, bit)
         return phase
 
-    def _pass_time(self, now_s: float) -> bool:
+    def _account(self, seconds: float, day: int) -> None:
+        """Add what each heater and load and the house drew to its energy of the day."""
+        if day != self._energy_day:
+            self._energy_day = day
+            self.energy.clear()
+        for codifier, (phase, bit) in self._places.items():
+            watts = phase.drawn_a(bit) * self._rules.volts
+            if watts:
+                self._add(codifier, watts * seconds / 3600, phase.seen.error(bit))
+        for codifier, load in self.steering.loads.items():
+            if watts := load.taken_w:
+                self._add(codifier, watts * seconds / 3600, load.error)
+        amperes = sum(phase.seen.current_a or 0.0 for phase in self._phases.values())
+        self._add(HOUSE, amperes * self._rules.volts * seconds / 3600, SHOWN_ERROR)
+
+    def _add(self, codifier: str, more_wh: float, error: float) -> None:
+        wh, error_wh = self.energy.get(codifier, (0.0, 0.0))
+        self.energy[codifier] = wh + more_wh, error_wh + more_wh * error
+
+    def _pass_time(self, now_s: float, day: int) -> bool:
         """Let the rooms warm up and cool down; False if that is not due yet."""
         seconds = now_s - self._roomed_s
         if seconds < ROOMS_S:
@@ -166,6 +264,7 @@ class SheddingPolicy:
         self._roomed_s = now_s
         if math.isinf(seconds):
             return False
+        self._account(min(seconds, 60.0), day)
         for name, members in self._members.items():
             rated_a = sum(phase.seen.amperes.of[bit] for phase, bit in members)
             drawn_a = sum(phase.drawn_a(bit) for phase, bit in members)

@@ -81,13 +81,25 @@ class RoomReading(NamedTuple):
     wish_c: float | None = None
 
 
+class LoadReadings(NamedTuple):
+    """What steered loads report: values as they are ordered, measured powers in W.
+
+    `fed_in` is the current that each phase feeds in, A; `off_peak` is None where nothing is new.
+    """
+
+    values: Mapping[str, float] = _NO_AMPERES
+    powers: Mapping[str, float] = _NO_AMPERES
+    fed_in: Mapping[int, float] = _NOTHING
+    off_peak: bool | None = None
+
+
 class Readings(NamedTuple):
     """Readings since the last step; any part may be missing.
 
     `warnings` are the currents of the meter's overrun warnings (ADIR1–3), `overrun` is bit 7 of its
     status (STGE).  Both stand in for currents that have not come for a while, and are not needed.
     `urgent` is None where nothing new is known of it.  `rooms` are the thermometers, by room; a
-    reading of None ends one that fell silent.
+    reading of None ends one that fell silent.  `loads` is what steered loads report.
     """
 
     currents: Mapping[int, float] = _NOTHING
@@ -97,6 +109,7 @@ class Readings(NamedTuple):
     overrun: bool | None = None
     urgent: Urgent | None = None
     rooms: Mapping[str, RoomReading | None] = _NO_ROOMS
+    loads: LoadReadings = LoadReadings()
 
 
 class Reason(NamedTuple):
@@ -121,12 +134,14 @@ class Decision(NamedTuple):
     """Masks of all phases, what changed and why, and the phases nothing more can be done for.
 
     `warnings` are sentences for people: a heater off for very long, a table that is wrong.
+    `changes` are what steered loads do from now on, as sentences.
     """
 
     masks: Mapping[int, int]
     reasons: Sequence[Reason]
     helpless: Sequence[int]
     warnings: Sequence[str] = ()
+    changes: Sequence[str] = ()
 
     @property
     def shed(self) -> int:

@@ -1,10 +1,12 @@
 """A pseudo-terminal that replaces the two wires of a meter."""
 
+import asyncio
 import fcntl
 import os
 import struct
 import termios
 import tty
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -24,6 +26,7 @@ class MeterPort:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._loop: asyncio.AbstractEventLoop | None = None
         try:
             self._master, self._slave = os.openpty()
             self._target = Path(os.ttyname(self._slave))
@@ -42,8 +45,15 @@ class MeterPort:
         with suppress(BlockingIOError):
             os.write(self._master, characters)
 
+    def listen(self, take: Callable[[bytes], None]) -> None:
+        """Have the running loop call `take` with what programs write."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._master, lambda: take(os.read(self._master, 4096)))
+
     def close(self) -> None:
         """Close both ends and remove the link, unless it belongs to another port by now."""
+        if self._loop is not None:
+            self._loop.remove_reader(self._master)
         with suppress(OSError):
             if self.path.readlink() == self._target:
                 self.path.unlink()

@@ -88,6 +88,7 @@ class SimulatedHouse:
         self._since_s = [start_s] * len(PHASES)
         self._heating = [0.0] * len(PHASES)
         self._heating_j = 0.0
+        self._steered: dict[str, float] = {}
         self._heating_since_s = start_s
         self._events: list[_HouseEvent] = []
         self._numbers = 0
@@ -170,6 +171,14 @@ class SimulatedHouse:
             before_w = heater.watts
             heater.share = share
             self._add_heat(heater, heater.watts - before_w)
+
+    def steer(self, codifier: str, phases: tuple[int, ...], watts: float) -> None:
+        """Let a load beside the heaters draw this power on each of its phases from now on, W."""
+        before_w = self._steered.get(codifier, 0.0)
+        if watts != before_w:
+            self._steered[codifier] = watts
+            for phase in phases:
+                self._add_watts(phase, watts - before_w)
 
     def order(self, codifier: str, order: Order) -> None:
         """Put an order on a heater's pilot wire; the heater obeys after its delay."""

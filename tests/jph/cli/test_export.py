@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from collector.history.measures import measure_of
 from collector.statistics.buckets import HOUR_US, MINUTE_US
+from jph.config.model import Network
 from tests.collector.statistics.test_calculator import CHANGE, House, reading
 from tests.jph.cli.programs import control
 
@@ -112,3 +114,39 @@ def test_what_cannot_be_written_is_told(config: Path, tmp_path: Path) -> None:
     for name in ("nowhere/all.csv", "nowhere/all.sqlite"):
         done = control(config, "export", "-o", str(tmp_path / name))
         assert (done.returncode, "cannot write" in done.stderr) == (1, True), done.stderr
+
+
+def test_sqlite_by_kind_of_measure(config: Path, tmp_path: Path) -> None:
+    path = tmp_path / "measures.sqlite"
+    exported(config, "--sqlite", str(path))
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        tables = [name for (name,) in file.execute("SELECT name FROM sqlite_master "
+                                                   "WHERE type = 'table'")]  # fmt: skip
+        rows = file.execute("SELECT * FROM other WHERE codifier = 'I2' ORDER BY time").fetchall()
+    assert tables == ["other"]
+    assert len(rows) == 5
+    assert rows[0][3] == 1.0
+    assert rows[0][2].endswith("Z")
+    done = control(config, "export", "--sqlite", str(path))
+    assert (done.returncode, "is there already" in done.stderr) == (2, True)
+    assert control(config, "export").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("entry", "table"),
+    [
+        ({"Symbol": "C"}, "temperature"),
+        ({"Symbol": "%", "Name": "Humidity of the cellar"}, "humidity"),
+        ({"Symbol": "%"}, "percent"),
+        ({"Symbol": "W"}, "power"),
+        ({"DataType": "bool"}, "state"),
+        ({"DataType": "text", "Symbol": "C"}, "text"),
+        ({}, "other"),
+    ],
+)
+def test_kinds_of_measure(
+    network: Callable[..., Network], entry: dict[str, Any], table: str
+) -> None:
+    made = network({**METER, **entry})
+    assert measure_of(made.sensor("I1")) == table
+    assert measure_of(None) == "other"

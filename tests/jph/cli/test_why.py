@@ -17,8 +17,8 @@ from jph.config.model import Network
 from jph.errors import ConfigError
 from jph.heating.facts import Evidence
 from jph.node.node import Node
-from jph.wire.codec import Value
-from tests.jph.heating.tellinghouse import ledger, story, telling_house
+from jph.wire.codec import Json, Value
+from tests.jph.heating.tellinghouse import ledger, load_house, story, telling_house
 from tests.support import LIMIT_S
 
 WIRE = {"ordered": 0, "by": "CC", "at_ms": 1_795_000_000_000, "applied": 1, "verified": 1}
@@ -103,6 +103,20 @@ def test_without_a_name_everything_shed_is_told(network: Network, tmp_path: Path
     assert len(told_json["heaters"][0]["sentences"]) == 6
     assert [phase["phase"] for phase in told_json["phases"]] == [1, 2]
     assert told_json["phases"][0]["shed"] == {"11": 1}
+
+
+def test_a_load_beside_the_heaters_is_explained(tmp_path: Path) -> None:
+    load = {"ordered": 1, "reported": 1, "reason": "off-peak", "by": "06:00", "kwh": [1.2, 0.1]}
+    with speaking(load_house(), {"LS": Json(json.dumps({"loads": {"WH": load}}))}):
+        lines = ask(load_house(), tmp_path, "water", "heater").stdout.splitlines()
+        content = json.loads(ask(load_house(), tmp_path, "--json", "loads").stdout)
+    assert lines == [
+        "WH (Water heater): ordered on.",
+        "  It has not had what it needs, and these are off-peak hours.",
+        "  It has taken 1.2 kWh (± 0.1) since 06:00.",
+    ]
+    assert [each["codifier"] for each in content["loads"]] == ["WH", "EV"]
+    assert content["loads"][1]["why"] == ["EV (Car): its shedder does not tell of it."]
 
 
 def test_a_room_is_told_with_its_phase_once(network: Network, tmp_path: Path) -> None:

@@ -31,6 +31,28 @@ def telling_house(recorder: dict[str, Any] | None = None) -> Network:
     return msgspec.structs.replace(network, sensors=sensors)
 
 
+LOADS = [
+    {"Codifier": "WH", "Name": "Water heater", "Hours": 4, "By": "06:00"},
+    {"Codifier": "EV", "Name": "Car", "Sort": "charger"},
+]
+
+
+def load_house() -> Network:
+    """Return the telling house with a water heater and a car beside its heaters."""
+    network = telling_house()
+    sensors = [
+        msgspec.structs.replace(s, sensor={**s.sensor, "Loads": LOADS, "State": "LS"})
+        if s.codifier == "SH"
+        else s
+        for s in network.sensors
+    ]
+    orders = [
+        Sensor(codifier=code, type="Proxy", control="enabled", sensor={"Codifier": "TI"})
+        for code in ("WH", "EV")
+    ]
+    return msgspec.structs.replace(network, sensors=[*sensors, *orders, element("LS", "SH")])
+
+
 def named(sensor: Sensor) -> Sensor:
     """Return a card with rooms."""
     if sensor.type != "PilotCard":

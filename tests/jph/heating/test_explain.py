@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jph.heating import explain_load as explain_load_module
 from jph.heating.explain import explain, explain_phase, explain_sheds, order_name, why_shed
+from jph.heating.explain_load import explain_load, explain_shares
 from jph.heating.facts import Evidence
 from jph.heating.sentences import clock, span
+from jph.heating.shedding import steering
 from jph.wire.codec import Json, Value
-from tests.jph.heating.tellinghouse import ledger, story, telling_house
+from tests.jph.heating.tellinghouse import ledger, load_house, story, telling_house
 
 NOW_MS = 1_795_160_000_000
 NOW_S = 5000.0
@@ -32,6 +35,63 @@ def evidence(**values: Value) -> Evidence:
 
 def sentences(codifier: str = "11", **values: Value) -> list[str]:
     return explain(evidence(**values).heater(codifier, NOW_S), NOW_MS, {"CC": "Console"})
+
+
+WATER = {
+    "ordered": 1,
+    "reported": 1,
+    "reason": "needed by its time",
+    "turn_of": ["11", "ZZ"],
+    "missing_s": 7200,
+    "by": "06:00",
+    "kwh": [4.21, 0.32],
+}
+CAR = {"ordered": 10, "reported": 6, "reason": "sun", "turn_of": [], "by": "00:00"}
+
+
+def test_why_of_each_sort_of_load() -> None:
+    heard = Evidence(load_house())
+    assert explain_load(heard.load("WH", NOW_S)) == [
+        "WH (Water heater): its shedder does not tell of it."
+    ]
+    heard.note("LS", json.dumps({"loads": {"WH": WATER, "EV": CAR}}), NOW_S)
+    assert explain_load(heard.load("WH", NOW_S)) == [
+        "WH (Water heater): ordered on.",
+        "It must run now to have what it needs by 06:00.",
+        "Held off for it: Living room.",
+        "It still needs 2 h by 06:00.",
+        "It has taken 4.2 kWh (± 0.3) since 06:00.",
+    ]
+    assert explain_load(heard.load("EV", NOW_S)) == [
+        "EV (Car): ordered 10 A.",
+        "It takes what would be fed in.",
+        "It does not report that it obeys.",
+    ]
+    shed = {"11": {**LEARNED["11"], "reason": "another's turn", "turn_of": ["WH"]}}
+    heard.note("E1", story(-1, shed), NOW_S)
+    cause = heard.heater("11", NOW_S).cause
+    assert cause is not None
+    assert cause.turn_of == ("Water heater",)
+    heard.note("LS", "[rubbish", NOW_S)
+    assert len(explain_load(heard.load("EV", NOW_S))) == 1
+
+
+def test_the_energy_of_the_day_by_loads() -> None:
+    heard = Evidence(load_house())
+    assert heard.shares(NOW_S) is None
+    today = {"11": [5.0, 0.5], "12": [2.1, 0.2], "WH": [1.2, 0.1], "@@": [10.0, 0.5], "ZZ": "x"}
+    heard.note("LS", json.dumps({"today": today}), NOW_S)
+    shares = heard.shares(NOW_S)
+    assert shares is not None
+    expected = "heating 71 %, Water heater 12 %, the rest 17 % (± 8 %)."
+    assert explain_shares(shares) == f"Since midnight 10.0 kWh: {expected}"
+
+
+def test_every_reason_of_a_load_has_a_sentence() -> None:
+    reasons = {
+        value for name, value in vars(steering).items() if name.isupper() and isinstance(value, str)
+    }
+    assert reasons == explain_load_module._BECAUSE.keys()
 
 
 def test_everything_is_told_of_a_shed_heater() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from jph.config.model import Network
 from tests.jph.node.test_node import EAR, MOUTH, Ear, Mouth, plug_in
-from tests.support import ip, network_namespace, until
+from tests.support import ended, ip, network_namespace, until
 
 CABLE: dict[str, Any] = {"Interfaces": {"*": "cable0"}, "TTL": 1}
 
@@ -33,6 +33,4 @@ async def test_nodes_on_one_machine_hear_each_other_while_the_address_is_away(
                 await until(lambda b=node.bus.data: b.is_open)
             heard = len(ear.values("MO"))
             await until(lambda n=heard: len(ear.values("MO")) > n + 3)
-        for node in (ear, mouth):
-            node.stop()
-        await asyncio.gather(*tasks)
+        await ended((ear, mouth), tasks)

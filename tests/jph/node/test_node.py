@@ -23,7 +23,7 @@ from jph.retransmit.messages import (
 )
 from jph.wire.codec import EVERY_NODE, VERSION, Control, Reading, encode_control, encode_data
 from jph.wire.notes import notes_of
-from tests.support import LIMIT_S, ip, network_namespace, running, until
+from tests.support import LIMIT_S, ended, ip, network_namespace, running, until
 
 NetworkMaker = Callable[..., Network]
 
@@ -182,11 +182,11 @@ async def test_a_later_instance_takes_the_codifier(network: NetworkMaker, later_
     net = network(EAR)
     older, newer = Ear("EA", net), Ear("EA", net)
     newer.config_time_ms = older.config_time_ms + later_ms
-    ended = asyncio.create_task(older.run())
+    ending = asyncio.create_task(older.run())
     await until(lambda: older.bus.control.is_open)
     async with running(newer):
         with pytest.raises(DuplicateInstance, match="another instance of EA") as caught:
-            await asyncio.wait_for(ended, LIMIT_S)
+            await asyncio.wait_for(ending, LIMIT_S)
         assert newer.active
     assert caught.value.exit_status == 3
 
@@ -388,9 +388,7 @@ async def test_it_waits_for_a_network_and_survives_its_loss(
             ip("link", "delete", "cable0")
             await until(lambda: not mouth.bus.data.is_open and not ear.bus.data.is_open)
         assert mouth.bus.data.unsent > 0
-        for node in (ear, mouth):
-            node.stop()
-        await asyncio.gather(*tasks)
+        await ended((ear, mouth), tasks)
     assert "the network is back" in caplog.text
 
 

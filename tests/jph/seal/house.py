@@ -41,12 +41,13 @@ def seal(
     mode: Mode = "demand",
     salt: bytes | None = None,
     key: Ed25519PrivateKey | None = None,
+    now_ms: int = 0,
 ) -> Seal:
     """Return the seal of one start of a member."""
     ring = keys or keyring()
     made = salt or os.urandom(16)
     sealer = Sealer(node, epoch, made, key or KEYS[node], ring, RULES)
-    return Seal(sealer, Opener(node, ring, RULES, os.urandom), mode)
+    return Seal(sealer, Opener(node, ring, RULES, os.urandom), mode, now_ms)
 
 
 def reading(source: str, value: float = 1.0, sequence: int = 0) -> bytes:

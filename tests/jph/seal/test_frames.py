@@ -6,13 +6,18 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from jph.errors import SealError
+from jph.retransmit.messages import Envelope, ResentReadings, encode_unicast
 from jph.seal.frame import Bus, messages_in, packed, read_header, whole_counter
 from jph.seal.keyring import Generation, start_key
 from jph.seal.window import SIZE, Window
+from jph.wire.columns import Block
 from tests.jph.seal.house import (
     GENERATION,
     KEYS,
+    RULES,
     causes,
     control,
     deliver,
@@ -77,9 +82,9 @@ def test_counters_go_on_over_two_to_the_thirty_two() -> None:
     sender, receiver = seal("RA", 1), seal("P1", 2)
     send(sender, receiver, Bus.DATA, reading("R1"))
     for counter in (2**31, 2**32 - 2):
-        sender.sealer.counters[Bus.DATA] = counter
+        sender.sealer.skip(Bus.DATA, counter)
         assert send(sender, receiver, Bus.DATA, reading("R1"))
-    sender.sealer.counters[Bus.DATA] = 2**32 - 1
+    sender.sealer.skip(Bus.DATA, 2**32 - 1)
     for sequence in range(4):
         sent = reading("R1", 1.0, sequence)
         assert send(sender, receiver, Bus.DATA, sent) == [sent]
@@ -111,7 +116,53 @@ def test_no_two_frames_of_a_start_have_the_same_nonce() -> None:
             head = read_header(frame)
             assert head is not None
             seen.add((bus, head.counter))
-    assert len(seen) == 150
+    assert len(seen) == 50 * len(Bus)
+
+
+def test_a_copy_of_the_process_cannot_seal() -> None:
+    sender = seal("SH", 1)
+    child = os.fork()
+    if not child:
+        try:
+            sender.closed(Bus.DATA, [reading("S1")], 0)
+        except SealError:
+            os._exit(0)
+        os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert sender.closed(Bus.DATA, [reading("S1")], 0)
+
+
+@given(st.lists(st.sampled_from(["R1", "I1"]), min_size=1, max_size=120))
+def test_blocks_are_sealed_as_single_messages_are(sources: list[str]) -> None:
+    sender, receiver = seal("RA", 1), seal("P1", 2)
+    receiver.opener.rules = sender.sealer.rules = replace(RULES, owners={"R1": "RA", "I1": "RA"})
+    send(sender, receiver, Bus.DATA, reading("R1"))
+    sent = [reading(source, float(n), n) for n, source in enumerate(sources)]
+    block = Block(b"".join(sent), len(sent[0]))
+    frames = sender.closed_blocks(Bus.DATA, [block], 1000)
+    assert all(len(frame) <= 1452 for frame in frames)
+    accepted = deliver(sender, receiver, frames, Bus.DATA, 1000)
+    assert sorted(accepted) == sorted(sent)
+    assert causes(receiver) == {}
+
+
+def test_each_listener_gets_each_frame_once() -> None:
+    sender, receiver = seal("RA", 1), seal("P1", 2)
+    send(sender, receiver, Bus.DATA, reading("R1"))
+    (frame,) = sender.closed(Bus.DATA, [reading("R1", 2.0, 1)], 1000)
+    for listener in (0, 1):
+        assert messages(receiver.opened(Bus.DATA, frame, None, 1000, listener))
+        assert not messages(receiver.opened(Bus.DATA, frame, None, 1000, listener))
+
+
+def test_a_member_resends_its_own_readings_only() -> None:
+    sensor, collector = seal("RA", 1), seal("P1", 2)
+    envelope = Envelope(5, 1, "RA", "P1", 9, 0)
+    own = encode_unicast(ResentReadings(envelope, reading("R1")))
+    foreign = encode_unicast(ResentReadings(envelope, reading("R1") + reading("I1")))
+    assert send(sensor, collector, Bus.UNICAST, own) == [own]
+    assert send(sensor, collector, Bus.UNICAST, foreign) == []
+    assert causes(collector) == {"right": 1}
 
 
 @given(st.lists(st.integers(0, 3 * SIZE), max_size=300))
@@ -126,10 +177,11 @@ def test_a_window_is_as_the_reference(counters: list[int]) -> None:
             highest = max(highest, counter)
 
 
-def test_a_window_with_a_floor_takes_nothing_below_it() -> None:
-    window = Window(100)
-    assert not window.may_come(99)
-    assert window.may_come(100)
+def test_a_window_that_begins_later_takes_what_is_near() -> None:
+    window = Window(3 * SIZE)
+    assert window.may_come(3 * SIZE)
+    assert window.may_come(2 * SIZE)
+    assert not window.may_come(2 * SIZE - 1)
 
 
 def test_a_replayed_frame_is_refused() -> None:
@@ -145,7 +197,7 @@ def test_frames_of_before_are_refused_by_a_receiver_that_was_restarted() -> None
     old = sender.closed(Bus.DATA, [reading("R1")], 1000)
     deliver(sender, before, old, Bus.DATA, 1000)
     send(sender, before, Bus.DATA, reading("R1", 2.0, 1), now_ms=4000)
-    after = seal("P1", 3)
+    after = seal("P1", 3, now_ms=4500)
     # The attacker replays first; the true sender answers the question.
     assert deliver(sender, after, old, Bus.DATA, 9000) == []
     assert causes(after) == {"replay": 1}

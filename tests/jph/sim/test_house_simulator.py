@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jph.config.model import Network
+from jph.config.model import Network, Sensor
 from jph.devices.i2c import open_bus
 from jph.devices.mcp23017 import Mcp23017
 from jph.heating.orders import Order, encode
@@ -17,7 +17,8 @@ from jph.node import kinds
 from jph.node.node import Node
 from jph.sim.evening import LEAD_S
 from jph.sim.house_simulator import HouseSimulator
-from jph.wire.codec import Control, Quality, Reading
+from jph.sim.steered import SimulatedStore, StoreSettings
+from jph.wire.codec import Control, Flag, Quality, Reading
 from tests.support import LIMIT_S, REPOSITORY, running, until
 
 CONFIG = REPOSITORY / "static" / "config.json"
@@ -139,6 +140,47 @@ async def test_temperatures_are_told_as_simulated_and_the_setpoint_is_obeyed(
             ear.send(refused)
         ear.send(17.5)
         await until(lambda: house.comfort_c == 17.5)
+
+
+async def test_a_water_heater_and_a_car_obey_and_report(
+    house_network: MakeNetwork, state: Path
+) -> None:
+    loads = [
+        {"Codifier": "WH", "Phases": [2], "Watts": 2300},
+        {"Codifier": "EV", "Phases": [1, 2, 3]},
+    ]
+    network = house_network(Loads=loads)
+    network.sensors.extend(
+        Sensor(codifier=code, type="Proxy", control="enabled", sensor={"Codifier": "HO"})
+        for code in ("WH", "EV")
+    )
+    node, ear = HouseSimulator("HO", network), Ear("SP", network)
+    async with running(node, ear):
+        await until(lambda: {"WH", "EV"} <= ear.heard.keys())
+        assert node.live is not None
+        house = node.live.house
+        before_a = house.appliance_amps(2)
+        ear.send_control(Flag.SET, "WH", 1)
+        ear.send_control(Flag.SET, "EV", 10)
+        ear.send_control(Flag.SET, "EV", 99)
+        await until(lambda: ear.heard["WH"].value == 1 and ear.heard["EV"].value == 10)
+        assert house.appliance_amps(2) - before_a == pytest.approx(20.0, abs=8)
+    kept = json.loads((state / "house" / "state.json").read_text())["stores"]
+    assert [kept["WH"][0], kept["EV"][0]] == [1.0, 10.0]
+
+
+def test_a_full_store_takes_nothing_until_some_is_used() -> None:
+    settings = StoreSettings(codifier="WH", watts=2000.0, capacity=4.0, daily=2.4)
+    store = SimulatedStore(settings)
+    store.ordered = 1.0
+    assert store.watts == 2000.0
+    for _ in range(70):
+        store.advance(60.0)
+    assert store.watts == 0.0
+    store.advance(1800.0)
+    assert store.watts == 0.0
+    store.advance(7200.0)
+    assert store.watts == 2000.0
 
 
 async def test_an_end_leaves_nothing_but_the_state_and_a_start_goes_on(

@@ -162,7 +162,7 @@ def test_mutated_answers_invent_nothing() -> None:
     paths = [PathElement(codifier=c, path=p) for c, p in (("AA", "a"), ("BB", "b"), ("CC", "c"))]
     values = Feed(paths, lambda codifier: "float")
     pickers = {each.codifier: Picker(each) for each in paths}
-    for _ in range(3_000):
+    for _ in range(10_000):
         mutated = bytearray(good)
         mutated[source.randrange(len(mutated))] = source.randrange(256)
         try:

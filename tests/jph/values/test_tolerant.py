@@ -76,7 +76,7 @@ def test_mutated_answers_never_crash_and_never_make_a_number() -> None:
     good = (
         b'{"FlowPerSecond": 1250, "LitersPerSecond": 4.25, "Power": true, "info": [1, nan, -2.5e1]}'
     )
-    for _ in range(5_000):
+    for _ in range(10_000):
         mutated = bytearray(good)
         for _ in range(source.randint(1, 4)):
             mutated[source.randrange(len(mutated))] = source.randrange(256)

@@ -29,6 +29,7 @@ from jph.gateway.view import panels
 from jph.gateway.view.figures import decimal
 from jph.gateway.view.unknown import HEADLINES, Unknown, unknown_of
 from jph.heating.explain import explain, explain_phase, explain_sheds, why_shed
+from jph.heating.explain_load import explain_load, explain_shares
 from jph.heating.facts import Evidence
 from jph.heating.orders import Order
 from jph.heating.sentences import Say, span
@@ -84,15 +85,34 @@ class PhaseNow(msgspec.Struct, frozen=True):
     held: str
 
 
+class LoadNow(msgspec.Struct, frozen=True):
+    """A load beside the heaters: `value` as it reports it (0 and 1, or A), kWh since its `by`.
+
+    `why` are the sentences that `control.py why` says.
+    """
+
+    codifier: str
+    name: str
+    ordered: float | None
+    value: float | None
+    watts: float | None
+    kwh: float | None
+    turn_of: list[str]
+    why: list[str]
+
+
 class HouseNow(msgspec.Struct, frozen=True):
     """The house; `unknown` is what is not known, the worst first.
 
+    `energy` is the sentence about the energy of the day by loads, empty where it is not known.
     `history` is there, away, none (the config has none), or "" (not read yet).
     """
 
     unknown: list[Unknown]
     phases: list[PhaseNow]
     heaters: list[HeaterNow]
+    loads: list[LoadNow]
+    energy: str
     history: str
     glance: Glance
 
@@ -118,6 +138,8 @@ def _api(services: Services) -> list[Any]:
             unknown=unknown_of(board),
             phases=[_phase(evidence, n, now_s, say) for n in numbers] if evidence else [],
             heaters=heaters_now(board, say, zone_of(zone), services.called(request)),
+            loads=_loads(evidence, now_s, say) if evidence else [],
+            energy=_energy(evidence, now_s, say) if evidence else "",
             history=glances.state,
             glance=glances.glance,
         )
@@ -182,6 +204,30 @@ def _phase(evidence: Evidence, number: int, now_s: float, say: Say) -> PhaseNow:
         explain_phase(facts, say),
         explain_sheds(facts, heaters, say) if facts.shed else "",
     )
+
+
+def _loads(evidence: Evidence, now_s: float, say: Say) -> list[LoadNow]:
+    found = []
+    for code, label in evidence.loads.items():
+        facts = evidence.load(code, now_s)
+        found.append(
+            LoadNow(
+                code,
+                label,
+                facts.ordered,
+                facts.value,
+                facts.watts,
+                facts.kwh,
+                list(facts.turn_of),
+                explain_load(facts, say),
+            )
+        )
+    return found
+
+
+def _energy(evidence: Evidence, now_s: float, say: Say) -> str:
+    shares = evidence.shares(now_s)
+    return "" if shares is None else explain_shares(shares, say)
 
 
 def _word(order: int | None) -> str | None:
