@@ -1,7 +1,7 @@
 """Thermostats by MQTT: obeyed in the end, a person's setpoint known, ours never taken for one."""
 
 import random
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -16,7 +16,7 @@ BASE = "homeassistant/climate/bureau"
 class House:
     """One thermostat and the wish of its room."""
 
-    def __init__(self, form: str = "statestream") -> None:
+    def __init__(self, form: Literal["statestream", "zigbee2mqtt"] = "statestream") -> None:
         settings = ClimateSettings(codifier="TB", temperature="TX", base=BASE, form=form)
         rooms = [room("RB", "Bureau", thermometers=("TX",))]
         self.door = ThermostatsDoor([settings], rooms)
