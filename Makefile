@@ -1,6 +1,7 @@
 # run          the whole demonstration house on this machine
 # test         every test                  lint   ruff, mypy; tsc and eslint where Node is
 # test-faults  faults at full length, 15 to 20 minutes
+# test-packages  builds the Debian packages and uses them in a clean root; 10 minutes, as root
 # coverage     every test, and how much of the code they reach
 # bench        the measurements            clean  removes what can be made again (var/ stays)
 # lock         writes the newest versions that setup.cfg allows into requirements/dev.txt
@@ -29,7 +30,7 @@ progress = n=0; while read -r word rest; do case "$$word $$rest" in \
     Installing\ collected*) echo "  installing the packages" ;; \
     ERROR*|error*|WARNING*|requirements/*) echo "$$word $$rest" ;; esac; done
 
-.PHONY: run test test-faults coverage bench lint lock clean
+.PHONY: run test test-faults test-packages coverage bench lint lock clean
 .DEFAULT_GOAL := run
 
 # Tests start hundreds of programs: each would compile every module again.
@@ -53,6 +54,9 @@ coverage: $(VENV)/dev.stamp $(VENV)/system.stamp
 # One process at a time: a fault needs the machine for itself.
 test-faults: $(VENV)/dev.stamp $(VENV)/system.stamp
 	@JPH_FAULTS=full $(BIN)/python -m pytest -m "faults or not faults" tests/faults $(PYTEST_ARGS)
+
+test-packages:
+	@debian/test-packages
 
 bench: $(VENV)/bench.stamp
 	@$(BIN)/python -m bench

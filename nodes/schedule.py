@@ -412,6 +412,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
             coming = self._coming(now)
             self._next = [each for each in coming if each.at_ms == coming[0].at_ms]
             self._next_known = True
+            self._publish()
         if self._next:
             delay_s = min((self._next[0].at_ms - now) / 1000 + 0.001, self.entry.sensor_interval)
             self._wake_in(delay_s)
@@ -496,7 +497,8 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
             (settings.state, _json(self._state())),
             (settings.urgent, _json(urgent_of(self.rooms.values(), self._decided, self._cold))),
         ):
-            if codifier:
+            # A change that is not looked up yet would end a Thermostat's orders at a wrong moment.
+            if codifier and (self._next_known or codifier != settings.next):
                 readings.append((codifier, value))
         readings.append((self.codifier, len(self.rooms)))
         self.send_many(readings)

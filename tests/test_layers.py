@@ -66,6 +66,7 @@ PURE = [
     JPH / "util" / "freshness.py",
     JPH / "util" / "token_bucket.py",
     JPH / "client" / "limits.py",
+    JPH / "client" / "measurement.py",
     JPH / "client" / "meter.py",
     JPH / "client" / "survey.py",
     JPH / "cache" / "state.py",

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from jph.version import __version__
 from tests.jph.cli.programs import Program
 from tests.support import REPOSITORY
 
@@ -38,6 +39,11 @@ def test_each_requirement_is_pinned_within_its_range() -> None:
     pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", LOCK, re.M))
     for each in wanted():
         assert each.specifier.contains(pinned[each.name.lower()]), f"{each}: make lock"
+
+
+def test_the_debian_packages_have_the_version_of_jph() -> None:
+    first = (REPOSITORY / "debian" / "changelog").read_text(encoding="utf-8").splitlines()[0]
+    assert first.startswith(f"jph ({__version__})")
 
 
 def test_each_pin_has_hashes_and_no_index_is_named() -> None:

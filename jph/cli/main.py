@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "order": "jph.cli.commands.order:order",
     "status": "jph.cli.commands.status:status",
     "doctor": "jph.cli.commands.doctor:doctor",
+    "measure": "jph.cli.commands.measure:measure",
     "top": "jph.cli.commands.top:top",
     "watch": "jph.cli.commands.watch:watch",
     "drill": "jph.cli.commands.drill:drill",

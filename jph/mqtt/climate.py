@@ -1,6 +1,6 @@
 """Settings of thermostats by MQTT. Pure."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from jph.config.settings import Settings, described
 
@@ -11,4 +11,6 @@ class ClimateSettings(Settings, frozen=True):
     codifier: Annotated[str, described("element that carries its setpoint")]
     base: Annotated[str, described("base topic, such as homeassistant/climate/bureau")]
     temperature: Annotated[str, described("element that carries its temperature")] = ""
-    form: Annotated[str, described("statestream, zigbee2mqtt or paths")] = "statestream"
+    form: Annotated[Literal["statestream", "zigbee2mqtt"], described("form of its messages")] = (
+        "statestream"
+    )

@@ -220,6 +220,7 @@ class Catalogue:
             "mode_stat_t": names.state(code, "mode"),
             "pr_modes": presets,
             "pr_mode_stat_t": names.state(code, "preset"),
+            "act_t": names.state(code, "action"),
             "json_attr_t": names.state(code, "attributes"),
         }
         thermometer = self._thermometer(load)
@@ -237,10 +238,16 @@ class Catalogue:
             climate["pr_mode_cmd_t"] = names.command(code, "refused")  # presets need a topic
             yield Component(f"{code}_climate", "climate", None, code, climate)
             yield Component(code, "sensor", "Order", code, order)
-        if load.actuator.applied in self.wires:
-            shed = {"stat_t": names.state(code, "shed"), "pl_on": "1", "pl_off": "0"}
-            shed |= {"ic": "mdi:transmission-tower-off"}
-            yield Component(f"{code}_shed", "binary_sensor", "Shed", code, shed)
+        shed = {"stat_t": names.state(code, "shed"), "pl_on": "1", "pl_off": "0"}
+        shed |= {"ic": "mdi:transmission-tower-off"}
+        yield Component(f"{code}_shed", "binary_sensor", "Shed", code, shed)
+        power = {
+            "stat_t": names.state(code, "power"),
+            "dev_cla": "power",
+            "stat_cla": "measurement",
+            "unit_of_meas": "W",
+        }
+        yield Component(f"{code}_power", "sensor", "Learned power", code, power)
         for wire, heater in self.wires.items():
             if heater == code:
                 name = "Order on the wire" if wire == load.actuator.applied else "Order read back"
@@ -258,11 +265,12 @@ class Catalogue:
     def _room_parts(self, room: Room) -> Iterator[Component]:
         code, names, settings = room.codifier, self.names, room.settings
         climate: dict[str, Any] = {
-            "modes": ["auto", "heat"],
+            "modes": ["auto", "heat", "off"],
             "mode_stat_t": names.state(code, "mode"),
             "temp_stat_t": names.state(code, "target"),
             "pr_modes": [BOOST, AWAY],
             "pr_mode_stat_t": names.state(code, "preset"),
+            "act_t": names.state(code, "action"),
             "json_attr_t": names.state(code, "attributes"),
             "min_temp": settings.minimum,
             "max_temp": settings.maximum,

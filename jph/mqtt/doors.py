@@ -3,7 +3,7 @@
 from zoneinfo import ZoneInfo
 
 from jph.config.house.loads import wiring
-from jph.config.house.rooms import rooms_of
+from jph.config.house.rooms import Room, rooms_of
 from jph.config.model import Network
 from jph.config.validation import read_struct
 from jph.errors import ConfigError
@@ -12,6 +12,7 @@ from jph.mqtt.app import AppDoor
 from jph.mqtt.door import Door
 from jph.mqtt.home_door import HomeAssistantDoor
 from jph.mqtt.settings import MqttSettings
+from jph.mqtt.thermostats import ThermostatsDoor
 from jph.version import __version__
 
 
@@ -22,17 +23,22 @@ def open_doors(network: Network, codifier: str, settings: MqttSettings) -> list[
         doors.append(_app(network, settings.app.base))
     if settings.home_assistant is not None:
         doors.append(HomeAssistantDoor(network, settings.home_assistant, codifier))
+    if settings.thermostats:
+        doors.append(ThermostatsDoor(settings.thermostats, _rooms(network)))
     return doors
 
 
-def _app(network: Network, base: str) -> AppDoor:
+def _rooms(network: Network) -> tuple[Room, ...]:
     try:
         heaters = wiring(network).heaters
     except ConfigError:
         heaters = {}
+    return rooms_of(network, heaters)
+
+
+def _app(network: Network, base: str) -> AppDoor:
     plans = [node.sensor for node in network.nodes() if node.type == "Schedule"]
     plan = read_struct(ScheduleSettings, plans[0], "", []) if plans else None
     plan = plan or ScheduleSettings()
-    rooms = rooms_of(network, heaters)
     zone = ZoneInfo(plan.time_zone)
-    return AppDoor(base, rooms, plan.degrees_by_order(), zone, __version__)
+    return AppDoor(base, _rooms(network), plan.degrees_by_order(), zone, __version__)

@@ -7,7 +7,6 @@ import msgspec
 from jph.config.settings import Settings, described
 from jph.mqtt.climate import ClimateSettings
 from jph.mqtt.homeassistant import HomeAssistantSettings
-from jph.mqtt.values import InSettings, OutSettings
 
 
 class AppSettings(Settings, frozen=True):
@@ -30,10 +29,6 @@ class MqttSettings(Settings, frozen=True):
     app: AppSettings | None = None
     home_assistant: HomeAssistantSettings | None = None
     thermostats: tuple[ClimateSettings, ...] = ()
-    in_: Annotated[tuple[InSettings, ...], described("values in")] = msgspec.field(
-        default=(), name="In"
-    )
-    out: Annotated[tuple[OutSettings, ...], described("values out")] = ()
 
     def __post_init__(self) -> None:
         if self.version not in ("", "5", "3.1.1"):

@@ -47,11 +47,13 @@ class GroupListener:
             self._leave()
 
     def _join(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._sockets = self._channel.open(listen=True)
         receive = self._receive
         if (seal := seals.current()) is not None:
             receive, self._end = seal.listening(self._side, receive)
+            if self._side != "log":
+                self._channel.endpoint = seal.group(self._side)
+        loop = asyncio.get_running_loop()
+        self._sockets = self._channel.open(listen=True)
         for each in self._sockets:
             loop.add_reader(each, self._channel.read, each, receive)
 

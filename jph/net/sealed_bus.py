@@ -1,6 +1,7 @@
 """The two buses of a sealed house: datagrams are closed when they leave and opened on arrival."""
 
 import asyncio
+import ipaddress
 import itertools
 import math
 import socket
@@ -10,18 +11,20 @@ from functools import partial
 from itertools import groupby
 from typing import Final, NamedTuple, cast
 
-from jph.config.model import Multicast
+import msgspec
+
+from jph.config.model import Endpoint, Multicast
 from jph.errors import SealError
 from jph.net import seals
 from jph.net.bus import Address, Bus, ReceiveUnicast
 from jph.net.channel import Channel, Receive
 from jph.net.membership import Log
-from jph.seal.frame import OVERHEAD
+from jph.seal.frame import OVERHEAD, fields_of, is_frame
 from jph.seal.frame import Bus as Side
 from jph.seal.opener import Ask, Refused
 from jph.seal.seal import Seal
 from jph.seal.words import sentence
-from jph.wire.codec import EVERY_NODE
+from jph.wire.codec import EVERY_NODE, Dialect
 from jph.wire.columns import Block
 
 Newer = Callable[[int, Address], None]
@@ -46,6 +49,8 @@ class SealedChannel(Channel):
 
     side: Side
     bus: "SealedBus"
+    plain: Channel | None = None
+    """The group of original programs, which end at frames: it carries all in the clear."""
 
     def send(self, datagram: bytes) -> bool:
         """Send one message, sealed."""
@@ -65,7 +70,9 @@ class SealedChannel(Channel):
         except SealError as error:
             self.bus.log.error("%s", error)
             return False
-        if seal.mode == "watch":
+        if self.plain is not None:
+            self.plain.send_blocks(blocks)
+        elif seal.mode == "watch":
             frames = [*(each for block in blocks for each in block.datagrams()), *frames]
         if len(frames) == 1:
             left = self._batches.send_one(self._out, frames[0], self._groups)
@@ -132,7 +139,10 @@ class SealedBus(Bus):
 
         A hello leaves every `hello_s`.
         """
-        super().__init__(multicast, host, log)
+        mixed = multicast.dialect is Dialect.MULTI_SENSOR
+        groups = {"control": beside(multicast.control), "data": beside(multicast.data)}
+        own = msgspec.structs.replace(multicast, **groups) if mixed else multicast
+        super().__init__(own, host, log)
         self.seal, self.log = seal, log
         self._refuse, self._newer, self._hello_s = refuse, newer, hello_s
         self._sender: Address = ("", 0)
@@ -141,6 +151,9 @@ class SealedBus(Bus):
         self._closed = False
         for channel, side in ((self.control, Side.CONTROL), (self.data, Side.DATA)):
             channel.side, channel.bus = side, self
+        if mixed:
+            plain = Bus(multicast, host, log)
+            self.control.plain, self.data.plain = plain.control, plain.data
         seal.opener.on_refused = self._count
 
     def listen(self, channel: Channel, receive: Receive) -> None:
@@ -151,6 +164,54 @@ class SealedBus(Bus):
             self.open_batch(side, batch, size, Arrival(receive, sender, None))
 
         super().listen(channel, take)
+        if isinstance(channel, SealedChannel) and channel.plain is not None:
+            plain = partial(self._open_plain, side, receive)
+            super().listen(channel.plain, plain)
+
+    def ignore(self, epoch: int) -> None:
+        """Filter out messages of `epoch`, if the system can."""
+        super().ignore(epoch)
+        for plain in self._plain:
+            plain.own_epoch = epoch
+
+    def open(self) -> None:
+        """Open the channels, those of original programs too.
+
+        Raises:
+            BusError: the network is not there (yet), or refuses.
+        """
+        super().open()
+        for plain in self._plain:
+            self._read_from(plain, plain.open(listen=plain in self._listeners))
+
+    def close_now(self) -> None:
+        """Close the sockets of a bus that no loop reads."""
+        super().close_now()
+        for plain in self._plain:
+            plain.close()
+
+    @property
+    def _plain(self) -> list[Channel]:
+        channels = (self.control.plain, self.data.plain)
+        return [plain for plain in channels if plain is not None]
+
+    def _open_plain(
+        self, side: Side, receive: Receive, batch: memoryview, size: int, sender: Address
+    ) -> None:
+        """Take messages of the groups of original programs.
+
+        In a house that demands, members are heard by their frames: what is there in their name,
+        their own copies or forged, says nothing.
+        """
+        arrival = Arrival(receive, sender, None)
+        owners = self.seal.opener.rules.owners
+        for start in range(0, len(batch) or 1, size or 1):
+            datagram = batch[start : start + size]
+            if is_frame(datagram):
+                continue
+            if self.seal.mode == "demand" and fields_of(datagram).source in owners:
+                continue
+            self.open_batch(side, datagram, len(datagram), arrival)
 
     def listen_to_unicast(self, receive: ReceiveUnicast) -> None:
         """Pass what arrives by unicast and may be accepted to `receive`."""
@@ -179,6 +240,10 @@ class SealedBus(Bus):
             self._timer.cancel()
         self._timer, self._next_hello_s, self._closed = None, math.inf, True
         await super().close()
+
+    def group(self, side: str) -> Endpoint:
+        """Return the group of the frames of a side."""
+        return (self.control if side == "control" else self.data).endpoint
 
     def log_frame(self, line: bytes) -> bytes:
         """Return the datagram that carries a log line; a house that watches sends it open."""
@@ -259,6 +324,16 @@ class SealedBus(Bus):
 
     def _count(self, refused: Refused) -> None:
         self._refuse(refused.cause.value, self._sender, partial(sentence, refused))
+
+
+def beside(group: Endpoint) -> Endpoint:
+    """Return the group of the frames of a house that has original programs on `group`.
+
+    Its last byte differs by 128.
+    """
+    address = ipaddress.ip_address(group.address)
+    other = type(address)(int(address) ^ 0x80)
+    return msgspec.structs.replace(group, address=str(other))
 
 
 def _kind(ready: tuple[Arrival, Block]) -> tuple[Arrival, int]:

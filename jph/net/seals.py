@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from jph.config.model import Endpoint
 from jph.net.batches import Receive
 
 
@@ -11,6 +12,9 @@ class Sealing(Protocol):
 
     def log_frame(self, line: bytes) -> bytes:
         """Return the datagram that carries a log line."""
+
+    def group(self, side: str) -> Endpoint:
+        """Return the group of the frames of `control` or `data`."""
 
     def listening(self, side: str, receive: Receive) -> tuple[Receive, Callable[[], None]]:
         """Return what opens the frames of another listener, and what ends it.

@@ -173,6 +173,11 @@ class Node(Hooks):
         self._receiver.resume(checkpoints)
 
     @property
+    def seal(self) -> "Seal | None":
+        """The seal in a sealed house: `opener.counts` has refusals by cause and node."""
+        return self._seal
+
+    @property
     def requested(self) -> bool:
         """Whether the readings that `on_data` gets now were requested, and so may be old."""
         return self._receiver.requested

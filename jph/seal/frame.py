@@ -8,7 +8,8 @@
 `counter` is the lower half of the frame counter of the sender on this bus. `seal` has the number
 of the key generation modulo 16 in its upper four bits, the level in the lower ones. A signed frame
 ends with 64 bytes of signature over all that is before it. A hello begins its payload with the salt
-of the sender's start and its whole counter, in the clear, and is always signed. A proof has the
+of the sender's start, its whole counter and the serial of its roster, in the clear, and is always
+signed: a node that lacks the newest key reads the serial. A proof has the
 digests of messages that were sent in the clear.
 """
 
@@ -22,8 +23,8 @@ FLAG: Final = ord("z")
 TAG_BYTES: Final = 16
 SIGNATURE_BYTES: Final = 64
 SALT_BYTES: Final = 16
-START_BYTES: Final = SALT_BYTES + 8
-"""Bytes in the clear at the begin of a hello: the salt, and the whole counter."""
+START_BYTES: Final = SALT_BYTES + 8 + 4
+"""Bytes in the clear at the begin of a hello: the salt, the whole counter, the roster's serial."""
 DIGEST_BYTES: Final = 8
 OVERHEAD: Final = HEADER_SIZE + TAG_BYTES + SIGNATURE_BYTES
 _HEADER: Final = struct.Struct("<IIQ1s2s2sBBBI")

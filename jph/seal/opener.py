@@ -292,6 +292,8 @@ class Opener:
         generation = self.keyring.accepted(head.generation, now_ms / 1000)
         if generation is None:
             self.refuse(Cause.GENERATION, head.node)
+            if head.level == Level.HELLO:
+                self._read_serial(head, frame, now_ms)
             return _NOTHING
         if head.level == Level.HELLO:
             return self._take_hello(bus, head, generation, _Held(bus, frame, context, now_ms, 0))
@@ -503,7 +505,7 @@ class Opener:
             return _NOTHING
         salt = frame[HEADER_SIZE : HEADER_SIZE + SALT_BYTES]
         counter = int.from_bytes(
-            frame[HEADER_SIZE + SALT_BYTES : HEADER_SIZE + START_BYTES], "little"
+            frame[HEADER_SIZE + SALT_BYTES : HEADER_SIZE + SALT_BYTES + 8], "little"
         )
         ciphers = StartCiphers(head.node, head.epoch, salt)
         known = self._starts.get(key)
@@ -517,9 +519,7 @@ class Opener:
         if window is not None:
             window.accept(counter)
         content = _content(payload)
-        serial = content.get("serial")
-        if isinstance(serial, int):
-            self._compare(serial, head.node)
+        self._compare(_serial(frame), head.node)
         outcome = self._take_answer(salt, head, content, now_ms)
         asks = list(outcome.asks)
         if key not in self._starts:  # it is proven that this start exists, not that it runs now
@@ -531,6 +531,16 @@ class Opener:
             answer = number[: 2 * NONCE_BYTES]
             asks.append(Ask(head.node, answer=answer, by_bus=bus is Bus.CONTROL))
         return outcome._replace(asks=asks)
+
+    def _read_serial(self, head: Head, frame: bytes, now_ms: int) -> None:
+        """Take the serial of a hello with a key that this node lacks: it may have been away."""
+        if len(frame) < HEADER_SIZE + START_BYTES + TAG_BYTES + SIGNATURE_BYTES:
+            return
+        serial = _serial(frame)
+        if serial <= self.keyring.serial or not self._hellos.take(now_ms / 1000):
+            return
+        if self.keyring.verifies(head.node, frame[-SIGNATURE_BYTES:], frame[:-SIGNATURE_BYTES]):
+            self._compare(serial, head.node)
 
     def _compare(self, serial: int, node: str) -> None:
         """Note who has a newer roster, and count who has an older one."""
@@ -587,6 +597,12 @@ class Opener:
         while len(self._starts) > _MOST_STARTS:
             oldest = next(key for key in self._starts if key[0] != self._node and key != newest)
             del self._starts[oldest]
+
+
+def _serial(frame: bytes) -> int:
+    """Return the serial in the clear part of a hello."""
+    end = HEADER_SIZE + START_BYTES
+    return int.from_bytes(frame[end - 4 : end], "little")
 
 
 def _content(payload: bytes) -> dict[str, Any]:

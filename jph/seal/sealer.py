@@ -159,9 +159,8 @@ class Sealer:
         return [self._close(bus, Level.PROOF, payload, since_ms) for payload in payloads]
 
     def hello(self, bus: Bus, content: dict[str, object], since_ms: int, to: str) -> bytes:
-        """Return a hello: the salt, the serial, and which counters come next."""
+        """Return a hello: salt, serial, and which counters come next."""
         full = {
-            "serial": self.keyring.serial,
             "floors": [self.counters[each] for each in Bus],
             **content,
         }
@@ -182,7 +181,10 @@ class Sealer:
             raise SealError(f"this process is a copy of that of {self.node}: it may not seal")
         counter = next(self._next[bus])
         self.counters[bus] = counter + 1
-        clear = self.salt + counter.to_bytes(8, "little") if level is Level.HELLO else b""
+        clear = b""
+        if level is Level.HELLO:
+            clear = self.salt + counter.to_bytes(8, "little")
+            clear += self._keyring.serial.to_bytes(4, "little")
         signs = level is not Level.GROUP
         length = len(clear) + len(payload) + TAG_BYTES + SIGNATURE_BYTES * signs
         if length > MAX_DATAGRAM - HEADER_SIZE:

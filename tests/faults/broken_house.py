@@ -176,7 +176,14 @@ class BrokenHouse:
     def _start(self) -> "subprocess.Popen[str]":
         with self.log.open("w") as log:
             process = subprocess.Popen(
-                [sys.executable, "control.py", "--config", self.server.url, "up"],
+                [
+                    sys.executable,
+                    "control.py",
+                    "--config",
+                    self.server.url,
+                    "up",
+                    "--follow-parent",
+                ],
                 cwd=REPOSITORY,
                 env=self.environment,
                 stdout=log,

@@ -91,7 +91,7 @@ def start(config: Path, state: Path, port: int) -> House:
         "PYTHONUNBUFFERED": "1",
     }
     process = subprocess.Popen(
-        [sys.executable, "control.py", "--config", str(config), "up"],
+        [sys.executable, "control.py", "--config", str(config), "up", "--follow-parent"],
         cwd=REPOSITORY,
         env=environment,
         stdout=subprocess.PIPE,

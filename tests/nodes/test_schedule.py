@@ -176,6 +176,30 @@ async def test_a_restart_changes_nothing_and_a_damaged_document_is_kept_aside(st
     assert path.with_name("SC.json.damaged").exists()
 
 
+async def test_the_end_of_a_wish_is_published_at_once_and_after_a_start_never_left_out() -> None:
+    """A Thermostat that does not hear it gives an order a wrong end."""
+    made = network()
+    slow = [
+        msgspec.structs.replace(s, sensor_interval=600.0) if s.codifier == "SC" else s
+        for s in made.sensors
+    ]
+    made = msgspec.structs.replace(made, sensors=slow)
+    schedule, probe = Schedule("SC", made), Probe("TI", made)
+
+    def changes() -> list[dict[str, float] | None]:
+        heard = [json.loads(str(r.value)) for r in probe.heard if r.source == "SN"]
+        return [each.get("rooms") for each in heard]
+
+    async with living(schedule, probe):
+        await probe.until_heard("RB", 19.0)
+        schedule.on_edit(edit("wish", {"room": "Bathroom", "value": 9.0, "for_s": 3600}))
+        await probe.until(lambda: changes()[-1:] == [{"RB": 19.0}])
+    schedule, probe = Schedule("SC", made), Probe("TI", made)
+    async with living(schedule, probe):
+        await probe.until(changes)
+        assert changes()[0] == {"RB": 19.0}
+
+
 async def test_a_disk_that_refuses_leaves_the_wish_as_it_was(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

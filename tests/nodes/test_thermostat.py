@@ -124,13 +124,22 @@ def test_references_of_its_settings_are_checked() -> None:
         assert part in found, (part, found)
 
 
+class Thermometer(Probe):
+    """A probe that reports T1 again and again: a program that has just begun hears it too."""
+
+    temperature_c = 17.0
+
+    async def on_timer(self, now_ms: int) -> None:
+        self.send(self.temperature_c, codifier="T1")
+
+
 async def test_kills_leave_wishes_holds_and_the_next_change(
     chip: I2CServer, config_file: Callable[..., Path]
 ) -> None:
     quick = {"KeepAliveInterval": 0.5, "SensorInterval": 0.5, "Control": "enabled"}
     card = {"Bus": chip.bus, "Wires": WIRES, "State": "K1"}
     path = config_file(
-        {"Codifier": "TI", "Type": "ControlProgram"},
+        {"Codifier": "TI", "Type": "ControlProgram", **quick},
         {"Codifier": "SC", "Type": "Schedule", "Sensor": ELEMENTS, **quick},
         {"Codifier": "TH", "Type": "Thermostat", "Sensor": {}, **quick},
         {"Codifier": "P1", "Type": "PilotCard", "Sensor": card, **quick},
@@ -141,7 +150,7 @@ async def test_kills_leave_wishes_holds_and_the_next_change(
         entry("T1", "TI"),
         Rooms=ROOMS,
     )
-    probe = Probe("TI", config.load(str(path)))
+    probe = Thermometer("TI", config.load(str(path)))
     with ExitStack() as stack:
         programs: dict[str, Program] = {}
 
@@ -153,11 +162,12 @@ async def test_kills_leave_wishes_holds_and_the_next_change(
             start("SC", "TH", "P1")
             await probe.until_heard("RB", 19.0)
             await probe.until(says(probe, "13", by="SC"))
+            await probe.until(says(probe, "12", by="TH"))
             probe.send_control(Flag.SET, "12", Order.OFF)
             await probe.until(says(probe, "12", ordered=Order.OFF, by="TI"))
             set_wish = control(path, "schedule", "set", "Bathroom", "9", "--for", "8m")
             assert set_wish.returncode == 0, set_wish.stderr
-            probe.send(12.0, codifier="T1")
+            probe.temperature_c = 12.0
             # The change back to 19 °C in 8 min is with the card.
             change = {"ordered": Order.FROST, "by": "TH", "then": Order.COMFORT}
             await probe.until(says(probe, "11", **change))
@@ -170,5 +180,4 @@ async def test_kills_leave_wishes_holds_and_the_next_change(
                 start(*codes)
                 await probe.until_heard("RB", 9.0)
                 probe.send_control(Flag.PING, "P1")
-                probe.send(12.0, codifier="T1")
                 await probe.until(says(probe, "11", until_ms=until_ms, **change))

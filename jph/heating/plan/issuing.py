@@ -5,8 +5,11 @@ from typing import Final, NamedTuple
 
 from jph.heating.orders import Order
 
-RETRY_S: Final = (10.0, 30.0, 60.0, 120.0)
-"""Pauses before an order that was not obeyed is sent again; then every ten minutes."""
+RETRY_S: Final = (2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
+"""Pauses before an order that was not obeyed is sent again; then every ten minutes.
+
+A card that was just started has not heard the first one.
+"""
 _LATER_S: Final = 600.0
 
 

@@ -15,7 +15,7 @@ from jph.mqtt.door import Edit, Effect, Order, Plan, Publish, Refused
 from jph.mqtt.entities import PLATFORMS
 from jph.mqtt.home_door import HomeAssistantDoor
 from jph.mqtt.homeassistant import HomeAssistantSettings
-from jph.wire.codec import Quality, Reading
+from jph.wire.codec import Control, Quality, Reading
 from tests.support import REPOSITORY
 
 NETWORK = config.load(str(REPOSITORY / "static" / "config.json"))
@@ -151,7 +151,7 @@ def test_a_heater_shows_its_order_and_that_it_is_shed() -> None:
             "ZH",
             "target",
             "21.5",
-            Edit("wish", {"room": "Bathroom", "value": 21.5, "until_ms": "next"}, "Home Assistant"),
+            Edit("wish", {"room": "Bathroom", "value": 21.5, "until_ms": "rule"}, "Home Assistant"),
         ),
         (
             "ZH",
@@ -245,3 +245,75 @@ def test_any_command_is_taken_or_refused(code: str, part: str, payload: bytes) -
 
 
 SHARED = House()
+
+
+def test_a_value_that_stays_the_same_is_repeated_before_it_expires() -> None:
+    house = House()
+    expiry_s = house.devices()["jph_home_HO"]["cmps"]["RH"]["exp_aft"]
+    house.say("RH", 18.0)
+    topic, said_at = "jph/home/RH/state", house.now_ms
+    del house.retained[topic]
+    house.say("RH", 18.0)
+    assert topic not in house.retained
+    house.now_ms = said_at + 1000 * expiry_s // 2
+    house.say("RH", 18.0)
+    assert house.retained[topic] == b"18"
+
+
+def test_a_heater_tells_what_it_draws_and_why_it_is_shed() -> None:
+    house = House()
+    why = {
+        "value": -1,
+        "watts": {"11": 1480},
+        "shed": {"11": {"since_ms": NOW_MS, "reason": "overrun", "current": 33, "limit": 30}},
+    }
+    house.say("11", int(HeaterOrder.COMFORT), "i")
+    house.say("E1", json.dumps(why), "j")
+    house.say("S1", 1, "i")
+    attributes = json.loads(house.state("11", "attributes"))
+    assert (house.state("11", "power"), house.state("11", "shed")) == ("1480", "1")
+    assert attributes["shed_reason"] == "overrun"
+    assert "shed" in attributes["why"]
+    assert house.state("E1") == "None"  # no trip is near
+
+
+def test_a_node_that_lives_without_readings_is_connected() -> None:
+    house = House()
+    alive = Control(1, 1, house.now_ms, "I", "R1", "@@", 1, 0.0, True)
+    house.do(house.door.on_control(alive, house.now_ms))
+    house.do(house.door.on_timer(house.now_ms))
+    assert house.state("R1", "alive") == "online"
+    house.now_ms += 120_000
+    house.do(house.door.on_timer(house.now_ms))
+    assert house.state("R1", "alive") == "offline"
+
+
+def test_changes_are_merged_and_of_each_codifier_one_waits() -> None:
+    house = House(every=1.0)
+    codes = [sensor.codifier for sensor in NETWORK.sensors if sensor.symbol == "°C"]
+    said = 0
+    for count in range(2000):
+        readings = [
+            Reading(0, 1, house.now_ms, "d", code, "@@", 1, 0, count + number)
+            for number, code in enumerate(codes)
+        ]
+        said += len(list(house.door.on_readings(readings, house.now_ms + count)))
+    assert said < 2000 * len(codes) / 100
+    assert len(house.door.states._waiting) <= len(NETWORK.sensors)
+
+
+def test_a_large_house_is_described_at_once() -> None:
+    entries = [
+        {"Codifier": f"{a}{b}", "Type": "Proxy", "Symbol": "°C", "Sensor": {"Codifier": "AA"}}
+        for a in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        for b in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        if a + b != "AA"
+    ]
+    raw = json.loads((REPOSITORY / "static" / "config.json").read_text(encoding="utf-8"))
+    node = {"Codifier": "AA", "Type": "Setpoint"}
+    document = {"Multicast": raw["Multicast"], "Sensors": [node, *entries]}
+    network = config.parse(json.dumps(document).encode())
+    door = HomeAssistantDoor(network, HomeAssistantSettings(), "AA")
+    told = list(door.on_connect(NOW_MS))
+    (message,) = (e for e in told if isinstance(e, Publish) and e.topic.endswith("/config"))
+    assert len(json.loads(message.payload)["cmps"]) == 1297

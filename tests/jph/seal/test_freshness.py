@@ -139,3 +139,17 @@ def test_a_serial_is_compared() -> None:
     assert causes(new) == {"serial": 1}
     old.opened(Bus.CONTROL, new.hello(Bus.CONTROL, Ask("@@"), 1000), None, 1000)
     assert old.opener.newer == (4, "P1")
+
+
+def test_a_node_that_was_away_for_two_generations_hears_of_the_newest_roster() -> None:
+    old = seal("RA", 1, keyring(serial=3))
+    new = seal("P1", 2, keyring(Generation(9, os.urandom(32)), serial=5))
+    hello = new.hello(Bus.CONTROL, Ask("@@"), 1000)
+    for at in range(8 * len(hello)):
+        forged = bytearray(hello)
+        forged[at // 8] ^= 1 << at % 8
+        old.opened(Bus.CONTROL, bytes(forged), None, 1000 + at)
+        assert old.opener.newer is None
+    old.opened(Bus.CONTROL, hello, None, 60_000)
+    assert old.opener.newer == (5, "P1")
+    assert "generation" in causes(old)

@@ -251,3 +251,37 @@ async def test_a_foreign_house_on_the_same_groups_is_refused(network: NetworkMak
         foreign.send(9876.0)
         source.send(2.0)
         await until(lambda: keeper.values == [1.0, 2.0])
+
+
+@pytest.mark.parametrize("mode", ["demand", "watch"])
+async def test_original_programs_hear_readings_as_ever_and_no_frame(
+    network: NetworkMaker, ports: tuple[int, int], mode: Any
+) -> None:
+    """In a mixed house frames have groups of their own."""
+    groups = {"Dialect": "multi-sensor"}
+    net = sealed(network(SOURCE, KEEPER, Multicast=groups, Open=["OR"]), mode)
+    source, keeper = Source("MO", net), Keeper("KE", net)
+    flags: list[str] = []
+
+    def original(batch: memoryview, size: int, sender: Address) -> None:
+        flags.extend(chr(batch[at + 16]) for at in range(0, len(batch), size))
+
+    listener = GroupListener(net.multicast.data, net.multicast, original)  # no seal yet
+    task = asyncio.create_task(listener.run())
+    await until(lambda: listener.joined)
+    async with running(keeper, source):
+        source.send(1.5)
+        await until(lambda: keeper.values == [1.5])
+        await until(lambda: "f" in flags)
+        assert set(flags) == {"n", "f"}
+        forge(net, encode_data(Reading(1, 7, 1, "f", "OR", "@@", 0, 0, 4.0)))
+        await until(lambda: keeper.values == [1.5, 4.0])
+        if mode == "demand":
+            forge(net, encode_data(Reading(1, 7, 1, "f", "MO", "@@", 0, 0, 9.0)))
+            forge(net, encode_data(Reading(2, 7, 1, "f", "OR", "@@", 0, 0, 5.0)))
+            source.send(2.5)
+            await until(lambda: {5.0, 2.5} <= set(keeper.values))
+            assert 9.0 not in keeper.values
+        assert len(keeper.values) == len(set(keeper.values))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -10,10 +10,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin, Subprotocol
 
 from jph.config.broker import broker_file
 from jph.config.model import Sensor
+from jph.gateway.platform import connections
 from jph.gateway.platform.relay import MqttRelay
+from jph.gateway.platform.server import WebServer, listen
 from tests.jph.mqtt.test_connect import packet
 from tests.nodes.heatinghouse import house
 
@@ -130,3 +135,30 @@ async def test_others_are_refused(telephone: Telephone, said: bytes, state: Path
 async def test_without_a_broker_a_telephone_comes_again_later() -> None:
     answered = await Telephone().call(CONNECT)
     assert answered[-1] == {"type": "websocket.close", "code": 1013}
+
+
+async def test_a_real_handshake_leaves_the_limits_of_requests_behind(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time to send a request ends; the WebSocket goes on."""
+    monkeypatch.setattr(connections, "HEAD_LIMIT_S", 0.05)
+    log = logging.LoggerAdapter(logging.getLogger("test"))
+    relay = MqttRelay(_no_request, {"127.0.0.1"}, lambda: NETWORK, log)
+    listener = listen("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    ended: list[BaseException | None] = []
+    async with echo(state) as got:
+        web = WebServer(relay, [listener], ended.append, log, websockets=True)
+        url, mqtt = f"ws://127.0.0.1:{port}/mqtt", [Subprotocol("mqtt")]
+        async with connect(url, subprotocols=mqtt) as telephone:
+            assert telephone.subprotocol == "mqtt"
+            await asyncio.sleep(0.1)  # twice the limit
+            await telephone.send(CONNECT)
+            assert await telephone.recv() == CONNECT
+            await telephone.send(b"later")
+            assert await telephone.recv() == b"later"
+        with pytest.raises(InvalidStatus, match="403"):
+            await connect(url, subprotocols=mqtt, origin=Origin("http://evil.example"))
+        await web.stop()
+        assert b"".join(got) == CONNECT + b"later"
+    assert not ended
