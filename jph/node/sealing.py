@@ -5,8 +5,9 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
+from jph.config.house.loads import wiring
 from jph.config.model import Network, state_dir
-from jph.errors import SealError
+from jph.errors import ConfigError, SealError
 from jph.net.sealed_bus import clock_ms
 from jph.seal.frame import SALT_BYTES
 from jph.seal.generation import open_generation_key
@@ -65,28 +66,27 @@ def rules_of(network: Network) -> Rules:
     codes = {entry.codifier for entry in network.sensors}
     parents = {e.codifier: e.parent for e in network.sensors if e.parent is not None}
     signed: set[str] = set()
-    heaters: set[str] = set()
     for node in network.nodes():
         if node.type not in _TRUSTED_KINDS:
             continue
         signed |= {text for text in _texts(node.sensor) if text in codes}
         signed |= {code for code, parent in parents.items() if parent == node.codifier}
         signed.add(node.codifier)
-        if node.type == "PilotCard":
-            wires = node.sensor.get("Wires")
-            heaters |= {
-                str(wire.get("Codifier"))
-                for wire in (wires if isinstance(wires, list) else ())
-                if isinstance(wire, dict)
-            }
     return Rules(
         owners=owners(roster, [(e.codifier, e.parent) for e in network.sensors]),
         rights={node: member.may for node, member in roster.members.items()},
         parents=parents,
         signed=signed,
-        heaters=heaters,
+        heaters=_heaters(network),
         open=frozenset(network.open),
     )
+
+
+def _heaters(network: Network) -> frozenset[str]:
+    try:
+        return frozenset(wiring(network).heaters)
+    except ConfigError:  # no heater can be commanded then
+        return frozenset()
 
 
 def _roster(network: Network) -> Roster:
