@@ -24,7 +24,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from jph.config import model as config
-from jph.config.fetch import fetch
+from jph.config.sealed import fetch_signed
 from jph.node.node import Node
 from jph.node.outbox import now_ms
 from jph.node.program import default_url, run_nodes
@@ -232,7 +232,7 @@ class jph:
             self._node.bus.open()
 
     def _read_raw(self) -> None:
-        document = fetch(self._url)
+        document = fetch_signed(self._url).document
         self._network = config.parse(document, self._url)
         self._raw: dict[str, Any] = json.loads(document)
 

@@ -51,6 +51,11 @@ COMMANDS: Final = {
     "convert": "jph.cli.commands.convert:convert",
     "probe": "jph.cli.commands.probe:probe",
     "config": "jph.cli.commands.config:config",
+    "seal": "jph.cli.commands.seal:seal",
+    "enrol": "jph.cli.commands.members:enrol",
+    "join": "jph.cli.commands.members:join",
+    "revoke": "jph.cli.commands.members:revoke",
+    "rotate": "jph.cli.commands.members:rotate",
 }
 """Module and name of each command. Only the one asked for is loaded: machines may be small."""
 

@@ -1,6 +1,7 @@
-"""The last good copy of a served configuration, byte for byte in the state directory.
+"""The last good copy of a served or signed configuration, byte for byte in the state directory.
 
-After a power cut the server of the configuration may start later than its nodes, or not at all.
+After a power cut the server of the configuration may start later than its nodes, or not at all. A
+signed config that was edited and not signed again must not keep a house from starting.
 """
 
 import time
@@ -8,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from jph.config.fetch import FetchError, fetch, is_remote
+from jph.config.fetch import FetchError, is_remote
 from jph.config.model import state_dir
-from jph.errors import StoreError
+from jph.config.sealed import Refused, Signed, admitted, fetch_signed, note_use, signature_url
+from jph.errors import ConfigError, StoreError
 from jph.util import durable
 from jph.util.backoff import Backoff
 from jph.util.secrets import SecretUrl
@@ -22,10 +24,15 @@ PATIENCE_S: Final = 5.0
 
 
 class Fetched(NamedTuple):
-    """A document; `copy_of` is why it is the last good copy, empty if it is the server's own."""
+    """A document; `copy_of` is why it is the last good copy, empty if it is the one at the URL."""
 
-    document: bytes
+    signed: Signed
     copy_of: str = ""
+
+    @property
+    def document(self) -> bytes:
+        """The bytes of the config."""
+        return self.signed.document
 
 
 def copy_path(url: str) -> Path:
@@ -36,21 +43,42 @@ def copy_path(url: str) -> Path:
     return state_dir() / "config" / f"{digest}.json"
 
 
-def keep(url: str, document: bytes) -> None:
-    """Keep a document that a server sent and that has no mistakes.
+def keep(url: str, signed: Signed) -> None:
+    """Keep a document that has no mistakes, if a server sent it or the house signed it.
 
     Raises:
         StoreError: the disk refuses.
     """
-    if not is_remote(url):
+    if not is_remote(url) and signed.signature is None:
         return
     path = copy_path(url)
-    try:
-        if path.read_bytes() == document:
-            return
-    except OSError:
-        pass
+    note_use(signed)
+    if signed.signature is not None:
+        keep_pair(path, signed.document, signed.signature)
+    elif _bytes_of(path) != signed.document:
+        durable.replace(path, [signed.document])
+
+
+def keep_pair(path: Path, document: bytes, signature: bytes) -> None:
+    """Replace a config and its signature; a power cut leaves a good pair, the old or the new one.
+
+    Raises:
+        StoreError: the disk refuses.
+    """
+    beside = Path(signature_url(str(path)))
+    before = _bytes_of(beside) or b""
+    if _bytes_of(path) == document and before == signature:
+        return
+    durable.replace(beside, [signature, before])
     durable.replace(path, [document])
+    durable.replace(beside, [signature])
+
+
+def _bytes_of(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def fetch_or_copy(url: str) -> Fetched:
@@ -58,11 +86,12 @@ def fetch_or_copy(url: str) -> Fetched:
 
     Raises:
         FetchError: it cannot be read and there is no copy.
+        Refused: the house has not signed it, and there is no copy.
     """
     try:
-        return Fetched(fetch(url))
-    except FetchError as error:
-        copy = _copy(url, error) if is_remote(url) else None
+        return Fetched(fetch_signed(url))
+    except (FetchError, Refused) as error:
+        copy = _copy(url, error) if is_remote(url) or isinstance(error, Refused) else None
         if copy is None:
             raise
         return copy
@@ -81,12 +110,17 @@ def fetch_at_start(
 
     Raises:
         FetchError: the document is a file, and cannot be read.
+        Refused: the house has not signed it, and there is no copy.
     """
     backoff = Backoff(FIRST_DELAY_S, LONGEST_DELAY_S)
     give_up_s = time.monotonic() + patience_s
     while True:
         try:
-            return Fetched(fetch(url))
+            return Fetched(fetch_signed(url))
+        except Refused as error:
+            if (copy := _copy(url, error)) is None:
+                raise
+            return copy
         except FetchError as error:
             if not is_remote(url):
                 raise
@@ -98,24 +132,25 @@ def fetch_at_start(
         sleep(delay_s)
 
 
-def _copy(url: str, error: FetchError) -> Fetched | None:
+def _copy(url: str, error: ConfigError) -> Fetched | None:
     path = copy_path(url)
     try:
         document, kept_s = path.read_bytes(), path.stat().st_mtime
-    except OSError:
+        signed = admitted(Signed(document, _bytes_of(Path(signature_url(str(path))))))
+    except (OSError, Refused):
         return None
     kept = time.strftime("%Y-%m-%d %H:%M", time.gmtime(kept_s))
     reason = str(error.__cause__ or error)
-    return Fetched(
-        document,
-        f"the server of the config {SecretUrl(url)} does not answer ({reason}): "
-        f"using its last good copy, kept at {kept} UTC",
-    )
+    if isinstance(error, Refused):
+        why = f"{reason}; {SecretUrl(url)} is not used until then"
+    else:
+        why = f"the server of the config {SecretUrl(url)} does not answer ({reason})"
+    return Fetched(signed, f"{why}: using its last good copy, kept at {kept} UTC")
 
 
-def try_to_keep(url: str, document: bytes, warn: Callable[[str], None]) -> None:
+def try_to_keep(url: str, signed: Signed, warn: Callable[[str], None]) -> None:
     """Keep a document; a disk that refuses is worth a warning only."""
     try:
-        keep(url, document)
+        keep(url, signed)
     except StoreError as error:
         warn(f"the copy of the config cannot be kept: {error}")

@@ -245,6 +245,11 @@ class SealedBus(Bus):
         """Return the group of the frames of a side."""
         return (self.control if side == "control" else self.data).endpoint
 
+    def refusals(self) -> list[tuple[str, str, int]]:
+        """Return the refused messages since the start: cause, node, how many; most first."""
+        counts = self.seal.opener.counts.most_common()
+        return [(str(cause), node, count) for (cause, node), count in counts]
+
     def log_frame(self, line: bytes) -> bytes:
         """Return the datagram that carries a log line; a house that watches sends it open."""
         if self.seal.mode == "watch":

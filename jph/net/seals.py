@@ -10,6 +10,9 @@ from jph.net.batches import Receive
 class Sealing(Protocol):
     """The sealed bus of a node, as other users of the network in its process need it."""
 
+    def refusals(self) -> list[tuple[str, str, int]]:
+        """Return the refused messages since the start: cause, node, how many."""
+
     def log_frame(self, line: bytes) -> bytes:
         """Return the datagram that carries a log line."""
 

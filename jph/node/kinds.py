@@ -16,8 +16,8 @@ from typing import Any, Final
 from jph.config import last_good
 from jph.config import model as config
 from jph.config.document import read
-from jph.config.fetch import fetch
 from jph.config.model import Endpoint, Multicast, Network, Redis, Sensor, Sql
+from jph.config.sealed import fetch_signed
 from jph.config.settings import Settings
 from jph.config.validation import read_struct, unread
 from jph.errors import ConfigError, Problem
@@ -99,7 +99,7 @@ def load(url: str, only: Sequence[str] | None = None) -> Network:
     Raises:
         ConfigError: with every mistake that was found.
     """
-    return parse(fetch(url), url, only)
+    return parse(fetch_signed(url).document, url, only)
 
 
 def parse(
@@ -124,9 +124,9 @@ def load_and_keep(url: str, only: Sequence[str] | None = None) -> Network:
     Raises:
         ConfigError: it cannot be read, or has mistakes.
     """
-    document = fetch(url)
-    network = parse(document, url, only)
-    last_good.try_to_keep(url, document, _log.warning)
+    signed = fetch_signed(url)
+    network = parse(signed.document, url, only)
+    last_good.try_to_keep(url, signed, _log.warning)
     return network
 
 
@@ -143,7 +143,9 @@ def make(codifier: str, network: Network, url: str) -> Node:
     async def reload() -> Network:
         return await asyncio.to_thread(load_and_keep, url, [codifier])
 
-    return find(entry.type)(codifier, network, reload)
+    node = find(entry.type)(codifier, network, reload)
+    node.config_url = url
+    return node
 
 
 def _problems(

@@ -71,6 +71,7 @@ class Node(Hooks):
         active: whether it sends and receives data.
         control_sequences, data_sequences: what arrived and what is missing, per source.
         refused: datagrams that were not ours, counted by reason.
+        config_url: path or URL of the config, empty if a program made the node itself.
         foreign: messages that another program sent under a codifier of this node.
         sender: address and port of what a hook is called with.
         deadlines: by when its recurring work reports again; the watchdog of a service reads it.
@@ -84,6 +85,8 @@ class Node(Hooks):
         self._restart: tuple[str, ...] = ()
         self._shared_s = -math.inf
         self._reload = reload
+        self.config_url = ""
+        self._hands_over = False
         self._reloading = asyncio.Lock()
         self._reloads = 0
         self.active = self.entry.active or not self.halts
@@ -246,6 +249,7 @@ class Node(Hooks):
             await self.bus.start(self._joined)
             self.settled.set()
             self.spawn(self._run_timer(), "timer")
+            self._hand_over()
             if self.announces:
                 self.spawn(self._keep_alive(), "keep-alive")
                 self.spawn(self._watch_disk(), "disk")
@@ -300,10 +304,31 @@ class Node(Hooks):
         return SealedBus(*basics, *sealed, hello_s=self.entry.keep_alive_interval)
 
     def heard_newer_roster(self, serial: int, address: Address) -> None:
-        """Read the config again, once a minute at most: another node has a newer roster."""
+        """Get the config again, once a minute at most: another node has a newer roster."""
         if self._throttle.allow("roster", time.monotonic()):
             self.log.info("%s port %s has roster %d: reading the config again", *address, serial)
-            self.reload_config("a newer roster")
+            if self.config_url:
+                self.spawn(self._take_over(address[0]), "newer roster")
+            else:
+                self.reload_config("a newer roster")
+
+    async def _take_over(self, host: str) -> None:
+        from jph.node.handover import take_over  # only a sealed house has it
+
+        try:
+            done = await take_over(self.config_url, self.codifier, self.network, host)
+            self.log.info("newer roster: %s", done)
+        except JphError as error:
+            self.log.warning("newer roster: %s", error)
+        self.reload_config("a newer roster")
+
+    def _hand_over(self) -> None:
+        """Let other members fetch the signed config from here, in a sealed house."""
+        if self.network.roster is not None and self.config_url and not self._hands_over:
+            from jph.node.handover import serve
+
+            self._hands_over = True
+            self.spawn(serve(self.config_url, self.network), "handover")
 
     def _make_receiver(self) -> Receiver:
         basics = (self.bus.data, self._deliver, self._refusals, self.log)
@@ -535,6 +560,7 @@ class Node(Hooks):
         await old.close()
         self._announced = False
         await self.bus.start(self._joined)
+        self._hand_over()
         self._guarded(self.on_reload)
         self._timer_due.set()
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from jph.config import last_good
 from jph.config import model as config
-from jph.config.fetch import fetch
+from jph.config.sealed import fetch_signed
 from jph.errors import ConfigError, JphError
 from jph.net.log_channel import send_log
 from jph.node import kinds
@@ -51,7 +51,7 @@ def run(
     fetched = last_good.fetch_at_start(url, _warn)
     network = kinds.parse(fetched.document, url, codifiers)
     if not fetched.copy_of:
-        last_good.try_to_keep(url, fetched.document, _warn)
+        last_good.try_to_keep(url, fetched.signed, _warn)
     refused = logs.configure(network.logging)
     if os.environ.get("JPH_SILENT", "").upper() not in ("1", "TRUE"):
         send_log(network.multicast, network.logging)
@@ -107,11 +107,11 @@ async def _reload_later(nodes: Sequence[Node], url: str, document: bytes) -> Non
     while True:
         await asyncio.sleep(backoff.next_s())
         try:
-            changed = await asyncio.to_thread(fetch, url) != document
+            changed = (await asyncio.to_thread(fetch_signed, url)).document != document
         except ConfigError:
             continue
         for node in nodes:
-            node.log.info("the server of the config answers again")
+            node.log.info("the config can be read again")
             if changed:
                 node.reload_config("its server")
         return

@@ -5,8 +5,8 @@ from typing import Final
 import msgspec
 
 from jph.errors import SealError
-from jph.seal.identity import HouseKey, NodeKeys
-from jph.seal.roster import Roster
+from jph.seal.identity import HouseKey, NodeKeys, PublicKeys
+from jph.seal.roster import Member, Rights, Roster
 from jph.seal.wrapping import unwrap, wrap
 
 KEY_BYTES: Final = 32
@@ -74,3 +74,19 @@ def open_for_house(roster: Roster, house: HouseKey) -> bytes:
     if house.public.sign != roster.house:
         raise SealError("the config is signed for another house than this house key")
     return unwrap(roster.key, house.wrap_key, context(roster, _HOUSE))
+
+
+def added(
+    roster: Roster, generation_key: bytes, code: str, public: PublicKeys, rights: Rights
+) -> Roster:
+    """Return the roster with a member more, or with other keys of a member; rights are kept."""
+    known = roster.members.get(code)
+    member = Member(
+        sign=public.sign,
+        wrap=public.wrap,
+        key=wrap(generation_key, public.wrap, context(roster, code)),
+        codifiers=known.codifiers if known else (),
+        may=known.may if known else rights,
+    )
+    members = dict(sorted({**roster.members, code: member}.items()))
+    return msgspec.structs.replace(roster, members=members)

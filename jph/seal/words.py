@@ -17,6 +17,19 @@ _SENTENCES: Final = {
     "serial": "{node} has an older config than this node",
 }
 
+CAUSES: Final = {
+    "open": "it has no seal",
+    "generation": "its key is not the one of now; reload the node",
+    "key": "it is not from a member, or was changed",
+    "signature": "it is not signed by that node",
+    "right": "the node has no right to that",
+    "replay": "it arrived again",
+    "stale": "it is an order or a mask older than two seconds",
+    "unfresh": "the node has not proved yet that it runs now",
+    "serial": "its config is older",
+}
+"""Causes in words, for tables: what is wrong with a message."""
+
 
 def sentence(refused: "Refused") -> str:
     """Return why a message was refused."""

@@ -13,6 +13,7 @@ from jph.config.document import read
 from jph.config.fetch import fetch
 from jph.config.model import Network, written_for_original
 from jph.config.redis_address import MOST_DATABASES, database_of
+from jph.config.sealed import Refused, fetch_signed
 from jph.config.settings import keys_of
 from jph.errors import ConfigError, Problem
 from jph.net.channel import is_interface_name
@@ -41,6 +42,7 @@ def check(app: App, as_json: bool) -> None:
         document = fetch(app.url)
         network = kinds.parse(document, app.url, references_too=True)
         warnings = [
+            *_not_admitted(app.url),
             *oddities(network),
             *missing_interfaces(network, socket.gethostname()),
             *_of_the_original(document),
@@ -58,6 +60,14 @@ def check(app: App, as_json: bool) -> None:
         click.echo(scrub(f"warning: {warning}"), err=True)
     nodes, all_ = len(network.nodes()), len(network.sensors)
     click.echo(f"{app.url}: good; {nodes} nodes, {all_ - nodes} elements")
+
+
+def _not_admitted(url: str) -> Iterator[Problem]:
+    """Say that no node takes this config before it is signed."""
+    try:
+        fetch_signed(url)
+    except Refused as error:
+        yield Problem("Roster", str(error))
 
 
 def _of_the_original(document: bytes) -> Iterator[Problem]:

@@ -26,7 +26,9 @@ from jph.config.house.loads import mask_of
 from jph.config.house.orders import Order
 from jph.config.stores import redis_url
 from jph.heating.blindness import Blind
+from jph.net import seals
 from jph.node.outbox import ping_number
+from jph.seal.words import CAUSES
 from jph.util.freshness import State
 from jph.wire.codec import EVERY_NODE, Flag, Quality, Reading
 from jph.wire.sequence import SequenceTable
@@ -95,9 +97,17 @@ async def _survey(app: App, wait_s: float | None) -> tuple[list[CodifierState], 
                 _progress(f"listening {listened_s:.0f} of {wait_s:g} s")
                 await asyncio.sleep(min(_LOOK_S, wait_s - listened_s))
         _progress("")
+        _show_refusals()
         lost = _lost(console.data_sequences), _lost(console.control_sequences)
         now_s = time.monotonic()
         return survey.rows(now_s, *lost), survey.unknowns(now_s)
+
+
+def _show_refusals() -> None:
+    """Name what the seal refused while the command listened."""
+    if (sealing := seals.current()) is not None:
+        for cause, node, count in sealing.refusals():
+            click.echo(f"refused {count} of {node}: {CAUSES[cause]}", err=True)
 
 
 def _longest_interval(app: App) -> float:

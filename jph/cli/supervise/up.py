@@ -92,7 +92,7 @@ def _network(url: str) -> Network:
     if fetched.copy_of:
         tell(fetched.copy_of)
     else:
-        last_good.try_to_keep(url, fetched.document, tell)
+        last_good.try_to_keep(url, fetched.signed, tell)
     for problem in references.mistakes(network):
         tell(f"warning: {problem}")
     return network

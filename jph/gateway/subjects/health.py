@@ -11,6 +11,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from jph.gateway.live.board import Row, announces
 from jph.gateway.platform.services import Services
 from jph.gateway.view.unknown import is_blind, unknown_of
+from jph.net import seals
 from jph.util.freshness import State
 from jph.version import __version__
 
@@ -111,6 +112,13 @@ class Measures:
         away = away or any(each.part == "history" for each in hub.board.blind)
         if hub.board.history is not None:
             yield GaugeMetricFamily("jph_history_up", "Whether the history stores", float(not away))
+        if (sealing := seals.current()) is not None:
+            refused = CounterMetricFamily(
+                "jph_seal_refused", "Messages that the seal refuses", labels=["cause", "code"]
+            )
+            for cause, node, count in sealing.refusals():
+                refused.add_metric([cause, node], count)
+            yield refused
         yield GaugeMetricFamily("jph_gateway_clients", "Streams of changes open", hub.clients)
         yield CounterMetricFamily(
             "jph_gateway_clients_dropped",

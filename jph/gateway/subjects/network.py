@@ -22,6 +22,8 @@ from jph.gateway.subjects.sensors import known
 from jph.gateway.view import panels
 from jph.gateway.view.widgets import Control, control_of
 from jph.heating.orders import Order
+from jph.net import seals
+from jph.seal.words import CAUSES
 from jph.wire.codec import Flag
 
 ORDERS: Final = {order.word: int(order) for order in Order}
@@ -165,6 +167,8 @@ def _page(services: Services) -> list[Any]:
             controls_plain={c: msgspec.to_builtins(each) for c, each in controls.items() if each},
             losses={s.codifier: loss for s in sensors if (loss := loss_of(s, tongue.say))},
             all_losses=losses_of_all(board.network, tongue.say),
+            refusals=sealing.refusals() if (sealing := seals.current()) else [],
+            causes=CAUSES,
             timeouts={s.codifier: s.timeout_warning for s in sensors},
             worded=lambda row: panels.worded(row, tongue.say, tongue.code),
         )

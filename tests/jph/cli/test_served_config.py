@@ -49,6 +49,6 @@ def test_a_node_starts_with_the_last_good_copy_and_reloads_later(
             assert control(local, "watch", "--from", "SP", "--count", "1").returncode == 0
             served.write_text(json.dumps(document(setpoint("SP", "Renamed"), CONSOLE)))
             with serving(folder, port):
-                node.expect("the server of the config answers again")
+                node.expect("the config can be read again")
                 node.expect("config reloaded, as its server asked")
         assert copy.read_bytes() == served.read_bytes()

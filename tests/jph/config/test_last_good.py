@@ -12,6 +12,7 @@ import pytest
 
 from jph.config import last_good
 from jph.config.fetch import FetchError, fetch
+from jph.config.sealed import Signed
 from jph.errors import ConfigError
 from jph.node import kinds
 from tests.support import LIMIT_S
@@ -99,7 +100,7 @@ def test_a_start_waits_for_the_server_without_a_copy() -> None:
                 server.answer = FULL
 
         fetched = last_good.fetch_at_start(server.url, warnings.append, sleep=sleep)
-        assert fetched == last_good.Fetched(CONFIG)
+        assert fetched == last_good.Fetched(Signed(CONFIG))
         assert delays == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
         assert "503" in warnings[0]
         assert warnings[0].endswith("next attempt in 0.5 s")
@@ -109,7 +110,7 @@ def test_a_start_waits_for_the_server_without_a_copy() -> None:
 def test_a_start_takes_the_last_good_copy_byte_for_byte() -> None:
     document = b'{ "Sensors":\n [] }\n'
     with serving(CUT) as server:
-        last_good.keep(server.url, document)
+        last_good.keep(server.url, Signed(document))
         fetched = last_good.fetch_at_start(
             server.url, lambda _: None, patience_s=0, sleep=lambda _: None
         )
@@ -141,5 +142,5 @@ def test_a_file_is_read_once_and_not_copied(tmp_path: Path, state: Path) -> None
         last_good.fetch_at_start(str(tmp_path / "none.json"), lambda _: None)
     path = tmp_path / "config.json"
     path.write_bytes(CONFIG)
-    last_good.keep(str(path), CONFIG)
+    last_good.keep(str(path), Signed(CONFIG))
     assert not (state / "config").exists()

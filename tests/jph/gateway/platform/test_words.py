@@ -40,7 +40,9 @@ def scripts() -> list[Path]:
 
 def modules() -> list[Path]:
     return sorted(GATEWAY.rglob("*.py")) + sorted(
-        path for name in ("heating", "alerts") for path in (REPOSITORY / "jph" / name).rglob("*.py")
+        path
+        for name in ("heating", "alerts", "seal")
+        for path in (REPOSITORY / "jph" / name).rglob("*.py")
     )
 
 

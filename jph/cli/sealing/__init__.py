@@ -1,0 +1,1 @@
+"""Administration of a sealed house: its key, its signed config, enrolment of machines."""
