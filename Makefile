@@ -2,6 +2,7 @@
 # test         every test                  lint   ruff, mypy; tsc and eslint where Node is
 # test-faults  faults at full length, 15 to 20 minutes
 # test-packages  builds the Debian packages and uses them in a clean root; 10 minutes, as root
+# test-homeassistant  with a real Home Assistant, where python3.13 is
 # coverage     every test, and how much of the code they reach
 # bench        the measurements            clean  removes what can be made again (var/ stays)
 # lock         writes the newest versions that setup.cfg allows into requirements/dev.txt
@@ -30,7 +31,7 @@ progress = n=0; while read -r word rest; do case "$$word $$rest" in \
     Installing\ collected*) echo "  installing the packages" ;; \
     ERROR*|error*|WARNING*|requirements/*) echo "$$word $$rest" ;; esac; done
 
-.PHONY: run test test-faults test-packages coverage bench lint lock clean
+.PHONY: run test test-faults test-homeassistant test-packages coverage bench lint lock clean
 .DEFAULT_GOAL := run
 
 # Tests start hundreds of programs: each would compile every module again.
@@ -57,6 +58,21 @@ test-faults: $(VENV)/dev.stamp $(VENV)/system.stamp
 
 test-packages:
 	@debian/test-packages
+
+# Its core comes into a cache outside the tree, 0.5 GB; nothing else needs it.
+HASS_VERSION := 2025.4.4
+HASS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/jph/homeassistant-$(HASS_VERSION)
+HASS_NEEDS := paho-mqtt==2.1.0 home-assistant-frontend hassil==2.2.3 home-assistant-intents==2025.3.28 \
+    mutagen ha-ffmpeg==3.2.2 PyTurboJPEG==1.7.5 pymicro-vad==1.0.1 pyspeex-noise==1.0.2 numpy sqlalchemy
+
+test-homeassistant: $(VENV)/dev.stamp
+	@if ! python3.13 -c '' 2>/dev/null && [ ! -x $(HASS)/venv/bin/hass ]; then \
+	    echo "skipped: Home Assistant $(HASS_VERSION) needs python3.13" >&2; exit 0; fi; \
+	test -e $(HASS)/ready || { echo "installing Home Assistant into $(HASS), once" >&2; \
+	    $(BIN)/uv venv --quiet --clear --python python3.13 $(HASS)/venv && \
+	    $(BIN)/uv pip install --quiet --python $(HASS)/venv/bin/python \
+	        homeassistant==$(HASS_VERSION) $(HASS_NEEDS) && touch $(HASS)/ready; } && \
+	JPH_HASS=$(HASS)/venv/bin/hass $(BIN)/python -m pytest -q tests/jph/mqtt/test_real_homeassistant.py
 
 bench: $(VENV)/bench.stamp
 	@$(BIN)/python -m bench

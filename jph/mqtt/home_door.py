@@ -44,6 +44,11 @@ class HomeAssistantDoor(Door):
         self._looked_ms = 0
         self._connected = False
 
+    @property
+    def described(self) -> list[bytes]:
+        """The descriptions that were published last."""
+        return list(self._described.values())
+
     def subscriptions(self) -> Sequence[tuple[str, int]]:
         """Return commands, Home Assistant's birth, and the descriptions that exist already."""
         names = self.catalogue.names
