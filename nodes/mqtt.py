@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from jph.config.broker import Broker, broker_of
 from jph.config.model import Network, Sensor
+from jph.config.validation import read_struct
 from jph.errors import EncodeError, JphError, Problem
 from jph.mqtt.door import Climate, Door, Edit, Effect, Note, Order, Plan, Publish, Refused, Send
 from jph.mqtt.doors import open_doors
@@ -49,10 +50,13 @@ class Mqtt(Node, type="Mqtt", settings=MqttSettings):
 
     @classmethod
     def check_network(cls, network: Network) -> Sequence[Problem]:
-        """Find an app without a Schedule node that answers."""
+        """Find an app without a Schedule node that answers, and values without a codifier."""
         found = []
         for node in network.nodes():
-            if node.type not in cls.types or not node.sensor.get("App"):
+            if node.type not in cls.types:
+                continue
+            found += _value_problems(network, node)
+            if not node.sensor.get("App"):
                 continue
             schedule = _schedule(network)
             path = f"Sensors[{node.codifier}].Sensor.App"
@@ -394,6 +398,25 @@ class Mqtt(Node, type="Mqtt", settings=MqttSettings):
             await link.close(words if link is self.link else ())
         await asyncio.gather(*self._links_tasks, return_exceptions=True)
         self._links_tasks = []
+
+
+def _value_problems(network: Network, node: Sensor) -> list[Problem]:
+    """Return the values in that are no elements of the node, and those out that do not exist."""
+    settings = read_struct(MqttSettings, node.sensor, "", [])
+    if settings is None:
+        return []
+    own = {each.codifier for each in network.elements(node.codifier)}
+    known = {each.codifier for each in network.sensors}
+    path = f"Sensors[{node.codifier}].Sensor"
+    return [
+        Problem(f"{path}.In[{each.codifier}]", f"expected an element of {node.codifier}")
+        for each in settings.in_
+        if each.codifier not in own
+    ] + [
+        Problem(f"{path}.Out[{each.codifier}]", "this codifier is not in the config")
+        for each in settings.out
+        if each.codifier not in known
+    ]
 
 
 def _reading_of(sent: Send) -> Reading:

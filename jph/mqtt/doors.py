@@ -13,6 +13,7 @@ from jph.mqtt.door import Door
 from jph.mqtt.home_door import HomeAssistantDoor
 from jph.mqtt.settings import MqttSettings
 from jph.mqtt.thermostats import ThermostatsDoor
+from jph.mqtt.values import ValuesDoor
 from jph.version import __version__
 
 
@@ -25,6 +26,9 @@ def open_doors(network: Network, codifier: str, settings: MqttSettings) -> list[
         doors.append(HomeAssistantDoor(network, settings.home_assistant, codifier))
     if settings.thermostats:
         doors.append(ThermostatsDoor(settings.thermostats, _rooms(network)))
+    if settings.in_ or settings.out:
+        types = {each.codifier: each.data_type for each in network.sensors}
+        doors.append(ValuesDoor(settings.in_, settings.out, lambda code: types.get(code, "float")))
     return doors
 
 

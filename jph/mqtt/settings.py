@@ -7,6 +7,7 @@ import msgspec
 from jph.config.settings import Settings, described
 from jph.mqtt.climate import ClimateSettings
 from jph.mqtt.homeassistant import HomeAssistantSettings
+from jph.mqtt.values import InSettings, OutSettings
 
 
 class AppSettings(Settings, frozen=True):
@@ -29,6 +30,10 @@ class MqttSettings(Settings, frozen=True):
     app: AppSettings | None = None
     home_assistant: HomeAssistantSettings | None = None
     thermostats: tuple[ClimateSettings, ...] = ()
+    in_: Annotated[tuple[InSettings, ...], described("values of topics for elements")] = (
+        msgspec.field(default=(), name="In")
+    )
+    out: Annotated[tuple[OutSettings, ...], described("codifiers for topics")] = ()
 
     def __post_init__(self) -> None:
         if self.version not in ("", "5", "3.1.1"):
