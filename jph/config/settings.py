@@ -63,7 +63,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str | None:
     if value is msgspec.NODEFAULT:
         assert field.default_factory is not msgspec.NODEFAULT
         value = field.default_factory()
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(value, enc_hook=repr).decode()  # a secret shows nothing
 
 
 def _structs(hint: object, suffix: str = "") -> Iterator[tuple[type[msgspec.Struct], str]]:

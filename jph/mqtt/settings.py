@@ -27,9 +27,13 @@ class MqttSettings(Settings, frozen=True):
         msgspec.field(default="", name="CA")
     )
     version: Annotated[str, described("MQTT version: 5, 3.1.1, or empty for either")] = ""
-    app: AppSettings | None = None
-    home_assistant: HomeAssistantSettings | None = None
-    thermostats: tuple[ClimateSettings, ...] = ()
+    app: Annotated[AppSettings | None, described("the heating app")] = None
+    home_assistant: Annotated[
+        HomeAssistantSettings | None, described("devices of Home Assistant")
+    ] = None
+    thermostats: Annotated[
+        tuple[ClimateSettings, ...], described("thermostats by MQTT that hold wishes")
+    ] = ()
     in_: Annotated[tuple[InSettings, ...], described("values of topics for elements")] = (
         msgspec.field(default=(), name="In")
     )

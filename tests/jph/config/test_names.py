@@ -36,4 +36,5 @@ def test_a_config_may_have_them_anywhere() -> None:
     network = parse(json.dumps(document).encode())
     assert network.sensors[0].name == "Meter"
     assert network.translations["Meter"]["fr"] == "Compteur"
-    assert parse(json.dumps(EXAMPLE).encode()).translations == {}
+    plain = {"Multicast": document["Multicast"], "Sensors": [{"Codifier": "AA", "Type": "Pipe"}]}
+    assert parse(json.dumps(plain).encode()).translations == {}
