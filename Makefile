@@ -46,8 +46,13 @@ PYTEST = $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python control.py up --follow-parent
 
+# What fails runs once more, alone: a test that passes then depends on the load of the machine.
+# Its first failure stays in the output, and it has to be mended.
 test: $(VENV)/dev.stamp $(VENV)/system.stamp
-	@$(PYTEST) $(PYTEST_ARGS)
+	@$(PYTEST) $(PYTEST_ARGS) || { \
+	    echo "once more, alone; what passes now is unstable and has to be mended:" >&2; \
+	    $(BIN)/python -m pytest --last-failed --last-failed-no-failures none --timeout 600 \
+	        --verbose; }
 
 coverage: $(VENV)/dev.stamp $(VENV)/system.stamp
 	@$(PYTEST) --cov --cov-report=term:skip-covered $(PYTEST_ARGS)

@@ -85,6 +85,7 @@ async def test_orders_survive_a_restart(chip: I2CServer, network: Network) -> No
         async with living(PilotCard("P1", network)):
             probe.send_control("A", "15", 3)
             await probe.until_heard("15", 3)
+            await chip_shows(chip, lambda: chip.latches == (0, 0b11))
         chip.power_on()
         probe.heard.clear()
         chip.writes.clear()
