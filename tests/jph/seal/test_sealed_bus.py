@@ -48,8 +48,8 @@ async def test_nothing_is_lost_and_nothing_arrives_twice(
     assert set(keeper.kept.values()) == {1}
     assert Counter(keeper.values) == dict.fromkeys(range(300), 4)
     assert keeper.given_up == []
-    assert not source.refused
-    assert not keeper.refused
+    # What was on its way when its sender was not trusted yet may be refused; it is repeated.
+    assert {*source.refused, *keeper.refused} <= {"replay", "unfresh"}
 
 
 async def test_a_listener_beside_a_node_hears_and_forged_readings_do_not_pass(
