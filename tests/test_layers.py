@@ -80,7 +80,7 @@ PURE = [
     *(JPH / "router").glob("*.py"),
     *(p for p in (JPH / "sites").glob("*.py") if p.stem != "block_log"),
     *(p for p in (JPH / "values").glob("*.py") if p.stem != "node"),
-    *(p for p in (JPH / "mqtt").glob("*.py") if p.stem != "link"),
+    *(p for p in (JPH / "mqtt").rglob("*.py") if p.stem != "link"),
     *(p for p in (JPH / "devices" / "tic").glob("*.py") if p.stem != "link"),
     *(p for p in (JPH / "recorder").glob("*.py") if p.stem != "recording_files"),
     *(

@@ -10,7 +10,7 @@ from playwright.async_api import Locator, Page, expect
 from jph.config.model import Network
 from jph.gateway.accounts.roles import Role
 from jph.gateway.node import Gateway
-from jph.heating.plan.week import week_of
+from jph.heating.plan.edits.week import week_of
 from nodes.schedule import Schedule
 from tests.jph.gateway.browser.conftest import Show, Sound, fits, standing
 from tests.jph.gateway.browser.test_shifts import MOST, SHIFTS
