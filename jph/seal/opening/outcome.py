@@ -1,4 +1,4 @@
-"""What follows from a frame: messages to pass on, hellos to send, proved messages. Pure."""
+"""Values that follow from a frame: messages to pass on, hellos to send, proved messages. Pure."""
 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
