@@ -74,7 +74,7 @@ PURE = [
     *(JPH / "client" / "doctor").glob("*.py"),
     *(JPH / "alerts").glob("*.py"),
     *(JPH / "wire").glob("*.py"),
-    *(p for p in (JPH / "seal").glob("*.py") if p.stem not in {"identity", "trust", "enrolment"}),
+    *(p for p in (JPH / "seal").rglob("*.py") if p.stem not in {"identity", "trust", "enrolment"}),
     *(JPH / "heating").rglob("*.py"),
     *(JPH / "expressions").glob("*.py"),
     *(JPH / "router").glob("*.py"),
