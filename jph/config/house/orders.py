@@ -11,7 +11,6 @@ The value of an order travels on the bus. `jph.heating.orders` says how a pilot 
     COMFORT_2  5      2 °C below comfort
 """
 
-import unicodedata
 from enum import IntEnum
 from typing import Final
 
@@ -83,6 +82,8 @@ _WORDS: Final = {
 
 def plain(text: str) -> str:
     """Return letters and digits of a text, without accents and capitals."""
+    import unicodedata  # nodes read no orders of people: half a megabyte
+
     letters = unicodedata.normalize("NFKD", text).casefold()
     return "".join(letter for letter in letters if letter.isalnum())
 
