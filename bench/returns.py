@@ -18,7 +18,7 @@ from bench.judge.day import judge
 from bench.judge.neighbourhood import Sizing
 from jph.config.house.loads import Wiring
 from jph.heating.shedding import Decision, Readings, SheddingPolicy
-from jph.heating.shedding.returns import LATEST, UntilReturn, return_range
+from jph.heating.shedding.decision.returns import LATEST, UntilReturn, return_range
 
 WANTED: Final = 0.83
 EVERY_S: Final = 60.0

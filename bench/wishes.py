@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 from bench.harness import report
 from bench.judge.neighbourhood import Sizing, generate
-from jph.heating.orders import Order
-from jph.heating.regulation import (
+from jph.heating.orders.coding import Order
+from jph.heating.rooms.regulation import (
     CYCLE_S,
     RegulationState,
     Thermometer,

@@ -22,10 +22,10 @@ from jph.alerts.observer import Observer
 from jph.alerts.rules import Alert, AlertBook
 from jph.alerts.settings import AlertsSettings, SenderSettings
 from jph.config.model import Network, expand, state_dir
-from jph.devices.http_request import HttpClient
-from jph.devices.smtp import MailServer
+from jph.devices.services.http_request import HttpClient
+from jph.devices.services.smtp import MailServer
 from jph.errors import DeviceError, JphError, Problem, StoreError
-from jph.heating.clocks import Clocks
+from jph.heating.explain.clocks import Clocks
 from jph.node.node import Node, now_ms
 from jph.util import durable
 from jph.util.logs import Throttle

@@ -8,9 +8,9 @@ from typing import Annotated, Final
 
 from jph.config.model import expand
 from jph.config.settings import described
-from jph.devices.bus_thread import BusThread
-from jph.devices.i2c import I2CBus, open_bus, write_bytes
-from jph.devices.lcd import SLOW_S, show, start
+from jph.devices.i2c.bus import I2CBus, open_bus, write_bytes
+from jph.devices.i2c.bus_thread import BusThread
+from jph.devices.i2c.lcd import SLOW_S, show, start
 from jph.errors import DeviceError
 from jph.node.node import Node, Settings
 from jph.util.logs import Throttle

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 from jph.config.model import Sensor, expand
 from jph.config.settings import described
-from jph.devices.sysfs import SysfsValue, find_device, is_power_on, read_value
+from jph.devices.kernel.sysfs import SysfsValue, find_device, is_power_on, read_value
 from jph.errors import DeviceError
 from jph.node.node import Settings
 from jph.util.worker import Worker

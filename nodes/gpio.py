@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final, Literal
 
 from jph.config.model import Sensor, expand, state_dir
 from jph.config.settings import described
-from jph.devices.gpio import PwmChannel, Wanted, open_line
-from jph.devices.pins import Counter, Input, Output, Pulses, Pwm, Servo, Tachometer
+from jph.devices.kernel.gpio import PwmChannel, Wanted, open_line
+from jph.devices.kernel.pins import Counter, Input, Output, Pulses, Pwm, Servo, Tachometer
 from jph.errors import DeviceError, StoreError
 from jph.node.node import Settings
 from jph.util import durable

@@ -15,8 +15,8 @@ import msgspec
 
 from jph.config.model import Network, Sensor, expand
 from jph.config.settings import described
-from jph.devices.http_request import HttpClient, Request, Response, check_url
-from jph.devices.oauth import AccessToken, refresh_request
+from jph.devices.services.http_request import HttpClient, Request, Response, check_url
+from jph.devices.services.oauth import AccessToken, refresh_request
 from jph.errors import DeviceError
 from jph.node.node import Settings
 from jph.util.secrets import SecretUrl, remember

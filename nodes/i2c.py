@@ -7,9 +7,9 @@ import msgspec
 
 from jph.config.model import expand
 from jph.config.settings import described
-from jph.devices.bus_thread import BusThread
-from jph.devices.i2c import I2CBus, open_bus, read_bytes, write_bytes
-from jph.devices.registers import (
+from jph.devices.i2c.bus import I2CBus, open_bus, read_bytes, write_bytes
+from jph.devices.i2c.bus_thread import BusThread
+from jph.devices.i2c.registers import (
     CONVERSION_S,
     Form,
     adc_order,

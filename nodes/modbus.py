@@ -7,7 +7,9 @@ from typing import Annotated, Any, Final, Literal
 
 from jph.config.model import expand
 from jph.config.settings import described
-from jph.devices.modbus import (
+from jph.devices.modbus.rtu import RtuPort
+from jph.devices.modbus.sunspec import BASES, END, MARK, MOST_MODELS, POINTS, find, scaled
+from jph.devices.modbus.tcp import (
     HEADER_SIZE,
     PRESETS,
     Span,
@@ -21,8 +23,6 @@ from jph.devices.modbus import (
     spans,
     write_request,
 )
-from jph.devices.modbus_rtu import RtuPort
-from jph.devices.sunspec import BASES, END, MARK, MOST_MODELS, POINTS, find, scaled
 from jph.errors import DeviceError
 from jph.node.node import Settings
 from jph.values.elements import Element

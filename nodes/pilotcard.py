@@ -13,18 +13,18 @@ from typing import ClassVar, Final
 from jph.config.house.card import PilotCardSettings
 from jph.config.house.loads import wiring
 from jph.config.model import Network, expand, state_dir
-from jph.devices.bus_thread import BusThread
-from jph.devices.i2c import open_bus
-from jph.devices.mcp23017 import Mcp23017, ReadBack
+from jph.devices.i2c.bus import open_bus
+from jph.devices.i2c.bus_thread import BusThread
+from jph.devices.i2c.mcp23017 import Mcp23017, ReadBack
 from jph.errors import ConfigError, DeviceError, Problem, StoreError
-from jph.heating.card import Card
-from jph.heating.fallback_log import FallbackLog
-from jph.heating.holds import Ends, asked
-from jph.heating.leases import fallback_of
-from jph.heating.mask_source import MaskInputs
-from jph.heating.orderbook import Given, from_stored, to_stored
-from jph.heating.orders import Order, decode, encode
-from jph.heating.report import Report
+from jph.heating.card.fallback_log import FallbackLog
+from jph.heating.card.leases import fallback_of
+from jph.heating.card.mask_source import MaskInputs
+from jph.heating.card.outputs import Card
+from jph.heating.card.report import Report
+from jph.heating.orders.coding import Order, decode, encode
+from jph.heating.orders.holds import Ends, asked
+from jph.heating.orders.orderbook import Given, from_stored, to_stored
 from jph.node.node import Node, now_ms
 from jph.util import durable
 from jph.util.backoff import Backoff
@@ -130,7 +130,7 @@ class PilotCard(Node, type="PilotCard", settings=PilotCardSettings):
     def on_control(self, message: Control) -> None:
         """Take an order for a heater: `A` sets it, `E` steps from what was last asked for.
 
-        What `A` sets may have an end, see `jph.heating.holds`. A ping to the card brings its
+        What `A` sets may have an end, see `jph.heating.orders.holds`. A ping to the card brings its
         `State`.
         """
         codifier = message.to

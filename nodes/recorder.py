@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Final, TypeVar
 from jph.config.model import state_dir
 from jph.config.settings import described
 from jph.errors import ConfigError, StoreError
-from jph.heating.facts import Evidence, quantity
+from jph.heating.explain.facts import Evidence, quantity
 from jph.node.node import Node, Settings, now_ms
 from jph.recorder import recording_files
 from jph.recorder.frames import END, RecordedDatagram, RecordedEvent, pack_datagram, pack_event

@@ -8,8 +8,7 @@ from typing import Annotated, Any, Final
 
 from jph.config.model import expand
 from jph.config.settings import described
-from jph.devices.portkeeper import PortKeeper
-from jph.devices.rfxcom import (
+from jph.devices.radio.rfxcom import (
     BAUD_RATE,
     GET_STATUS,
     RESET,
@@ -20,6 +19,7 @@ from jph.devices.rfxcom import (
     order,
     refusal,
 )
+from jph.devices.serial.portkeeper import PortKeeper
 from jph.devices.tic.link import SerialLink
 from jph.errors import DeviceError
 from jph.node.node import Settings

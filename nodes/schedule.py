@@ -20,29 +20,29 @@ from jph.config.house.rooms import Room, room_problems, rooms_of
 from jph.config.house.thermostat import commanded_rooms
 from jph.config.model import Network, state_dir
 from jph.errors import ConfigError, JphError, Problem, StoreError
-from jph.heating.orders import Order
-from jph.heating.plan import versions as plan_versions
-from jph.heating.plan.calendar import night_after, wall_time
-from jph.heating.plan.changes import FIRST_PLAN
-from jph.heating.plan.check import check_scheduler
-from jph.heating.plan.commands import Scene, answer_of, carry_out
-from jph.heating.plan.days import days_of
-from jph.heating.plan.edit import Entities, entities_in
-from jph.heating.plan.inputs import Inputs
+from jph.heating.orders.coding import Order
+from jph.heating.plan.conditions.calendar import night_after, wall_time
+from jph.heating.plan.conditions.days import days_of
+from jph.heating.plan.conditions.inputs import Inputs
+from jph.heating.plan.conditions.rules import Facts
+from jph.heating.plan.document import versions as plan_versions
+from jph.heating.plan.document.check import check_scheduler
+from jph.heating.plan.document.refusal import PlanRefusedError, RefusalId
+from jph.heating.plan.document.versions import Versions
+from jph.heating.plan.edits.changes import FIRST_PLAN
+from jph.heating.plan.edits.commands import Scene, answer_of, carry_out
+from jph.heating.plan.edits.edit import Entities, entities_in
+from jph.heating.plan.evaluation.lead import Rate, RateLearner, shown
+from jph.heating.plan.evaluation.outlook import LONGEST_D, outlook
+from jph.heating.plan.evaluation.planner import Coming, Warmth
+from jph.heating.plan.evaluation.timeline import next_slot
+from jph.heating.plan.evaluation.wish import Decision, degrees_of, order_for
+from jph.heating.plan.evaluation.wishes import absence_of, tidied
 from jph.heating.plan.issuing import HeaterOrders
-from jph.heating.plan.lead import Rate, RateLearner, shown
-from jph.heating.plan.outlook import LONGEST_D, outlook
-from jph.heating.plan.planner import Coming, Warmth
-from jph.heating.plan.refusal import PlanRefusedError, RefusalId
 from jph.heating.plan.report import coming_of, next_of, state_of
-from jph.heating.plan.rules import Facts
 from jph.heating.plan.settings import ScheduleSettings, guests_of, make_planner
-from jph.heating.plan.timeline import next_slot
 from jph.heating.plan.urgent import cold_rooms, urgent_of
-from jph.heating.plan.versions import Versions
-from jph.heating.plan.wish import Decision, degrees_of, order_for
-from jph.heating.plan.wishes import absence_of, tidied
-from jph.heating.regulation import Thermometer, room_temperature
+from jph.heating.rooms.regulation import Thermometer, room_temperature
 from jph.node.node import Node, now_ms
 from jph.util import durable
 from jph.util.token_bucket import TokenBucket

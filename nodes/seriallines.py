@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final, Literal
 
 from jph.config.model import expand
 from jph.config.settings import described
-from jph.devices.currentcost import read_messages
-from jph.devices.p1 import TelegramReader
-from jph.devices.portkeeper import PortKeeper
+from jph.devices.serial.currentcost import read_messages
+from jph.devices.serial.p1 import TelegramReader
+from jph.devices.serial.portkeeper import PortKeeper
 from jph.node.node import Settings
 from jph.values.elements import PathElement
 from jph.values.lines import Lines

@@ -15,15 +15,15 @@ from jph.config.house.rooms import rooms_of
 from jph.config.house.shedder import SheddingSettings
 from jph.config.model import Network, state_dir
 from jph.errors import ConfigError, Problem, StoreError
-from jph.heating.orders import Order
+from jph.heating.orders.coding import Order
 from jph.heating.shedding import Decision, Readings, SheddingPolicy, Urgent
-from jph.heating.shedding.inputs import InputSorter
-from jph.heating.shedding.leadership import Leadership
-from jph.heating.shedding.load_bus import LoadSorter, local_time, state_of, steering_of
+from jph.heating.shedding.bus.inputs import InputSorter
+from jph.heating.shedding.bus.leadership import Leadership
+from jph.heating.shedding.bus.load_bus import LoadSorter, local_time, state_of, steering_of
+from jph.heating.shedding.bus.reasons import reasons_of
+from jph.heating.shedding.bus.rooms import RoomSensors
+from jph.heating.shedding.estimates.peaks import TOLERANCE
 from jph.heating.shedding.memory import Memory, from_stored, to_stored
-from jph.heating.shedding.peaks import TOLERANCE
-from jph.heating.shedding.reasons import reasons_of
-from jph.heating.shedding.rooms import RoomSensors
 from jph.heating.shedding.rules import rules_of
 from jph.node.node import Node, now_ms
 from jph.util import durable

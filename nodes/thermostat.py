@@ -1,8 +1,8 @@
 """Holds rooms at their wishes: one node for all rooms with a thermometer and heaters.
 
 It reads wishes and temperatures from the data bus and sends each heater of its rooms an order with
-an end and the order that follows (`jph.heating.thermostat`). A person's order at a heater is left
-alone. Wishes and what the walls need are kept in `$JPH_STATE/thermostat/XX.json`.
+an end and the order that follows (`jph.heating.rooms.thermostat`). A person's order at a heater is
+left alone. Wishes and what the walls need are kept in `$JPH_STATE/thermostat/XX.json`.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from jph.config.house.thermostat import ThermostatSettings, commanded_rooms, the
 from jph.config.model import Network, state_dir
 from jph.config.validation import read_struct
 from jph.errors import ConfigError, Problem, StoreError
-from jph.heating.orders import Order, number_of
+from jph.heating.orders.coding import Order, number_of
+from jph.heating.plan.evaluation.wish import DEGREES
 from jph.heating.plan.settings import ScheduleSettings
-from jph.heating.plan.wish import DEGREES
-from jph.heating.regulation import CYCLE_S, Thermometer
-from jph.heating.thermostat import (
+from jph.heating.rooms.regulation import CYCLE_S, Thermometer
+from jph.heating.rooms.thermostat import (
     Change,
     Ordered,
     RoomMemory,

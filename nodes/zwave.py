@@ -14,7 +14,7 @@ import msgspec
 from jph.config.house.house import DEGREES
 from jph.config.model import Sensor
 from jph.config.settings import described
-from jph.devices.zwave import OPENZWAVE, Change, Network, ValueId, begin, order, poll
+from jph.devices.radio.zwave import OPENZWAVE, Change, Network, ValueId, begin, order, poll
 from jph.node.node import Settings
 from jph.util.backoff import Backoff
 from jph.values.elements import Element

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from jph.config import model as config
 from jph.config.model import Network
-from jph.devices.i2c import SocketBus
+from jph.devices.i2c.bus import SocketBus
 from tests.support import LIMIT_S, udp_port
 
 pytest_plugins = ("tests.stores_fixtures",)

@@ -10,7 +10,7 @@ from bench.judge.pace import Pace
 from bench.judge.policies import Maker, Policy
 from bench.judge.scorer import DayScore, Scorer
 from jph.config.house.loads import Wiring
-from jph.heating.orders import Order
+from jph.heating.orders.coding import Order
 from jph.heating.shedding import Readings
 from jph.heating.shedding.rules import RoomReading
 from jph.sim.physics import SimulatedHouse

@@ -17,7 +17,7 @@ from bench.judge.case import Case, wiring
 from bench.judge.scorer import Scorer
 from jph.config.house.card import FIRST_ADDRESS
 from jph.config.house.loads import Wiring
-from jph.heating.orders import WIRES
+from jph.heating.orders.coding import WIRES
 from jph.sim.blueprint import Blueprint
 from jph.sim.chips.i2cbus import Outputs
 from jph.sim.live import LONGEST_DELAY_S, METER_ADDRESS, LiveHouse

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from jph.config.house.loads import Load, ceilings
-from jph.heating.orders import Order
+from jph.heating.orders.coding import Order
 from jph.heating.overrun import is_overrun
 
 VOLTS: Final = 230.0

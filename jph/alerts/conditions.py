@@ -9,8 +9,8 @@ from jph.config.house.house import House
 from jph.config.house.orders import Order
 from jph.config.house.rooms import rooms_of
 from jph.config.model import Network
-from jph.heating.blindness import CURRENT_S, Watch
-from jph.heating.sentences import span
+from jph.heating.explain.blindness import CURRENT_S, Watch
+from jph.heating.explain.sentences import span
 
 _RULE_OF: Final = {
     "cache": "store",

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from jph.alerts.rules import Alert
-from jph.heating.sentences import span
+from jph.heating.explain.sentences import span
 from jph.util.backoff import Backoff
 
 MOST_WAITING: Final = 200

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from jph.config.model import Network, Sensor
-from jph.heating.blindness import Seen
+from jph.heating.explain.blindness import Seen
 from jph.util.freshness import Signs, judge_element, judge_node
 from jph.wire.codec import Control, Flag, Quality, Reading
 from jph.wire.notes import notes_of

@@ -7,7 +7,7 @@ from email.utils import formatdate
 from typing import Final
 
 from jph.alerts.notices import Notice
-from jph.devices.http_request import Request
+from jph.devices.services.http_request import Request
 
 _TAGS: Final = {True: "white_check_mark", False: "warning"}
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 
 from jph.client.client import Client
 from jph.config.house.loads import Load
-from jph.heating.clocks import Clocks
-from jph.heating.facts import Evidence
+from jph.heating.explain.clocks import Clocks
+from jph.heating.explain.facts import Evidence
 from jph.node.outbox import now_ms, ping_number
 from jph.wire.codec import Flag, Quality, Reading
 

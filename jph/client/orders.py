@@ -3,9 +3,9 @@
 from jph.client.client import Client
 from jph.config.house.loads import Load
 from jph.config.model import Network
-from jph.heating.answers import Outcome, refusals
-from jph.heating.orders import Order, number_of
-from jph.heating.sentences import Say, english
+from jph.heating.explain.answers import Outcome, refusals
+from jph.heating.explain.sentences import Say, english
+from jph.heating.orders.coding import Order, number_of
 from jph.wire.codec import Flag
 
 

@@ -7,7 +7,7 @@ from jph.config.house.house import House
 from jph.config.house.plausible import CurrentFilter
 from jph.config.model import Network, Sensor
 from jph.config.references import CACHE_TYPES
-from jph.heating.blindness import Blind, Seen, Watch
+from jph.heating.explain.blindness import Blind, Seen, Watch
 from jph.util.freshness import Signs, State, judge_element, judge_node
 from jph.wire.codec import Control, Flag, Quality, Reading
 from jph.wire.notes import Notes, notes_of

@@ -8,9 +8,9 @@ from jph.config.model import Network
 from jph.config.validation import read_struct
 from jph.errors import ConfigError
 from jph.heating.plan.settings import ScheduleSettings
-from jph.mqtt.app import AppDoor
+from jph.mqtt.app.door import AppDoor
 from jph.mqtt.door import Door
-from jph.mqtt.home_door import HomeAssistantDoor
+from jph.mqtt.homeassistant.door import HomeAssistantDoor
 from jph.mqtt.settings import MqttSettings
 from jph.mqtt.thermostats import ThermostatsDoor
 from jph.mqtt.values import ValuesDoor

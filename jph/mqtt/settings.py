@@ -6,7 +6,7 @@ import msgspec
 
 from jph.config.settings import Settings, described
 from jph.mqtt.climate import ClimateSettings
-from jph.mqtt.homeassistant import HomeAssistantSettings
+from jph.mqtt.homeassistant.settings import HomeAssistantSettings
 from jph.mqtt.values import InSettings, OutSettings
 
 

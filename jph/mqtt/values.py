@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from jph.config.settings import Settings, described
 from jph.mqtt.door import Door, Effect, Order, Publish, Refused, Send
-from jph.mqtt.entities import number_text
+from jph.mqtt.homeassistant.entities import number_text
 from jph.values.convert import NoValueError
 from jph.values.elements import Feed, Outgoing, PathElement, Picker
 from jph.values.forms import parse_answer

@@ -19,9 +19,10 @@ from jph.net import seals
 from jph.net.bus import Address, Bus, ReceiveUnicast
 from jph.net.channel import Channel, Receive
 from jph.net.membership import Log
-from jph.seal.frame import OVERHEAD, fields_of, is_frame
+from jph.seal.frame import OVERHEAD, Fields, fields_of, is_frame
 from jph.seal.frame import Bus as Side
-from jph.seal.opener import Ask, Refused
+from jph.seal.opening.outcome import Ask
+from jph.seal.opening.refusals import Cause
 from jph.seal.seal import Seal
 from jph.seal.words import sentence
 from jph.wire.codec import EVERY_NODE, Dialect
@@ -154,7 +155,7 @@ class SealedBus(Bus):
         if mixed:
             plain = Bus(multicast, host, log)
             self.control.plain, self.data.plain = plain.control, plain.data
-        seal.opener.on_refused = self._count
+        seal.opener.refusals.on_refused = self._count
 
     def listen(self, channel: Channel, receive: Receive) -> None:
         """Pass what arrives on `channel` and may be accepted to `receive`."""
@@ -247,7 +248,7 @@ class SealedBus(Bus):
 
     def refusals(self) -> list[tuple[str, str, int]]:
         """Return the refused messages since the start: cause, node, how many; most first."""
-        counts = self.seal.opener.counts.most_common()
+        counts = self.seal.opener.refusals.counts.most_common()
         return [(str(cause), node, count) for (cause, node), count in counts]
 
     def log_frame(self, line: bytes) -> bytes:
@@ -317,7 +318,7 @@ class SealedBus(Bus):
             self._say(ask, arrival)
         if asks or self.seal.mode == "watch":
             self._plan()
-        if (newer := self.seal.opener.newer) is not None:
+        if (newer := self.seal.opener.hellos.newer) is not None:
             self._newer(newer[0], arrival.sender)
         if len(ready) == 1:
             context, (joined, each) = ready[0]
@@ -327,8 +328,8 @@ class SealedBus(Bus):
             joined = b"".join(block.joined for _, block in group)
             context.take(memoryview(joined), each, context.sender)
 
-    def _count(self, refused: Refused) -> None:
-        self._refuse(refused.cause.value, self._sender, partial(sentence, refused))
+    def _count(self, cause: Cause, node: str, claimed: Fields | None) -> None:
+        self._refuse(cause.value, self._sender, partial(sentence, cause, node, claimed))
 
 
 def beside(group: Endpoint) -> Endpoint:

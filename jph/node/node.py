@@ -177,7 +177,7 @@ class Node(Hooks):
 
     @property
     def seal(self) -> "Seal | None":
-        """The seal in a sealed house: `opener.counts` has refusals by cause and node."""
+        """The seal in a sealed house: `opener.refusals.counts` has refusals by cause and node."""
         return self._seal
 
     @property

@@ -13,7 +13,7 @@ from jph.seal.frame import SALT_BYTES
 from jph.seal.generation import open_generation_key
 from jph.seal.identity import load_keys
 from jph.seal.keyring import Generation, Keyring
-from jph.seal.opener import Opener
+from jph.seal.opening.opener import Opener
 from jph.seal.roster import Roster, owners
 from jph.seal.rules import Rules
 from jph.seal.seal import Seal

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from jph.config.house.loads import ceilings, mask_of
 from jph.config.model import Network, Sensor
-from jph.heating.facts import Evidence, quantity
+from jph.heating.explain.facts import Evidence, quantity
 from jph.wire.codec import Control, Reading
 
 KEEP_ALIVES: Final = 3

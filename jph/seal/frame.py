@@ -8,9 +8,10 @@
 `counter` is the lower half of the frame counter of the sender on this bus. `seal` has the number
 of the key generation modulo 16 in its upper four bits, the level in the lower ones. A signed frame
 ends with 64 bytes of signature over all that is before it. A hello begins its payload with the salt
-of the sender's start, its whole counter and the serial of its roster, in the clear, and is always
-signed: a node that lacks the newest key reads the serial. A proof has the
-digests of messages that were sent in the clear.
+of the sender's start, its whole counter, the serial of its roster and a tag of all before, in the
+clear, and is always signed. A node that lacks the newest key reads the serial; the tag needs the
+generation key alone, so the hello of an outsider costs little. A proof has the digests of messages
+that were sent in the clear.
 """
 
 import struct
@@ -23,8 +24,9 @@ FLAG: Final = ord("z")
 TAG_BYTES: Final = 16
 SIGNATURE_BYTES: Final = 64
 SALT_BYTES: Final = 16
-START_BYTES: Final = SALT_BYTES + 8 + 4
-"""Bytes in the clear at the begin of a hello: the salt, the whole counter, the roster's serial."""
+MAC_BYTES: Final = 8
+HELLO_CLEAR: Final = SALT_BYTES + 8 + 4 + MAC_BYTES
+"""Bytes in the clear at the begin of a hello: salt, whole counter, serial of the roster, tag."""
 DIGEST_BYTES: Final = 8
 OVERHEAD: Final = HEADER_SIZE + TAG_BYTES + SIGNATURE_BYTES
 _HEADER: Final = struct.Struct("<IIQ1s2s2sBBBI")

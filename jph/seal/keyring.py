@@ -1,15 +1,18 @@
 """The keys that open and close frames: generations, and the cipher of each start of a sender."""
 
 from _blake2 import blake2b
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Final
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+from jph.seal.frame import MAC_BYTES
+
 _PERSON: Final = b"jph seal"
+_HELLO: Final = b"jph hello"
 
 
 def start_key(generation_key: bytes, node: str, epoch: int, salt: bytes) -> bytes:
@@ -29,11 +32,25 @@ class Generation(msgspec.Struct, frozen=True):
     until_s: float | None = None
 
 
+def hello_mac(generation: Generation, clear: bytes) -> bytes:
+    """Return the tag of what is in the clear in a hello; quick to check before all else."""
+    return blake2b(clear, key=generation.key, digest_size=MAC_BYTES, person=_HELLO).digest()
+
+
+def decrypted(cipher: ChaCha20Poly1305, nonce: bytes, sealed: bytes, header: bytes) -> bytes | None:
+    """Return what was encrypted, None if it is not genuine."""
+    try:
+        return cipher.decrypt(nonce, sealed, header)
+    except InvalidTag:
+        return None
+
+
 class Keyring:
     """Generations that are accepted, and the public keys of the members.
 
     Attributes:
         serial: serial of the roster.
+        members: codifiers of the members.
     """
 
     def __init__(
@@ -41,9 +58,11 @@ class Keyring:
     ) -> None:
         self.serial = serial
         self._generations = generations
+        self._by_number = {each.number % 16: each for each in reversed(generations)}
         self._members = {
             node: Ed25519PublicKey.from_public_bytes(key) for node, key in members.items()
         }
+        self.members: Set[str] = frozenset(members)
 
     @property
     def newest(self) -> Generation:
@@ -55,16 +74,12 @@ class Keyring:
         """All generations that may be accepted, the newest first."""
         return list(self._generations)
 
-    def accepted(self, number: int, now_s: float) -> Generation | None:
+    def accepted(self, number: int, now_ms: int) -> Generation | None:
         """Return the generation with this number modulo 16, if it is accepted now."""
-        for each in self._generations:
-            if each.number % 16 == number and (each.until_s is None or now_s < each.until_s):
-                return each
-        return None
-
-    def is_member(self, node: str) -> bool:
-        """Say whether a node is a member."""
-        return node in self._members
+        found = self._by_number.get(number)
+        if found is None or (found.until_s is not None and now_ms >= 1000 * found.until_s):
+            return None
+        return found
 
     def verifies(self, node: str, signature: bytes, content: bytes) -> bool:
         """Say whether a signature is that of a member."""

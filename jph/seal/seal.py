@@ -10,7 +10,9 @@ from typing import Any, Final, Literal, NamedTuple
 
 from jph.seal.frame import Bus, fields_of, is_frame
 from jph.seal.keyring import Keyring
-from jph.seal.opener import Ask, Cause, Due, Opener, Outcome, Proved, Released
+from jph.seal.opening.opener import Opener
+from jph.seal.opening.outcome import Ask, Due, Outcome, Proved, Released
+from jph.seal.opening.refusals import Cause
 from jph.seal.rules import Rules
 from jph.seal.sealer import Sealer, digest
 from jph.wire.codec import HEADER_SIZE
@@ -43,13 +45,12 @@ class Seal:
         self.sealer, self.opener, self.mode = sealer, opener, mode
         self.carrier: object = None
         self._unproved: OrderedDict[bytes, _Unproved] = OrderedDict()
-        opener.trust((sealer.node, sealer.epoch), sealer.salt, now_ms)
+        opener.trust_own((sealer.node, sealer.epoch), sealer.salt, now_ms)
 
     def adopt(self, keyring: Keyring, rules: Rules, mode: Mode) -> None:
         """Take a new roster; the counters and the trusted starts stay."""
         self.sealer.keyring = self.opener.keyring = keyring
         self.sealer.rules = self.opener.rules = rules
-        self.opener.newer = None
         self.mode = mode
 
     def closed_blocks(self, bus: Bus, blocks: Sequence[Block], now_ms: int) -> list[bytes]:
@@ -126,4 +127,4 @@ class Seal:
 
     def _refuse_open(self, datagram: bytes) -> None:
         fields = fields_of(datagram) if len(datagram) >= HEADER_SIZE else None
-        self.opener.refuse(Cause.OPEN, fields.source if fields else "??", fields)
+        self.opener.refusals.add(Cause.OPEN, fields.source if fields else "??", fields)

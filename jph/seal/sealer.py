@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jph.errors import SealError
 from jph.seal.frame import (
     DIGEST_BYTES,
+    MAC_BYTES,
     OVERHEAD,
     SIGNATURE_BYTES,
     TAG_BYTES,
@@ -27,7 +28,7 @@ from jph.seal.frame import (
     seal_byte,
     write_header,
 )
-from jph.seal.keyring import Keyring, StartCiphers
+from jph.seal.keyring import Keyring, StartCiphers, hello_mac
 from jph.seal.rules import Rules
 from jph.wire.codec import EVERY_NODE, HEADER_SIZE, MAX_DATAGRAM
 from jph.wire.columns import Block
@@ -184,7 +185,7 @@ class Sealer:
         clear = b""
         if level is Level.HELLO:
             clear = self.salt + counter.to_bytes(8, "little")
-            clear += self._keyring.serial.to_bytes(4, "little")
+            clear += self._keyring.serial.to_bytes(4, "little") + bytes(MAC_BYTES)
         signs = level is not Level.GROUP
         length = len(clear) + len(payload) + TAG_BYTES + SIGNATURE_BYTES * signs
         if length > MAX_DATAGRAM - HEADER_SIZE:
@@ -193,6 +194,9 @@ class Sealer:
             counter, self.epoch, since_ms, self.node, to, self._seals[level], length
         )
         known = header + clear
+        if level is Level.HELLO:
+            begin = known[:-MAC_BYTES]
+            known = begin + hello_mac(self._keyring.newest, begin)
         frame = known + self._encrypt(nonce(bus, counter), payload, known)
         return frame + self._key.sign(frame) if signs else frame
 

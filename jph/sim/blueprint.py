@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from jph.config.house.house import House
 from jph.config.house.loads import wiring
 from jph.config.model import Network
-from jph.heating.orders import Order, decode
+from jph.heating.orders.coding import Order, decode
 from jph.sim.physics.appliances import HOUSEHOLD, Appliance
 from jph.sim.physics.spec import HouseSpec, heater_for, room_for
 from jph.sim.physics.weather import Weather

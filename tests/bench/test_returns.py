@@ -2,7 +2,7 @@
 
 from bench.judge.neighbourhood import Sizing
 from bench.returns import FACTORS, MORE_S, OF_OFF, Stated, fit, inside, watch
-from jph.heating.shedding.returns import LATEST, UntilReturn
+from jph.heating.shedding.decision.returns import LATEST, UntilReturn
 
 SOON = UntilReturn(rest_s=60.0, asking_s=100.0, off_s=20.0)
 

@@ -9,7 +9,7 @@ import pytest
 
 import nodes.files
 from jph.config.model import Network
-from jph.devices.sysfs import find_device, is_power_on, read_value
+from jph.devices.kernel.sysfs import find_device, is_power_on, read_value
 from jph.errors import ConfigError, DeviceError
 from jph.node.node import Node
 from jph.wire.codec import Quality
@@ -96,7 +96,9 @@ def test_a_wrong_checksum_is_no_value(tmp_path: Path) -> None:
 def test_10000_mutated_files_never_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     source = random.Random(5)
     content = bytearray()
-    monkeypatch.setattr("jph.devices.sysfs.read_file", lambda _: content.decode("utf-8", "replace"))
+    monkeypatch.setattr(
+        "jph.devices.kernel.sysfs.read_file", lambda _: content.decode("utf-8", "replace")
+    )
     for _ in range(10_000):
         content[:] = b"50 05 : crc=1c YES\n50 05 t=21000"
         content[source.randrange(len(content))] = source.randrange(256)

@@ -9,8 +9,8 @@ import pytest
 
 import nodes.gpio
 from jph.config.model import Network
-from jph.devices.gpio import Edge, SocketLine, Wanted, find_chip, open_line
-from jph.devices.pins import Pulses
+from jph.devices.kernel.gpio import Edge, SocketLine, Wanted, find_chip, open_line
+from jph.devices.kernel.pins import Pulses
 from jph.errors import ConfigError, DeviceError
 from jph.sim.chips.gpio import GpioChip
 from jph.wire.codec import Flag

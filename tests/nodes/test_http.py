@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jph.config.model import Network
-from jph.devices.http_request import HttpClient, Request
+from jph.devices.services.http_request import HttpClient, Request
 from jph.errors import ConfigError, DeviceError
 from nodes.controlprogram import ListeningProgram, on_bus
 from nodes.http import DwarfpoolReader, FailsafeReader, Http

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from jph.config.model import Network
-from jph.devices.lcd import show, start
-from jph.devices.registers import Form, adc_order, adc_volt, checked, crc8, encoded, number
+from jph.devices.i2c.lcd import show, start
+from jph.devices.i2c.registers import Form, adc_order, adc_volt, checked, crc8, encoded, number
 from jph.errors import ConfigError, DeviceError
 from jph.sim.chips.i2cbus import I2cBus
 from jph.sim.chips.server import I2cServer

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jph.config.model import Network
-from jph.devices.modbus import (
+from jph.devices.modbus.tcp import (
     HEADER_SIZE,
     ORDERS,
     Span,

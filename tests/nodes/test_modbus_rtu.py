@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from jph.config.model import Network
-from jph.devices.modbus import Span, read_request
-from jph.devices.modbus_rtu import frame, pdu_of, reply_size
-from jph.devices.sunspec import scaled
+from jph.devices.modbus.rtu import frame, pdu_of, reply_size
+from jph.devices.modbus.sunspec import scaled
+from jph.devices.modbus.tcp import Span, read_request
 from jph.errors import ConfigError, DeviceError
 from jph.util.crc16 import crc16
 from nodes.controlprogram import ListeningProgram, on_bus

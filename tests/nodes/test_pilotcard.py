@@ -10,7 +10,7 @@ import pytest
 
 from jph.config.model import Network
 from jph.errors import ConfigError
-from jph.heating.orders import Order, number_of
+from jph.heating.orders.coding import Order, number_of
 from jph.node.node import now_ms
 from jph.util import durable
 from jph.wire.codec import Quality

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from jph.config.model import expand
-from jph.devices import bus_thread
-from jph.devices.i2c import SocketBus
+from jph.devices.i2c import bus_thread
+from jph.devices.i2c.bus import SocketBus
 from jph.sim.chips.i2cbus import I2cBus, Outputs
 from jph.sim.chips.server import I2cServer
 from nodes import pilotcard

@@ -23,7 +23,7 @@ from jph.recorder.frames import (
 from jph.recorder.overruns import Overrun, from_lines
 from jph.wire.codec import Reading
 from nodes.recorder import Recorder
-from tests.jph.heating.tellinghouse import story, telling_house
+from tests.jph.heating.explain.tellinghouse import story, telling_house
 from tests.nodes.heatinghouse import Clock, Probe, living
 from tests.support import LIMIT_S, until
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jph.config.model import Network
-from jph.devices.rfxcom import GET_STATUS, RESET, START, Packets, decode, order, refusal
+from jph.devices.radio.rfxcom import GET_STATUS, RESET, START, Packets, decode, order, refusal
 from jph.errors import DeviceError
 from jph.wire.codec import Flag
 from nodes.controlprogram import ListeningProgram, on_bus

@@ -10,7 +10,7 @@ import pytest
 
 from jph.config.model import Network, Sensor
 from jph.errors import ConfigError
-from jph.heating.orders import Order
+from jph.heating.orders.coding import Order
 from jph.node import kinds
 from jph.wire.codec import Flag
 from jph.wire.edits import DocumentEdit, decode_edit, encode_edit

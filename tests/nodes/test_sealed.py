@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jph.config.model import Network
-from jph.heating.orders import Order
+from jph.heating.orders.coding import Order
 from jph.net.batches import Batches
 from jph.node.node import now_ms
 from jph.seal.roster import Rights

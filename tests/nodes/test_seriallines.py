@@ -15,7 +15,7 @@ from jph.errors import ConfigError
 from nodes.command import Command
 from nodes.controlprogram import ListeningProgram, on_bus
 from nodes.seriallines import SerialLines
-from tests.jph.devices.test_serial_formats import GOOD, TELEGRAM, with_crc
+from tests.jph.devices.serial.test_serial_formats import GOOD, TELEGRAM, with_crc
 from tests.support import children, running, until
 
 MakeNetwork = Callable[..., Network]

@@ -83,7 +83,7 @@ async def test_a_load_is_ordered_gives_way_and_has_its_fallback_at_the_end(
     far = (datetime.now().astimezone() + timedelta(hours=12)).strftime("%H:%M")
     with_load(network, Hours=5, By=far, Fallback=1, MinimumOff=0, MinimumOn=0)
     monkeypatch.setenv("JPH_STATE", str(tmp_path))
-    monkeypatch.setattr("jph.heating.shedding.steering.PLAN_S", 0.1)
+    monkeypatch.setattr("jph.heating.shedding.loads.steering.PLAN_S", 0.1)
     probe, switch = Probe("TI", network), Setpoint("WH", network)
     async with living(probe, switch):
         async with living(Shedding("SH", network)):

@@ -23,7 +23,7 @@ from jph.sim.meter.frames import LONG_FRAME, group
 from jph.sim.meter.register import Register
 from jph.wire.codec import Quality, Reading
 from nodes.teleinfo import Teleinfo
-from tests.jph.devices.tic_frames import (
+from tests.jph.devices.tic.frames import (
     HISTORIQUE_SINGLE,
     HISTORIQUE_THREE,
     SHORT,

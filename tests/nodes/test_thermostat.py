@@ -11,7 +11,7 @@ import pytest
 
 from jph.config import model as config
 from jph.config.model import Network, Sensor
-from jph.heating.orders import Order
+from jph.heating.orders.coding import Order
 from jph.node import kinds
 from jph.node.node import now_ms
 from jph.wire.codec import Flag, Json

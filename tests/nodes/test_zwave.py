@@ -10,7 +10,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from jph.config.model import Network as Config
-from jph.devices.zwave import Change, Dead, Network, ValueId, begin
+from jph.devices.radio.zwave import Change, Dead, Network, ValueId, begin
 from jph.wire.codec import Flag, Quality
 from nodes.controlprogram import ListeningProgram, on_bus
 from nodes.zwave import Zwave, ZwavePower

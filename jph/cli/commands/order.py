@@ -8,10 +8,10 @@ from jph.cli.terminal.output import echo_json
 from jph.client import orders
 from jph.config.house.loads import Load, wiring
 from jph.errors import ConfigError, JphError
-from jph.heating.answers import Outcome, refusals
-from jph.heating.holds import LONGEST_S
-from jph.heating.orders import Order
-from jph.heating.targets import choose, split
+from jph.heating.explain.answers import Outcome, refusals
+from jph.heating.orders.coding import Order
+from jph.heating.orders.holds import LONGEST_S
+from jph.heating.orders.targets import choose, split
 from jph.node.outbox import now_ms
 
 

@@ -15,7 +15,7 @@ from jph.cli.terminal.output import echo_json, show_clock, table
 from jph.cli.terminal.place import require_here_if_known
 from jph.config.model import state_dir
 from jph.errors import DecodeError, StoreError
-from jph.heating.sentences import span
+from jph.heating.explain.sentences import span
 from jph.recorder import recording_files
 from jph.recorder.frames import (
     RecordDamage,

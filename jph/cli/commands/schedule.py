@@ -19,10 +19,10 @@ from jph.config.house.loads import Load, wiring
 from jph.config.house.rooms import Room, rooms_of
 from jph.config.model import Network
 from jph.errors import ConfigError, JphError
-from jph.heating.orders import plain
-from jph.heating.plan.check import check_scheduler
-from jph.heating.plan.original_yaml import document_of
-from jph.heating.plan.refusal import PlanRefusedError
+from jph.heating.orders.coding import plain
+from jph.heating.plan.document.check import check_scheduler
+from jph.heating.plan.document.original_yaml import document_of
+from jph.heating.plan.document.refusal import PlanRefusedError
 from jph.heating.plan.settings import ScheduleSettings
 from jph.node.outbox import now_ms
 from nodes.schedule import Schedule

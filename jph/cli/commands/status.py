@@ -25,7 +25,7 @@ from jph.config.house.house import House
 from jph.config.house.loads import mask_of
 from jph.config.house.orders import Order
 from jph.config.stores import redis_url
-from jph.heating.blindness import Blind
+from jph.heating.explain.blindness import Blind
 from jph.net import seals
 from jph.node.outbox import ping_number
 from jph.seal.words import CAUSES

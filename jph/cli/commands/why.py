@@ -15,10 +15,10 @@ from jph.client.evidence import gather
 from jph.config.house.loads import Load
 from jph.config.model import Network
 from jph.errors import ConfigError, JphError
-from jph.heating.clocks import Clocks
-from jph.heating.explain import explain, explain_phase, explain_sheds
-from jph.heating.explain_load import explain_load, explain_shares
-from jph.heating.facts import Evidence
+from jph.heating.explain.clocks import Clocks
+from jph.heating.explain.facts import Evidence
+from jph.heating.explain.heaters import explain, explain_phase, explain_sheds
+from jph.heating.explain.loads import explain_load, explain_shares
 from jph.node.outbox import now_ms
 
 _MARGIN_S: Final = 0.5

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from jph.cli.doctor.machine import interfaces
 from jph.cli.setup.document import FoundChip, FoundMeter
-from jph.devices.i2c import I2CBus, open_bus
+from jph.devices.i2c.bus import I2CBus, open_bus
 from jph.devices.tic.link import MeterLine
 from jph.devices.tic.meter import Fact, Meter
 from jph.devices.tic.reader import ReaderEvent

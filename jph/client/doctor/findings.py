@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 from jph.client.doctor.facts import Facts, NodeSeen
 from jph.client.survey import MAX_CLOCK_MS
-from jph.heating.sentences import span
+from jph.heating.explain.sentences import span
 from jph.util.freshness import State
 
 LEAST_FREE_BYTES: Final = 200 * 2**20

@@ -53,7 +53,7 @@ class WireSettings(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
 
 
 class PilotCardSettings(Settings, frozen=True):
-    """The chip of a card, its wires and its fallback (`jph.heating.leases`)."""
+    """The chip of a card, its wires and its fallback (`jph.heating.card.leases`)."""
 
     bus: Annotated[
         int | str, described("I2C bus: a number, or unix: and the path of a simulated one")

@@ -1,6 +1,7 @@
 """The orders of a heater, and which of two is colder. Pure.
 
-The value of an order travels on the bus. `jph.heating.orders` says how a pilot wire carries it.
+The value of an order travels on the bus. `jph.heating.orders.coding` says how a pilot wire
+carries it.
 
     order      value  heater
     COMFORT    0      its own thermostat

@@ -26,10 +26,10 @@ from jph.gateway.live.status import (
     stamp_of,
 )
 from jph.gateway.view.figures import number_of, shown, tariff
-from jph.heating.blindness import Blind, Seen, Watch
-from jph.heating.clocks import Clocks
-from jph.heating.facts import Evidence
-from jph.heating.orders import Order
+from jph.heating.explain.blindness import Blind, Seen, Watch
+from jph.heating.explain.clocks import Clocks
+from jph.heating.explain.facts import Evidence
+from jph.heating.orders.coding import Order
 from jph.node import kinds
 from jph.util.freshness import Signs, State, is_old, judge_element, judge_node
 from jph.wire.codec import Control, Flag, Value
@@ -155,7 +155,7 @@ class Board:
         self._announcing = [s for s in network.nodes() if s.active and announces(s)]
         self._watch = Watch(network)
         self.blind: tuple[Blind, ...] = ()
-        """What is not known of the house, the worst first; see `jph.heating.blindness`."""
+        """What is not known of the house, the worst first; see `jph.heating.explain.blindness`."""
         self.clocks = Clocks(network)
         self._currents = CurrentFilter(self.house.phases)
         self._shared: set[str] = set()

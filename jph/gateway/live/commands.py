@@ -6,7 +6,7 @@ import msgspec
 
 from jph.client.commands import NodeAnswer
 from jph.client.limits import Limits
-from jph.heating.sentences import Say, english
+from jph.heating.explain.sentences import Say, english
 from jph.wire.codec import Flag
 
 FLAGS: Final = {"P": "ping", "S": "start", "H": "halt", "C": "reload"}

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from jph.heating.answers import Outcome
-from jph.heating.sentences import Say, english
+from jph.heating.explain.answers import Outcome
+from jph.heating.explain.sentences import Say, english
 
 
 class HeaterAnswer(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from typing import Final
 
 from jph.config.model import Network, Sensor
-from jph.heating.sentences import Say, english
+from jph.heating.explain.sentences import Say, english
 
 _LOSSES: Final = {
     "Shedding": "no heater is shed: the breaker may open",

@@ -5,7 +5,7 @@ import msgspec
 from jph.client.setting import SettingResult
 from jph.config.model import Sensor
 from jph.gateway.view.figures import shown
-from jph.heating.sentences import Say, english
+from jph.heating.explain.sentences import Say, english
 
 
 class Taken(msgspec.Struct, frozen=True, omit_defaults=True):

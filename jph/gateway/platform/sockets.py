@@ -23,7 +23,7 @@ from jph.gateway.live import radiators
 from jph.gateway.live.gaps import keeps_history
 from jph.gateway.platform.protection import App, Receive, Scope, Send, refusal
 from jph.gateway.platform.services import Services
-from jph.heating.orders import Order
+from jph.heating.orders.coding import Order
 from jph.node.node import now_ms
 
 _APP_PATHS: Final = frozenset({"/", "/api"})

@@ -24,7 +24,7 @@ from jph.gateway.platform.services import Services
 from jph.gateway.platform.shell import Link, WebRequest
 from jph.gateway.view import panels
 from jph.gateway.view.figures import unit_of
-from jph.heating.orders import Order
+from jph.heating.orders.coding import Order
 
 T = TypeVar("T")
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]

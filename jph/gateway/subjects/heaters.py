@@ -20,9 +20,9 @@ from jph.gateway.platform.zones import Zone, zone_of
 from jph.gateway.subjects.house.web import HeaterNow, heaters_now
 from jph.gateway.view import panels
 from jph.gateway.view.unknown import HEADLINES, unknown_of
-from jph.heating.holds import LONGEST_S
-from jph.heating.orders import Order
-from jph.heating.targets import choose
+from jph.heating.orders.coding import Order
+from jph.heating.orders.holds import LONGEST_S
+from jph.heating.orders.targets import choose
 from jph.node.node import now_ms
 
 _LONGEST_TARGET: Final = 100

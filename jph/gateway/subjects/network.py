@@ -21,7 +21,7 @@ from jph.gateway.subjects import commands
 from jph.gateway.subjects.sensors import known
 from jph.gateway.view import panels
 from jph.gateway.view.widgets import Control, control_of
-from jph.heating.orders import Order
+from jph.heating.orders.coding import Order
 from jph.net import seals
 from jph.seal.words import CAUSES
 from jph.wire.codec import Flag

@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 
 from jph.gateway.live.board import Board
-from jph.heating.blindness import Blind
-from jph.heating.sentences import Say, english
+from jph.heating.explain.blindness import Blind
+from jph.heating.explain.sentences import Say, english
 
 HEADLINES: Final = {
     "cache": "The newest values are not known",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from jph.heating.orders import Order
+from jph.heating.orders.coding import Order
 
 RETRY_S: Final = (2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
 """Pauses before an order that was not obeyed is sent again; then every ten minutes.

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from jph.heating.plan.value import Scheduled
+from jph.heating.plan.evaluation.value import Scheduled
 
 _HOUR_MS = 3_600_000
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from jph.heating.plan.planner import Coming
-from jph.heating.plan.versions import Versions
-from jph.heating.plan.wish import Decision, Degrees, degrees_of
-from jph.heating.plan.wishes import hand_wishes
+from jph.heating.plan.document.versions import Versions
+from jph.heating.plan.evaluation.planner import Coming
+from jph.heating.plan.evaluation.wish import Decision, Degrees, degrees_of
+from jph.heating.plan.evaluation.wishes import hand_wishes
 
 
 def state_of(

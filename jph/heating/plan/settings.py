@@ -9,15 +9,15 @@ import msgspec
 
 from jph.config.house.rooms import Room
 from jph.config.settings import Settings, described
-from jph.heating.orders import Order
-from jph.heating.plan.calendar import alternating_week, iso_week
-from jph.heating.plan.check import Tree
-from jph.heating.plan.days import Place
-from jph.heating.plan.inputs import Sources
-from jph.heating.plan.planner import PlannedRoom, Planner
-from jph.heating.plan.rules import Rule
-from jph.heating.plan.value import Week
-from jph.heating.plan.wish import DEGREES, Limits, Wish
+from jph.heating.orders.coding import Order
+from jph.heating.plan.conditions.calendar import alternating_week, iso_week
+from jph.heating.plan.conditions.days import Place
+from jph.heating.plan.conditions.inputs import Sources
+from jph.heating.plan.conditions.rules import Rule
+from jph.heating.plan.document.check import Tree
+from jph.heating.plan.evaluation.planner import PlannedRoom, Planner
+from jph.heating.plan.evaluation.value import Week
+from jph.heating.plan.evaluation.wish import DEGREES, Limits, Wish
 
 
 class TempoSettings(Settings, frozen=True):

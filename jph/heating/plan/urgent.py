@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from jph.config.house.rooms import Room
-from jph.heating.plan.wish import Decision
+from jph.heating.plan.evaluation.wish import Decision
 
 _BAND_K: Final = 0.5
 """A room is out of the frost when it is so far above its floor."""

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from jph.config.house.loads import Load
 from jph.config.house.shedder import BREAKER_CURVE, SheddingSettings
-from jph.heating.orders import Order
+from jph.heating.orders.coding import Order
 
 NEVER: Final = -math.inf
 _NOTHING: Final[Mapping[int, float]] = MappingProxyType({})

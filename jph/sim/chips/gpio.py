@@ -1,6 +1,6 @@
 """A GPIO chip on a Unix socket: inputs that a program drives, outputs that it sees.
 
-The protocol is that of `jph/devices/gpio.py`.
+The protocol is that of `jph/devices/kernel/gpio.py`.
 """
 
 import asyncio

@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from jph.heating.orders import Order
+from jph.heating.orders.coding import Order
 from jph.sim.physics.appliances import Draw, plan
 from jph.sim.physics.room import SimulatedRoom
 from jph.sim.physics.spec import PHASES, VOLTS, HeaterSpec, HouseSpec

@@ -16,7 +16,7 @@ from collector.energy.hours import (
     together,
 )
 from jph.config.house.loads import ECO_SHIFT
-from tests.jph.heating.loads import pilot_heater
+from tests.jph.heating.shedding.loads import pilot_heater
 
 HOUR = 3_600_000
 HOLD = 60_000

@@ -12,7 +12,7 @@ from jph.config.house.house import House
 from jph.config.house.orders import Order
 from jph.config.model import Network, Sensor
 from jph.wire.codec import Control, Flag, Quality, Reading, Value
-from tests.jph.heating.tellinghouse import telling_house
+from tests.jph.heating.explain.tellinghouse import telling_house
 
 AT_MS = 1_795_000_000_000
 

@@ -14,7 +14,7 @@ from jph.recorder import recording_files
 from jph.recorder.frames import END, RecordedDatagram, RecordedEvent, pack_datagram, pack_event
 from jph.recorder.overruns import Overrun, to_line
 from jph.wire.codec import Control, Reading, encode_control, encode_data
-from tests.jph.heating.tellinghouse import telling_house
+from tests.jph.heating.explain.tellinghouse import telling_house
 
 AT_MS = 1_795_000_000_000
 

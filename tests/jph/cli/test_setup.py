@@ -16,7 +16,7 @@ from jph.cli.setup import finding
 from jph.cli.setup.document import FoundChip, FoundMeter, Wanted, document
 from jph.node import kinds
 from tests.i2cserver import I2CServer
-from tests.jph.devices.tic_frames import HISTORIQUE_THREE, even, frame
+from tests.jph.devices.tic.frames import HISTORIQUE_THREE, even, frame
 
 THREE = FoundMeter(
     "/dev/ttyUSB0",

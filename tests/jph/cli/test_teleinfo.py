@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.jph.cli.programs import Program
-from tests.jph.devices.tic_frames import HISTORIQUE_THREE, SHORT, STANDARD_SINGLE, even, frame, line
+from tests.jph.devices.tic.frames import HISTORIQUE_THREE, SHORT, STANDARD_SINGLE, even, frame, line
 from tests.support import LIMIT_S, REPOSITORY
 
 WORDS = [sys.executable, str(REPOSITORY / "control.py"), "teleinfo"]

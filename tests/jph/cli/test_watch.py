@@ -10,7 +10,7 @@ from jph.cli.commands.watch import Printer
 from jph.cli.terminal.zone import local_zone
 from jph.config.model import Network
 from jph.wire.codec import Control, Flag, Reading
-from tests.jph.heating.tellinghouse import telling_house
+from tests.jph.heating.explain.tellinghouse import telling_house
 
 NOON_MS = 1_795_172_400_000  # in Paris, on 20 November 2026
 DAY_MS = 86_400_000

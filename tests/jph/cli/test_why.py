@@ -15,10 +15,10 @@ from jph.cli.commands.why import choose
 from jph.cli.main import cli
 from jph.config.model import Network
 from jph.errors import ConfigError
-from jph.heating.facts import Evidence
+from jph.heating.explain.facts import Evidence
 from jph.node.node import Node
 from jph.wire.codec import Json, Value
-from tests.jph.heating.tellinghouse import ledger, load_house, story, telling_house
+from tests.jph.heating.explain.tellinghouse import ledger, load_house, story, telling_house
 from tests.support import LIMIT_S
 
 WIRE = {"ordered": 0, "by": "CC", "at_ms": 1_795_000_000_000, "applied": 1, "verified": 1}

@@ -9,7 +9,7 @@ import pytest
 
 from jph.config.house.house import House
 from jph.config.model import Network, load
-from tests.jph.heating.tellinghouse import telling_house
+from tests.jph.heating.explain.tellinghouse import telling_house
 from tests.support import REPOSITORY
 
 MakeNetwork = Callable[..., Network]

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from jph.config.house.rooms import Room, RoomSettings
-from jph.heating.plan.commands import Scene, answer_of, carry_out
-from jph.heating.plan.edit import Entities, entities_in
-from jph.heating.plan.refusal import PlanRefusedError
-from jph.heating.plan.versions import Versions
-from jph.heating.plan.wish import DEGREES
-from jph.heating.plan.wishes import hand_wishes
-from jph.mqtt.app import AppDoor
+from jph.heating.plan.document.refusal import PlanRefusedError
+from jph.heating.plan.document.versions import Versions
+from jph.heating.plan.edits.commands import Scene, answer_of, carry_out
+from jph.heating.plan.edits.edit import Entities, entities_in
+from jph.heating.plan.evaluation.wish import DEGREES
+from jph.heating.plan.evaluation.wishes import hand_wishes
+from jph.mqtt.app.door import AppDoor
 from jph.mqtt.door import Climate, Edit, Effect, Plan, Publish, Refused
 
 NOW_MS = 1_796_000_000_000

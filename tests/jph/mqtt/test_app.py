@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jph.heating.plan.wishes import hand_wishes
+from jph.heating.plan.evaluation.wishes import hand_wishes
 from jph.mqtt.door import Plan, Publish
 from jph.wire.codec import Reading
 from tests.jph.heating.plan.trees import WORKDAY, scheduler

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jph.config import model as config
-from jph.heating.orders import Order as HeaterOrder
+from jph.heating.orders.coding import Order as HeaterOrder
 from jph.mqtt.door import Edit, Effect, Order, Plan, Publish, Refused
-from jph.mqtt.entities import PLATFORMS
-from jph.mqtt.home_door import HomeAssistantDoor
-from jph.mqtt.homeassistant import HomeAssistantSettings
+from jph.mqtt.homeassistant.door import HomeAssistantDoor
+from jph.mqtt.homeassistant.entities import PLATFORMS
+from jph.mqtt.homeassistant.settings import HomeAssistantSettings
 from jph.wire.codec import Control, Quality, Reading
 from tests.support import REPOSITORY
 

@@ -19,8 +19,8 @@ from gmqtt.mqtt.constants import MQTTv311
 from jph.config import model as config
 from jph.config.broker import Broker, broker_of
 from jph.mqtt.door import Effect, Plan, Publish
-from jph.mqtt.home_door import HomeAssistantDoor
-from jph.mqtt.homeassistant import HomeAssistantSettings
+from jph.mqtt.homeassistant.door import HomeAssistantDoor
+from jph.mqtt.homeassistant.settings import HomeAssistantSettings
 from jph.wire.codec import Reading
 from tests.brokers import broker
 from tests.support import LIMIT_S, REPOSITORY

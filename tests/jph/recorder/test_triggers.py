@@ -2,10 +2,10 @@
 
 import pytest
 
-from jph.heating.facts import Evidence
+from jph.heating.explain.facts import Evidence
 from jph.recorder.triggers import EventDetector, Trigger
 from jph.wire.codec import Control, Json, Reading, Value
-from tests.jph.heating.tellinghouse import story, telling_house
+from tests.jph.heating.explain.tellinghouse import story, telling_house
 
 NETWORK = telling_house()
 

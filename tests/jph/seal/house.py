@@ -7,7 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jph.seal.frame import Bus
 from jph.seal.keyring import Generation, Keyring
-from jph.seal.opener import Opener, Outcome
+from jph.seal.opening.opener import Opener
+from jph.seal.opening.outcome import Outcome
 from jph.seal.roster import Rights
 from jph.seal.rules import Rules
 from jph.seal.seal import Mode, Seal
@@ -66,7 +67,7 @@ def messages(outcome: Outcome) -> Messages:
 def causes(at: Seal) -> Mapping[str, int]:
     """Return the refusals of a member by cause."""
     found: dict[str, int] = {}
-    for (cause, _), count in at.opener.counts.items():
+    for (cause, _), count in at.opener.refusals.counts.items():
         found[str(cause)] = found.get(str(cause), 0) + count
     return found
 

@@ -12,7 +12,9 @@ from jph.errors import SealError
 from jph.retransmit.messages import Envelope, ResentReadings, encode_unicast
 from jph.seal.frame import Bus, messages_in, packed, read_header, whole_counter
 from jph.seal.keyring import Generation, start_key
-from jph.seal.window import SIZE, Window
+from jph.seal.opening import hellos
+from jph.seal.opening.outcome import Ask
+from jph.seal.opening.window import SIZE, Window
 from jph.wire.columns import Block
 from tests.jph.seal.house import (
     GENERATION,
@@ -200,7 +202,7 @@ def test_frames_of_before_are_refused_by_a_receiver_that_was_restarted() -> None
     after = seal("P1", 3, now_ms=4500)
     # The attacker replays first; the true sender answers the question.
     assert deliver(sender, after, old, Bus.DATA, 9000) == []
-    assert causes(after) == {"replay": 1}
+    assert causes(after) == {"early": 1}
 
 
 def test_frames_of_a_sender_that_has_ended_are_refused() -> None:
@@ -294,8 +296,43 @@ def test_a_flood_of_unknown_starts_takes_bounded_memory() -> None:
     for epoch in range(5000):
         frame[4:8] = epoch.to_bytes(4, "little")
         receiver.opened(Bus.DATA, bytes(frame), None, epoch)
-    opener = receiver.opener
-    assert len(opener._waiting) <= 256
-    assert opener._held_bytes <= 2**20
+    assert len(receiver.opener.untrusted) <= 256
+    assert receiver.opener.untrusted.held_bytes <= 2**20
     sender = seal("SH", 9)
     assert send(sender, receiver, Bus.DATA, reading("S1"), now_ms=10_000) == [reading("S1")]
+
+
+def test_a_flood_of_unknown_starts_is_turned_away_and_not_kept() -> None:
+    receiver = seal("P1", 2)
+    frame = bytearray(seal("RA", 1).closed(Bus.DATA, [reading("R1")], 0)[0])
+    held = []
+    for epoch in range(1000):
+        frame[4:8] = epoch.to_bytes(4, "little")
+        receiver.opened(Bus.DATA, bytes(frame), None, 1000)
+        held.append(len(receiver.opener.untrusted))
+    assert held[-1] == held[300] <= 256
+    assert causes(receiver)["unfresh"] >= 700
+
+
+def test_a_hello_of_an_outsider_is_refused_before_a_key_is_derived(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    receiver, sender = seal("P1", 2), seal("RA", 1)
+    hello = bytearray(sender.hello(Bus.CONTROL, Ask("@@"), 1000))
+    monkeypatch.setattr(hellos, "StartCiphers", None)
+    for at in range(28, 28 + 36):
+        hello[at] ^= 1
+        assert not receiver.opened(Bus.CONTROL, bytes(hello), None, 1000).asks
+        hello[at] ^= 1
+    assert causes(receiver) == {"key": 36}
+
+
+def test_forged_hellos_do_not_keep_a_genuine_one_from_being_heard() -> None:
+    receiver, sender = seal("P1", 2), seal("RA", 1)
+    stranger = seal("RA", 3, keyring(Generation(9, os.urandom(32)), serial=9))
+    for _ in range(500):
+        foreign = stranger.hello(Bus.CONTROL, Ask("@@"), 1000)
+        forged = foreign[:-1] + bytes([foreign[-1] ^ 1])
+        receiver.opened(Bus.CONTROL, forged, None, 1000)
+    hello = sender.hello(Bus.CONTROL, Ask("@@"), 1000)
+    assert receiver.opened(Bus.CONTROL, hello, None, 1000).asks

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from jph.seal.frame import Bus
 from jph.seal.keyring import Generation
-from jph.seal.opener import Ask
+from jph.seal.opening.outcome import Ask
 from jph.seal.seal import Seal
 from tests.jph.seal.house import GENERATION, RULES, causes, keyring, messages, reading, seal
 
@@ -138,7 +138,7 @@ def test_a_serial_is_compared() -> None:
     new.opened(Bus.CONTROL, old.hello(Bus.CONTROL, Ask("@@"), 1000), None, 1000)
     assert causes(new) == {"serial": 1}
     old.opened(Bus.CONTROL, new.hello(Bus.CONTROL, Ask("@@"), 1000), None, 1000)
-    assert old.opener.newer == (4, "P1")
+    assert old.opener.hellos.newer == (4, "P1")
 
 
 def test_a_node_that_was_away_for_two_generations_hears_of_the_newest_roster() -> None:
@@ -149,7 +149,7 @@ def test_a_node_that_was_away_for_two_generations_hears_of_the_newest_roster() -
         forged = bytearray(hello)
         forged[at // 8] ^= 1 << at % 8
         old.opened(Bus.CONTROL, bytes(forged), None, 1000 + at)
-        assert old.opener.newer is None
+        assert old.opener.hellos.newer is None
     old.opened(Bus.CONTROL, hello, None, 60_000)
-    assert old.opener.newer == (5, "P1")
+    assert old.opener.hellos.newer == (5, "P1")
     assert "generation" in causes(old)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from jph.devices.i2c import I2CBus, open_bus
-from jph.devices.mcp23017 import OLATA, Mcp23017
+from jph.devices.i2c.bus import I2CBus, open_bus
+from jph.devices.i2c.mcp23017 import OLATA, Mcp23017
 from jph.errors import DeviceError
-from jph.heating.orders import Order, encode
+from jph.heating.orders.coding import Order, encode
 from jph.sim.chips.i2cbus import I2cBus, Outputs
 from jph.sim.chips.server import CLIENTS_LIMIT, I2cServer
 from tests.support import LIMIT_S

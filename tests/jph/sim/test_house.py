@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench.judge.neighbourhood import Sizing, generate
-from jph.heating.orders import Order
+from jph.heating.orders.coding import Order
 from jph.sim.physics import HouseSpec, SimulatedHouse
 from jph.sim.physics.house import ECO_BELOW_COMFORT_K, FROST_C
 from jph.sim.physics.spec import HYSTERESIS_K, PHASES, VOLTS

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from jph.config.model import Network, Sensor
-from jph.devices.i2c import open_bus
-from jph.devices.mcp23017 import Mcp23017
-from jph.heating.orders import Order, encode
+from jph.devices.i2c.bus import open_bus
+from jph.devices.i2c.mcp23017 import Mcp23017
+from jph.heating.orders.coding import Order, encode
 from jph.node import kinds
 from jph.node.node import Node
 from jph.sim.evening import LEAD_S

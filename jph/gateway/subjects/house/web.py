@@ -28,11 +28,11 @@ from jph.gateway.subjects.plan.web import rooms_in
 from jph.gateway.view import panels
 from jph.gateway.view.figures import decimal
 from jph.gateway.view.unknown import HEADLINES, Unknown, unknown_of
-from jph.heating.explain import explain, explain_phase, explain_sheds, why_shed
-from jph.heating.explain_load import explain_load, explain_shares
-from jph.heating.facts import Evidence
-from jph.heating.orders import Order
-from jph.heating.sentences import Say, span
+from jph.heating.explain.facts import Evidence
+from jph.heating.explain.heaters import explain, explain_phase, explain_sheds, why_shed
+from jph.heating.explain.loads import explain_load, explain_shares
+from jph.heating.explain.sentences import Say, span
+from jph.heating.orders.coding import Order
 from jph.node.node import now_ms
 
 if TYPE_CHECKING:

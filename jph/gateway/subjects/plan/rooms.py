@@ -9,10 +9,10 @@ from jph.config.house.rooms import Room
 from jph.gateway.live.board import Board
 from jph.gateway.subjects.plan.structs import Boost, Breaker, Coming, RoomNow
 from jph.gateway.view.figures import decimal
-from jph.heating.facts import HeaterFacts
-from jph.heating.orders import Order
-from jph.heating.regulation import Thermometer, room_temperature
-from jph.heating.sentences import Say
+from jph.heating.explain.facts import HeaterFacts
+from jph.heating.explain.sentences import Say
+from jph.heating.orders.coding import Order
+from jph.heating.rooms.regulation import Thermometer, room_temperature
 
 BOOST_K: Final = 3.0
 BOOST_S: Final = 3600

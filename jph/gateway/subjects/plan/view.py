@@ -14,7 +14,7 @@ from jph.gateway.subjects.plan.structs import (
     SlotNow,
     WeekNow,
 )
-from jph.heating.plan.week import week_of
+from jph.heating.plan.edits.week import week_of
 
 Called = Callable[[Room], str]
 _MOST_CHANGES: Final = 10

@@ -35,7 +35,7 @@ from jph.gateway.subjects.plan.structs import (
     WeekNow,
     WishGiven,
 )
-from jph.heating.plan.edit import VERBS
+from jph.heating.plan.edits.edit import VERBS
 from jph.heating.plan.settings import ScheduleSettings, make_planner
 from jph.node.node import now_ms
 

@@ -18,7 +18,7 @@ from jph.gateway.node import Gateway
 from tests.i2cserver import I2CServer
 from tests.jph.gateway.stage import RedisProcess, reading
 from tests.jph.gateway.warmhouse import QuickCard, warm_house
-from tests.jph.heating.tellinghouse import ledger
+from tests.jph.heating.explain.tellinghouse import ledger
 from tests.support import LIMIT_S, running
 
 ORDERS = "/api/heaters/orders"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jph.heating.plan.edit import VERBS, Entities, apply_edit, device_names
-from jph.heating.plan.refusal import PlanRefusedError
+from jph.heating.plan.document.refusal import PlanRefusedError
+from jph.heating.plan.edits.edit import VERBS, Entities, apply_edit, device_names
 from tests.jph.heating.plan.trees import WORKDAY, document, item, slot, tempset, week
 
 ENTITIES = Entities(ids={"climate_garage"}, fixed={"Chambre"})

@@ -6,15 +6,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from jph.heating.plan.calendar import iso_week
-from jph.heating.plan.check import check_scheduler
-from jph.heating.plan.lead import NEAR_K, Rate, RateLearner, shown
-from jph.heating.plan.planner import PlannedRoom, Planner, Warmth
-from jph.heating.plan.rules import Facts
-from jph.heating.plan.versions import empty_document
-from jph.heating.plan.wish import Decision, Wish
-from jph.heating.plan.wishes import Absence, with_absence
-from jph.heating.regulation import CYCLE_S, RegulationState, heat_share
+from jph.heating.plan.conditions.calendar import iso_week
+from jph.heating.plan.conditions.rules import Facts
+from jph.heating.plan.document.check import check_scheduler
+from jph.heating.plan.document.versions import empty_document
+from jph.heating.plan.evaluation.lead import NEAR_K, Rate, RateLearner, shown
+from jph.heating.plan.evaluation.planner import PlannedRoom, Planner, Warmth
+from jph.heating.plan.evaluation.wish import Decision, Wish
+from jph.heating.plan.evaluation.wishes import Absence, with_absence
+from jph.heating.rooms.regulation import CYCLE_S, RegulationState, heat_share
 from jph.sim.physics.room import SimulatedRoom
 from jph.sim.physics.spec import RoomSpec
 from tests.jph.heating.plan.trees import DEVICES, item, scheduler, slot, week

@@ -6,14 +6,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from jph.heating.plan.calendar import iso_week
-from jph.heating.plan.check import check_scheduler
-from jph.heating.plan.planner import PlannedRoom, Planner
-from jph.heating.plan.refusal import PlanRefusedError
-from jph.heating.plan.rules import Facts, Rule, When
-from jph.heating.plan.versions import Versions, empty_document, from_stored
-from jph.heating.plan.wish import Layer, Wish
-from jph.heating.plan.wishes import (
+from jph.heating.plan.conditions.calendar import iso_week
+from jph.heating.plan.conditions.rules import Facts, Rule, When
+from jph.heating.plan.document.check import check_scheduler
+from jph.heating.plan.document.refusal import PlanRefusedError
+from jph.heating.plan.document.versions import Versions, empty_document, from_stored
+from jph.heating.plan.evaluation.planner import PlannedRoom, Planner
+from jph.heating.plan.evaluation.wish import Layer, Wish
+from jph.heating.plan.evaluation.wishes import (
     Absence,
     absence_of,
     hand_wishes,

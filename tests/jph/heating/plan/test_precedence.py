@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from jph.heating.orders import Order, lowest
-from jph.heating.plan.calendar import iso_week
-from jph.heating.plan.check import check_scheduler
-from jph.heating.plan.planner import PlannedRoom, Planner
-from jph.heating.plan.rules import Facts, Rule
-from jph.heating.plan.versions import empty_document
-from jph.heating.plan.wish import DEGREES, Layer, Limits, Wish, order_for
-from jph.heating.plan.wishes import (
+from jph.heating.orders.coding import Order, lowest
+from jph.heating.plan.conditions.calendar import iso_week
+from jph.heating.plan.conditions.rules import Facts, Rule
+from jph.heating.plan.document.check import check_scheduler
+from jph.heating.plan.document.versions import empty_document
+from jph.heating.plan.evaluation.planner import PlannedRoom, Planner
+from jph.heating.plan.evaluation.wish import DEGREES, Layer, Limits, Wish, order_for
+from jph.heating.plan.evaluation.wishes import (
     Absence,
     hand_wishes,
     running_wish,

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from jph.heating.plan.calendar import iso_week
-from jph.heating.plan.check import check_scheduler
-from jph.heating.plan.edit import Entities, apply_edit
-from jph.heating.plan.original_yaml import document_of
-from jph.heating.plan.refusal import PlanRefusedError
-from jph.heating.plan.value import scheduled_values
+from jph.heating.plan.conditions.calendar import iso_week
+from jph.heating.plan.document.check import check_scheduler
+from jph.heating.plan.document.original_yaml import document_of
+from jph.heating.plan.document.refusal import PlanRefusedError
+from jph.heating.plan.edits.edit import Entities, apply_edit
+from jph.heating.plan.evaluation.value import scheduled_values
 from tests.support import SHARED_DATA
 
 RECORDINGS = SHARED_DATA / "hc-protocol"

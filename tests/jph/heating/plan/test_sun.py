@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jph.heating.plan.calendar import iso_week
-from jph.heating.plan.days import Place, days_of
-from jph.heating.plan.inputs import MOTION_MS, Inputs, Sources
-from jph.heating.plan.planner import PlannedRoom, Planner
-from jph.heating.plan.rules import Rule, When
-from jph.heating.plan.sun import sun_times
-from jph.heating.plan.versions import empty_document
-from jph.heating.plan.wish import Wish
+from jph.heating.plan.conditions.calendar import iso_week
+from jph.heating.plan.conditions.days import Place, days_of
+from jph.heating.plan.conditions.inputs import MOTION_MS, Inputs, Sources
+from jph.heating.plan.conditions.rules import Rule, When
+from jph.heating.plan.conditions.sun import sun_times
+from jph.heating.plan.document.versions import empty_document
+from jph.heating.plan.evaluation.planner import PlannedRoom, Planner
+from jph.heating.plan.evaluation.wish import Wish
 
 PARIS = ZoneInfo("Europe/Paris")
 PLACES = {"Paris": (48.8566, 2.3522), "Brest": (48.3904, -4.4861)}

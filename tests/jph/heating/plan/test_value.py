@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jph.heating.plan.calendar import alternating_week, iso_week
-from jph.heating.plan.check import check_scheduler
-from jph.heating.plan.timeline import changes, values_at
-from jph.heating.plan.value import scheduled_values
+from jph.heating.plan.conditions.calendar import alternating_week, iso_week
+from jph.heating.plan.document.check import check_scheduler
+from jph.heating.plan.evaluation.timeline import changes, values_at
+from jph.heating.plan.evaluation.value import scheduled_values
 from tests.jph.heating.plan.trees import DEVICES, item, scheduler, slot, tempset, week
 
 PARIS = ZoneInfo("Europe/Paris")

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from jph.heating.plan.refusal import PlanRefusedError
-from jph.heating.plan.value import value_in_set
-from jph.heating.plan.versions import empty_document
-from jph.heating.plan.week import week_of, with_week
+from jph.heating.plan.document.refusal import PlanRefusedError
+from jph.heating.plan.document.versions import empty_document
+from jph.heating.plan.edits.week import week_of, with_week
+from jph.heating.plan.evaluation.value import value_in_set
 
 ROOMS = ("Bathroom", "Salon")
 NIGHT, MORNING = {"start": "00:00", "value": 17.0}, {"start": "06:15", "value": 22.0}

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jph.heating.plan.manual import ended, reported
-from jph.heating.plan.rules import Facts, Rule, When, cap_of, holds, schedule_in_force
-from jph.heating.plan.value import Scheduled
-from jph.heating.plan.wish import (
+from jph.heating.plan.conditions.rules import Facts, Rule, When, cap_of, holds, schedule_in_force
+from jph.heating.plan.evaluation.value import Scheduled
+from jph.heating.plan.evaluation.wish import (
     DEGREES,
     Layer,
     Limits,
@@ -20,6 +19,7 @@ from jph.heating.plan.wish import (
     hand_wish_at,
     order_for,
 )
+from jph.heating.plan.manual import ended, reported
 
 HAND, ABSENT, PLANNED, DEFAULT = Wish(22.0), Wish(12.0), Wish(19.0), Wish("eco")
 NONE: dict[str, Any] = {"hand": None, "absence": None, "schedule": None, "default": DEFAULT}

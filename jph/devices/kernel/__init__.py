@@ -1,0 +1,1 @@
+"""Drivers of the kernel: files of sensors, lines of GPIO chips, PWM channels."""

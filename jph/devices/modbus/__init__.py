@@ -1,0 +1,1 @@
+"""Modbus by TCP and RTU, and SunSpec's models in its registers."""

@@ -1,0 +1,1 @@
+"""Radio: RFXCOM on a serial port, Z-Wave behind its server."""

@@ -1,0 +1,1 @@
+"""Services on the network: HTTP requests, their access tokens, and mail."""

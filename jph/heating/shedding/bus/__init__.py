@@ -1,0 +1,1 @@
+"""Messages of a shedder on the data bus, and which of several shedders decides. Pure."""

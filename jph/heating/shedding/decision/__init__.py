@@ -1,0 +1,1 @@
+"""Decisions: for all phases, for one, the sets to choose, the time until a trip. Pure."""

@@ -1,0 +1,1 @@
+"""Switches and chargers beside the heaters: one, and all together. Pure."""

@@ -1,0 +1,1 @@
+"""The door of the heating app: its topics, messages and answers."""

@@ -1,0 +1,1 @@
+"""The door of Home Assistant: its devices, states and commands."""
