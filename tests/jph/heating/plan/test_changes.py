@@ -17,21 +17,22 @@ from jph.heating.plan.evaluation.wishes import hand_wishes
 
 NOW, HOUR = 1_800_000_000_000, 3_600_000
 PARIS = ZoneInfo("Europe/Paris")
-PLAN = {
+PLAN: dict[str, list[tuple[int, float]]] = {
     "Salon": [(1, 20.0), (5, 16.5), (12, 19.0)],  # by hours from now; the night is at 8
     "Bain": [],
 }
 
 
-def scene(**more: Any) -> Scene:
+def scene() -> Scene:
     """Return a scene of two rooms, of which one has a plan."""
 
     def coming(room: str, count: int) -> list[Coming]:
         listed = [Coming(NOW + at * HOUR, room, Decision(v, ())) for at, v in PLAN[room]]
         return listed[:count]
 
-    given = {"coming": coming, "planned": lambda _: 18.0, "night_ms": NOW + 8 * HOUR} | more
-    return Scene(("Salon", "Bain"), Entities(()), NOW, **given)
+    return Scene(
+        ("Salon", "Bain"), Entities(()), NOW, coming, lambda _: 18.0, night_ms=NOW + 8 * HOUR
+    )
 
 
 def start() -> Versions:
