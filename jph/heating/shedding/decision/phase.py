@@ -11,8 +11,9 @@ from jph.heating.shedding.decision.returns import UntilReturn, return_range
 from jph.heating.shedding.decision.trip import TripModel
 from jph.heating.shedding.estimates.duty_cycle import RoomHeat
 from jph.heating.shedding.estimates.hypotheses import Command
-from jph.heating.shedding.estimates.observer import SLOWEST_S, Observer
+from jph.heating.shedding.estimates.observer import Observer
 from jph.heating.shedding.estimates.peaks import Peaks
+from jph.heating.shedding.estimates.slowness import SLOWEST_S
 from jph.heating.shedding.memory import HeldHeater
 from jph.heating.shedding.rules import NEVER, Held, Reason, Report, Rules, Urgent
 

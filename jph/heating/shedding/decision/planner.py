@@ -35,6 +35,9 @@ YOUNG_WORTH: Final = 30.0
 SURELY: Final = 0.93
 """Chance of enough relief that is asked for; what is missing follows a frame later, in time."""
 
+SURELY_SLOW: Final = 0.98
+"""The same where a heater takes longer than usual to obey: what is missing then follows late."""
+
 UNPROVEN: Final = 0.7
 """Part of an unknown heater's assumed current that counts as relief: 5 ± 2.5 A (one standard
 deviation) is at least 3.5 A in 73 % of the cases."""
@@ -158,6 +161,8 @@ class Planner:
 
     def _enough(self, need_a: float) -> Callable[[int], bool]:
         hypotheses, amperes = self._seen.hypotheses, self._seen.amperes
+        slowness = self._seen.slowness
+        settle_s = [slowness.settle_s([bit]) for bit in range(len(self._heaters))]
         proven = [a * (1.0 if amperes.known(bit) else UNPROVEN) for bit, a in enumerate(amperes.of)]
 
         def enough(bits: int) -> bool:
@@ -167,7 +172,8 @@ class Planner:
             for weight, gone in hypotheses.reliefs(bits):
                 if sum(proven[bit] for bit in _bits(gone)) >= need_a:
                     chance += weight
-            return chance >= SURELY
+            waits = any(settle_s[bit] > slowness.usual_s for bit in _bits(bits))
+            return chance >= (SURELY_SLOW if waits else SURELY)
 
         return enough
 

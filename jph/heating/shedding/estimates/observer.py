@@ -1,14 +1,14 @@
 """Observes one phase: its current, its heaters and the commands that have not shown. Pure."""
 
 import math
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from jph.config.house.loads import Load
 from jph.heating.shedding.estimates.duty_cycle import RoomHeat
 from jph.heating.shedding.estimates.hypotheses import Command, HypothesisFilter, Step
 from jph.heating.shedding.estimates.learned_current import LearnedCurrents
+from jph.heating.shedding.estimates.slowness import SLOWEST_S, Slowness
 from jph.heating.shedding.estimates.surge import Surge
 from jph.heating.shedding.rules import NEVER, Rules
 
@@ -22,17 +22,12 @@ NOTHING_TO_SEE: Final = 0.03
 UNKNOWN_STEP_A: Final = 2.0
 """Smallest step of a heater of unknown current: 460 W."""
 
-SLOWEST_S: Final = 9.0
-"""Longest time to obey: slow heaters take up to 8 s (`bench heating --slow`)."""
+SURE_STEPS: Final = 4
+"""Steps from which the current of a heater is sure where heaters are slow: the middle one of four
+bears one of another heater."""
 
-SLOW_SIGNS: Final = 2
-"""Late steps of a heater that make it a slow one: one may be another heater's by chance."""
-
-SLOW_HEATERS: Final = 3
-"""Slow heaters of a phase from which one late step is enough: heaters of a house are alike."""
-
-STEPS_KEPT: Final = 4
-"""Late steps kept of each heater."""
+LATEST_S: Final = SLOWEST_S + 2.0
+"""Time after which no step of a command is expected: the slowest heater and one frame."""
 
 PACE_READINGS: Final = 5
 """Readings after which the meter's pace is known."""
@@ -47,6 +42,17 @@ class Shown(NamedTuple):
     bit: int
     drew: bool
     step_a: float
+
+
+class _Silent(NamedTuple):
+    """A command that did not show within its settling time.
+
+    What it says of the room is not yet taken where `open`: its heater may only be slow.
+    """
+
+    told_s: float
+    command: Command
+    open: bool
 
 
 class Observer:
@@ -66,7 +72,7 @@ class Observer:
         """Heaters switched alone since the policy compared the phases last."""
         self._pending: list[Command] = []
         self._told_s = NEVER
-        self._late: deque[tuple[float, Command]] = deque(maxlen=8)
+        self._silent: list[_Silent] = []
         self._gap_s = 0.0
         self._heard = 0
 
@@ -112,6 +118,7 @@ class Observer:
             self._gap_s += (1.0 if self._heard == 1 else 0.05) * (gap_s - self._gap_s)
         self._heard += 1
         self.heard_s, self.current_a = now_s, current_a
+        self._judge_silent(now_s)
         flat = self.hypotheses.follow(current_a)
         ripe = not self._pending or self._ripe(now_s, current_a)
         if ripe and (self._pending or not flat):
@@ -126,6 +133,12 @@ class Observer:
         waited_s = now_s - self._told_s
         if waited_s >= self.settle_s:
             return True
+        rise_a = current_a - (self.hypotheses.level_a or 0.0)
+        if len(self._pending) == 1 and waited_s > 1.0 and rise_a >= UNKNOWN_STEP_A:
+            # Any rise tells what a heater of unknown current draws: an overrun would hide it.
+            bit, on = self._pending[0]
+            if on and self._unsure(bit):
+                return True
         expected_a, visible = 0.0, False
         for bit, on in self._pending:
             chance, step_a = self.hypotheses.chance[bit], self.amperes.of[bit]
@@ -134,16 +147,24 @@ class Observer:
                 expected_a += step_a if on else -step_a
         if not visible:
             return True
-        missing_a = abs(current_a - (self.hypotheses.level_a or 0.0) - expected_a)
-        return waited_s > 1.0 and abs(expected_a) > 1.9 and missing_a <= 1.0
+        return waited_s > 1.0 and abs(expected_a) > 1.9 and abs(rise_a - expected_a) <= 1.0
 
     def _explain(self, now_s: float, current_a: float) -> None:
-        commands, self._pending = self._pending, []
+        commands = self._pending
+        matched = now_s - self._told_s < self.settle_s
+        self._pending = []
         prior = self.hypotheses.chance
         self.hypotheses.eager = [room.eagerness for room in self.rooms]
         step = self.hypotheses.explain(current_a, commands)
         self._learn_amperes(step, commands)
         commanded = {command.bit for command in commands}
+        if commanded or not self._learn_slowness(now_s, step.change_a):
+            self._learn_thermostats(step, commanded)
+        for command in commands:
+            self._learn_warmth(now_s, command, step, prior[command.bit], matched)
+
+    def _learn_thermostats(self, step: Step, commanded: set[int]) -> None:
+        """Take the heaters that switched by themselves."""
         for bit, room in enumerate(self.rooms):
             if bit not in commanded:
                 before, after = step.before[bit], step.after[bit]
@@ -151,10 +172,6 @@ class Observer:
                     room.satisfied()
                 elif before < UNLIKELY and after > LIKELY:
                     room.asking()
-        for command in commands:
-            self._learn_warmth(now_s, command, step, prior[command.bit])
-        if not commanded:
-            self._learn_slowness(now_s, step.change_a)
 
     def _learn_amperes(self, step: Step, commands: Sequence[Command]) -> None:
         if len(commands) == 1:
@@ -166,56 +183,66 @@ class Observer:
             moved = [command.bit for command in commands if step.before[command.bit] > 0.5]
             self.amperes.share(moved, -step.change_a)
 
-    def _learn_warmth(self, now_s: float, command: Command, step: Step, prior: float) -> None:
+    def _learn_warmth(
+        self, now_s: float, command: Command, step: Step, prior: float, matched: bool
+    ) -> None:
         """Take what a switched heater shows about its room."""
-        room = self.rooms[command.bit]
-        drawn = step.after[command.bit] if command.on else step.before[command.bit]
+        bit, on = command
+        took_s = now_s - self._told_s
+        drawn = step.after[bit] if on else step.before[bit]
         if drawn > LIKELY:
-            room.cold()
-            self.slowness.in_time(command.bit, now_s - self._told_s)
-        elif drawn < UNLIKELY and command.on:
-            room.warm()
-            self._late.append((self._told_s, command))
+            self.rooms[bit].cold()
+            if matched or took_s <= self.slowness.usual_s:
+                self.slowness.sign(bit, took_s)
         elif drawn < UNLIKELY:
-            room.not_cold()
-            if prior > 0.5:
-                self._late.append((self._told_s, command))
+            late = on or prior > 0.5
+            wait = late and not self.slowness.prompt(bit)
+            if not wait:
+                self._show_warm(command)
+            if late:
+                self._silent.append(_Silent(self._told_s, command, wait))
 
-    def _learn_slowness(self, now_s: float, change_a: float) -> None:
-        """Take a step that comes after the settling time as that of a slow heater."""
-        found: list[tuple[float, float, Command]] = []
-        for told_s, command in self._late:
-            bit, on = command
+    def _show_warm(self, command: Command) -> None:
+        """Take that a switched heater drew nothing."""
+        if command.on:
+            self.rooms[command.bit].warm()
+        else:
+            self.rooms[command.bit].not_cold()
+
+    def _judge_silent(self, now_s: float) -> None:
+        """Take what commands say that not even the slowest heater would show any more."""
+        old = [each for each in self._silent if now_s - each.told_s >= LATEST_S]
+        for each in old:
+            self._silent.remove(each)
+            self.slowness.unseen(each.command.bit)
+            if each.open:
+                self._show_warm(each.command)
+
+    def _learn_slowness(self, now_s: float, change_a: float) -> bool:
+        """Take a step that comes after the settling time as that of a slow heater.
+
+        Returns whether it is no thermostat's step.
+        """
+        found: list[tuple[float, _Silent]] = []
+        for each in self._silent:
+            bit, on = each.command
             step_a = change_a if on else -change_a
             off_a = abs(step_a - self.amperes.of[bit])
-            like_it = off_a <= 1.0 or (not self.amperes.known(bit) and step_a >= UNKNOWN_STEP_A)
-            if now_s - told_s < SLOWEST_S + 2 and like_it:
-                found.append((off_a, told_s, command))
-        if found:
-            _, told_s, command = min(found)
-            self.slowness.late(command.bit, now_s - told_s)
-            self._late.remove((told_s, command))
+            if off_a <= 1.0 or (self._unsure(bit) and step_a >= UNKNOWN_STEP_A):
+                found.append((off_a, each))
+        if not found:
+            return False
+        _, late = min(found)
+        self._silent.remove(late)
+        bit, on = late.command
+        self.slowness.sign(bit, now_s - late.told_s)
+        if late.open and self._unsure(bit) and len(found) == 1:
+            self.amperes.learn(bit, change_a if on else -change_a)
+        if late.open:
+            self.rooms[bit].cold()
+        return late.open
 
-
-class Slowness:
-    """The settling time of each heater: it grows only for heaters that were seen to obey late."""
-
-    def __init__(self, count: int, usual_s: float) -> None:
-        self._usual_s = usual_s
-        self._late_s: list[list[float]] = [[] for _ in range(count)]
-
-    def late(self, bit: int, took_s: float) -> None:
-        """Take a step of a heater that came this long after its command."""
-        self._late_s[bit] = [*self._late_s[bit][1 - STEPS_KEPT :], took_s]
-
-    def in_time(self, bit: int, took_s: float) -> None:
-        """Take a step that came in the usual time: an earlier late one was another heater's."""
-        if self._late_s[bit] and took_s <= self._usual_s:
-            self._late_s[bit].pop(0)
-
-    def settle_s(self, bits: Iterable[int]) -> float:
-        """Return the time after which a command to each of these heaters has shown."""
-        slow = sum(len(late_s) >= SLOW_SIGNS for late_s in self._late_s)
-        signs = 1 if slow >= SLOW_HEATERS else SLOW_SIGNS
-        known = [max(self._late_s[b]) for b in bits if len(self._late_s[b]) >= signs]
-        return min(SLOWEST_S, max([self._usual_s, *(took_s + 0.3 for took_s in known)]))
+    def _unsure(self, bit: int) -> bool:
+        """Return whether what a heater draws is a guess, or may be another's late step."""
+        seen = self.amperes.seen[bit]
+        return not self.amperes.known(bit) or (self.slowness.alike and seen < SURE_STEPS)

@@ -1,6 +1,6 @@
 """A phase with heaters that obey late and a meter that rounds: the policy closed into a loop."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from jph.config.house.loads import Load, Wiring
 from jph.heating.shedding import Decision, Readings, Reason, Rules, SheddingPolicy
@@ -45,7 +45,7 @@ class ShedHouse:
         amperes: Iterable[float] = (),
         *,
         rules: Rules | None = None,
-        obey_s: float = 1.5,
+        obey_s: float | Sequence[float] = 1.5,
         shows_on: int = 1,
     ) -> None:
         self.heaters = tuple(heaters)
@@ -56,9 +56,11 @@ class ShedHouse:
         self.mask = 0
         self.reasons: list[Reason] = []
         self.warnings: list[str] = []
-        self._obey_s = obey_s
+        count = len(self.heaters)
+        self._obey_s = [obey_s] * count if isinstance(obey_s, float) else list(obey_s)
         self._shows_on = shows_on
         self._orders: list[tuple[float, int]] = []
+        """When a heater obeys, and its bit: it changes then."""
         self._obeyed = 0
         self.policy = SheddingPolicy(Wiring(self.heaters), [1, 2], rules)
         self.policy.step(self.now_s, Readings(limits={1: LIMIT, 2: LIMIT}))
@@ -66,8 +68,10 @@ class ShedHouse:
     @property
     def heating_a(self) -> float:
         """What the heaters draw now."""
-        while self._orders and self._orders[0][0] <= self.now_s:
-            self._obeyed = self._orders.pop(0)[1]
+        due = [order for order in self._orders if order[0] <= self.now_s]
+        for order in due:
+            self._orders.remove(order)
+            self._obeyed ^= 1 << order[1]
         on = (a for bit, a in enumerate(self.amperes) if not self._obeyed >> bit & 1)
         return sum(a for a, want in zip(on, self._wanted(), strict=True) if want)
 
@@ -95,9 +99,10 @@ class ShedHouse:
         return decision
 
     def take(self, decision: Decision) -> Decision:
-        if decision.masks[1] != self.mask:
-            self.mask = decision.masks[1]
-            self._orders.append((self.now_s + self._obey_s, self.mask))
+        changed, self.mask = decision.masks[1] ^ self.mask, decision.masks[1]
+        for bit, obey_s in enumerate(self._obey_s):
+            if changed >> bit & 1:
+                self._orders.append((self.now_s + obey_s, bit))
         self.reasons += decision.reasons
         self.warnings += decision.warnings
         return decision

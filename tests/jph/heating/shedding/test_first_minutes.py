@@ -9,7 +9,7 @@ from bench.judge.case import Case, wiring
 from bench.judge.neighbourhood import Sizing
 from jph.heating.orders.coding import Order
 from jph.heating.shedding import Readings, Rules, SheddingPolicy
-from jph.heating.shedding.estimates.observer import SLOWEST_S
+from jph.heating.shedding.estimates.slowness import SLOWEST_S
 from jph.sim.physics import SimulatedHouse
 
 FRAME_S = 1.7

@@ -6,7 +6,7 @@ import pytest
 from jph.config.house.loads import Wiring
 from jph.heating.orders.coding import Order
 from jph.heating.shedding import Decision, Readings, Rules, SheddingPolicy
-from jph.heating.shedding.estimates.observer import Slowness
+from jph.heating.shedding.estimates.slowness import Slowness
 from tests.jph.heating.shedding.shedhouse import EQUALS, LIMIT, ShedHouse, heater
 
 BIG = (7.3, 4.4, 9.1, 2.6, 5.2, 6.0)
@@ -87,16 +87,46 @@ def test_after_a_shed_that_brought_nothing_the_next_follows_and_not_all() -> Non
     assert max(after - before for before, after in pairwise(seen)) <= 2
 
 
-def test_heaters_never_seen_to_obey_late_are_not_waited_for() -> None:
-    """Late steps of two heaters make those slow, and no other of the phase."""
+def test_heaters_seen_to_obey_in_time_are_not_waited_for() -> None:
+    """Late steps make a heater slow, and those of its phase that gave no sign of their own."""
     slowness = Slowness(4, 2.6)
+    for took_s in (1.5, 1.7):
+        slowness.sign(2, took_s)
     for took_s in (7.0, 8.0):
-        slowness.late(0, took_s)
-        slowness.late(1, took_s)
-    assert slowness.settle_s([0, 2]) == pytest.approx(8.3)
-    assert slowness.settle_s([2, 3]) == 2.6
-    slowness.in_time(0, 1.5)
+        slowness.sign(0, took_s)
+    assert slowness.settle_s([0]) == pytest.approx(8.3)
+    assert slowness.settle_s([1, 2, 3]) == 2.6
+    for took_s in (4.0, 5.0):
+        slowness.sign(1, took_s)
+    assert slowness.settle_s([1]) == pytest.approx(5.3)
+    assert slowness.settle_s([3]) == pytest.approx(8.3)
+    assert slowness.settle_s([2]) == 2.6
+    for _ in range(3):
+        slowness.sign(0, 1.5)
     assert slowness.settle_s([0]) == 2.6
+
+
+def test_one_late_step_among_many_is_another_heaters() -> None:
+    slowness = Slowness(1, 2.6)
+    for took_s in (5.0, 5.0, 10.5, 5.0, 5.0):
+        slowness.sign(0, took_s)
+    assert slowness.settle_s([0]) == pytest.approx(5.3)
+
+
+@pytest.mark.parametrize("obey_s", [(3.2, 7.9, 7.7, 5.6, 5.1, 6.5), (7.9, 3.2, 6.0, 5.0, 4.0, 7.0)])
+def test_slow_heaters_learn_their_own_current_and_none_is_starved(obey_s: list[float]) -> None:
+    """A late step is no thermostat's and no other heater's, and it shows a room that is cold."""
+    house = ShedHouse(UNKNOWN, BIG, obey_s=obey_s)
+    house.base_a = 12.0
+    frames, on = 0, [0] * len(BIG)
+    while house.now_s < 4 * 3600:
+        house.frame()
+        frames += 1
+        on = [count + (not house.mask >> bit & 1) for bit, count in enumerate(on)]
+    known = house.policy.report(house.now_s)[1].amperes
+    for heater_, amperes in zip(UNKNOWN, BIG, strict=True):
+        assert abs(known[heater_.codifier] - amperes) < 0.7
+    assert min(on) > 0.15 * frames
 
 
 def test_helpless_and_no_longer() -> None:
