@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from collector.db.connecting import connect, query, transaction
 from collector.db.schema import migrate
-from collector.db.tables import WIDTHS
+from collector.db.tables import WIDTHS, schema_key
 from collector.energy import money
 from collector.history.numbers import fetch_numbers
 from collector.statistics.buckets import SECOND_US, Bucket, Width, bucket_of, buckets
@@ -34,7 +34,7 @@ from jph.errors import StoreError
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
-_ALONE_LOCK: Final = 0x6A706802
+ALONE_LOCK: Final = 0x6A706802
 """Advisory lock of a session: one program computes, others wait."""
 _GRACE_US: Final = 5 * SECOND_US
 """Time after the end of a bucket for readings that are on their way."""
@@ -114,8 +114,8 @@ class Calculator:
             StoreError: PostgreSQL is away.
         """
         if not self._alone:
-            lock = "SELECT pg_try_advisory_lock(%s)"
-            ((self._alone,),) = query(self.connection, lock, (_ALONE_LOCK,))
+            lock = f"SELECT pg_try_advisory_lock({schema_key(ALONE_LOCK)})"
+            ((self._alone,),) = query(self.connection, lock)
         return self._alone
 
     def expect(self, seconds: Mapping[str, float], now: int) -> None:

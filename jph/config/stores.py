@@ -83,6 +83,8 @@ def postgres_dsn(network: Network, sql: Sql | None = None) -> str:
         directory = postgres_socket(socket_directory()).parent
         sql = Sql(database=DATABASE, user=DATABASE, host=str(directory), port=PORT)
     parts = {"host": sql.host, "port": str(sql.port), "dbname": sql.database, "user": sql.user}
+    if sql.schema:  # quoted as in SQL, for its name may begin with a digit
+        parts["options"] = f'-c search_path="{sql.schema}"'
     if sql.password:
         parts["password"] = read_password(sql.password)
     return " ".join(f"{key}={_quoted(value)}" for key, value in parts.items())
