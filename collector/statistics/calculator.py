@@ -32,7 +32,7 @@ from jph.config.model import Network
 from jph.errors import StoreError
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import cursor
+    from psycopg2.extensions import connection, cursor
 
 ALONE_LOCK: Final = 0x6A706802
 """Advisory lock of a session: one program computes, others wait."""
@@ -84,8 +84,8 @@ class Piece(NamedTuple):
 class Calculator:
     """One connection that computes statistics; days are those of `zone`."""
 
-    def __init__(self, dsn: str, name: str, zone: ZoneInfo) -> None:
-        """Connect, and update the tables.
+    def __init__(self, place: "str | connection", name: str, zone: ZoneInfo) -> None:
+        """Connect, or use a connection, and update the tables.
 
         Raises:
             StoreError: PostgreSQL is away, or has a newer schema.
@@ -93,7 +93,7 @@ class Calculator:
         import psycopg2
 
         self._zone = zone
-        self.connection = connect(dsn, name)
+        self.connection = connect(place, name) if isinstance(place, str) else place
         self._holds: dict[str, list[tuple[int, int]]] = {}
         self._alone = False
         try:
@@ -276,3 +276,12 @@ class Calculator:
 
     def _transaction(self) -> "AbstractContextManager[cursor]":
         return transaction(self.connection)
+
+
+def release_alone(connection: "connection") -> None:
+    """Let another program compute what is in the connection's schema.
+
+    Raises:
+        StoreError: PostgreSQL is away.
+    """
+    query(connection, f"SELECT pg_advisory_unlock({schema_key(ALONE_LOCK)})")

@@ -26,7 +26,7 @@ from collector.statistics.buckets import (
     to_us,
 )
 from collector.statistics.calculator import Calculator
-from collector.statistics.touched import as_text, rebuild
+from collector.statistics.touched import rebuild
 from jph.errors import StoreError
 from jph.retransmit import Cause, Gap
 from jph.wire.codec import Quality, Reading, Value
