@@ -147,7 +147,7 @@ class Hub(Node, type="Hub", settings=HubSettings):
         stream = client.jetstream(timeout=_FETCH_S)
         assert self._registry is not None
         while True:
-            names = await self._names(stream)
+            names = self.settings.houses or await house_names(stream)
             mine = await self._worker.run(self._registry.share, names)
             for name in self._following.keys() - mine:
                 self._following.pop(name).cancel()
@@ -156,13 +156,6 @@ class Hub(Node, type="Hub", settings=HubSettings):
                 house = HouseHistory(name, citus=self.settings.citus)
                 self._following[name] = self.spawn(self._follow(stream, house, lane), name)
             await asyncio.sleep(_ROUND_S)
-
-    async def _names(self, stream: "JetStreamContext") -> list[str]:
-        """Return the houses that have a stream."""
-        if self.settings.houses:
-            return sorted(self.settings.houses)
-        found = [each.config.name or "" for each in await stream.streams_info()]
-        return sorted(name.removeprefix(_PREFIX) for name in found if name.startswith(_PREFIX))
 
     # One house
 
@@ -277,6 +270,14 @@ class Hub(Node, type="Hub", settings=HubSettings):
     def _once(self, key: object, text: str, *words: object) -> None:
         if self._throttle.allow(key, time.monotonic()):
             self.log.warning(text, *words)
+
+
+async def house_names(stream: "JetStreamContext") -> list[str]:
+    """Return the houses that have a stream for the hub."""
+    found: list[str] = []
+    while page := await stream.streams_info(offset=len(found)):  # the server sends 256 at most
+        found += [each.config.name or "" for each in page]
+    return sorted(name.removeprefix(_PREFIX) for name in found if name.startswith(_PREFIX))
 
 
 def _content(message: "Msg") -> tuple[str, bytes]:

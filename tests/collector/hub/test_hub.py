@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from collector.hub.blocks import schema_of
-from collector.hub.node import Hub
+from collector.hub.node import Hub, house_names
 from jph.cli.main import cli
 from jph.config.model import Network
 from jph.sites.blocks import Content, encode_block, stream_of, subject_of
@@ -50,17 +50,17 @@ class Publisher:
     """Plays the sites of houses: blocks of readings of one codifier."""
 
     def __init__(self, client: Any) -> None:
-        self._stream = client.jetstream(timeout=LIMIT_S)
+        self.stream = client.jetstream(timeout=LIMIT_S)
 
     async def begin(self, house: str, network: Network | None = None) -> None:
-        await self._stream.add_stream(
+        await self.stream.add_stream(
             name=stream_of(house, hub=True), subjects=[subject_of(house, ">", hub=True)]
         )
         if network is not None:
             await self.publish(house, Content.CONFIG, encode_config(network, 1))
 
     async def publish(self, house: str, content: Content, block: bytes) -> None:
-        await self._stream.publish(subject_of(house, content, hub=True), block)
+        await self.stream.publish(subject_of(house, content, hub=True), block)
 
     async def readings(self, house: str, numbers: range) -> None:
         made = [
@@ -102,6 +102,13 @@ async def test_blocks_in_any_order_and_twice_count_once(
         for house in HOUSES:
             await until(lambda house=house: stored(sql, house) == list(range(30)))
             assert account(sql, house) == [(0, 29, "{}")]
+
+
+async def test_more_houses_than_a_page_of_the_server_are_found(publisher: Publisher) -> None:
+    names = [f"h{number:03}" for number in range(270)]
+    for name in names:
+        await publisher.begin(name)
+    assert await house_names(publisher.stream) == names
 
 
 def start(config: Path, state: Path, code: str) -> "asyncio.Future[Any]":
