@@ -1,6 +1,6 @@
 """`enrol`, `join`, `revoke` and `rotate`: members of a sealed house come and go."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -11,7 +11,7 @@ from jph.cli.sealing.asking import passphrase_options, unlock
 from jph.cli.sealing.spread import reload_all
 from jph.cli.terminal.context import App, codifier, json_option, run_async
 from jph.cli.terminal.output import echo_json
-from jph.config.model import parse, state_dir
+from jph.config.model import Network, parse, state_dir
 from jph.config.sealed import Signed, signature_url
 from jph.errors import SealError
 from jph.seal.enrolment import LIFE_S, Line, Offer, read_line
@@ -55,15 +55,11 @@ def enrol(
     private_files()
     config, roster = houses.signed_config(app.url, state)
     network = parse(config.document, app.url)
-    for code in codes:
-        if (node := network.sensor(code)).parent:
-            raise SealError(f"{code} is an element that {node.parent} sends: enrol {node.parent}")
+    _check_codes(network, name, codes)
     key = unlock(house_key or houses.house_key_path(state), passphrase_file)
     houses.check_house(key, roster)
     towards = address or enrolling.own_address(network.multicast.control.address)
     offer = Offer(roster.house, name, sorted(set(codes)))
-    if network.hosts and not {*codes} <= {*network.hosts.get(name, [])}:
-        click.echo(f"control.py: Hosts.{name} of the config does not name all of them", err=True)
     reload = reload_all(app)
 
     def accept(public: Mapping[str, PublicKeys]) -> Signed:
@@ -75,14 +71,30 @@ def enrol(
         return await enroller.wait(60 * minutes)
 
     joined = run_async(wait())
-    reloaded = reload()
+    _show_joined(app, offer, joined, reload(), as_json)
+
+
+def _check_codes(network: Network, name: str, codes: tuple[str, ...]) -> None:
+    """Refuse elements, which have no keys; warn of nodes that the config gives another machine."""
+    for code in codes:
+        if (node := network.sensor(code)).parent:
+            raise SealError(f"{code} is an element that {node.parent} sends: enrol {node.parent}")
+    if network.hosts and not {*codes} <= {*network.hosts.get(name, [])}:
+        click.echo(f"control.py: Hosts.{name} of the config does not name all of them", err=True)
+
+
+def _show_joined(
+    app: App, offer: Offer, address: str, reloaded: Sequence[str], as_json: bool
+) -> None:
+    """Print who joined, the serial of the roster now, and the nodes that read it again."""
     after = houses.config_file(app.url).roster
     serial = after.serial if after else 0
+    name, codes = offer.name, offer.codes
     if as_json:
-        echo_json({"joined": name, "address": joined, "codes": offer.codes, "serial": serial})
+        echo_json({"joined": name, "address": address, "codes": codes, "serial": serial})
     else:
         heard = f"; read again by {' '.join(reloaded)}" if reloaded else ""
-        click.echo(f"{name} ({joined}) joined with {' '.join(offer.codes)}, serial {serial}{heard}")
+        click.echo(f"{name} ({address}) joined with {' '.join(codes)}, serial {serial}{heard}")
 
 
 def _let_in(app: App, key: HouseKey, public: Mapping[str, PublicKeys]) -> Signed:

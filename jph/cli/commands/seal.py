@@ -1,6 +1,7 @@
 """`seal`: makes a house sealed, signs its config, and shows the state of the seal."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,11 +13,11 @@ from jph.cli.sealing.spread import reload_all
 from jph.cli.terminal.context import App, json_option
 from jph.cli.terminal.output import echo_json, table
 from jph.config import last_good
-from jph.config.model import parse, state_dir
+from jph.config.model import Network, parse, state_dir
 from jph.errors import SealError
 from jph.seal.document import with_keys
 from jph.seal.identity import HouseKey, has_keys
-from jph.seal.roster import Rights, fingerprint
+from jph.seal.roster import Rights, Roster, fingerprint
 from jph.seal.trust import load_trust, trust_path
 from jph.util.statedir import claim, private_files
 
@@ -202,8 +203,7 @@ def status(app: App, as_json: bool) -> None:
     state = state_dir()
     known = load_trust(state)
     config = houses.config_file(app.url)
-    roster = config.roster
-    if known.house is None or roster is None:
+    if known.house is None or config.roster is None:
         if as_json:
             echo_json({"sealed": False, "level": "open"})
         else:
@@ -211,7 +211,17 @@ def status(app: App, as_json: bool) -> None:
         return
     signed = config.signed_by(known.house)
     network = parse(config.document, app.url)
-    level = network.seal or "watch"
+    facts = _facts(state, known.house, config.roster, network)
+    if as_json:
+        echo_json({**facts, "signed": signed})
+    else:
+        _print(facts, config.roster, signed)
+    if not signed:
+        raise SealError("the config is not signed as it is now: control.py seal sign")
+
+
+def _facts(state: Path, house: bytes, roster: Roster, network: Network) -> dict[str, Any]:
+    """Return the level of a sealed house, its members and rights, and the nodes without keys."""
     members = [
         {
             "codifier": code,
@@ -222,35 +232,32 @@ def status(app: App, as_json: bool) -> None:
         }
         for code, member in roster.members.items()
     ]
-    missing = sorted({node.codifier for node in network.nodes()} - {*roster.members, *network.open})
-    if as_json:
-        echo_json(
-            {
-                "sealed": True,
-                "house": fingerprint(known.house),
-                "level": level,
-                "serial": roster.serial,
-                "generation": roster.generation,
-                "signed": signed,
-                "members": members,
-                "without_keys": missing,
-            }
-        )
-    else:
-        click.echo(
-            f"house {fingerprint(known.house)}, level {level}, serial {roster.serial}, "
-            f"generation {roster.generation}; config {'signed' if signed else 'NOT SIGNED'}"
-        )
-        cells = [
-            (code, "yes" if has_keys(state, code) else "", *_rights(member.may))
-            for code, member in roster.members.items()
-        ]
-        for line in table(("node", "keys here", "may set", "may run", "drill"), cells):
-            click.echo(line)
-        if missing:
-            click.echo(f"no members: {' '.join(missing)} (control.py enrol)")
-    if not signed:
-        raise SealError("the config is not signed as it is now: control.py seal sign")
+    nodes = {node.codifier for node in network.nodes()}
+    return {
+        "sealed": True,
+        "house": fingerprint(house),
+        "level": network.seal or "watch",
+        "serial": roster.serial,
+        "generation": roster.generation,
+        "members": members,
+        "without_keys": sorted(nodes - {*roster.members, *network.open}),
+    }
+
+
+def _print(facts: dict[str, Any], roster: Roster, signed: bool) -> None:
+    """Print the facts of a sealed house, a line for each member."""
+    click.echo(
+        f"house {facts['house']}, level {facts['level']}, serial {facts['serial']}, "
+        f"generation {facts['generation']}; config {'signed' if signed else 'NOT SIGNED'}"
+    )
+    cells = [
+        (each["codifier"], "yes" if each["keys_here"] else "", *_rights(member.may))
+        for each, member in zip(facts["members"], roster.members.values(), strict=True)
+    ]
+    for line in table(("node", "keys here", "may set", "may run", "drill"), cells):
+        click.echo(line)
+    if missing := facts["without_keys"]:
+        click.echo(f"no members: {' '.join(missing)} (control.py enrol)")
 
 
 def _rights(may: Rights) -> tuple[str, str, str]:
