@@ -12,6 +12,8 @@ where the row says so.
 - private: memory that no other process shares (smaps: Private_Clean + Private_Dirty), MB, measured
   while another Python runs, as in any house; Pss: with its share of shared memory.
 - idle: CPU seconds an hour, and wake-ups a second.
+- sealed: the same in a house with `"Seal": "demand"`, while another sealed node runs: in such a
+  house the library of ciphers is in memory once.
 """
 
 import argparse
@@ -30,8 +32,10 @@ from typing import Final
 from bench.harness import network, report
 from bench.harness.network import GROUP, Json
 from bench.harness.processes import memory, program, spent
+from bench.harness.sealed import seal_file
 from jph.config import model
 from jph.errors import DecodeError
+from jph.seal.frame import is_frame, read_header
 from jph.sim.chips.i2cbus import I2cBus
 from jph.sim.chips.server import I2cServer
 from jph.sim.meter.frames import ETX, LONG_FRAME, STX, group, with_parity
@@ -45,9 +49,14 @@ SECONDS: Final = 20.0
 SETTLE_S: Final = 2.0
 """Time for the first frame and the attempts to connect, which are no part of idling."""
 START_LIMIT_S: Final = 120.0
+AIM_MB: Final = 25
+AIM_MS: Final = 130
 FRAME_EVERY_S: Final = 2.0
 
 KINDS: Final = ("TI", "P1", "SH", "SP", "C1", "FR", "R1", "Q1", "Q2", "CF")
+SEALED: Final = ("TI", "P1", "SH")
+BESIDE: Final = "SP"
+"""Another sealed node, which runs meanwhile."""
 TOGETHER: Final = (("TI", "SH", "P1", "P2"), ("TI", "SH", "P1", "P2", "P3", "SP", "FR"))
 FILLING: Final = tuple(f"Z{number}" for number in range(16 - len(TOGETHER[-1])))
 """Setpoints that fill the largest process, of 16 nodes."""
@@ -84,13 +93,29 @@ def measure(options: argparse.Namespace) -> list[report.Row]:
         together = (*TOGETHER, (*TOGETHER[-1], *FILLING))
         for codes in (*((code,) for code in KINDS), *together):
             rows += [idle(codes, config, options.seconds)]
+        each = (rows[-1]["private_mb"] - rows[1]["private_mb"]) / (rows[-1]["nodes"] - 1)
+        closed = sealed_house(Path(directory))
+        with node_program((BESIDE,), closed):
+            rows += [idle((code,), closed, options.seconds, " (sealed)") for code in SEALED]
     rows.append({"name": BARE, "start_ms": bare})
     shown = [{**row, "name": short_name(row)} for row in rows]
     report.table(shown, TABLE, NAME_WIDTH)
-    first, last = rows[1], rows[-2]
-    each = (last["private_mb"] - first["private_mb"]) / (last["nodes"] - first["nodes"])
     print(f"each further node in a process: {each:.2f} MB private")
+    for row in rows:
+        if row["name"].endswith("(sealed)"):
+            fits = row["private_mb"] <= AIM_MB and row["start_ms"] <= AIM_MS
+            print(f"{row['name']}: ≤ {AIM_MB} MB and ≤ {AIM_MS} ms: {report.met(fits)}")
     return rows
+
+
+def sealed_house(directory: Path) -> Path:
+    """Return the config of the same house with the same devices, sealed, on buses of its own."""
+    folder = directory / "sealed"
+    folder.mkdir()
+    (folder / "house").symlink_to(directory / "house")
+    path = network.write(configuration(directory / "meter"), folder)
+    seal_file(path)
+    return path
 
 
 def short_name(row: report.Row) -> str:
@@ -148,10 +173,17 @@ def all_heard(listener: socket.socket, codes: set[str]) -> float:
     waiting, end_s = set(codes), time.monotonic() + START_LIMIT_S
     while waiting and time.monotonic() < end_s:
         with contextlib.suppress(TimeoutError, DecodeError):
-            waiting.discard(decode_control(listener.recv(2048)).source)
+            waiting.discard(sender_of(listener.recv(2048)))
     if waiting:
         raise SystemExit(f"{', '.join(sorted(waiting))} sent nothing for {START_LIMIT_S:g} s")
     return time.perf_counter()
+
+
+def sender_of(datagram: bytes) -> str:
+    """Return the codifier that sent a message of the control bus, sealed or not."""
+    if is_frame(datagram) and (head := read_header(datagram)) is not None:
+        return head.node
+    return decode_control(datagram).source
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ KINDS: Final = {
     "Gateway": "jph.gateway.node:Gateway",
     "Gpio": "nodes.gpio:Gpio",
     "HouseSimulator": "jph.sim.house_simulator:HouseSimulator",
+    "Hub": "collector.hub.node:Hub",
     "Http": "nodes.http:Http",
     "I2C": "nodes.i2c:I2C",
     "Modbus": "nodes.modbus:Modbus",

@@ -21,7 +21,7 @@ from jph.config.house.thermostat import commanded_rooms
 from jph.config.model import Network, state_dir
 from jph.errors import ConfigError, JphError, Problem, StoreError
 from jph.heating.orders.coding import Order
-from jph.heating.plan.conditions.calendar import wall_time
+from jph.heating.plan.conditions.calendar import night_after, wall_time
 from jph.heating.plan.conditions.days import days_of
 from jph.heating.plan.conditions.inputs import Inputs
 from jph.heating.plan.conditions.rules import Facts
@@ -29,6 +29,7 @@ from jph.heating.plan.document import versions as plan_versions
 from jph.heating.plan.document.check import check_scheduler
 from jph.heating.plan.document.refusal import PlanRefusedError, RefusalId
 from jph.heating.plan.document.versions import Versions
+from jph.heating.plan.edits.changes import FIRST_PLAN
 from jph.heating.plan.edits.commands import Scene, answer_of, carry_out
 from jph.heating.plan.edits.edit import Entities, entities_in
 from jph.heating.plan.evaluation.lead import Rate, RateLearner, shown
@@ -50,6 +51,7 @@ from jph.wire.edits import DocumentEdit
 
 _LOOK_AHEAD_MS: Final = 8 * 86_400_000
 """A week and the slots after it: every weekly plan changes within it, or never."""
+_SEEN_MS: Final = 1000
 _LONGEST_LOOK_H: Final = 192
 _MOST_COMING: Final = 300
 _REPEATS_KEPT: Final = 256
@@ -113,6 +115,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         self._learners = self._load_learners()
         self._next: list[Coming] = []
         self._next_known = False
+        self._plan_seen: tuple[int, Versions | None, list[Coming]] = (0, None, [])
         self._wake: asyncio.Handle | None = None
         self._prepare()
         self.versions = self._load()
@@ -253,7 +256,13 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
         coming = [coming_of(each) for each in self._coming(now) if each.at_ms <= end_ms]
         found = {**self._state(), "coming": coming[:_MOST_COMING]} | {
             "changes": [
-                {"at_ms": each.at_ms, "author": each.author, "what": each.what}
+                {
+                    "at_ms": each.at_ms,
+                    "author": each.author,
+                    "what": each.what,
+                    "text": each.text,
+                    "values": each.values,
+                }
                 for each in self.versions.changes
             ]
         }
@@ -297,6 +306,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
             coming=self._coming_of,
             planned=self._planned_of,
             next_slot=self._next_slot_of,
+            night_ms=night_after(now_ms(), self._zone),
         )
 
     # What is decided
@@ -434,11 +444,17 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
 
     def _coming_of(self, room: str, count: int) -> list[Coming]:
         """Return the next changes of a room by the plan, without its hand wishes."""
-        now = now_ms()
-        document = {**self.versions.document, "hand": {}}
-        end = now + _LOOK_AHEAD_MS
-        listed = self._planner.coming(document, now, end, self._facts_at, {})
-        return [change for change in listed if change.room == room][:count]
+        return [each for each in self._planned_changes() if each.room == room][:count]
+
+    def _planned_changes(self) -> list[Coming]:
+        """Return the changes of all rooms by the plan; a command asks for several of one moment."""
+        now, document = now_ms(), {**self.versions.document, "hand": {}}
+        known_ms, versions, listed = self._plan_seen
+        if versions is not self.versions or now - known_ms > _SEEN_MS or now < known_ms:
+            end = now + _LOOK_AHEAD_MS
+            listed = list(self._planner.coming(document, now, end, self._facts_at, {}))
+            self._plan_seen = (now, self.versions, listed)
+        return [each for each in listed if each.at_ms > now]
 
     def _next_slot_of(self, room: str) -> int | None:
         now = datetime.datetime.fromtimestamp(now_ms() / 1000, datetime.UTC)
@@ -584,7 +600,7 @@ class Schedule(Node, type="Schedule", settings=ScheduleSettings):
             self.log.error("the first plan of the config is not used: %s", error)
             return empty
         document = {**empty.document, "scheduler": scheduler}
-        return empty.with_change(document, now_ms(), "config", "first plan of the config")
+        return empty.with_change(document, now_ms(), "config", FIRST_PLAN, (FIRST_PLAN, {}))
 
     def _with_rooms(self, document: dict[str, Any]) -> dict[str, Any]:
         """Return the document with a device for each room of the configuration."""

@@ -12,18 +12,27 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from jph.config.model import Network, state_dir
 from jph.config.validation import read_struct
 from jph.errors import DecodeError, JphError, Problem, StoreError
-from jph.node.node import Node
+from jph.node.node import Node, now_ms
 from jph.retransmit import Gap
 from jph.sites.accounts import Accounts
 from jph.sites.block_log import BlockLog
-from jph.sites.blocks import Chooser, decode_block, encode_block
+from jph.sites.blocks import (
+    Chooser,
+    Content,
+    decode_block,
+    encode_block,
+    stream_of,
+    subject_of,
+)
+from jph.sites.hub_blocks import encode_config, encode_gaps
+from jph.sites.proof import proof
 from jph.sites.settings import SiteSettings, imports_of, site_problems
 from jph.util import durable
 from jph.util.logs import Throttle
@@ -34,6 +43,8 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.js import JetStreamContext
 
+_CONTENTS: Final = {content[:1].encode(): content for content in Content}
+"""By the first byte of a block on the disk."""
 _LARGEST_BLOCK: Final = 16_384
 _READING_BYTES: Final = 36
 _PUBLISH_S: Final = 5.0
@@ -52,7 +63,8 @@ class Site(Node, type="Site", settings=SiteSettings):
 
     settings: SiteSettings
     repairs = True
-    at_start = ("name", "url", "credentials", "authority")
+    hears_itself = True  # what it imported may leave, and a hub has its own value too
+    at_start = ("name", "url", "credentials", "authority", "hub")
 
     @classmethod
     def check_network(cls, network: Network) -> Sequence[Problem]:
@@ -76,6 +88,8 @@ class Site(Node, type="Site", settings=SiteSettings):
         self._accounts = await self._disk.run(self._load)
         self._kept_s = time.monotonic()
         self._block: dict[tuple[str, ...], list[Reading]] = {}
+        self._gaps: list[Gap] = []
+        self._tell_config = False
         self._size = 0
         self._full = asyncio.Event()
         self._news = asyncio.Event()
@@ -95,7 +109,9 @@ class Site(Node, type="Site", settings=SiteSettings):
     def on_reload(self) -> None:
         """Take new exports and imports."""
         self._imports = imports_of(self.network, self.codifier)
-        self._chooser = Chooser(self.settings.export, self._imports.values())
+        every = [entry.codifier for entry in self.network.sensors] if self.settings.hub else ()
+        self._chooser = Chooser(self.settings.export, self._imports.values(), every)
+        self._tell_config = self.settings.hub
 
     # What leaves
 
@@ -108,15 +124,27 @@ class Site(Node, type="Site", settings=SiteSettings):
                 continue
             if not self._chooser.leaves(reading):
                 continue
-            path = (*self._paths.get(reading.source, ()), self.settings.name)
-            self._block.setdefault(path, []).append(reading)
-            self._size += _READING_BYTES
+            self._take(reading)
         if self._size > _LARGEST_BLOCK:
             self._full.set()
+
+    def on_announcement(self, announcement: Reading) -> None:
+        """Take an announcement for a hub: it has a sequence."""
+        if self.settings.hub and self._chooser.lists(announcement.source):
+            taken = ("", announcement.source), announcement.epoch, announcement.sequence
+            if self._accounts.take(*taken):
+                self._take(announcement)
 
     def on_gaps(self, holes: list[Gap]) -> None:
         """Count readings that no block can have: their source has them no more."""
         self._counts["lost"] += len(holes)
+        if self.settings.hub:
+            self._gaps += [gap for gap in holes if self._chooser.lists(gap.source)]
+
+    def _take(self, reading: Reading) -> None:
+        path = (*self._paths.get(reading.source, ()), self.settings.name)
+        self._block.setdefault(path, []).append(reading)
+        self._size += _READING_BYTES
 
     async def _write_blocks(self) -> None:
         while True:
@@ -132,19 +160,31 @@ class Site(Node, type="Site", settings=SiteSettings):
     async def _write(self) -> None:
         """Put what waits on the disk, a block for each path."""
         blocks, self._block, self._size = self._block, {}, 0
+        if self._tell_config:  # before the readings that it explains
+            config = encode_config(self.network, now_ms(), self._chooser.sampled)
+            self._tell_config = not await self._append(Content.CONFIG, config)
         for path, readings in blocks.items():
-            try:
-                number = await self._disk.run(self._log.append, encode_block(path, readings))
-            except OSError as error:
-                self._block.setdefault(path, [])[:0] = readings  # bounded by the next lines
+            if not await self._append(Content.DATA, encode_block(path, readings)):
+                self._block.setdefault(path, [])[:0] = readings  # bounded by the next line
                 del self._block[path][:-100_000]
-                self._once("disk", "blocks wait in memory: %s", error)
-                continue
-            self._live.append(number)
-            self._news.set()
+        if gaps := self._gaps:
+            self._gaps = []
+            if not await self._append(Content.GAPS, encode_gaps(gaps)):
+                self._gaps = [*gaps, *self._gaps][-10_000:]
         if self._log.dropped > self._counts["dropped"]:
             self._once("dropped", "%d blocks were dropped: no space", self._log.dropped)
             self._counts["dropped"] = self._log.dropped
+
+    async def _append(self, content: Content, block: bytes) -> bool:
+        """Put a block on the disk; return whether it is there."""
+        try:
+            number = await self._disk.run(self._log.append, content[:1].encode() + block)
+        except OSError as error:
+            self._once("disk", "blocks wait in memory: %s", error)
+            return False
+        self._live.append(number)
+        self._news.set()
+        return True
 
     # The carrier
 
@@ -163,7 +203,7 @@ class Site(Node, type="Site", settings=SiteSettings):
                     error_cb=self._failed,
                     disconnected_cb=self._left,
                     reconnected_cb=self._came,
-                    **self._proof(),
+                    **proof(self.settings.credentials, self.settings.authority),
                 )
             except (OSError, Error) as error:
                 self._once("connect", "the carrier does not answer: %s", error)
@@ -179,24 +219,10 @@ class Site(Node, type="Site", settings=SiteSettings):
                 with contextlib.suppress(Exception):
                     await client.close()
 
-    def _proof(self) -> dict[str, Any]:
-        """Return what the connection proves itself with."""
-        found: dict[str, Any] = {}
-        if self.settings.credentials:
-            path = self.settings.credentials.replace("$JPH_STATE", str(state_dir()))
-            key = "nkeys_seed" if path.endswith(".nk") else "user_credentials"
-            found[key] = path
-        if self.settings.authority:
-            import ssl
-
-            path = self.settings.authority.replace("$JPH_STATE", str(state_dir()))
-            found["tls"] = ssl.create_default_context(cafile=path)
-        return found
-
     async def _serve(self, client: "Client") -> None:
         """Make this site's stream, then publish and import until the connection is closed."""
         stream = client.jetstream(timeout=_PUBLISH_S)
-        if self.settings.export:
+        if self.settings.export or self.settings.hub:
             await self._make_stream(stream)
         self._connected = True
         self._news.set()
@@ -209,17 +235,17 @@ class Site(Node, type="Site", settings=SiteSettings):
     async def _make_stream(self, stream: "JetStreamContext") -> None:
         from nats.js.errors import BadRequestError
 
-        name = self.settings.name
+        name, hub = self.settings.name, self.settings.hub
         options = {
-            "name": _stream(name),
-            "subjects": [f"jph.{name}.>"],
+            "name": stream_of(name, hub=hub),
+            "subjects": [subject_of(name, ">", hub=hub)],
             "max_age": _KEPT_S,
             "duplicate_window": _DOUBLES_S,
         }
         try:
             await stream.add_stream(**options)
         except BadRequestError:  # it exists with other limits, which its owner chose
-            await stream.stream_info(_stream(name))
+            await stream.stream_info(stream_of(name, hub=hub))
 
     async def _publish(self, stream: "JetStreamContext") -> None:
         """Publish the newest blocks first, and those that waited behind them."""
@@ -244,10 +270,11 @@ class Site(Node, type="Site", settings=SiteSettings):
         payload = await self._disk.run(self._log.read, number)
         if payload is None:
             return
-        subject = f"jph.{self.settings.name}.data"
+        content = _CONTENTS[payload[:1]]
+        subject = subject_of(self.settings.name, content, hub=self.settings.hub)
         headers = {"Nats-Msg-Id": str(number)}
         try:
-            await stream.publish(subject, payload, timeout=_PUBLISH_S, headers=headers)
+            await stream.publish(subject, payload[1:], timeout=_PUBLISH_S, headers=headers)
         except (OSError, Error, TimeoutError):
             self._waiting.appendleft(number)
             await asyncio.sleep(_RETRY_S)
@@ -266,7 +293,9 @@ class Site(Node, type="Site", settings=SiteSettings):
         while True:
             try:
                 taken = await stream.pull_subscribe(
-                    f"jph.{site}.data", durable=_stream(self.settings.name), stream=_stream(site)
+                    subject_of(site, Content.DATA),
+                    durable=stream_of(self.settings.name),
+                    stream=stream_of(site),
                 )
                 break
             except NotFoundError:  # that site has not exported anything yet
@@ -355,8 +384,3 @@ class Site(Node, type="Site", settings=SiteSettings):
             await self._disk.run(durable.replace, self._folder / "accounts.json", [content])
         except StoreError as error:
             self._once("accounts", "a restart may repeat readings: %s", error)
-
-
-def _stream(site: str) -> str:
-    """Return the name of a site's stream."""
-    return f"jph_{site}"

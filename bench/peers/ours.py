@@ -208,7 +208,7 @@ class JphSealed(JphColumns):
     def network(self) -> Network:
         """Return the config of a sealed house; both processes derive the same keys."""
         # Imported here: the other rows have no cipher in their memory.
-        from bench.peers.sealed import sealed
+        from bench.harness.sealed import sealed
 
         if self._state is None:
             self._state = tempfile.TemporaryDirectory(prefix="jph-seal-")

@@ -30,17 +30,18 @@ def connect(
     """
     import psycopg2
 
-    options = {"timezone": "UTC", **(settings or {})}
+    options: dict[str, object] = {"timezone": "UTC", **(settings or {})}
     if read_only:
         options["default_transaction_read_only"] = "on"
     try:
+        given = psycopg2.extensions.parse_dsn(dsn).get("options", "")
         opened = psycopg2.connect(
             dsn,
             application_name=f"jph {name}",
             client_encoding="UTF8",
             connect_timeout=_CONNECT_TIMEOUT_S,
             tcp_user_timeout=2000 * _CONNECT_TIMEOUT_S,
-            options=" ".join(f"-c {key}={value}" for key, value in options.items()),
+            options=" ".join([given, *(f"-c {key}={value}" for key, value in options.items())]),
         )
     except psycopg2.Error as error:
         raise StoreError(error_text(error)) from error

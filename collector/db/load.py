@@ -30,6 +30,8 @@ _KNOWN: Final = """
     SELECT relname || ' ' || tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
     WHERE relnamespace = 'public'::regnamespace
 """
+_FORMER: Final = {"gap touch"}
+"""Triggers that earlier versions had."""
 _IDENTITIES: Final = """
     SELECT table_name::text, column_name::text FROM information_schema.columns
     WHERE table_schema = 'public' AND is_identity = 'YES'
@@ -109,7 +111,7 @@ def finish(cursor: "cursor", version: int) -> set[str]:
     for statement in schema_statements(version):
         cursor.execute(statement)
     cursor.execute(_KNOWN)
-    return {name for (name,) in cursor.fetchall()}
+    return {name for (name,) in cursor.fetchall()} | _FORMER
 
 
 def _load(cursor: "cursor", copy: Copy, *, again: bool) -> None:

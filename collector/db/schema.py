@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector.db.statements import split
+from collector.db.tables import lock_statement
 from jph.errors import StoreError
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def migrate(connection: "connection") -> None:
     """
     with connection, connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")  # a large table takes its time
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        cursor.execute(lock_statement(LOCK))
         cursor.execute(_VERSIONS)
         cursor.execute("SELECT coalesce(max(version), 0) FROM jph_schema")
         (version,) = cursor.fetchone() or (0,)
@@ -106,7 +107,7 @@ def create_months(connection: "connection", wanted: Iterable[int]) -> None:
     Where `reading` is a plain table an extension partitions it; then nothing is created.
     """
     with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        cursor.execute(lock_statement(LOCK))
         if has_months(cursor):
             for month in sorted({*wanted}.difference(months_of(cursor, "reading"))):
                 create_month(cursor, month)
@@ -138,7 +139,7 @@ def create_packed(cursor: "cursor", month: int) -> None:
     """Create the partition of `packed` for a month if it does not exist."""
     if month in months_of(cursor, "packed"):
         return
-    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+    cursor.execute(lock_statement(LOCK))
     cursor.execute(
         f"CREATE TABLE IF NOT EXISTS {partition(month, 'packed')} PARTITION OF packed "
         "FOR VALUES FROM (%s) TO (%s)",
@@ -154,9 +155,11 @@ def drop_month(cursor: "cursor", month: int, table: str, gone: Iterable[str] = (
     """
     name, codifiers = partition(month, table), list(gone)
     cursor.execute("SET LOCAL lock_timeout = '1s'")
-    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-    for lock in ("", f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE;"):  # then none can write
-        cursor.execute(lock + _OTHERS.format(name=name), (codifiers,))
+    cursor.execute(lock_statement(LOCK))
+    for lock in ("", f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE"):  # then none can write
+        if lock:
+            cursor.execute(lock)
+        cursor.execute(_OTHERS.format(name=name), (codifiers,))
         if cursor.rowcount:
             return False
     cursor.execute(f"DROP TABLE {name}")

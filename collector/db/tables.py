@@ -3,9 +3,27 @@
 from typing import Final
 
 LATE_LOCK: Final = 0x6A706801
-"""Advisory lock: shared while readings are added, exclusive while `statistics_until` moves."""
+"""Advisory lock: shared while readings or gaps are added, exclusive while
+`statistics_until` moves."""
 PACK_LOCK: Final = 0x6A706804
 """Advisory lock: exclusive while a day is packed, shared while readings are added to such days."""
+
+
+def lock_statement(key: int, *, shared: bool = False) -> str:
+    """Return the statement that takes an advisory lock until the transaction ends."""
+    return f"SELECT pg_advisory_xact_lock{'_shared' * shared}({schema_key(key)})"
+
+
+def schema_key(key: int) -> str:
+    """Return the SQL of an advisory lock's number: one for each schema.
+
+    Houses in schemas of one database do not wait for each other. In `public` it is the number
+    itself, which programs of version 0.1.0 use.
+    """
+    other = "hashtext(current_schema()::text)::bigint << 32"
+    return f"{key} + CASE current_schema() WHEN 'public' THEN 0 ELSE {other} END"
+
+
 CHUNK: Final = 4000
 """A row of `packed` holds at most this many readings."""
 LARGEST: Final = 2.0**337

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector.db.connecting import error_text, transaction
 from collector.db.schema import LOCK
-from collector.db.tables import WIDTHS
+from collector.db.tables import WIDTHS, lock_statement
 from collector.history.numbers import FINITE, NUMBER, TEXT
 from jph.config.model import Sensor
 
@@ -49,12 +49,12 @@ class View(NamedTuple):
         return MARK + hashlib.sha256(self.query.encode()).hexdigest()[:16]
 
     @property
-    def statements(self) -> str:
-        """The SQL that creates it again."""
+    def statements(self) -> tuple[str, ...]:
+        """The statements that create it again."""
         return (
-            f"DROP VIEW IF EXISTS {self.name};\n"
-            f"CREATE VIEW {self.name} AS\n{self.query};\n"
-            f"COMMENT ON VIEW {self.name} IS '{self.comment}';\n"
+            f"DROP VIEW IF EXISTS {self.name}",
+            f"CREATE VIEW {self.name} AS\n{self.query}",
+            f"COMMENT ON VIEW {self.name} IS '{self.comment}'",
         )
 
 
@@ -89,7 +89,7 @@ def sync_views(
     wanted = {view.name: view for sensor in sensors for view in views_of(sensor)}
     problems = []
     with transaction(connection) as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        cursor.execute(lock_statement(LOCK))
         cursor.execute(_EXISTING)
         existing = {
             name: (kind, comment)
@@ -102,19 +102,20 @@ def sync_views(
                 if name in wanted:
                     problems.append(f"{name} exists already and is not ours: left alone")
             elif name not in wanted:
-                problems += _attempt(cursor, f"DROP VIEW {name}")
+                problems += _attempt(cursor, [f"DROP VIEW {name}"])
             elif comment != wanted[name].comment:
                 problems += _attempt(cursor, wanted[name].statements)
     return problems
 
 
-def _attempt(cursor: "cursor", statements: str) -> list[str]:
+def _attempt(cursor: "cursor", statements: Iterable[str]) -> list[str]:
     """Run all statements or none; return the problem."""
     import psycopg2
 
     cursor.execute("SAVEPOINT attempt")
     try:
-        cursor.execute(statements)
+        for statement in statements:
+            cursor.execute(statement)
     except psycopg2.errors.DependentObjectsStillExist as error:
         cursor.execute("ROLLBACK TO attempt")
         return [error_text(error)]

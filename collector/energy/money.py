@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from collector.db.tables import lock_statement
 from collector.energy import energy_table, hour_table
 from collector.energy.energy_table import MILLISECONDS, Touched, moment
 from collector.energy.meters import INJECTED, TOTAL, indexes, phases, read_tariffs
@@ -116,7 +117,7 @@ def work(cursor: "cursor", network: Network, until_ms: int) -> bool:
     Raises:
         ConfigError: the time zone or the tariffs have mistakes.
     """
-    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    cursor.execute(lock_statement(_LOCK))
     cursor.execute(_WORK)
     touched = [Touched(*row) for row in cursor.fetchall()]
     update(cursor, network, touched, until_ms)
@@ -139,7 +140,7 @@ def rebuild(cursor: "cursor", network: Network, until_ms: int) -> None:
         ConfigError: the time zone or the tariffs have mistakes.
     """
     cursor.execute("SET LOCAL statement_timeout = 0")
-    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    cursor.execute(lock_statement(_LOCK))
     days, tariffs = local_days(network), read_tariffs(network)
     floors = _Floors(cursor, days)
     kept = {code: _kept(cursor, code, days, until_ms) for code in sorted(codifiers(network))}

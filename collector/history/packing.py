@@ -18,7 +18,14 @@ from collector.db.schema import (
     months_of,
     partition,
 )
-from collector.db.tables import CHUNK, COLUMNS, LATE_LOCK, PACK_LOCK, UNPACKED
+from collector.db.tables import (
+    CHUNK,
+    COLUMNS,
+    LATE_LOCK,
+    PACK_LOCK,
+    UNPACKED,
+    lock_statement,
+)
 from jph.errors import StoreError
 
 if TYPE_CHECKING:
@@ -71,7 +78,7 @@ def allow(connection: "connection", until: datetime) -> None:
         cursor.execute("SELECT packed >= %s FROM statistics_until", (until,))
         if cursor.fetchone() == (True,):
             return
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LATE_LOCK,))
+        cursor.execute(lock_statement(LATE_LOCK))
         cursor.execute("UPDATE statistics_until SET packed = greatest(packed, %s)", (until,))
 
 
@@ -85,7 +92,7 @@ def pack_day(connection: "connection", codifier: str, day: date) -> int:
     wanted = {"codifier": codifier, "day": day, "start": start, "end": start + _DAY}
     with transaction(connection) as cursor:
         create_packed(cursor, day.year * 12 + day.month - 1)
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (PACK_LOCK,))
+        cursor.execute(lock_statement(PACK_LOCK))
         cursor.execute(_PACK, wanted)
         return int(cursor.rowcount)
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from collector.db.tables import LATE_LOCK, lock_statement
 from collector.ingest.ledger import (
     GapRow,
     Key,
@@ -63,6 +64,7 @@ _LOSE: Final = f"""
     SELECT codifier, epoch, first, messages, to_timestamp(from_ms / 1000.0),
         to_timestamp(to_ms / 1000.0), cause
     FROM {_NEW_GAPS}
+    RETURNING codifier, from_time, to_time
 """
 # Each collector reports these again, at each start.
 _LOSE_UNCOUNTED: Final = f"""
@@ -72,6 +74,16 @@ _LOSE_UNCOUNTED: Final = f"""
     FROM {_NEW_GAPS}
     WHERE NOT EXISTS (SELECT FROM gap WHERE gap.codifier = new.codifier AND gap.epoch = new.epoch
         AND gap.messages IS NULL AND gap.cause = new.cause)
+    RETURNING codifier, from_time, to_time
+"""
+_HEAL: Final = "DELETE FROM gap WHERE id = ANY(%s) RETURNING codifier, from_time, to_time"
+# Times up to which nothing is computed yet are touched when they are over.
+_TOUCH: Final = """
+    INSERT INTO touched (codifier, from_time, to_time)
+    SELECT codifier, from_time, to_time
+    FROM unnest(%s::text[], %s::timestamptz[], %s::timestamptz[])
+        AS changed (codifier, from_time, to_time), statistics_until
+    WHERE from_time <= statistics_until.timestamp
 """
 
 
@@ -108,7 +120,8 @@ def write_accounts(cursor: "cursor", settled: Mapping[Key, Settlement]) -> None:
         cursor.execute(_WRITE, tuple(map(list, zip(*rows, strict=True))))
     healed = [row for settlement in settled.values() for row in settlement.healed]
     if healed:
-        cursor.execute("DELETE FROM gap WHERE id = ANY(%s)", (healed,))
+        cursor.execute(_HEAL, (healed,))
+        _touch(cursor, cursor.fetchall())
     lost = [
         (*key, gap.first, gap.stop - gap.first, _time(gap.from_ms), _time(gap.to_ms), gap.cause)
         for key, settlement in settled.items()
@@ -120,6 +133,15 @@ def write_accounts(cursor: "cursor", settled: Mapping[Key, Settlement]) -> None:
     ):
         if rows_of_gaps:
             cursor.execute(statement, tuple(map(list, zip(*rows_of_gaps, strict=True))))
+            _touch(cursor, cursor.fetchall())
+
+
+def _touch(cursor: "cursor", gaps: Iterable[tuple[str, object, object]]) -> None:
+    """Note the times of changed gaps: the coverage of their buckets is computed again."""
+    known = [gap for gap in gaps if gap[1] is not None and gap[2] is not None]
+    if known:
+        cursor.execute(lock_statement(LATE_LOCK, shared=True))
+        cursor.execute(_TOUCH, tuple(map(list, zip(*known, strict=True))))
 
 
 def read_accounts(cursor: "cursor") -> dict[Key, SourceAccount]:

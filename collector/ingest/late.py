@@ -1,13 +1,13 @@
 """Late readings: their statistics are computed already, or their day is packed.
 
 They are noted, or left out, in their own transaction. A batch of live readings costs one query of a
-table with one row.
+table with one row, and one for the lock.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from collector.db.tables import LATE_LOCK, PACK_LOCK, UNPACKED
+from collector.db.tables import LATE_LOCK, PACK_LOCK, UNPACKED, lock_statement
 from collector.ingest.runs import span_ms
 from collector.statistics.buckets import to_datetime
 from jph.wire.codec import Reading
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
 _HOUR_MS: Final = 3_600_000
-# Two statements: the second sees everything that was committed before the lock.
-_UNTIL: Final = f"""
-    SELECT pg_advisory_xact_lock_shared({LATE_LOCK});
+# After the lock: it sees everything that was committed before.
+_UNTIL: Final = """
     SELECT (extract(epoch FROM timestamp) * 1000)::bigint,
         (extract(epoch FROM packed) * 1000)::bigint FROM statistics_until
 """
@@ -28,7 +27,6 @@ _NOTE: Final = """
     FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS new (codifier, from_ms, to_ms)
 """
 _PACKED: Final = f"""
-    SELECT pg_advisory_xact_lock_shared({PACK_LOCK});
     WITH late AS MATERIALIZED (
         SELECT * FROM unnest(%s::text[], %s::timestamptz[], %s::bigint[], %s::bigint[])
             WITH ORDINALITY AS late (codifier, timestamp, epoch, sequence, number)
@@ -49,6 +47,7 @@ def note_late(cursor: "cursor", readings: Sequence[Reading]) -> Sequence[Reading
     """
     if not readings:
         return readings
+    cursor.execute(lock_statement(LATE_LOCK, shared=True))
     cursor.execute(_UNTIL)
     until_ms, packed_ms = cursor.fetchone() or (0, 0)
     first_ms, _ = span_ms(readings)
@@ -72,6 +71,7 @@ def _not_packed(cursor: "cursor", readings: list[Reading], packed_ms: int) -> li
         (each.source, to_datetime(each.timestamp_ms * 1000), each.epoch, each.sequence)
         for _, each in late
     ]
+    cursor.execute(lock_statement(PACK_LOCK, shared=True))
     cursor.execute(_PACKED, tuple(map(list, zip(*keys, strict=True))))
     known = {late[number][0] for (number,) in cursor.fetchall()}
     return [each for number, each in enumerate(readings) if number not in known]

@@ -36,6 +36,9 @@ RECORD: Final = f"""
             SELECT codifier, epoch, first, CASE WHEN epoch <> 0 THEN last - first + 1 END,
                 from_time, to_time, '{Cause.RESTORED}'
             FROM lost ORDER BY codifier, to_time;
+        INSERT INTO touched (codifier, from_time, to_time)
+            SELECT codifier, from_time, to_time FROM lost, statistics_until
+            WHERE to_time IS NOT NULL AND from_time <= statistics_until.timestamp;
         INSERT INTO source (codifier, epoch, first, last, timestamp)
             SELECT codifier, epoch, begun, last, to_time FROM lost
             ON CONFLICT (codifier, epoch) DO UPDATE SET last = excluded.last,

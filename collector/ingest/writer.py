@@ -27,7 +27,7 @@ from jph.wire.sequence import position
 if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
 
-_STATEMENT_TIMEOUT_MS: Final = 60_000
+STATEMENT_TIMEOUT_MS: Final = 60_000
 _MONTHS_BACK: Final = 24
 """Older readings stay in `reading_other` until they are packed: a wrong clock makes no months."""
 _CAREFUL_BATCHES: Final = 100
@@ -84,13 +84,21 @@ class Store:
         Raises:
             StoreError: PostgreSQL is away or refuses, or a newer program has changed the schema.
         """
-        import psycopg2
-
         self.close()
-        settings: dict[str, object] = {"statement_timeout": _STATEMENT_TIMEOUT_MS}
+        settings: dict[str, object] = {"statement_timeout": STATEMENT_TIMEOUT_MS}
         if synchronous_commit:
             settings["synchronous_commit"] = synchronous_commit
-        self._connection = connect(dsn, self._codifier, settings=settings)
+        self.use(connect(dsn, self._codifier, settings=settings), now_ms)
+
+    def use(self, connection: "connection", now_ms: int) -> None:
+        """Use a connection, whose `search_path` says where; create or update the tables there.
+
+        Raises:
+            StoreError: PostgreSQL is away or refuses, or a newer program has changed the schema.
+        """
+        import psycopg2
+
+        self._connection = connection
         try:
             migrate(self._connection)
             self._months.clear()

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from collector.db.connecting import connect, query, transaction
 from collector.db.schema import migrate
-from collector.db.tables import WIDTHS
+from collector.db.tables import WIDTHS, schema_key
 from collector.energy import money
 from collector.history.numbers import fetch_numbers
 from collector.statistics.buckets import SECOND_US, Bucket, Width, bucket_of, buckets
@@ -32,9 +32,9 @@ from jph.config.model import Network
 from jph.errors import StoreError
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import cursor
+    from psycopg2.extensions import connection, cursor
 
-_ALONE_LOCK: Final = 0x6A706802
+ALONE_LOCK: Final = 0x6A706802
 """Advisory lock of a session: one program computes, others wait."""
 _GRACE_US: Final = 5 * SECOND_US
 """Time after the end of a bucket for readings that are on their way."""
@@ -84,8 +84,8 @@ class Piece(NamedTuple):
 class Calculator:
     """One connection that computes statistics; days are those of `zone`."""
 
-    def __init__(self, dsn: str, name: str, zone: ZoneInfo) -> None:
-        """Connect, and update the tables.
+    def __init__(self, place: "str | connection", name: str, zone: ZoneInfo) -> None:
+        """Connect, or use a connection, and update the tables.
 
         Raises:
             StoreError: PostgreSQL is away, or has a newer schema.
@@ -93,7 +93,7 @@ class Calculator:
         import psycopg2
 
         self._zone = zone
-        self.connection = connect(dsn, name)
+        self.connection = connect(place, name) if isinstance(place, str) else place
         self._holds: dict[str, list[tuple[int, int]]] = {}
         self._alone = False
         try:
@@ -114,8 +114,8 @@ class Calculator:
             StoreError: PostgreSQL is away.
         """
         if not self._alone:
-            lock = "SELECT pg_try_advisory_lock(%s)"
-            ((self._alone,),) = query(self.connection, lock, (_ALONE_LOCK,))
+            lock = f"SELECT pg_try_advisory_lock({schema_key(ALONE_LOCK)})"
+            ((self._alone,),) = query(self.connection, lock)
         return self._alone
 
     def expect(self, seconds: Mapping[str, float], now: int) -> None:
@@ -276,3 +276,12 @@ class Calculator:
 
     def _transaction(self) -> "AbstractContextManager[cursor]":
         return transaction(self.connection)
+
+
+def release_alone(connection: "connection") -> None:
+    """Let another program compute what is in the connection's schema.
+
+    Raises:
+        StoreError: PostgreSQL is away.
+    """
+    query(connection, f"SELECT pg_advisory_unlock({schema_key(ALONE_LOCK)})")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from collector.db.tables import LATE_LOCK, WIDTHS
+from collector.db.tables import LATE_LOCK, WIDTHS, lock_statement
 from collector.statistics.buckets import SECOND_US, to_datetime
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def move_until(cursor: "cursor", until: int) -> None:
     Waits for transactions that add readings: their readings are visible then, and those of later
     transactions for times up to `until` are late.
     """
-    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LATE_LOCK,))
+    cursor.execute(lock_statement(LATE_LOCK))
     before = read_until(cursor)
     cursor.execute("UPDATE statistics_until SET timestamp = %s", (as_text(until),))
     if until > before:
@@ -100,7 +100,7 @@ def rebuild(cursor: "cursor", codifiers: Iterable[str]) -> dict[str, int]:
     cursor.execute("SELECT codifier, max(seconds) FROM expected GROUP BY codifier")
     holds = dict(cursor.fetchall())
     stayed = {}
-    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LATE_LOCK,))
+    cursor.execute(lock_statement(LATE_LOCK))
     until = read_until(cursor)
     for codifier in codifiers:
         cursor.execute(f"SELECT {US.format(_FIRST)}", (codifier,))

@@ -161,15 +161,20 @@ def _keep_lines(command: click.Command) -> None:
     metavar="FACTOR",
     help="Wait this many times longer for answers, on slow machines (JPH_PATIENCE).",
 )
+@click.option(
+    "--house",
+    metavar="NAME",
+    help="Read the history of this house, which the config's hub collects.",
+)
 @click.version_option(__version__)
 @click.pass_context
-def cli(ctx: click.Context, url: str, code: str | None, patience: float) -> None:
+def cli(ctx: click.Context, url: str, code: str | None, patience: float, house: str | None) -> None:
     """Keep the global options for the command that follows."""
     if ctx.invoked_subcommand not in DAEMONS:
         streams.check_output()
         if not os.environ.get("JPH_STATE") and (state := default_state(url)) is not None:
             os.environ["JPH_STATE"] = str(state)
-    ctx.obj = App(url=url, code=code, patience=patience)
+    ctx.obj = App(url=url, code=code, patience=patience, house=house)
 
 
 def main() -> None:

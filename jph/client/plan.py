@@ -29,6 +29,14 @@ class EditRefused(JphError):
         super().__init__(str(answer.get("generic_desc") or answer.get("id") or "refused"))
 
 
+class EditUnansweredError(JphError):
+    """The Schedule node does not answer; `text` is a template, and `node` its name in it."""
+
+    def __init__(self, text: str, node: str) -> None:
+        self.text, self.node = text, node
+        super().__init__(text.format(node=node))
+
+
 def schedule_node(network: Network) -> Sensor:
     """Return the Schedule node of a network.
 
@@ -56,15 +64,14 @@ async def edit(
     Raises:
         ConfigError: the config has no Schedule node.
         EditRefused: the node refuses it.
-        JphError: the node does not answer.
+        EditUnansweredError: the node does not answer.
     """
     node = schedule_node(network)
     answers = str(node.sensor["Answer"])
     found = await client.commands.ping(node.codifier)
     if found.address is None:
-        raise JphError(
-            f"{node.codifier} ({node.name or node.type}) does not answer: is it running?"
-        )
+        named = f"{node.codifier} ({node.name or node.type})"
+        raise EditUnansweredError("{node} does not answer: is it running?", named)
     wanted = DocumentEdit(
         random.getrandbits(32),
         now_ms(),
@@ -78,7 +85,8 @@ async def edit(
     async with client.replies.hear([answers]) as heard:
         answer = await _exchange(wanted, found.address, heard, answers, client.limits.answer_s)
     if answer is None:
-        raise JphError(f"{node.codifier} does not answer the edit: it may or may not be done")
+        text = "{node} does not answer the edit: it may or may not be done"
+        raise EditUnansweredError(text, node.codifier)
     if answer.get("status") != "success":
         raise EditRefused(answer.get("error") or {})
     return answer

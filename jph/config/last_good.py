@@ -4,10 +4,12 @@ After a power cut the server of the configuration may start later than its nodes
 signed config that was edited and not signed again must not keep a house from starting.
 """
 
+import contextlib
+import importlib
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from jph.config.fetch import FetchError, is_remote
 from jph.config.model import state_dir
@@ -37,10 +39,17 @@ class Fetched(NamedTuple):
 
 def copy_path(url: str) -> Path:
     """Return the file of the last good copy of a URL's document."""
-    import hashlib  # loads the whole of OpenSSL
-
-    digest = hashlib.sha256(url.encode()).hexdigest()[:16]
+    digest = _sha256()(url.encode()).hexdigest()[:16]
     return state_dir() / "config" / f"{digest}.json"
+
+
+def _sha256() -> Callable[[bytes], Any]:
+    """Return the SHA-256 that is a part of Python: hashlib loads OpenSSL, 4 MB in every node."""
+    for name in ("_sha2", "_sha256", "hashlib"):
+        with contextlib.suppress(ImportError):
+            found: Callable[[bytes], Any] = importlib.import_module(name).sha256
+            return found
+    raise AssertionError("this Python has no SHA-256")
 
 
 def keep(url: str, signed: Signed) -> None:

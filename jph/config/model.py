@@ -96,6 +96,10 @@ class Sql(_Entry, frozen=True):
     password: Annotated[str, described("Path of a file that holds the password")] = ""
     host: Annotated[str, described("Host of the server")] = "127.0.0.1"
     port: Annotated[int, described("TCP port of the server")] = 5432
+    schema: Annotated[
+        str,
+        described("Schema of the tables; without it the role's own", pattern="^[a-z0-9_]{0,63}$"),
+    ] = ""
 
 
 class RingSettings(_Entry, frozen=True):

@@ -78,14 +78,19 @@ def postgres_dsn(network: Network, sql: Sql | None = None) -> str:
     Raises:
         StoreError: the password file cannot be read.
     """
-    sql = sql or network.sql
-    if sql is None:
-        directory = postgres_socket(socket_directory()).parent
-        sql = Sql(database=DATABASE, user=DATABASE, host=str(directory), port=PORT)
+    sql = sql or network.sql or embedded_sql()
     parts = {"host": sql.host, "port": str(sql.port), "dbname": sql.database, "user": sql.user}
+    if sql.schema:  # quoted as in SQL, for its name may begin with a digit
+        parts["options"] = f'-c search_path="{sql.schema}"'
     if sql.password:
         parts["password"] = read_password(sql.password)
     return " ".join(f"{key}={_quoted(value)}" for key, value in parts.items())
+
+
+def embedded_sql() -> Sql:
+    """Return the address of the embedded server."""
+    directory = postgres_socket(socket_directory()).parent
+    return Sql(database=DATABASE, user=DATABASE, host=str(directory), port=PORT)
 
 
 def read_password(path: str) -> str:

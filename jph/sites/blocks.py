@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 from typing import Final
 
 from jph.errors import DecodeError
@@ -9,8 +10,31 @@ from jph.retransmit.messages import unpack_readings
 from jph.sites.settings import Export
 from jph.wire.codec import Reading, decode_data, encode_data
 
+
+class Content(StrEnum):
+    """What a block holds, and the last word of its subject."""
+
+    DATA = "data"
+    GAPS = "gaps"
+    CONFIG = "config"
+
+
 _LENGTH: Final = struct.Struct("<H")
 _MOST_SITES: Final = 16
+
+
+def stream_of(site: str, *, hub: bool = False) -> str:
+    """Return the name of a site's stream: for other sites, or for the hub."""
+    return f"{_prefix(hub=hub)}_{site}"
+
+
+def subject_of(site: str, content: str, *, hub: bool = False) -> str:
+    """Return the subject of a site's blocks; with `>` all of them."""
+    return f"{_prefix(hub=hub)}.{site}.{content}"
+
+
+def _prefix(*, hub: bool) -> str:
+    return "jphhub" if hub else "jph"
 
 
 def encode_block(path: Sequence[str], readings: Iterable[Reading]) -> bytes:
@@ -41,12 +65,21 @@ def decode_block(block: bytes) -> tuple[tuple[str, ...], list[Reading]]:
 class Chooser:
     """Chooses the readings that leave: only those of listed codifiers, not too many."""
 
-    def __init__(self, exports: Iterable[Export], imported: Iterable[str]) -> None:
+    def __init__(
+        self, exports: Iterable[Export], imported: Iterable[str], every: Iterable[str] = ()
+    ) -> None:
+        """Take the rules; `every` are codifiers that all leave, for a hub."""
         inside = set(imported)
+        exports = [*(Export(codifier=code) for code in every), *exports]
         self._rules: Mapping[str, Export] = {
             rule.codifier: rule for rule in exports if rule.transit or rule.codifier not in inside
         }
         self._last_ms: dict[str, int] = {}
+
+    @property
+    def sampled(self) -> list[str]:
+        """Codifiers of which not every reading leaves."""
+        return sorted(code for code, rule in self._rules.items() if rule.every)
 
     def lists(self, source: str) -> bool:
         """Say whether readings of a codifier may leave."""

@@ -23,7 +23,10 @@ class Export(Settings, frozen=True):
 
 
 class SiteSettings(Settings, frozen=True):
-    """Nothing leaves but what `Export` lists. Imported elements name `Remote`: site/codifier."""
+    """Nothing leaves but what `Export` lists, and with `Hub` all but what was imported.
+
+    Imported elements name `Remote`: site/codifier.
+    """
 
     name: Annotated[str, described("Name of this site", pattern=SITE_NAME)]
     url: Annotated[
@@ -35,6 +38,12 @@ class SiteSettings(Settings, frozen=True):
     ] = ""
     authority: Annotated[str, described("Certificate file that the servers must prove with")] = ""
     export: Annotated[tuple[Export, ...], described("What leaves")] = ()
+    hub: Annotated[
+        bool,
+        described(
+            "Whether all readings, gaps and the config without secrets leave, for a hub only"
+        ),
+    ] = False
     block: Annotated[float, described("Longest time that a reading waits for its block", "s")] = 1.0
     megabytes: Annotated[
         float, described("Space for blocks that wait for the carrier", "MB", gt=0)

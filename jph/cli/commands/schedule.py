@@ -33,6 +33,7 @@ _LAYERS: Final = {
     "absence": "away",
     "schedule": "by the schedule",
     "default": "its default",
+    "range": "the room's Minimum and Maximum",
     "at most": "capped by a rule",
     "window": "a window is open",
     "frost floor": "frost floor",
@@ -319,6 +320,15 @@ def away(app: App, until: str | None, wish: str) -> None:
     for name, each in _ask(app, "explain", {"hours": 1})["result"]["rooms"].items():
         if each["wish"] != params["value"]:
             click.echo(f"{name}: {_became(each, params['value'])}")
+
+
+@schedule.command()
+@click.pass_obj
+def quiet(app: App) -> None:
+    """Begin the night now: every room has its wish of the night until its plan changes after it."""
+    _ask(app, "quiet", {})
+    for line in _lines(_ask(app, "explain", {"hours": 24})["result"]):
+        click.echo(line)
 
 
 @schedule.command()

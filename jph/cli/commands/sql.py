@@ -13,7 +13,7 @@ from collector.db.connecting import connect, query, transaction
 from collector.db.location import sql_of, zone_of
 from collector.db.schema import TARGETS, migrate, schema_statements, target_statements
 from collector.db.sql_roles import create_database, grant_all
-from collector.db.tables import LATE_LOCK, WIDTHS
+from collector.db.tables import LATE_LOCK, WIDTHS, lock_statement
 from collector.db.views import sync_views, views_of
 from collector.energy.meters import phases
 from collector.statistics.buckets import to_datetime, to_us
@@ -113,7 +113,7 @@ def views(app: App, only: str | None, applied: bool) -> None:
     if not applied:
         for sensor in chosen:
             for view in views_of(sensor):
-                click.echo(view.statements)
+                _print(view.statements)
         return
     with closing(connect(history_dsn(app), "sql")) as connection:
         for problem in sync_views(connection, chosen, only=only):
@@ -162,7 +162,7 @@ def truncate(app: App, codes: tuple[str, ...], every: bool, yes: bool) -> None:
     if not yes:
         click.confirm(f"Remove every reading and statistic of {whose}?", abort=True)
     with _changing(app) as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LATE_LOCK,))
+        cursor.execute(lock_statement(LATE_LOCK))
         for table in _OF_CODIFIERS:
             if every:
                 cursor.execute(f"TRUNCATE {table}")

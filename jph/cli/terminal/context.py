@@ -40,24 +40,32 @@ class Session(NamedTuple):
 class App:
     """The global options; the configuration is loaded when a command first needs it.
 
-    `patience` multiplies every time limit on the answers of nodes.
+    `patience` multiplies every time limit on the answers of nodes. `house` is one that the
+    config's hub collects: commands then read its history there.
     """
 
     url: str
     code: str | None = None
     patience: float = 1.0
+    house: str | None = None
 
     @cached_property
     def network(self) -> Network:
         """The configuration; its last good copy if its server does not answer.
 
         Raises:
-            ConfigError: it cannot be read or has mistakes.
+            ConfigError: it cannot be read or has mistakes, or its hub has no such house.
+            StoreError: the hub's PostgreSQL is away.
         """
         fetched = fetch_or_copy(self.url)
         if fetched.copy_of:
             click.echo(f"control.py: {fetched.copy_of}", err=True)
-        return parse(fetched.document, str(SecretUrl(self.url)))
+        network = parse(fetched.document, str(SecretUrl(self.url)))
+        if self.house is None:
+            return network
+        from collector.hub.reading import house_network  # needs PostgreSQL's client
+
+        return house_network(network, self.house)
 
     @cached_property
     def console(self) -> Sensor:
@@ -98,7 +106,10 @@ class App:
 
         Raises:
             BusError: the network is not there.
+            ConfigError: the house is one of a hub, which is not on its buses.
         """
+        if self.house is not None:
+            raise ConfigError(f"--house {self.house}: this command works in the house itself only")
         code, network = self.console.codifier, with_console(self.network, self.console)
         console = ListeningProgram(code, network) if data else ControlProgram(code, network)
         replies = Replies()

@@ -12,7 +12,6 @@ carries it.
     COMFORT_2  5      2 °C below comfort
 """
 
-import unicodedata
 from enum import IntEnum
 from typing import Final
 
@@ -84,6 +83,8 @@ _WORDS: Final = {
 
 def plain(text: str) -> str:
     """Return letters and digits of a text, without accents and capitals."""
+    import unicodedata  # nodes read no orders of people: half a megabyte
+
     letters = unicodedata.normalize("NFKD", text).casefold()
     return "".join(letter for letter in letters if letter.isalnum())
 

@@ -23,6 +23,7 @@ from jph.config.model import Network
 from jph.gateway.accounts.database import AccountsError
 from jph.gateway.accounts.passwords import TooManyLogins
 from jph.gateway.accounts.users import UserError
+from jph.gateway.platform import language
 from jph.gateway.platform.assets import Assets
 from jph.gateway.platform.authentication import Authentication, cookie_names, login_for
 from jph.gateway.platform.forwarded import ProxyNetwork, behind_proxies
@@ -119,8 +120,10 @@ def _answers_to_errors(services: Services) -> dict[int | type[Exception], Any]:
             return services.shell.page(
                 request, "error.html", status_code=error.status_code, **facts
             )
-        more = error.extra if isinstance(error.extra, dict) else {}
-        return _refused(error.detail, error.status_code, error.headers, more)
+        more = dict(error.extra) if isinstance(error.extra, dict) else {}
+        text, values = str(more.pop("text", error.detail)), more.pop("values", {})
+        said = language.of(request).say(text, **values)
+        return _refused(said, error.status_code, error.headers, more)
 
     return {
         HTTPException: as_refusal,

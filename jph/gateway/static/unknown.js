@@ -8,6 +8,10 @@ const HEADLINES = {
   card: t("Whether the heaters obey is not known"),
   cache: t("The newest values are not known"),
   history: t("Readings may not be stored"),
+  disk: t("Files cannot be written"),
+  sensor: t("A sensor does not answer"),
+  current: t("A current is not plausible"),
+  shared: t("Two programs share a codifier"),
   clock: t("A clock is wrong"),
 };
 

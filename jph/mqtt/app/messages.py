@@ -73,8 +73,9 @@ def response(name: str, refused: PlanRefusedError | None = None) -> bytes:
 
 
 def failure(name: str, error: Mapping[str, Any]) -> bytes:
-    """Return the answer to a command that is refused."""
-    return json_of({"cmd": name, "status": "failure", "error": error})
+    """Return the answer to a command that is refused; the app knows no templates of sentences."""
+    known = {key: value for key, value in error.items() if key not in ("text", "values")}
+    return json_of({"cmd": name, "status": "failure", "error": known})
 
 
 def alive(now_ms: int, zone: datetime.tzinfo | None, version: str) -> bytes:

@@ -119,7 +119,7 @@ def test_a_view_that_others_stand_on_stays_and_is_told(house: House) -> None:
 
 
 def test_the_statements_can_be_run_by_hand(house: House) -> None:
-    statements = "".join(view.statements for view in views_of(I1))
+    statements = "".join(f"{each};" for view in views_of(I1) for each in view.statements)
     with contextlib.closing(connect(dsn(house.sql), "test")) as other, other.cursor() as cursor:
         cursor.execute(statements + statements)
         other.commit()

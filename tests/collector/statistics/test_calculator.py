@@ -26,9 +26,9 @@ from collector.statistics.buckets import (
     to_us,
 )
 from collector.statistics.calculator import Calculator
-from collector.statistics.touched import as_text, rebuild
+from collector.statistics.touched import rebuild
 from jph.errors import StoreError
-from jph.retransmit import Gap
+from jph.retransmit import Cause, Gap
 from jph.wire.codec import Quality, Reading, Value
 from tests.collector.ingest.test_writer import dsn, query
 from tests.stores_fixtures import connect
@@ -227,17 +227,14 @@ def test_coverage_knows_the_gap_table_and_the_expected_interval(house: House) ->
     house.calculate(CHANGE + HOUR_US)
     coverage = "SELECT coverage FROM statistic_10min WHERE count > 1"
     assert query(house.sql, coverage) == [(100 * (600 - 150 + 20) / 600,)]
-    lost = [CHANGE + n * SECOND_US for n in (300, 450)]
-    query(
-        house.sql,
-        "INSERT INTO gap (codifier, epoch, first, messages, from_time, to_time, cause) VALUES "
-        f"('I1', 7, 61, 29, '{as_text(lost[0])}', '{as_text(lost[1])}', 'gone')",
-    )
+    lost = [(CHANGE + n * SECOND_US) // 1000 for n in (300, 450)]
+    house.write(gaps=(Gap("I1", 7, 61, 29, Cause.GONE, *lost),))
     house.work()
     assert query(house.sql, coverage) == [(100 * (600 - 150) / 600,)]
-    query(house.sql, "DELETE FROM gap")
+    house.write(*(reading(n, CHANGE + 5 * n * SECOND_US) for n in range(61, 90)))
     house.work()
-    assert query(house.sql, coverage) == [(100 * (600 - 150 + 20) / 600,)]
+    assert query(house.sql, coverage) == [(100.0,)]
+    assert query(house.sql, "SELECT count(*) FROM gap") == [(0,)]
 
 
 def test_a_changed_interval_counts_from_its_change_on(house: House) -> None:

@@ -147,7 +147,7 @@ def test_a_plan_of_the_heating_control_server_is_imported(config: Path, tmp_path
 
 MISTAKES = [
     (("set", "attic", "20"), "there is no room 'attic'; known: Bathroom, Salon"),
-    (("set", "salon", "tropical"), "A temperature above 0"),
+    (("set", "salon", "tropical"), "Expected a temperature above 0"),
     (("set", "salon", "20", "--for", "1h", "--next"), "give one of --for, --until, --next"),
     (("use", "Nowhere"), "There is no schedule called Nowhere"),
     (("skip", "salon"), "The plan of this room has no next change"),

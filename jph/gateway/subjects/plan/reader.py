@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from litestar.exceptions import HTTPException
@@ -94,7 +95,9 @@ class Plans:
         self._services.audit(request, what, "done")
         return int(answer.get("value", 0))
 
-    async def at_version(self, version: int | None) -> None:
+    async def at_version(
+        self, version: int | None, worded: Callable[[dict[str, Any]], str]
+    ) -> None:
         """Refuse an edit of a version that is not the newest: another person was faster."""
         if version is None:
             return
@@ -102,11 +105,11 @@ class Plans:
         if report["value"] == version:
             return
         last = next(reversed(report["changes"]), {"author": "?", "what": "?"})
-        raise HTTPException(
-            f"the plan has changed meanwhile: {last['what']} ({last['author']})",
-            status_code=409,
-            extra={"id": "CHANGED", "path": ""},
-        )
+        what = worded(last)
+        text = "the plan has changed meanwhile: {what} ({author})"
+        values = {"what": what, "author": last["author"]}
+        extra = {"id": "CHANGED", "path": "", "text": text, "values": values}
+        raise HTTPException(text.format_map(values), status_code=409, extra=extra)
 
     async def _answer(self, verb: str, params: object, author: str) -> dict[str, Any]:
         try:
@@ -117,8 +120,12 @@ class Plans:
                 "id": report.get("id", ""),
                 "path": report.get("node_path", ""),
                 "key": report.get("node_key"),
-            }
+            } | {name: report[name] for name in ("text", "values") if name in report}
             raise HTTPException(str(error), status_code=409, extra=extra) from error
+        except plan.EditUnansweredError as error:
+            values = {"node": error.node}
+            extra = {"text": error.text, "values": values}
+            raise HTTPException(str(error), status_code=503, extra=extra) from error
         except ConfigError as error:
             raise HTTPException(str(error), status_code=404) from error
         except JphError as error:

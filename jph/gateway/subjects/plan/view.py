@@ -23,6 +23,7 @@ _LAYERS: Final = {
     "absence": "away",
     "schedule": "by the plan",
     "default": "its default",
+    "range": "lowest and highest wish of the room",
     "at most": "capped by a rule",
     "window": "a window is open",
     "frost floor": "frost floor",
@@ -59,10 +60,26 @@ def plan_now(report: Mapping[str, Any] | None, scene: view.Scene, said: str) -> 
         rooms=listed,
         breaker=view.breaker_now(scene, waiting),
         changes=[
-            Change(each["at_ms"], each["author"], each["what"])
+            Change(each["at_ms"], each["author"], change_text(each, scene))
             for each in reversed(changes[-_MOST_CHANGES:])
         ],
     )
+
+
+def change_text(change: Mapping[str, Any], scene: view.Scene) -> str:
+    """Return a change of the plan in the language of who asks."""
+    if not change.get("text"):
+        return str(change["what"])
+    names = {room.name: scene.name(room) for room in scene.rooms}
+    shown = {
+        key: scene.degrees(value)
+        if key == "wish"
+        else scene.clock(value)
+        if key in ("from", "until")
+        else names.get(value, value)
+        for key, value in change["values"].items()
+    }
+    return scene.say(change["text"], **shown)
 
 
 def _coming(each: Mapping[str, Any]) -> Coming:

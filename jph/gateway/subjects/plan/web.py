@@ -1,6 +1,7 @@
 """Addresses of the plan, its page, and the rooms as the first page of a house that has some."""
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -50,7 +51,7 @@ def handlers(services: Services) -> list[Any]:
         *_page(services),
         *_reading(services, plans),
         *_wishes(services, plans),
-        *_everyone(plans),
+        *_everyone(services, plans),
         *_weeks(services, plans),
     ]
 
@@ -128,6 +129,12 @@ def _reading(services: Services, plans: Plans) -> list[Any]:
     return [plan_now, explain, document]
 
 
+def said_by(services: Services, request: WebRequest) -> Callable[[dict[str, Any]], str]:
+    """Return what words a change of the plan in the language of a request."""
+    scene = scene_of(services, request)
+    return lambda change: view.change_text(change, scene)
+
+
 def _wishes(services: Services, plans: Plans) -> list[Any]:
     @put("/api/plan/rooms/{room:str}/wish", tags=["plan"], guards=_ORDERS)
     async def wish(request: WebRequest, room: FromPath[str], data: JSONBody[WishGiven]) -> Done:
@@ -158,7 +165,7 @@ def _wishes(services: Services, plans: Plans) -> list[Any]:
     return [wish, cancel, skip, advance]
 
 
-def _everyone(plans: Plans) -> list[Any]:
+def _everyone(services: Services, plans: Plans) -> list[Any]:
     @put("/api/plan/away", tags=["plan"], guards=_ORDERS)
     async def away(request: WebRequest, data: JSONBody[AwayGiven]) -> Done:
         """Leave: every room rests, and is warm again by `until`. It ends all hand wishes."""
@@ -171,6 +178,11 @@ def _everyone(plans: Plans) -> list[Any]:
     async def home(request: WebRequest) -> Done:
         """End the absence."""
         return Done(await plans.change(request, "home", {}))
+
+    @post("/api/plan/quiet", tags=["plan"], status_code=200, guards=_ORDERS)
+    async def quiet(request: WebRequest) -> Done:
+        """Begin the night now: each room has its wish of the night until its plan next changes."""
+        return Done(await plans.change(request, "quiet", {}))
 
     @post("/api/plan/undo", tags=["plan"], status_code=200, guards=_ORDERS)
     async def undo(request: WebRequest) -> Done:
@@ -189,10 +201,10 @@ def _everyone(plans: Plans) -> list[Any]:
         if data.verb not in VERBS:
             known = ", ".join(VERBS)
             raise HTTPException(f"no such edit; known: {known}", status_code=400)
-        await plans.at_version(data.version)
+        await plans.at_version(data.version, said_by(services, request))
         return Done(await plans.change(request, data.verb, data.params))
 
-    return [away, home, undo, use, edit]
+    return [away, home, quiet, undo, use, edit]
 
 
 def _weeks(services: Services, plans: Plans) -> list[Any]:
@@ -221,7 +233,7 @@ def _weeks(services: Services, plans: Plans) -> list[Any]:
     async def set_week(request: WebRequest, room: FromPath[str], data: JSONBody[WeekGiven]) -> Done:
         """Replace the week of a room; slots that exclude each other are refused with their path."""
         chosen = _room(services, room)
-        await plans.at_version(data.version)
+        await plans.at_version(data.version, said_by(services, request))
         return Done(await plans.change(request, "set_week", params_of(chosen, data)))
 
     @post("/api/plan/rooms/{room:str}/week/preview", tags=["plan"], status_code=200, guards=_ORDERS)

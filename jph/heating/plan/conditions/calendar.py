@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 ONE_DAY: Final = datetime.timedelta(days=1)
 TEMPO_DAY_BEGINS: Final = datetime.time(6)
 """A Tempo day runs from 6:00 to 6:00 of the next day."""
+_MIDDLE_OF_NIGHT: Final = datetime.time(3)
+_NIGHT_ENDS: Final = datetime.time(6)
 IsDay = Callable[[datetime.date], bool | None]
 
 
@@ -33,6 +35,13 @@ def alternating_week(monday_of_a: datetime.date) -> Callable[[datetime.date], Li
 def is_eve(is_holiday: IsDay, date: datetime.date) -> bool | None:
     """Say whether the next day is a holiday."""
     return is_holiday(date + ONE_DAY)
+
+
+def night_after(now_ms: int, zone: ZoneInfo) -> int:
+    """Return 3:00 of the coming night, ms since 1970; before 6:00 that of this night, or now."""
+    now = datetime.datetime.fromtimestamp(now_ms / 1000, zone)
+    day = now.date() if now.time() < _NIGHT_ENDS else now.date() + ONE_DAY
+    return max(round(instant_of(day, _MIDDLE_OF_NIGHT, zone).timestamp() * 1000), now_ms)
 
 
 def tempo_date(at: datetime.datetime) -> datetime.date:

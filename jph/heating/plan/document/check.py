@@ -25,6 +25,7 @@ DAYS: Final = ("1", "2", "3", "4", "5", "6", "7")
 RESET_EVENTS: Final = ("timeslot_change", "setpoint_change")
 _LONGEST_RESET_H: Final = 24
 _HIGHEST_C: Final = 100.0
+_ORDERS: Final = "comfort, comfort-1, comfort-2, eco, frost, off"
 _DEEPEST: Final = 32
 SCHEDULER: Final = "/scheduler"
 SETS: Final = f"{SCHEDULER}/temperature_sets"
@@ -124,8 +125,9 @@ def reset_hours(event: object) -> int:
     """Return after how many hours manual mode ends, 1 to 24."""
     hours = int(event) if isinstance(event, str) and event.strip().isdecimal() else event
     if isinstance(hours, bool) or not isinstance(hours, int) or not 1 <= hours <= _LONGEST_RESET_H:
-        sentence = f"Manual mode ends after 1 to {_LONGEST_RESET_H} hours, or at one of: "
-        raise bad_value(_RESET_PATH, event, sentence + ", ".join(RESET_EVENTS))
+        text = "Manual mode ends after 1 to {most} hours, or at one of: {events}"
+        events = ", ".join(RESET_EVENTS)
+        raise bad_value(_RESET_PATH, event, text, most=_LONGEST_RESET_H, events=events)
     return hours
 
 
@@ -187,9 +189,8 @@ def setpoint_of(value: object, path: str) -> float | str:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not 0 < number <= _HIGHEST_C:
-        raise bad_value(
-            path, value, f"A temperature above 0 and up to {_HIGHEST_C:g} °C is expected"
-        )
+        text = "Expected a temperature above 0 and up to {most} °C, or an order: {orders}"
+        raise bad_value(path, value, text, most=f"{_HIGHEST_C:g}", orders=_ORDERS)
     return number
 
 
@@ -240,9 +241,8 @@ def _check_schedule(
 
 def empty_list(path: str, key: str, child: str) -> PlanRefusedError:
     """Refuse an empty list."""
-    return PlanRefusedError(
-        RefusalId.EMPTY_LIST, path, f"{child} of {key} must not be empty", key, child_node=child
-    )
+    text, values = "{child} of {key} must not be empty", {"child": child, "key": key}
+    return PlanRefusedError(RefusalId.EMPTY_LIST, path, text, key, values, child_node=child)
 
 
 def _check_parent(schedule: Tree, scheduler: Tree) -> None:
@@ -354,7 +354,8 @@ def _check_circle(schedule: Tree, schedules: list[Tree]) -> None:
             raise PlanRefusedError(
                 RefusalId.CIRCULAR_REF,
                 f"{SCHEDULES}['{schedule['alias']}']",
-                f"These schedules inherit from each other: {', '.join(chain)}",
+                "These schedules inherit from each other: {names}",
+                values={"names": ", ".join(chain)},
                 aliases=chain,
             )
         chain.append(parent)

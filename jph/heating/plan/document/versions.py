@@ -17,12 +17,16 @@ class Change(msgspec.Struct, frozen=True):
         author: the user, page, console, app or rule.
         what: the change in words, such as `boost Bathroom 22 °C`.
         before: the document before it.
+        text: the template of the change for pages; empty in files of earlier versions.
+        values: what the template says.
     """
 
     at_ms: int
     author: str
     what: str
     before: Tree
+    text: str = ""
+    values: dict[str, Any] = {}
 
 
 class Versions(msgspec.Struct, frozen=True):
@@ -38,9 +42,16 @@ class Versions(msgspec.Struct, frozen=True):
     number: int = 0
     changes: tuple[Change, ...] = ()
 
-    def with_change(self, document: Tree, at_ms: int, author: str, what: str) -> "Versions":
-        """Return the versions after a change."""
-        change = Change(at_ms, author, what, self.document)
+    def with_change(
+        self,
+        document: Tree,
+        at_ms: int,
+        author: str,
+        what: str,
+        worded: tuple[str, dict[str, Any]] = ("", {}),
+    ) -> "Versions":
+        """Return the versions after a change; `worded` are its template and values."""
+        change = Change(at_ms, author, what, self.document, *worded)
         changes = (*self.changes, change)[-MOST_VERSIONS:]
         return Versions(document, self.number + 1, changes)
 

@@ -9,6 +9,7 @@ from jph.heating.plan.document.check import Tree, check_scheduler
 from jph.heating.plan.document.original_yaml import document_of
 from jph.heating.plan.document.refusal import PlanRefusedError, bad_reference, bad_value, missing
 from jph.heating.plan.document.versions import Versions
+from jph.heating.plan.edits.changes import change_of
 from jph.heating.plan.edits.edit import VERBS, Entities, apply_edit, checked_setpoint
 from jph.heating.plan.edits.week import with_week
 from jph.heating.plan.evaluation.planner import Coming
@@ -28,6 +29,7 @@ OWN_VERBS: Final = (
     "advance",
     "away",
     "home",
+    "quiet",
     "undo",
     "import",
     "set_week",
@@ -37,6 +39,7 @@ OWN_VERBS: Final = (
 """Verbs beside the app's fifteen."""
 _NEXT: Final = "next"
 _RULE: Final = "rule"
+_MOST_OF_A_NIGHT: Final = 48
 _FIRST_MS: Final = 946_684_800_000
 _LAST_MS: Final = 4_102_444_800_000
 ComingOf = Callable[[str, int], list[Coming]]
@@ -53,6 +56,7 @@ class Scene(msgspec.Struct, frozen=True):
         coming: the next changes of a room by the plan alone.
         planned: room → value of the plan now, without hand wishes.
         next_slot: room → when its slot changes, ms since 1970.
+        night_ms: a moment in the middle of this night, or of the next one by day.
     """
 
     rooms: tuple[str, ...]
@@ -61,6 +65,7 @@ class Scene(msgspec.Struct, frozen=True):
     coming: ComingOf
     planned: Callable[[str], float | str]
     next_slot: Callable[[str], int | None] = lambda _: None
+    night_ms: int = 0
 
 
 def carry_out(
@@ -83,7 +88,8 @@ def carry_out(
     document = _changed(versions.document, verb, params, author, scene)
     if document == versions.document:
         return versions
-    return versions.with_change(document, scene.now_ms, author, words_of(verb, params))
+    worded = change_of(verb, params, document)
+    return versions.with_change(document, scene.now_ms, author, words_of(verb, params), worded)
 
 
 def _changed(document: Tree, verb: str, params: Any, author: str, scene: Scene) -> Tree:  # noqa: ANN401
@@ -98,8 +104,8 @@ def _changed(document: Tree, verb: str, params: Any, author: str, scene: Scene) 
         raise bad_value(verb, params, "An object is expected")
     own = _OWN.get(verb)
     if own is None:
-        known = ", ".join((*OWN_VERBS, *VERBS))
-        raise bad_value("command", f"command: {verb}", f"There is no such command; known: {known}")
+        known, text = ", ".join((*OWN_VERBS, *VERBS)), "There is no such command; known: {known}"
+        raise bad_value("command", f"command: {verb}", text, known=known)
     return own(document, params, author, scene)
 
 
@@ -201,6 +207,22 @@ def _away(document: Tree, params: Tree, author: str, scene: Scene) -> Tree:
     return with_absence(document, absence, scene.now_ms)
 
 
+def _quiet(document: Tree, _: Tree, author: str, scene: Scene) -> Tree:
+    """Give each room the wish of its night now, until its plan next changes after the night.
+
+    A room whose plan has no change after the night is left alone.
+    """
+    for room in scene.rooms:
+        coming = scene.coming(room, _MOST_OF_A_NIGHT)
+        night = [each for each in coming if each.at_ms <= scene.night_ms]
+        value = night[-1].decision.value if night else scene.planned(room)
+        end_ms = next((each.at_ms for each in coming if each.at_ms > scene.night_ms), None)
+        if end_ms is not None:
+            wish = Wish(value, author, scene.now_ms, end_ms, source="quiet night")
+            document = with_wish(document, room, wish, scene.rooms)
+    return document
+
+
 def _home(document: Tree, _: Tree, __: str, ___: Scene) -> Tree:
     return without_absence(document)
 
@@ -241,6 +263,7 @@ _OWN: Final[dict[str, Callable[[Tree, Tree, str, Scene], Tree]]] = {
     "advance": _advance,
     "away": _away,
     "home": _home,
+    "quiet": _quiet,
     "import": _import,
     "set_week": _set_week,
     "set_scheduler": _set_scheduler,
@@ -261,5 +284,5 @@ def answer_of(request: str, verb: str, error: PlanRefusedError | None, number: i
     """Return the answer to a command, as the `Answer` element carries it."""
     answer: Tree = {"value": number, "id": request, "cmd": verb, "status": "success"}
     if error is not None:
-        answer |= {"status": "failure", "error": error.as_answer()}
+        answer |= {"status": "failure", "error": error.as_report()}
     return answer

@@ -129,7 +129,8 @@ def _new_name(name: object, taken: Collection[str], path: str, what: str, key: s
     if isinstance(name, str) and name in taken:
         raise duplicate(path, name, what, key)
     if not isinstance(name, str) or not name.strip() or len(name) > _LONGEST_NAME:
-        raise bad_value(path, name, f"A name of 1 to {_LONGEST_NAME} characters is expected", key)
+        text = "A name of 1 to {most} characters is expected"
+        raise bad_value(path, name, text, key, most=_LONGEST_NAME)
     return name
 
 
@@ -154,8 +155,10 @@ def _ordered(items: list[Tree], names: list[Any], key: str, path: str, what: str
         chosen.append(by_name[name])
     for name in by_name:
         if name not in seen:
-            sentence = f"The order lacks {name}"
-            raise PlanRefusedError(RefusalId.MISSING_VALUE, path, sentence, value=name)
+            text = "The order lacks {name}"
+            raise PlanRefusedError(
+                RefusalId.MISSING_VALUE, path, text, values={"name": name}, value=name
+            )
     return chosen
 
 
@@ -202,9 +205,7 @@ def _delete_device(document: Tree, params: Any, entities: Entities) -> Tree:  # 
     name = params["name"]
     device = _device(document, name)
     if name in entities.fixed or _is_used(document["scheduler"], name):
-        raise PlanRefusedError(
-            RefusalId.REFERENCED_NODE, f"{DEVICES}/{name}", f"{name} is still in use"
-        )
+        raise _referenced(f"{DEVICES}/{name}", "{name} is still in use", name)
     document["devices"].remove(device)
     return document
 
@@ -212,8 +213,12 @@ def _delete_device(document: Tree, params: Any, entities: Entities) -> Tree:  # 
 def _refuse_fixed(name: str, entities: Entities) -> None:
     """Refuse to change a room of the configuration: its name and its element stand there."""
     if name in entities.fixed:
-        sentence = f"{name} is a room of the configuration"
-        raise PlanRefusedError(RefusalId.REFERENCED_NODE, f"{DEVICES}/{name}", sentence)
+        raise _referenced(f"{DEVICES}/{name}", "{name} is a room of the configuration", name)
+
+
+def _referenced(path: str, text: str, name: str, key: str | None = None) -> PlanRefusedError:
+    """Refuse to take away what others use."""
+    return PlanRefusedError(RefusalId.REFERENCED_NODE, path, text, key, {"name": name})
 
 
 def _is_used(scheduler: Tree, name: str) -> bool:
@@ -292,8 +297,8 @@ def _delete_schedule(document: Tree, params: Any, _: Entities) -> Tree:  # noqa:
     name = params["schedule_name"]
     scheduler = document["scheduler"]
     if any(s.get("parent_schedule") == name for s in scheduler["schedules"]):
-        sentence = f"{name} is the parent of another schedule"
-        raise PlanRefusedError(RefusalId.REFERENCED_NODE, SCHEDULES, sentence, str(name))
+        text = "{name} is the parent of another schedule"
+        raise _referenced(SCHEDULES, text, str(name), str(name))
     scheduler["schedules"].remove(_schedule(document, name))
     if scheduler.get("active_schedule") == name:
         scheduler["active_schedule"] = None

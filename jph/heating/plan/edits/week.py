@@ -124,7 +124,8 @@ def _days(listed: object) -> dict[tuple[str, str], list[tuple[str, float | str]]
 
 def _slots(listed: object, path: str) -> list[tuple[str, float | str]]:
     if not isinstance(listed, list) or len(listed) > _MOST_SLOTS:
-        raise bad_value(path, "", f"A list of at most {_MOST_SLOTS} slots is expected")
+        text = "A list of at most {most} slots is expected"
+        raise bad_value(path, "", text, most=_MOST_SLOTS)
     found: dict[str, float | str] = {}
     for position, slot in enumerate(listed):
         place = f"{path}/slots['{position}']"
@@ -132,7 +133,7 @@ def _slots(listed: object, path: str) -> list[tuple[str, float | str]]:
             raise bad_value(place, slot, "A slot is an object with start and value")
         start = _start(slot.get("start"), place)
         if start in found:
-            raise duplicate(f"{place}/start", start[:5], "slots that begin at")
+            raise duplicate(f"{place}/start", start[:5], "slots")
         found[start] = setpoint_of(slot.get("value"), f"{place}/value")
     ordered = sorted(found.items())
     if ordered and ordered[0][0] != "00:00:00":

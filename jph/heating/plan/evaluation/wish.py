@@ -30,6 +30,7 @@ class Layer(StrEnum):
     ABSENCE = "absence"
     SCHEDULE = "schedule"
     DEFAULT = "default"
+    RANGE = "range"
     AT_MOST = "at most"
     WINDOW = "window"
     FROST = "frost floor"
@@ -148,6 +149,8 @@ def decide(
     chosen_layer, chosen = wishes[0]
     value = _within(chosen.value, limits, degrees)
     steps = [Step(layer, wish, wish is chosen) for layer, wish in wishes]
+    if value != chosen.value:  # the wish decides within the range of the room
+        steps.append(Step(Layer.RANGE, Wish(value), decides=False))
     caps: list[tuple[Layer, float | str, str]] = []
     if limits.at_most is not None and chosen_layer is not Layer.HAND:
         caps.append((Layer.AT_MOST, *limits.at_most))

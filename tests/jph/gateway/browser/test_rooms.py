@@ -183,20 +183,30 @@ async def test_the_week_of_a_room(
     assert await page.evaluate(SMALL) == []
     await fits(page)
     await page.get_by_role("button", name=save).click()
-    await expect(page.locator("#changes li")).to_contain_text("set week Kitchen")
+    await expect(page.locator("#changes li").first).to_contain_text(SET_WEEK[language])
     week = week_of(schedule.versions.document["scheduler"], "Kitchen")
     assert [(slot["start"], slot["value"]) for slot in week["B"]["7"]] == [
         ("00:00", 17.0),
         ("06:15", 19.0),
     ]
     await page.locator("#undo").click()
-    await expect(page.locator("#changes li")).not_to_contain_text("set week")
+    await expect(page.locator("#changes li").first).not_to_contain_text(SET_WEEK[language])
 
 
+SET_WEEK = {"en": "Kitchen: a new week", "fr": "Cuisine : nouvelle semaine"}
 PREVIEWED = {
     "en": "As it would be, after saving",
     "fr": "Comme ce serait, une fois enregistré",
 }
+
+
+@pytest.mark.usefixtures("schedule")
+@pytest.mark.parametrize("language", ["en", "fr"])
+async def test_the_plan_stands_still_on_a_telephone(show: Show, language: str) -> None:
+    page = await show("/plan", width=390, language=language, role=Role.OPERATOR, live=False)
+    await expect(page.locator("#changes li")).to_have_count(1)
+    await expect(page.locator("#ahead .r").first).to_be_visible()
+    assert await page.evaluate(SHIFTS) == []
 
 
 async def test_a_viewer_sees_the_week_and_changes_nothing(show: Show, schedule: Schedule) -> None:

@@ -1,5 +1,6 @@
 """Two languages: every text has its French, none is left over, and values are only values."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -18,6 +19,8 @@ FRENCH = sorted((GATEWAY / "words" / "fr").glob("*.json"))
 SHELL = "shell"
 _STRING = r'"((?:[^"\\]|\\.)*)"'
 _JINJA = re.compile(r"""\b_\(\s*(?:"([^"]*)"|'([^']*)')""")
+_BEGINS = r"(?:[A-Z{]|away |no |schedule |quiet |every |edit |at home )"
+_SENTENCE = re.compile(_BEGINS + r"[^\n]* [^\n]*[^.:\s]")
 _SCRIPT = re.compile(r"""\bt\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|`([^`$]*)`)""")
 
 
@@ -41,7 +44,7 @@ def scripts() -> list[Path]:
 def modules() -> list[Path]:
     return sorted(GATEWAY.rglob("*.py")) + sorted(
         path
-        for name in ("heating", "alerts", "seal")
+        for name in ("heating", "alerts", "seal", "client")
         for path in (REPOSITORY / "jph" / name).rglob("*.py")
     )
 
@@ -59,6 +62,30 @@ def test_every_text_of_a_page_has_its_french() -> None:
 
 def test_every_text_of_a_script_has_its_french() -> None:
     assert sorted(texts(_SCRIPT, scripts()) - french().keys()) == []
+
+
+def refusals() -> set[str]:
+    """Return the sentences of the plan's refusals: texts of the modules that raise them."""
+    plan = REPOSITORY / "jph" / "heating" / "plan"
+    raising = [*(plan / "document").glob("*.py"), *(plan / "edits").glob("*.py")]
+    raising.append(plan / "evaluation" / "wishes.py")
+    found = set()
+    for path in raising:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+        bodies = [node.body for node in ast.walk(tree) if isinstance(node, documented)]
+        remarks = {id(each.value) for body in bodies for each in body if isinstance(each, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                said = _SENTENCE.fullmatch(node.value)
+                found |= {node.value} if said and id(node) not in remarks else set()
+    return found
+
+
+def test_every_refusal_and_change_of_the_plan_has_its_french() -> None:
+    found = refusals()
+    assert {"Two slots begin at {name}", "{room}: back to the plan"} <= found
+    assert sorted(found - french().keys()) == []
 
 
 def test_no_french_is_left_over() -> None:

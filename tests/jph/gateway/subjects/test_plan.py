@@ -103,12 +103,22 @@ async def test_the_week_of_a_room_and_conflicts(operator: httpx.AsyncClient) -> 
     # Another person was faster.
     late = await operator.put("/api/plan/rooms/ZK/week", json=WEEK | {"version": version})
     assert late.status_code == 409
-    assert "set week Kitchen (operator (page))" in late.json()["error"]
+    assert "Kitchen: a new week (operator (page))" in late.json()["error"]
     twice = {"days": [{"day": 1, "slots": [NIGHT, MORNING, MORNING]}]}
     refused = await operator.put("/api/plan/rooms/ZK/week", json=twice)
     assert refused.status_code == 409
     assert refused.json()["id"] == "DUPLICATE_UNIQUE_KEY"
     assert refused.json()["path"] == "/week/1/slots['2']/start"
+    assert refused.json()["error"] == "Two slots begin at 06:15"
+    french = {"accept-language": "fr"}
+    refused = await operator.put("/api/plan/rooms/ZK/week", json=twice, headers=french)
+    assert refused.json()["error"] == "Deux créneaux commencent à 06:15"
+    changes = (await operator.get("/api/plan", headers=french)).json()["changes"]
+    assert changes[0]["what"] == "Cuisine : nouvelle semaine"
+    assert (await operator.post("/api/plan/quiet")).status_code == 200
+    quiet = (await rooms(operator))["ZK"]
+    assert (quiet["wish"], quiet["by"]) == (17.0, "hand")
+    assert (await operator.post("/api/plan/undo")).status_code == 200
     assert (await operator.post("/api/plan/rooms/ZK/skip")).status_code == 200
     assert (await rooms(operator))["ZK"]["by"] == "hand"
     assert (await operator.post("/api/plan/rooms/ZK/advance")).status_code == 200

@@ -1,0 +1,1 @@
+"""Collects the histories of many houses: a schema of PostgreSQL for each."""
