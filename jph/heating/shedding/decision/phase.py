@@ -1,21 +1,17 @@
 """Decides for one phase: when to shed, when to restore, and which heaters must wait. Pure."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from jph.config.house.loads import ECO_SHIFT, Load
 from jph.heating.orders.coding import Order
-from jph.heating.shedding.decision.planner import Planner
-from jph.heating.shedding.decision.returns import UntilReturn, return_range
-from jph.heating.shedding.decision.trip import TripModel
+from jph.heating.shedding.decision.phase_state import PhaseState, bits_of
+from jph.heating.shedding.decision.shed_heaters import EARLIER
 from jph.heating.shedding.estimates.duty_cycle import RoomHeat
 from jph.heating.shedding.estimates.hypotheses import Command
-from jph.heating.shedding.estimates.observer import Observer
-from jph.heating.shedding.estimates.peaks import Peaks
 from jph.heating.shedding.estimates.slowness import SLOWEST_S
-from jph.heating.shedding.memory import HeldHeater
-from jph.heating.shedding.rules import NEVER, Held, Reason, Report, Rules, Urgent
+from jph.heating.shedding.rules import NEVER, Reason, Rules, Urgent
 
 RELIEF_MARGIN_A: Final = 1.0
 """Relief aims 1 A below the limit: shown currents are rounded."""
@@ -41,15 +37,6 @@ HURRY_S: Final = 5.0
 OVERRUN: Final = "overrun"
 """Cause of a heater that was shed because its phase had too much."""
 
-EARLIER: Final = "shed before the last start"
-"""Cause of a heater that was shed by an earlier run which left no reason."""
-
-WANTING: Final = 0.3
-"""Part of the want from which a shed heater goes before loads that can wait."""
-
-IDLE: Final = 0.4
-"""Chance to draw below which a heater that is on counts as idle."""
-
 DISTRUST: Final = 1.5
 """Factor of the relief that is asked for after a round that brought too little."""
 
@@ -59,56 +46,25 @@ SPARE_SHARE: Final = 0.6
 COLD_ORDERS: Final = frozenset({Order.OFF, Order.FROST})
 
 
-class PhaseDecision:
+class PhaseDecision(PhaseState):
     """The decision of one phase, one `step` at a time; sets of heaters are bits."""
 
     def __init__(
-        self,
-        number: int,
-        heaters: Sequence[Load],
-        rooms: Sequence[RoomHeat],
-        rules: Rules,
+        self, number: int, heaters: Sequence[Load], rooms: Sequence[RoomHeat], rules: Rules
     ) -> None:
-        self.number = number
-        self.heaters = heaters
-        self.rules = rules
-        self.seen = Observer(heaters, rooms, rules)
-        self.trip = TripModel(rules.breaker_a, rules.breaker_curve)
-        self.peaks = Peaks()
-        self.limit_a: float | None = None
-        self.mask = 0
-        """The heaters that are shed."""
-        self.helpless = False
-        self.claim_a = 0.0
-        """What a load that must run now still lacks: heaters leave it."""
-        self._planner = Planner(heaters, self.seen, rules)
-        self._cold = 0
-        """Heaters whose order keeps them from drawing."""
-        self._eco = 0
-        """Those of the mask that are held at eco, not off."""
-        self._switched_s = [NEVER] * len(heaters)
-        self._held: dict[int, Reason] = {}
+        super().__init__(number, heaters, rooms, rules)
         self._needless_back = 0
-        self._relief = _Relief()
         self._rounds = 0
-        self._over_s = self._plan_s = self._last_s = self._settled_s = NEVER
-
-    @property
-    def staged(self) -> int:
-        """The mask as the cards read it: bit 32 + i for a heater that may have eco."""
-        return self.mask & ~self._eco | self._eco << ECO_SHIFT
+        self._over_s = self._plan_s = NEVER
 
     def adopt(self, now_s: float, staged: int) -> None:
         """Go on from a mask that is in force."""
         every = (1 << len(self.heaters)) - 1
-        self._eco = staged >> ECO_SHIFT & every
-        mask = staged & every | self._eco
-        for bit, heater in enumerate(self.heaters):
-            if (mask ^ self.mask) >> bit & 1:
-                shed = bool(mask >> bit & 1)
-                self._note(now_s, bit, shed)
-                limit_a = self.limit_a or 0.0
-                self._held[bit] = Reason(self.number, heater, shed, None, limit_a, EARLIER)
+        eco = staged >> ECO_SHIFT & every
+        mask = staged & every | eco
+        for bit in bits_of(mask ^ self.mask):
+            self._switch(now_s, bit, self._reason(bit, bool(mask >> bit & 1), None, EARLIER))
+        self._shed.eco = eco & self.mask
 
     def order(self, now_s: float, bit: int, order: Order) -> None:
         """Take what a heater is ordered."""
@@ -120,10 +76,10 @@ class PhaseDecision:
 
     def take_urgent(self, urgent: Urgent) -> None:
         """Take the heaters of rooms below their frost floor, and of rooms with a boost."""
-        self._planner.frost = self._bits_of(urgent.frost)
-        self._planner.boosted = self._bits_of(urgent.boosted)
+        self._planner.frost = self._named(urgent.frost)
+        self._planner.boosted = self._named(urgent.boosted)
 
-    def _bits_of(self, codifiers: Collection[str]) -> int:
+    def _named(self, codifiers: Collection[str]) -> int:
         return sum(1 << b for b, each in enumerate(self.heaters) if each.codifier in codifiers)
 
     def step(
@@ -167,7 +123,7 @@ class PhaseDecision:
             return self._blind(now_s, silent_s, limit_a)
         if current_a >= limit_a:
             self._over_s = self._plan_s = now_s
-            self._eco = 0
+            self._shed.eco = 0
             return self._relieve(now_s, current_a, limit_a)
         self.helpless, self._rounds = False, 0
         if self.mask and self.seen.quiet and now_s >= self._earliest():
@@ -178,33 +134,11 @@ class PhaseDecision:
         """Return when heaters may be restored: not within `CALM_S` of an overrun."""
         return max(self._plan_s, self._over_s + min(CALM_S, self.seen.settle_s))
 
-    @property
-    def left_a(self) -> float:
-        """The current less what was switched off and may not show yet, A."""
-        return (self.seen.current_a or 0.0) - self.expected_a
-
-    @property
-    def expected_a(self) -> float:
-        """What was switched off and may not show yet, A."""
-        return self._relief.expected_a
-
-    @property
-    def switched_s(self) -> float:
-        """When the last heater was switched."""
-        return self._last_s
-
     def expect_relief(self, now_s: float, amperes: float, until_s: float) -> None:
         """Count on a load that was ordered to draw less."""
+        settled_s = max(self._relief.settled_s, until_s)
         self._relief.expect(self.seen.current_a or 0.0, amperes, until_s)
-        self._settled_s = max(self._settled_s, until_s)
-
-    def waiting(self) -> list[tuple[int, str]]:
-        """Return the priority and codifier of each heater that is shed though its room wants it."""
-        return [
-            (self._planner.rank(bit), self.heaters[bit].codifier)
-            for bit in _bits(self.mask & ~self._cold)
-            if self.seen.rooms[bit].wanted(self.rules.want_s) >= WANTING
-        ]
+        self._relief.settled_s = settled_s
 
     def make_room(self, now_s: float, lacking_a: float, codifier: str) -> list[Reason]:
         """Shed heaters for a load that must run now; keep its current free until it does."""
@@ -214,84 +148,13 @@ class PhaseDecision:
             return []
         chosen = self._planner.relief(on, 0, lacking_a, self.mask)
         if chosen:
-            self._settled_s = now_s + self.seen.slowness.settle_s(_bits(chosen))
-            drawn_a = sum(self.drawn_a(bit) for bit in _bits(chosen))
-            self._relief.expect(self.seen.current_a or 0.0, drawn_a, self._settled_s)
-        return [self._off(now_s, bit, "another's turn", [codifier]) for bit in _bits(chosen)]
-
-    def drawn_a(self, bit: int) -> float:
-        """Return what a heater is believed to draw, A."""
-        if (self.mask | self._cold) >> bit & 1:
-            return 0.0
-        return self.seen.amperes.of[bit] * self.seen.hypotheses.chance[bit]
-
-    def idle(self, bit: int) -> bool:
-        """Return whether a heater that is on probably draws nothing."""
-        let = not (self.mask | self._cold) >> bit & 1
-        return let and self.seen.quiet and self.seen.hypotheses.chance[bit] < IDLE
+            self._expect(now_s, self.seen.current_a or 0.0, chosen)
+        return [self._off(now_s, bit, "another's turn", [codifier]) for bit in bits_of(chosen)]
 
     def overdue(self, now_s: float) -> list[Load]:
         """Return the heaters that are shed for longer than they should be, though wanted."""
-        late = _bits(self._overdue(now_s) & ~self._recent(now_s, self.rules.maximum_off_s))
+        late = bits_of(self._overdue(now_s) & ~self._shed.recent(now_s, self.rules.maximum_off_s))
         return [self.heaters[bit] for bit in late if self.seen.rooms[bit].short_s > 0]
-
-    def report(self, now_s: float) -> Report:
-        """Return the phase as it is now."""
-        shed = {
-            self.heaters[bit].codifier: Held(
-                self._switched_s[bit],
-                why.current_a,
-                why.limit_a,
-                why.cause,
-                *self.back_range(now_s, bit),
-                why.turn_of,
-            )
-            for bit, why in self._held.items()
-            if self.mask >> bit & 1
-        }
-        known = {
-            heater.codifier: amperes
-            for heater, amperes, seen in zip(
-                self.heaters, self.seen.amperes.of, self.seen.amperes.seen, strict=True
-            )
-            if seen
-        }
-        trip_s = self.trip.seconds_left()
-        heard = self.seen.current_a is not None
-        silent_s = self.seen.silent_s(now_s) if heard else math.inf
-        return Report(self.seen.current_a, self.limit_a, trip_s, shed, known, silent_s)
-
-    def held(self, now_s: float, wall_ms: float) -> dict[str, HeldHeater]:
-        """Return the heaters that are shed and why, for the memory."""
-        return {
-            self.heaters[bit].codifier: HeldHeater(
-                wall_ms - 1000 * (now_s - self._switched_s[bit]),
-                why.current_a,
-                why.limit_a,
-                why.cause,
-                list(why.turn_of),
-            )
-            for bit, why in self._held.items()
-            if self.mask >> bit & 1 and math.isfinite(self._switched_s[bit])
-        }
-
-    def recall(self, now_s: float, wall_ms: float, held: Mapping[str, HeldHeater]) -> None:
-        """Take reasons and times of an earlier run for the heaters that are still shed."""
-        for bit in _bits(self.mask):
-            why = held.get(self.heaters[bit].codifier)
-            if why is None:
-                continue
-            age_s = max(0.0, (wall_ms - why.since_ms) / 1000)
-            self._switched_s[bit] = now_s - age_s
-            self._held[bit] = Reason(
-                self.number,
-                self.heaters[bit],
-                True,
-                why.current,
-                why.limit,
-                why.cause,
-                tuple(why.turn_of),
-            )
 
     # Too much
 
@@ -306,10 +169,14 @@ class PhaseDecision:
         chosen = on if hurry else self._next(now_s, on, need_a)
         self.helpless = not on
         if chosen:
-            expected_a = sum(self.drawn_a(bit) for bit in _bits(chosen))
-            self._settled_s = now_s + self.seen.slowness.settle_s(_bits(chosen))
-            self._relief.expect(current_a, expected_a, self._settled_s)
-        return [self._off(now_s, bit, OVERRUN) for bit in _bits(chosen)]
+            self._expect(now_s, current_a, chosen)
+        return [self._off(now_s, bit, OVERRUN) for bit in bits_of(chosen)]
+
+    def _expect(self, now_s: float, current_a: float, chosen: int) -> None:
+        """Wait for heaters that are shed now to show."""
+        drawn_a = sum(self.drawn_a(bit) for bit in bits_of(chosen))
+        settle_s = self.seen.slowness.settle_s(bits_of(chosen))
+        self._relief.expect(current_a, drawn_a, now_s + settle_s)
 
     def _next(self, now_s: float, on: int, need_a: float) -> int:
         """Return the heaters to shed next; none while those before may still show.
@@ -320,7 +187,7 @@ class PhaseDecision:
         """
         need_a *= DISTRUST if self._rounds > 1 else 1.0
         chosen = self._planner.relief(on, self._young(now_s), need_a, self.mask)
-        if chosen or now_s < self._settled_s:
+        if chosen or now_s < self._relief.settled_s:
             return chosen
         return self._planner.likeliest(on)
 
@@ -328,16 +195,16 @@ class PhaseDecision:
 
     def _plan(self, now_s: float, limit_a: float) -> list[Reason]:
         """Restore what fits; where heat is short, let rooms take turns."""
-        obeyed_s = self._last_s + SLOWEST_S
+        obeyed_s = self._shed.last_s + SLOWEST_S
         self._plan_s = now_s + self.rules.minimum_off_s / PLANS_A_REST
         if now_s < obeyed_s:
             self._plan_s = min(self._plan_s, obeyed_s)
         base_a = max(self.seen.hypotheses.base_a, self.seen.surge.expected_a(now_s))
         room_a = limit_a - self.rules.margin_a - base_a - self.claim_a
         on = self._on() & ~self._cold
-        off = self.mask & ~self._recent(now_s, self.rules.minimum_off_s)
+        off = self.mask & ~self._shed.recent(now_s, self.rules.minimum_off_s)
         reserved = self._planner.reserved(on)
-        free_a = room_a - sum(reserved[bit] for bit in _bits(on))
+        free_a = room_a - sum(reserved[bit] for bit in bits_of(on))
         bit = self._planner.returning(off, free_a, self._cold)
         if bit is None and (needless := self._needless(now_s, limit_a)):
             spare_a = limit_a - self.rules.margin_a - (self.seen.current_a or 0.0)
@@ -355,11 +222,11 @@ class PhaseDecision:
         # Those whose turn ends go first; who comes in fits once that has shown.
         self._plan_s = now_s
         out = on & ~locked & ~wanted
-        turn_of = [self.heaters[bit].codifier for bit in _bits(wanted & off)]
-        reasons = [self._off(now_s, bit, "another's turn", turn_of) for bit in _bits(out)]
+        turn_of = [self.heaters[bit].codifier for bit in bits_of(wanted & off)]
+        reasons = [self._off(now_s, bit, "another's turn", turn_of) for bit in bits_of(out)]
         if self.rules.eco_first:
-            warm = (bit for bit in _bits(out) if self.seen.rooms[bit].short_s < self.rules.want_s)
-            self._eco |= sum(1 << bit for bit in warm)
+            warm = (bit for bit in bits_of(out) if self.seen.rooms[bit].short_s < self.rules.want_s)
+            self._shed.eco |= sum(1 << bit for bit in warm)
         return reasons
 
     def _needless(self, now_s: float, limit_a: float) -> int:
@@ -373,17 +240,15 @@ class PhaseDecision:
         its own.
         """
         current_a = self.seen.current_a
-        if now_s - self._last_s < SLOWEST_S:
+        if now_s - self._shed.last_s < SLOWEST_S:
             return 0
         if current_a is None or current_a - SHOWN_A >= SPARE_SHARE * limit_a:
             return 0
         return (
             sum(
                 1 << bit
-                for bit, why in self._held.items()
-                if why.cause == OVERRUN
-                and self.mask >> bit & 1
-                and not self.seen.amperes.known(bit)
+                for bit, why in self._shed.reasons()
+                if why.cause == OVERRUN and not self.seen.amperes.known(bit)
             )
             & ~self._needless_back
         )
@@ -398,16 +263,16 @@ class PhaseDecision:
                 return []
             expected_a = max(self.seen.hypotheses.base_a, self.seen.surge.expected_a(now_s))
             chosen = self._planner.caution(on, limit_a, expected_a)
-            return [self._off(now_s, bit, cause) for bit in _bits(chosen)]
+            return [self._off(now_s, bit, cause) for bit in bits_of(chosen)]
         if self.seen.current_a is not None:
             self.seen.forget()
         keep = self._planner.share(limit_a * self.rules.blind_share)
         out = on & ~keep & ~self._young(now_s)
         if out:
-            return [self._off(now_s, bit, cause) for bit in _bits(out)]
-        back = self.mask & keep & ~self._recent(now_s, self.rules.minimum_off_s)
-        if back and now_s - self._last_s >= BLIND_INTERVAL_S:
-            first = max(_bits(back), key=lambda bit: (self._planner.rank(bit), -bit))
+            return [self._off(now_s, bit, cause) for bit in bits_of(out)]
+        back = self.mask & keep & ~self._shed.recent(now_s, self.rules.minimum_off_s)
+        if back and now_s - self._shed.last_s >= BLIND_INTERVAL_S:
+            first = max(bits_of(back), key=lambda bit: (self._planner.rank(bit), -bit))
             return [self._back(now_s, first, cause)]
         return []
 
@@ -416,71 +281,38 @@ class PhaseDecision:
     def _on(self) -> int:
         return (1 << len(self.heaters)) - 1 & ~self.mask
 
-    def _recent(self, now_s: float, seconds: float) -> int:
-        """Return the heaters switched within this time."""
-        return sum(1 << b for b, at_s in enumerate(self._switched_s) if now_s - at_s < seconds)
-
     def _young(self, now_s: float) -> int:
-        return self._recent(now_s, self.rules.minimum_on_s) & ~self.mask
+        return self._shed.recent(now_s, self.rules.minimum_on_s) & ~self.mask
 
     def _overdue(self, now_s: float) -> int:
         """Return the heaters that must have their turn: frost does not wait that long."""
-        late = self.mask & ~self._recent(now_s, self.rules.maximum_off_s)
-        frozen = self.mask & self._planner.frost & ~self._recent(now_s, self.rules.minimum_off_s)
+        late = self.mask & ~self._shed.recent(now_s, self.rules.maximum_off_s)
+        frozen = (
+            self.mask & self._planner.frost & ~self._shed.recent(now_s, self.rules.minimum_off_s)
+        )
         return (late | frozen) & ~self._cold
 
-    def back_range(self, now_s: float, bit: int) -> tuple[float, float]:
-        """Return the range of seconds in which most shed heaters like this one return."""
-        return return_range(self.until_return(now_s, bit))
-
-    def until_return(self, now_s: float, bit: int) -> UntilReturn:
-        """Return what is known of the return of a shed heater."""
-        rest_s = max(0.0, self._switched_s[bit] + self.rules.minimum_off_s - now_s)
-        room = self.seen.rooms[bit]
-        asking_s = max(0.0, (self.rules.want_s - room.short_s) / room.share)
-        return UntilReturn(rest_s, asking_s, max(0.0, now_s - self._switched_s[bit]))
-
     def _off(self, now_s: float, bit: int, cause: str, turn_of: Sequence[str] = ()) -> Reason:
-        self._note(now_s, bit, True)
-        self._held[bit] = self._reason(bit, True, cause)._replace(turn_of=turn_of)
-        return self._held[bit]
+        reason = self._reason(bit, True, self.seen.current_a, cause, turn_of)
+        return self._switch(now_s, bit, reason)
 
     def _back(self, now_s: float, bit: int, cause: str) -> Reason:
-        self._note(now_s, bit, False)
-        return self._reason(bit, False, cause)
+        reason = self._reason(bit, False, self.seen.current_a, cause)
+        return self._switch(now_s, bit, reason)
 
-    def _note(self, now_s: float, bit: int, shed: bool) -> None:
-        self.mask = self.mask & ~(1 << bit) | shed << bit
-        self._eco &= self.mask
-        self._switched_s[bit] = self._last_s = now_s
+    def _switch(self, now_s: float, bit: int, reason: Reason) -> Reason:
+        self._shed.switch(now_s, bit, reason)
         if not self._cold >> bit & 1:
-            self.seen.expect(now_s, Command(bit, not shed))
+            self.seen.expect(now_s, Command(bit, not reason.shed))
+        return reason
 
-    def _reason(self, bit: int, shed: bool, cause: str) -> Reason:
+    def _reason(
+        self,
+        bit: int,
+        shed: bool,
+        current_a: float | None,
+        cause: str,
+        turn_of: Sequence[str] = (),
+    ) -> Reason:
         limit_a = math.nan if self.limit_a is None else self.limit_a
-        return Reason(self.number, self.heaters[bit], shed, self.seen.current_a, limit_a, cause)
-
-
-class _Relief:
-    """Load that was switched off and may not show yet."""
-
-    def __init__(self) -> None:
-        self.expected_a = 0.0
-        self._before_a = 0.0
-        self._until_s = NEVER
-
-    def expect(self, before_a: float, more_a: float, until_s: float) -> None:
-        self._before_a, self._until_s = before_a, until_s
-        self.expected_a += more_a
-
-    def see(self, now_s: float, current_a: float) -> None:
-        """Take a current: every new low is relief that has come."""
-        if now_s >= self._until_s:
-            self.expected_a = 0.0
-        elif current_a < self._before_a:
-            self.expected_a = max(0.0, self.expected_a - (self._before_a - current_a))
-            self._before_a = current_a
-
-
-def _bits(bits: int) -> list[int]:
-    return [bit for bit in range(bits.bit_length()) if bits >> bit & 1]
+        return Reason(self.number, self.heaters[bit], shed, current_a, limit_a, cause, turn_of)

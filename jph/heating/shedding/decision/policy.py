@@ -11,7 +11,8 @@ from jph.heating.shedding.decision.phase import PhaseDecision
 from jph.heating.shedding.decision.returns import UntilReturn
 from jph.heating.shedding.estimates.duty_cycle import RoomHeat
 from jph.heating.shedding.loads.steered import Moment
-from jph.heating.shedding.loads.steering import OBEY_S, LoadChange, LoadSteering, PhaseView
+from jph.heating.shedding.loads.steering import OBEY_S, LoadChange, LoadSteering
+from jph.heating.shedding.loads.supply import PhaseView
 from jph.heating.shedding.memory import HELD_S, PEAKS_S, LearnedHeater, Memory
 from jph.heating.shedding.memory import ROOMS_S as ROOM_MEMORY_S
 from jph.heating.shedding.rules import NEVER, Decision, Readings, Reason, Report, Rules
@@ -84,16 +85,7 @@ class SheddingPolicy:
         the number of the day and the s of it.
         """
         self._now_s = now_s = max(now_s, self._now_s)
-        for codifier, order in readings.orders.items():
-            if codifier in self._places:
-                phase, bit = self._places[codifier]
-                phase.order(now_s, bit, order)
-        for name, reading in readings.rooms.items():
-            if name in self._rooms:
-                self._rooms[name].measure(now_s, reading)
-        if readings.urgent is not None:
-            for phase in self._phases.values():
-                phase.take_urgent(readings.urgent)
+        self._take_house(now_s, readings)
         passed = self._pass_time(now_s, local[0])
         reasons: list[Reason] = []
         changes: list[LoadChange] = []
@@ -116,6 +108,19 @@ class SheddingPolicy:
         masks = {number: phase.staged for number, phase in self._phases.items()}
         warnings = self._warnings(now_s) if passed else ()
         return Decision(masks, reasons, helpless, warnings, tuple(map(str, changes)))
+
+    def _take_house(self, now_s: float, readings: Readings) -> None:
+        """Take what is no current: orders, rooms, and heaters that matter more."""
+        for codifier, order in readings.orders.items():
+            if codifier in self._places:
+                phase, bit = self._places[codifier]
+                phase.order(now_s, bit, order)
+        for name, reading in readings.rooms.items():
+            if name in self._rooms:
+                self._rooms[name].measure(now_s, reading)
+        if readings.urgent is not None:
+            for phase in self._phases.values():
+                phase.take_urgent(readings.urgent)
 
     def shed_a(self, number: int) -> float:
         """Return what the shed heaters of a phase would draw at most, A."""

@@ -6,12 +6,12 @@ heaters take turns with it.  At an overrun loads that can wait give way before a
 """
 
 import math
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from jph.config.house.steered import SteeredLoadSettings
 from jph.heating.shedding.loads.steered import WAITING, Moment, SteeredLoad
+from jph.heating.shedding.loads.supply import SUN, PhaseView, Supply
 from jph.heating.shedding.memory import LearnedLoad
 from jph.heating.shedding.rules import NEVER, LoadReadings
 
@@ -21,20 +21,8 @@ PLAN_S: Final = 2.0
 OBEY_S: Final = 6.0
 """Time for an ordered load to show: the order, a contactor or a car (5 s), a frame of the meter."""
 
-RECENT_S: Final = 30.0
-"""A load starts where it fits beside the highest current of this time."""
-
-SUN_S: Final = 60.0
-"""Fed-in or imported current counts when it has lasted so long: clouds and kettles."""
-
 SILENT_S: Final = 20.0
 """Silence of the meter after which no steered load stays on."""
-
-OLD_S: Final = 60.0
-"""Age from which a fed-in current is not known any more: no load runs on it."""
-
-OLD_TARIFF_S: Final = 1800.0
-"""Age from which off-peak hours are over: loads wait for their time then."""
 
 HAND_S: Final = 3600.0
 """Time for which a value that a person set is left as it is."""
@@ -47,29 +35,12 @@ NEAR_TRIP_S: Final = 20.0
 
 OVERRUN: Final = "overrun"
 NEEDED: Final = "needed by its time"
-SUN: Final = "sun"
 OFF_PEAK: Final = "off-peak"
 TODAY: Final = "needed today"
 HEATERS_FIRST: Final = "heaters go first"
 NO_ROOM: Final = "no room below the limit"
 METER_SILENT: Final = "meter silent"
 HAND: Final = "set by hand"
-
-
-class PhaseView(NamedTuple):
-    """What a load must know of a phase; `waiting` are the wanting heaters that are shed.
-
-    `left_a` is the current less what was shed and may not show yet.
-    """
-
-    current_a: float | None
-    limit_a: float | None
-    left_a: float
-    trip_s: float
-    silent_s: float
-    helpless: bool
-    switched_s: float
-    waiting: Sequence[tuple[int, str]]
 
 
 class LoadChange(NamedTuple):
@@ -102,15 +73,7 @@ class LoadSteering:
     ) -> None:
         self.loads = {each.codifier: SteeredLoad(each, volts) for each in loads}
         self.claims: dict[int, tuple[float, str]] = {}
-        self._margin_a = margin_a
-        self._import_a = import_a
-        self._recent: dict[int, deque[tuple[float, float]]] = {}
-        self._fed_in: dict[int, float] = {}
-        self._fed_in_s: dict[int, float] = {}
-        self._off_peak = False
-        self._off_peak_s = NEVER
-        self._sun_s: dict[str, float] = {}
-        self._dark_s: dict[str, float] = {}
+        self._supply = Supply(margin_a, import_a)
         self._sent: dict[str, tuple[float, float]] = {}
         self._confirmed: set[str] = set()
         self._trial: tuple[str, float, dict[int, float]] | None = None
@@ -119,13 +82,7 @@ class LoadSteering:
     def take(self, moment: Moment, readings: LoadReadings, *, watch: bool = False) -> None:
         """Take what loads report, and what is fed in; `watch` while another shedder decides."""
         now_s = moment.now_s
-        self._fed_in_s.update(dict.fromkeys(readings.fed_in, now_s))
-        self._fed_in.update(readings.fed_in)
-        for number, at_s in self._fed_in_s.items():
-            if now_s - at_s > OLD_S:
-                self._fed_in.pop(number, None)
-        if readings.off_peak is not None:
-            self._off_peak, self._off_peak_s = readings.off_peak, now_s
+        self._supply.take(now_s, readings)
         for code, watts in readings.powers.items():
             self.loads[code].measure(now_s, watts)
         for code, value in readings.values.items():
@@ -142,10 +99,7 @@ class LoadSteering:
 
     def hear(self, now_s: float, number: int, current_a: float) -> None:
         """Take the current of a phase."""
-        recent = self._recent.setdefault(number, deque())
-        while recent and (recent[0][0] < now_s - RECENT_S or len(recent) > 100):
-            recent.popleft()
-        recent.append((now_s, current_a))
+        self._supply.hear(now_s, number, current_a)
 
     def relieve(self, now_s: float, number: int, view: PhaseView) -> list[LoadChange]:
         """Let loads on a phase at its limit give way; none while enough is on its way."""
@@ -237,7 +191,7 @@ class LoadSteering:
         )
         if first and reason != NEEDED:
             return self._wait(now_s, load, HEATERS_FIRST, first)
-        most_a = min(most_a, (load.drawn_a if load.on else 0.0) + self._room_a(load, views))
+        most_a = min(most_a, (load.drawn_a if load.on else 0.0) + self._supply.room_a(load, views))
         if load.on:
             return self._go_on(now_s, load, most_a, reason)
         if most_a < load.least_a:
@@ -256,66 +210,21 @@ class LoadSteering:
         full_a = settings.most if load.charger else load.least_a
         if load.pressing(moment):
             return full_a, NEEDED
-        if settings.surplus and (sun_a := self._sun(now_s, load)):
+        if settings.surplus and (sun_a := self._supply.sun_a(now_s, load)):
             return min(full_a, sun_a), SUN
         if load.missing_s() > 0 and settings.off_peak:
-            if self._off_peak and now_s - self._off_peak_s < OLD_TARIFF_S:
+            if self._supply.off_peak(now_s):
                 return full_a, OFF_PEAK
         elif load.missing_s() > 0 and not settings.surplus:
             return full_a, TODAY
         return 0.0, WAITING
 
-    def _sun(self, now_s: float, load: SteeredLoad) -> float:
-        """Return the current that would be fed in without it, A; 0 where that is too little.
-
-        It starts when that has been enough for a minute, and stops when it has imported more than
-        the margin for a minute.
-        """
-        code, phases = load.settings.codifier, load.settings.phases
-        if any(number not in self._fed_in for number in phases):
-            return 0.0
-        spare_a = min(self._fed_in[n] - self._imported_a(n) for n in phases) + self._import_a
-        sun_a = spare_a + (load.drawn_a if load.on else 0.0)
-        if not (load.on and load.reason == SUN):
-            self._dark_s.pop(code, None)
-            if sun_a < load.least_a:
-                self._sun_s.pop(code, None)
-                return 0.0
-            return sun_a if now_s - self._sun_s.setdefault(code, now_s) >= SUN_S else 0.0
-        self._sun_s.pop(code, None)
-        if sun_a >= load.least_a:
-            self._dark_s.pop(code, None)
-            return sun_a
-        since_s = self._dark_s.setdefault(code, now_s)
-        return load.least_a if now_s - since_s < SUN_S else 0.0
-
-    def _imported_a(self, number: int) -> float:
-        recent = self._recent.get(number)
-        return 0.0 if not recent or self._fed_in.get(number, 0.0) > 0 else recent[-1][1]
-
-    def _room_a(self, load: SteeredLoad, views: Mapping[int, PhaseView]) -> float:
-        """Return what it may draw more on each of its phases, A."""
-        rooms = [math.inf]
-        for number in load.settings.phases:
-            limit_a, recent = views[number].limit_a, self._recent.get(number)
-            if limit_a is None or not recent:
-                return -math.inf
-            highest_a = max(current_a for _, current_a in recent)
-            now_a = recent[-1][1] if load.on else highest_a
-            rooms.append(limit_a - 1.0 - self._margin_a - now_a)
-        return min(rooms)
-
     def _claim(self, load: SteeredLoad, views: Mapping[int, PhaseView]) -> None:
         """Ask heaters to make room on each phase where it does not fit."""
         for number in load.settings.phases:
-            alone = self._room_a_of(number, views[number])
+            alone = self._supply.free_a(views[number])
             lacking_a = load.least_a - alone
             self.claims[number] = max(0.0, lacking_a), load.settings.codifier
-
-    def _room_a_of(self, number: int, view: PhaseView) -> float:
-        if view.limit_a is None:
-            return 0.0
-        return view.limit_a - 1.0 - self._margin_a - view.left_a
 
     def _go_on(
         self, now_s: float, load: SteeredLoad, most_a: float, reason: str
