@@ -85,6 +85,7 @@ class Site(Node, type="Site", settings=SiteSettings):
         self._log = BlockLog(self._folder, int(self.settings.megabytes * 2**20))
         self._waiting: deque[int] = deque(await self._disk.run(self._log.open))
         self._live: deque[int] = deque()
+        self._leaving: int | None = None
         self._accounts = await self._disk.run(self._load)
         self._kept_s = time.monotonic()
         self._block: dict[tuple[str, ...], list[Reading]] = {}
@@ -267,18 +268,23 @@ class Site(Node, type="Site", settings=SiteSettings):
     async def _publish_one(self, stream: "JetStreamContext", number: int) -> None:
         from nats.errors import Error
 
-        payload = await self._disk.run(self._log.read, number)
-        if payload is None:
-            return
+        self._leaving = number
+        try:
+            if (payload := await self._disk.run(self._log.read, number)) is not None:
+                await self._send_block(stream, number, payload)
+            self._leaving = None
+        except (OSError, Error, TimeoutError):
+            await asyncio.sleep(_RETRY_S)
+        finally:  # also when the connection ends meanwhile
+            if self._leaving is not None:
+                self._waiting.appendleft(number)
+                self._leaving = None
+
+    async def _send_block(self, stream: "JetStreamContext", number: int, payload: bytes) -> None:
         content = _CONTENTS[payload[:1]]
         subject = subject_of(self.settings.name, content, hub=self.settings.hub)
         headers = {"Nats-Msg-Id": str(number)}
-        try:
-            await stream.publish(subject, payload[1:], timeout=_PUBLISH_S, headers=headers)
-        except (OSError, Error, TimeoutError):
-            self._waiting.appendleft(number)
-            await asyncio.sleep(_RETRY_S)
-            return
+        await stream.publish(subject, payload[1:], timeout=_PUBLISH_S, headers=headers)
         self._counts["sent"] += 1
         await self._disk.run(self._log.done, number)
 
@@ -342,7 +348,7 @@ class Site(Node, type="Site", settings=SiteSettings):
 
     async def on_timer(self, now_ms: int) -> None:
         """Publish the number of blocks that wait, and the counters."""
-        waiting = len(self._waiting) + len(self._live)
+        waiting = len(self._waiting) + len(self._live) + (self._leaving is not None)
         self.send(waiting)
         if self.settings.state:
             state = {"value": waiting, "connected": self._connected, **self._counts}

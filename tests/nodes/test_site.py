@@ -69,6 +69,11 @@ def values(probe: Probe) -> list[Any]:
     return [reading.value for reading in probe.heard if reading.source == "J1"]
 
 
+def waiting_since(probe: Probe, told: int) -> list[Any]:
+    """Return how many blocks the exporter said to wait, since a number of readings."""
+    return [reading.value for reading in probe.heard[told:] if reading.source == "W1"]
+
+
 async def test_what_is_listed_crosses_with_its_time_and_quality(
     houses: tuple[Network, Network],
 ) -> None:
@@ -97,6 +102,9 @@ async def test_a_killed_server_loses_and_doubles_nothing(
         for value in range(1, 200):
             source.send(value, codifier="I1")
         await source.until(lambda: (last := source.last("W1")) is not None and last.value)
+        told = len(source.heard)
+        await source.until(lambda: len(waiting_since(source, told)) >= 5)
+        assert 0 not in waiting_since(source, told)
         server.start()
         await listener.until(lambda: len(values(listener)) >= 200)
         assert sorted(values(listener)) == list(range(200))
