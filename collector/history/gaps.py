@@ -6,11 +6,19 @@ from typing import Final, NamedTuple
 
 from collector.db.connecting import connect, transaction
 
-_GAPS: Final = """
-    SELECT codifier, epoch, first, messages, from_time, to_time, cause, noticed FROM gap
+BEGAN: Final = "coalesce(from_time, to_time, noticed)"
+"""A time before which a gap has no reading."""
+LATEST: Final = "coalesce(to_time, noticed)"
+"""A time after which a gap has no reading, without a look at the readings."""
+ENDED: Final = f"""coalesce(to_time, next_reading(gap.codifier, from_time, noticed), noticed)"""
+"""The same, exactly: a gap whose end was not heard lasts until the next reading."""
+_GAPS: Final = f"""
+    SELECT codifier, epoch, first, messages, from_time,
+        coalesce(to_time, next_reading(codifier, from_time, noticed)), cause, noticed
+    FROM gap
     WHERE (%(codifier)s IS NULL OR codifier = %(codifier)s)
-        AND (%(since)s IS NULL OR coalesce(to_time, noticed) >= %(since)s)
-    ORDER BY coalesce(from_time, to_time, noticed) DESC, codifier DESC, first DESC
+        AND (%(since)s IS NULL OR {LATEST} >= %(since)s)
+    ORDER BY {BEGAN} DESC, codifier DESC, first DESC
     LIMIT %(newest)s
 """
 _REQUESTED: Final = """

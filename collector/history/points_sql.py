@@ -3,6 +3,7 @@
 from typing import Final
 
 from collector.db.tables import LARGEST
+from collector.history.gaps import BEGAN, ENDED, LATEST
 from collector.history.numbers import FINITE, NUMBER
 
 GAPS_MOST: Final = 300
@@ -19,8 +20,9 @@ _COMMON: Final = f"""
     (SELECT json_agg(json_build_array(
             (date_part('epoch', from_time) * 1000)::bigint,
             (date_part('epoch', to_time) * 1000)::bigint, cause, messages) ORDER BY from_time)::text
-        FROM (SELECT from_time, to_time, cause, messages FROM gap
-            WHERE codifier = wanted.codifier AND from_time < %(end)s AND to_time > %(start)s
+        FROM (SELECT {BEGAN} AS from_time, {ENDED} AS to_time, cause, messages FROM gap
+            WHERE codifier = wanted.codifier AND {BEGAN} < %(end)s
+                AND {LATEST} > %(start)s AND {ENDED} > %(start)s
             ORDER BY from_time DESC LIMIT {GAPS_MOST}) AS newest),
     (SELECT {_MS} FROM statistics_until)
 """

@@ -15,7 +15,7 @@ from tests.faults.world import World
 @pytest.mark.parametrize("seed", range(20 if FULL else 3))
 def test_an_hour_of_faults(tmp_path: Path, seed: int) -> None:
     """An hour at 3 readings a second, a fault of a random kind every 20 s on average."""
-    world = World(seed, tmp_path)
+    world = World(seed, tmp_path, 1 + seed % 2)
     random = Random(seed)
     for second in range(3600):
         for code in world.sources:
@@ -40,13 +40,16 @@ faults = st.lists(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(st.integers(0, 2**32), faults)
+@given(st.integers(0, 2**32), st.integers(1, 2), faults)
 def test_any_faults_in_any_order(
-    tmp_path: Path, seed: int, faults: list[tuple[Callable[[World], None], int, float]]
+    tmp_path: Path,
+    seed: int,
+    collectors: int,
+    faults: list[tuple[Callable[[World], None], int, float]],
 ) -> None:
     for left in tmp_path.rglob("*.spool"):
         left.unlink()
-    world = World(seed, tmp_path)
+    world = World(seed, tmp_path, collectors)
     for fault, count, seconds in faults:
         for _ in range(count):
             world.send(world.random.choice([*world.sources]))

@@ -117,6 +117,15 @@ def uncounted(book: Book) -> bool:
     return any(gap.first == gap.stop for gap in book.gaps.values())
 
 
+def uncounted_from(book: Book, place: int) -> bool:
+    """Whether a gap of unknown size begins at a position or before it."""
+    assert book.account is not None
+    last = book.account.last
+    return any(
+        position(gap.first, last) <= place for gap in book.gaps.values() if gap.first == gap.stop
+    )
+
+
 def name_of(reading: Reading) -> Name:
     return reading.source, reading.epoch, reading.sequence
 
@@ -234,9 +243,9 @@ class Collector:
 
 
 class World:
-    """Three sources, two collectors, and what happens between them."""
+    """Three sources, one or two collectors, and what happens between them."""
 
-    def __init__(self, seed: int, directory: Path) -> None:
+    def __init__(self, seed: int, directory: Path, collectors: int = 2) -> None:
         random.seed(seed)  # sequences start anywhere
         self.random = Random(seed)
         self.directory = directory
@@ -248,15 +257,20 @@ class World:
         self._count = itertools.count()
         self.database = Database()
         self.sources = {code: Source(code, self.random) for code in ("S1", "S2", "S3")}
-        self.collectors = [Collector(self, "Q1"), Collector(self, "Q2")]
+        self.collectors = [Collector(self, f"Q{1 + number}") for number in range(collectors)]
         self._step()
+
+    @property
+    def now_ms(self) -> int:
+        """Time of the sources' clocks."""
+        return round(1000 * self.now_s)
 
     def at(self, when_s: float, what: Callable[[], None]) -> None:
         heapq.heappush(self._flying, (when_s, next(self._count), what))
 
     def send(self, code: str) -> None:
         source = self.sources[code]
-        blocks = source.outbox.blocks([(code, 1)], 1000, Quality.GOOD, Dialect.JPH)
+        blocks = source.outbox.blocks([(code, 1)], self.now_ms, Quality.GOOD, Dialect.JPH)
         datagrams = [datagram for block in blocks for datagram in block.datagrams()]
         for datagram in datagrams:
             reading = decode_data(datagram)
@@ -318,8 +332,8 @@ class World:
         if kept or stored or counted or account.first <= place <= account.last:
             return stored + counted
         if place > account.last:
-            return int(uncounted(book))
-        return int(uncounted(book) or self._told_before(code, epoch))
+            return int(uncounted_from(book, place))
+        return int(uncounted_from(book, place) or self._told_before(code, epoch))
 
     def _told_before(self, code: str, epoch: int) -> bool:
         """Whether the epoch heard before has a gap of unknown size, or none was heard before."""

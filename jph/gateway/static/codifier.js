@@ -129,9 +129,15 @@ function shortened(end, every) {
 async function gaps() {
   const found = await ask("GET", `/gaps?code=${code}`);
   fill("gaps", found.map((each) => line(
-    each.From && each.To ? spanText(Date.parse(each.From), Date.parse(each.To)) : t("not known"),
+    gapSpan(each),
     [each.Missing === null ? "?" : figure(each.Missing), "right"], t(each.Why),
   )));
+}
+
+// A gap without an end was noticed, but no reading came since; without both, it lies before it was noticed.
+function gapSpan({ From, To, Noticed }) {
+  if (From && To) return spanText(Date.parse(From), Date.parse(To));
+  return From ? t("after {time}", { time: moment(Date.parse(From)) }) : t("before {time}", { time: moment(Date.parse(To ?? Noticed)) });
 }
 
 // A codifier without numbers has a list of changes instead of a graph.

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from collector.db.connecting import connect
+from collector.history.gaps import read_gaps
 from collector.history.query import Curve, Level, Wanted, read_curves
 from collector.statistics.buckets import HOUR_US, SECOND_US
 from collector.statistics.statistics import Statistic
@@ -137,6 +138,29 @@ def test_gaps_and_what_is_expected_are_told(house: House) -> None:
     assert curve.expected_s == 30
     (before,) = curves(house, end_ms=NOW_MS - HOUR_MS)
     assert json.loads(before.gaps) == []
+
+
+def test_a_gap_whose_end_was_not_heard_lasts_until_the_next_reading(house: House) -> None:
+    """A program that died while it was cut off: what it sent cannot be counted."""
+    (raw,) = curves(house, every=Level.RAW)
+    last_ms = int(columns(raw)[0][-1])
+    next_ms = last_ms + 90_000
+    lost = Gap("I1", 7, MANY, 0, Cause.SOURCE_GONE, last_ms, 0)
+    house.write(reading(MANY + 5, next_ms * 1000, 1.0), gaps=(lost,))
+    (curve,) = curves(house, start_ms=last_ms + 30_000, end_ms=last_ms + 60_000)
+    assert json.loads(curve.gaps) == [[last_ms, next_ms, "source gone", None]]
+    (after,) = curves(house, start_ms=next_ms, end_ms=next_ms + 60_000)
+    assert json.loads(after.gaps) == []
+    (listed,) = read_gaps(dsn(house.sql)).recorded
+    assert listed.to_time is not None
+    assert listed.to_time.timestamp() * 1000 == next_ms
+
+
+def test_a_gap_without_a_beginning_is_drawn_at_its_end(house: House) -> None:
+    end_ms = NOW_MS - 50_000
+    house.write(gaps=(Gap("I1", 7, MANY, 3, Cause.GONE, 0, end_ms),))
+    (curve,) = curves(house)
+    assert json.loads(curve.gaps) == [[end_ms, end_ms, "gone", 3]]
 
 
 def test_where_readings_are_no_longer_kept_statistics_serve(house: House) -> None:
