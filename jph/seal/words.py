@@ -17,7 +17,6 @@ _SENTENCES: Final = {
     "stale": "an order or a mask of {node} is older than two seconds",
     "unfresh": "{node} has not proved that it runs now; its frame was dropped",
     "serial": "{node} has an older config than this node",
-    "double": "two senders claim {node}: another member sent in its name",
 }
 
 CAUSES: Final = {
@@ -31,7 +30,6 @@ CAUSES: Final = {
     "stale": "it is an order or a mask older than two seconds",
     "unfresh": "the node has not proved yet that it runs now",
     "serial": "its config is older",
-    "double": "another member sent in its name: two senders claim it",
 }
 """Causes in words, for tables: what is wrong with a message."""
 

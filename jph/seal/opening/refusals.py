@@ -25,7 +25,6 @@ class Cause(StrEnum):
     STALE = "stale"
     UNFRESH = "unfresh"
     SERIAL = "serial"
-    DOUBLE = "double"
 
     __hash__ = str.__hash__  # that of an Enum is a function of Python
 
