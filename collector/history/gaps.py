@@ -10,7 +10,7 @@ BEGAN: Final = "coalesce(from_time, to_time, noticed)"
 """A time before which a gap has no reading."""
 LATEST: Final = "coalesce(to_time, noticed)"
 """A time after which a gap has no reading, without a look at the readings."""
-ENDED: Final = f"""coalesce(to_time, next_reading(gap.codifier, from_time, noticed), noticed)"""
+ENDED: Final = """coalesce(to_time, next_reading(gap.codifier, from_time, noticed), noticed)"""
 """The same, exactly: a gap whose end was not heard lasts until the next reading."""
 _GAPS: Final = f"""
     SELECT codifier, epoch, first, messages, from_time,
