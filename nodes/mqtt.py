@@ -6,7 +6,6 @@ every door tells everything again.
 """
 
 import asyncio
-import importlib.util
 import json
 import secrets
 import time
@@ -46,6 +45,7 @@ class _Asked(NamedTuple):
 class Mqtt(Node, type="Mqtt", settings=MqttSettings):
     """Publish and hear by MQTT; its own value is the number of refused messages."""
 
+    libraries = ("gmqtt",)
     settings: MqttSettings
 
     @classmethod
@@ -69,19 +69,8 @@ class Mqtt(Node, type="Mqtt", settings=MqttSettings):
                     found.append(Problem(path, text))
         return found
 
-    @classmethod
-    def check_installed(cls) -> None:
-        """Make sure that the library is there: `pip install jph` alone leaves it out.
-
-        Raises:
-            JphError: it is not; says what to install.
-        """
-        if importlib.util.find_spec("gmqtt") is None:
-            raise JphError("it needs gmqtt: install the extra 'mqtt', as in pip install '.[mqtt]'")
-
     async def open(self) -> None:
         """Open the doors and begin to connect."""
-        self.check_installed()
         # Imported here: the library is loaded only where the kind runs.
         from jph.mqtt.link import Link, resolve
 

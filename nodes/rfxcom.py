@@ -71,6 +71,7 @@ class Rfxcom(ValueNode, type="Rfxcom", settings=RfxcomSettings):
     A port that is lost or silent is opened again.
     """
 
+    libraries = ("RFXtrx",)
     settings: RfxcomSettings
 
     async def open(self) -> None:

@@ -61,6 +61,7 @@ _KEEP_ACCOUNTS_S: Final = 30.0
 class Site(Node, type="Site", settings=SiteSettings):
     """Carry readings between houses; publish the number of blocks that wait for the carrier."""
 
+    libraries = ("nats",)
     settings: SiteSettings
     repairs = True
     hears_itself = True  # what it imported may leave, and a hub has its own value too

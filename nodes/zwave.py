@@ -71,6 +71,7 @@ class Zwave(ValueNode, type="Zwave", settings=ZwaveSettings):
     """
 
     every_answer = False
+    libraries = ("websockets",)
     _connection: "ClientConnection | None" = None
     _orders = 0
 

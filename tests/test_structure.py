@@ -31,7 +31,7 @@ ONE_SORT: Final = {
 """Folders that may hold any number of files, since these are all of one sort."""
 LONG_FILES: Final[Mapping[str, int]] = {
     "collector/ingest/ledger.py": 419,
-    "jph/cli/commands/schedule.py": 462,
+    "jph/cli/commands/schedule.py": 463,
     "jph/config/model.py": 411,
     "jph/gateway/live/board.py": 538,
     "jph/heating/explain/facts.py": 431,
@@ -40,7 +40,7 @@ LONG_FILES: Final[Mapping[str, int]] = {
     "jph/retransmit/requester.py": 538,
     "jph/values/filters.py": 414,
     "jph/wire/codec.py": 406,
-    "nodes/mqtt.py": 442,
+    "nodes/mqtt.py": 431,
     "nodes/pilotcard.py": 423,
     "nodes/schedule.py": 618,
     "tests/collector/energy/test_money.py": 553,

@@ -70,6 +70,7 @@ class HubSettings(Settings, frozen=True):
 class Hub(Node, type="Hub", settings=HubSettings):
     """Collect houses; publish the number of readings stored a minute."""
 
+    libraries = ("nats",)
     settings: HubSettings
     at_start = ("url", "credentials", "authority", "sql", "lanes", "citus", "houses")
 

@@ -43,12 +43,19 @@ def main() -> None:
     _open_missing_descriptors()
     print_without_secrets()
     asked = plain(sys.argv[1:])
-    if asked is None:
-        from jph.cli.main import main as command
+    try:
+        if asked is None:
+            from jph.cli.main import main as command
 
-        command()
-    else:
-        sys.exit(_run(asked))
+            command()
+        else:
+            sys.exit(_run(asked))
+    except ModuleNotFoundError as error:
+        from jph.extras import explained
+
+        if (advice := explained(error)) is None:
+            raise
+        sys.exit(f"control.py: {advice}")
 
 
 def _open_missing_descriptors() -> None:

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from jph.gateway.platform.server import WebServer
     from jph.gateway.platform.services import Services
 
-_LIBRARIES: Final = ("argon2", "jinja2", "litestar", "prometheus_client", "uvicorn")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _JUDGE_EVERY_S: Final = 1.0
 _ASK_EVERY_S: Final = 60.0
@@ -101,6 +100,7 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
     at_start = ("port", "address", "certificate", "key", "socket", "group")
     halts = False
     hears_itself = True
+    libraries = ("argon2", "jinja2", "litestar", "prometheus_client", "uvicorn")
     settings: GatewaySettings
     url = ""
     limits: ClassVar[Limits] = Limits()
@@ -113,23 +113,9 @@ class Gateway(Node, type=("Gateway", "Flask"), settings=GatewaySettings):
     _reader: "asyncio.Task[None] | None" = None
     _ask_s = 0.0
 
-    @classmethod
-    def check_installed(cls) -> None:
-        """Make sure that the page's libraries are there: `pip install jph` alone leaves them out.
-
-        Raises:
-            JphError: they are not; says what to install.
-        """
-        missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
-        if missing:
-            raise JphError(
-                f"the page needs {', '.join(missing)}: install the extra 'gateway', "
-                "as in pip install '.[gateway]'"
-            )
-
     async def open(self) -> None:
         """Listen, serve, and follow the cache."""
-        self.check_installed()
+        # Imported here: `up` and `config check` load the kind, but not the page.
         from jph.gateway.platform.app import WebApp
         from jph.gateway.platform.server import Tls, WebServer, listen, listen_unix, port_of, url_of
 

@@ -34,6 +34,9 @@ class Hooks:
     replaced: ClassVar[str] = ""
     """For a kind that can no longer work: why, and what replaces it; `config check` shows it."""
 
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Modules of `jph.extras` without which it cannot run."""
+
     settings: Any
 
     def __init_subclass__(
@@ -47,6 +50,19 @@ class Hooks:
             cls.types = (type,) if isinstance(type, str) else type
         if settings is not None:
             cls.settings_type = settings
+
+    @classmethod
+    def check_installed(cls) -> None:
+        """Make sure that its libraries are there.
+
+        Raises:
+            JphError: one is not; says what to install.
+        """
+        if cls.libraries:
+            # Imported here: most kinds need none.
+            from jph.extras import need
+
+            need(cls.types[0], *cls.libraries)
 
     @property
     def longest_turn_s(self) -> float:

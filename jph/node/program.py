@@ -119,6 +119,7 @@ async def _reload_later(nodes: Sequence[Node], url: str, document: bytes) -> Non
 
 async def _run_one(node: Node) -> JphError | None:
     try:
+        node.check_installed()
         await node.run()
     except JphError as error:
         node.log.critical("%s", error)

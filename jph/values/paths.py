@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from jph.extras import advice
 from jph.values.tolerant import Unknown
 
 Find = Callable[[Any], Any]
@@ -44,9 +45,7 @@ def compile_path(path: str) -> Find:
     try:
         import jmespath  # only answers whose path has more than names need it
     except ImportError:
-        raise ValueError(
-            f"the path {path!r} needs the package jmespath (pip install jph[devices])"
-        ) from None
+        raise ValueError(advice(f"the path {path!r}", ["jmespath"])) from None
     try:
         compiled = jmespath.compile(path)
     except Exception as error:

@@ -1,5 +1,6 @@
 """`schedule`: wishes of rooms, absences and schedules, through the Schedule node."""
 
+import contextlib
 import datetime
 import getpass
 import importlib
@@ -19,6 +20,7 @@ from jph.config.house.loads import Load, wiring
 from jph.config.house.rooms import Room, rooms_of
 from jph.config.model import Network
 from jph.errors import ConfigError, JphError
+from jph.extras import advice
 from jph.heating.orders.coding import plain
 from jph.heating.plan.document.check import check_scheduler
 from jph.heating.plan.document.original_yaml import document_of
@@ -444,14 +446,12 @@ def import_file(app: App, file: Path) -> None:
 
 def _parsed(file: Path) -> object:
     text = file.read_text(encoding="utf-8")
-    try:
+    with contextlib.suppress(ValueError):
         return json.loads(text)
-    except ValueError:
-        pass
     try:
         yaml: Any = importlib.import_module("yaml")
     except ImportError:
-        raise ConfigError("YAML files need pyyaml: install the extra 'schedule'") from None
+        raise ConfigError(advice("a YAML file", ["yaml"])) from None
     loader: Any = type("FileLoader", (yaml.SafeLoader,), {})
     for tag in ("!secret", "!env"):
         loader.add_constructor(tag, lambda made, node: made.construct_scalar(node))

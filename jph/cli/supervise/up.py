@@ -231,10 +231,8 @@ async def refuse_another(
 
 def can_run(part: Sensor) -> bool:
     """Return whether the libraries of a part's kind are installed; report it if they are not."""
-    check_installed = getattr(kinds.find(part.type), "check_installed", None)
     try:
-        if check_installed is not None:
-            check_installed()
+        kinds.find(part.type).check_installed()
     except JphError as error:
         tell(f"{part.codifier:<10} is left out: {error}")
         return False

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from jph.devices.kernel.sysfs import find_device
 from jph.errors import DeviceError
+from jph.extras import advice
 from jph.util.unixpath import socket_path
 
 Bias = Literal["", "up", "down", "off"]
@@ -81,7 +82,7 @@ def open_line(chip: str, wanted: Wanted) -> Line:
             return SocketLine(chip.removeprefix("unix:"), wanted)
         return KernelLine(find_chip(chip), wanted)
     except ImportError:
-        raise DeviceError("python-periphery is not installed: pip install 'jph[devices]'") from None
+        raise DeviceError(advice("a line of a chip", ["periphery"])) from None
     except OSError as error:
         raise DeviceError(f"line {wanted.number} of {chip or 'the chip'}: {error}") from error
 

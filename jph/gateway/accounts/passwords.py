@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from jph.errors import JphError
+from jph.extras import need
 from jph.gateway.accounts.users import UserError
 
 if TYPE_CHECKING:
@@ -96,10 +97,9 @@ class Passwords:
 
 @cache
 def _hasher() -> "PasswordHasher":
-    try:
-        from argon2 import PasswordHasher
-    except ImportError as error:
-        raise JphError("accounts need argon2-cffi: install the extra 'gateway'") from error
+    need("an account", "argon2")
+    from argon2 import PasswordHasher
+
     return PasswordHasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=1)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from jph.errors import ConfigError
+from jph.extras import advice
 from jph.heating.plan.conditions.inputs import Days
 from jph.heating.plan.conditions.rules import Rule
 from jph.heating.plan.conditions.sun import sun_times
@@ -48,8 +49,7 @@ def days_of(
         school_zone = ""
     for wanted, library in ((holidays, "holidays"), (school_zone, "vacances_scolaires_france")):
         if wanted and importlib.util.find_spec(library) is None:
-            package = library.replace("_", "-")
-            raise ConfigError(f"rules on holidays need {package}: install the extra 'schedule'")
+            raise ConfigError(advice("a rule on holidays", [library]))
 
     @cache
     def of_year(year: int) -> frozenset[datetime.date]:

@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -140,11 +141,11 @@ async def test_a_process_that_cannot_be_had_is_tried_again(
 def test_what_is_not_installed_is_said_once_and_left_out(
     config_file: WriteConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("jph.gateway.node._LIBRARIES", ("jinja_nowhere",))
+    monkeypatch.setitem(sys.modules, "jinja2", None)
     network = load(str(config_file(setpoint("SP"), {"Codifier": "CF", "Type": "Gateway"})))
     assert [part.codifier for part in network.nodes() if can_run(part)] == ["SP"]
     said = capsys.readouterr().out
-    assert said.startswith("CF         is left out: the page needs jinja_nowhere: install")
+    assert said.startswith("CF         is left out: Gateway needs jinja2: install")
     assert said.count("\n") == 1
 
 
