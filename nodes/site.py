@@ -23,16 +23,9 @@ from jph.node.node import Node, now_ms
 from jph.retransmit import Gap
 from jph.sites.accounts import Accounts
 from jph.sites.block_log import BlockLog
-from jph.sites.blocks import (
-    Chooser,
-    Content,
-    decode_block,
-    encode_block,
-    stream_of,
-    subject_of,
-)
+from jph.sites.blocks import Chooser, Content, decode_block, encode_block, stream_of, subject_of
+from jph.sites.carrier import RETRY_S, connect, reason
 from jph.sites.hub_blocks import encode_config, encode_gaps
-from jph.sites.proof import proof
 from jph.sites.settings import SiteSettings, imports_of, site_problems
 from jph.util import durable
 from jph.util.logs import Throttle
@@ -48,7 +41,6 @@ _CONTENTS: Final = {content[:1].encode(): content for content in Content}
 _LARGEST_BLOCK: Final = 16_384
 _READING_BYTES: Final = 36
 _PUBLISH_S: Final = 5.0
-_RETRY_S: Final = 1.0
 _FETCH: Final = 50
 _FETCH_S: Final = 2.0
 _KEPT_S: Final = 30 * 86_400
@@ -191,31 +183,27 @@ class Site(Node, type="Site", settings=SiteSettings):
     # The carrier
 
     async def _carry(self) -> None:
-        """Keep a connection; the library connects again by itself, but not the first time."""
-        import nats
+        """Keep a connection."""
         from nats.errors import Error
 
         while True:
             try:
-                client = await nats.connect(
-                    list(self.settings.url),
-                    name=f"jph {self.settings.name}",
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=_RETRY_S,
-                    error_cb=self._failed,
+                client = await connect(
+                    self.settings,
+                    self.settings.name,
+                    self._failed,
                     disconnected_cb=self._left,
                     reconnected_cb=self._came,
-                    **proof(self.settings.credentials, self.settings.authority),
                 )
             except (OSError, Error) as error:
-                self._once("connect", "the carrier does not answer: %s", error)
-                await asyncio.sleep(_RETRY_S)
+                self._once("connect", "the carrier does not answer: %s", reason(error))
+                await asyncio.sleep(RETRY_S)
                 continue
             try:
                 await self._serve(client)
             except (OSError, Error, TimeoutError) as error:
-                self._once("carrier", "the carrier refuses: %s", error or type(error).__name__)
-                await asyncio.sleep(_RETRY_S)
+                self._once("carrier", "the carrier refuses: %s", reason(error))
+                await asyncio.sleep(RETRY_S)
             finally:
                 self._connected = False
                 with contextlib.suppress(Exception):
@@ -274,15 +262,21 @@ class Site(Node, type="Site", settings=SiteSettings):
             if (payload := await self._disk.run(self._log.read, number)) is not None:
                 await self._send_block(stream, number, payload)
             self._leaving = None
-        except (OSError, Error, TimeoutError):
-            await asyncio.sleep(_RETRY_S)
+        except (OSError, Error, TimeoutError) as error:
+            self._once("publish", "a block waits: %s", reason(error))
+            await asyncio.sleep(RETRY_S)
         finally:  # also when the connection ends meanwhile
             if self._leaving is not None:
                 self._waiting.appendleft(number)
                 self._leaving = None
 
     async def _send_block(self, stream: "JetStreamContext", number: int, payload: bytes) -> None:
-        content = _CONTENTS[payload[:1]]
+        content = _CONTENTS.get(payload[:1])
+        if content is None:
+            self._counts["refused"] += 1
+            self._once("kept", "block %d on the disk is of another version: left out", number)
+            await self._disk.run(self._log.done, number)
+            return
         subject = subject_of(self.settings.name, content, hub=self.settings.hub)
         headers = {"Nats-Msg-Id": str(number)}
         await stream.publish(subject, payload[1:], timeout=_PUBLISH_S, headers=headers)
@@ -294,30 +288,38 @@ class Site(Node, type="Site", settings=SiteSettings):
     async def _import(self, stream: "JetStreamContext", site: str) -> None:
         """Take the blocks of another site, in their order, and acknowledge them."""
         from nats.errors import Error
-        from nats.errors import TimeoutError as NoMessages
         from nats.js.errors import NotFoundError
 
         while True:
             try:
-                taken = await stream.pull_subscribe(
+                blocks = await stream.pull_subscribe(
                     subject_of(site, Content.DATA),
                     durable=stream_of(self.settings.name),
                     stream=stream_of(site),
                 )
-                break
+                try:
+                    await self._take_blocks(blocks, site)
+                finally:
+                    with contextlib.suppress(Error):
+                        await blocks.unsubscribe()
             except NotFoundError:  # that site has not exported anything yet
-                await asyncio.sleep(_RETRY_S)
+                pass
+            except (OSError, Error, TimeoutError) as error:
+                self._once(("import", site), "blocks of %s: %s", site, reason(error))
+            await asyncio.sleep(RETRY_S)
+
+    async def _take_blocks(self, blocks: "JetStreamContext.PullSubscription", site: str) -> None:
+        from nats.errors import Error
+        from nats.errors import TimeoutError as NoMessages
+
         while True:
-            try:
-                messages = await taken.fetch(_FETCH, timeout=_FETCH_S)
-            except (NoMessages, TimeoutError):
-                continue
-            except (OSError, Error):
-                await asyncio.sleep(_RETRY_S)
-                continue
+            messages = []
+            with contextlib.suppress(NoMessages, TimeoutError):
+                messages = await blocks.fetch(_FETCH, timeout=_FETCH_S)
             for message in messages:
                 self._take_block(site, message.data)
-            await self._keep()
+            if messages:
+                await self._keep()
             for message in messages:
                 with contextlib.suppress(Error):
                     await message.ack()
@@ -356,7 +358,7 @@ class Site(Node, type="Site", settings=SiteSettings):
             self.send(Json(msgspec.json.encode(state).decode()), codifier=self.settings.state)
 
     async def _failed(self, error: Exception) -> None:
-        self._once("carrier", "the carrier: %s", error or type(error).__name__)
+        self._once("carrier", "the carrier: %s", reason(error))
 
     async def _left(self) -> None:
         self._connected = False

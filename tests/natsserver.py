@@ -20,13 +20,15 @@ class NatsServer:
         self._folder, self._port = folder, port
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start, and wait until it listens."""
+    def start(self, *, streams: bool = True) -> None:
+        """Start, and wait until it listens; without `streams` it keeps nothing."""
         program = shutil.which("nats-server", path=str(Path(sys.executable).parent))
         program = program or shutil.which("nats-server")
         if program is None:
             pytest.skip("nats-server is not installed")
-        options = ("-a", "127.0.0.1", "-p", str(self._port), "-js", "-sd", str(self._folder))
+        options: tuple[str, ...] = ("-a", "127.0.0.1", "-p", str(self._port))
+        if streams:
+            options = (*options, "-js", "-sd", str(self._folder))
         with (self._folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen([program, *options], stdout=log, stderr=log)
         for _ in range(round(LIMIT_S / 0.05)):

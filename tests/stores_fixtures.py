@@ -1,4 +1,4 @@
-"""Real servers for tests: one Redis and one PostgreSQL a session, started by the first who asks."""
+"""Real servers for tests: one Redis and one PostgreSQL a session; a NATS server for each test."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,8 @@ import redis
 
 from jph.cli.supervise.servers import PostgresServer, RedisServer
 from jph.config.stores import DATABASE, redis_socket, socket_directory
-from tests.support import LIMIT_S
+from tests.natsserver import NatsServer
+from tests.support import LIMIT_S, tcp_port
 
 S = TypeVar("S", RedisServer, PostgresServer)
 _numbers = itertools.count()
@@ -71,6 +72,18 @@ def redis_url(redis_server: RedisServer) -> str:
     with redis.Redis(unix_socket_path=str(redis_socket(redis_server.sockets))) as client:
         client.flushall()
     return f"unix://{redis_socket(redis_server.sockets)}"
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
+    """Yield a running NATS server, with nothing in it."""
+    folder = tmp_path / "nats"
+    folder.mkdir()
+    with tcp_port() as port:
+        made = NatsServer(folder, port)
+    made.start()
+    yield made
+    made.kill()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collector.ingest.buffer import Batch
 from jph.errors import JphError
 from jph.sites.blocks import Content, decode_block
 from jph.sites.hub_blocks import HouseConfig, decode_config, decode_gaps
+from jph.sites.settings import is_site_name
 from jph.wire.codec import Reading
 
 _ORIGINAL: Final = 0
@@ -58,5 +59,11 @@ def share(houses: int, collectors: int) -> int:
 
 
 def schema_of(house: str) -> str:
-    """Return the schema of a house; the name of a site has no underscore."""
+    """Return the schema of a house; the name of a site has no underscore.
+
+    Raises:
+        ValueError: no site has such a name; it would become SQL.
+    """
+    if not is_site_name(house):
+        raise ValueError(f"{house!r} is not the name of a site")
     return f"house_{house.replace('-', '_')}"

@@ -23,7 +23,8 @@ from jph.config.stores import postgres_dsn
 from jph.errors import ConfigError, StoreError
 from jph.node.node import Node, Settings, now_ms
 from jph.sites.blocks import stream_of, subject_of
-from jph.sites.proof import proof
+from jph.sites.carrier import RETRY_S, connect, reason
+from jph.sites.settings import SITE_NAME, is_site_name
 from jph.util.logs import Throttle
 from jph.util.worker import Worker
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
 
-_RETRY_S: Final = 1.0
 _ROUND_S: Final = 2.0
 """Between two looks at the houses and who has them."""
 _FETCH: Final = 200
@@ -54,7 +54,10 @@ class HubSettings(Settings, frozen=True):
     sql: Annotated[Sql | None, described("Server of the histories, instead of the config's")] = (
         msgspec.field(default=None, name="SQL")
     )
-    houses: Annotated[tuple[str, ...], described("Only these houses; without it all")] = ()
+    houses: Annotated[
+        tuple[Annotated[str, msgspec.Meta(pattern=SITE_NAME)], ...],
+        described("Only these houses; without it all"),
+    ] = ()
     batch_interval: Annotated[
         float, described("Least time between two batches of a house", "s", ge=0)
     ] = 1.0
@@ -102,7 +105,6 @@ class Hub(Node, type="Hub", settings=HubSettings):
         return sorted(self._following)
 
     async def _collect(self) -> None:
-        import nats
         from nats.errors import Error
 
         while True:
@@ -111,21 +113,14 @@ class Hub(Node, type="Hub", settings=HubSettings):
             try:
                 dsn = postgres_dsn(self.network, self.settings.sql)
                 self._registry = await self._worker.run(Registry, dsn, f"hub {self.codifier}")
-                client = await nats.connect(
-                    list(self.settings.url),
-                    name=f"jph {self.codifier}",
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=_RETRY_S,
-                    error_cb=self._failed,
-                    **proof(self.settings.credentials, self.settings.authority),
-                )
+                client = await connect(self.settings, self.codifier, self._failed)
                 lanes = [Lane(dsn, f"hub {self.codifier}") for _ in range(self.settings.lanes)]
                 await self._share(client, lanes)
             except (StoreError, OSError, Error, TimeoutError) as error:
-                self._once("hub", "%s; trying again", error or type(error).__name__)
+                self._once("hub", "%s; trying again", reason(error))
             finally:
                 await self._disconnect(lanes, client)
-            await asyncio.sleep(_RETRY_S)
+            await asyncio.sleep(RETRY_S)
 
     async def _disconnect(self, lanes: Sequence[Lane], client: "Client | None") -> None:
         """End what belongs to one connection."""
@@ -169,9 +164,8 @@ class Hub(Node, type="Hub", settings=HubSettings):
                 try:
                     await self._store_blocks(stream, house, lane)
                 except (StoreError, OSError, Error, TimeoutError) as error:
-                    reason = error or type(error).__name__
-                    self._once(house.name, "%s: %s; trying again", house.name, reason)
-                    await asyncio.sleep(_RETRY_S)
+                    self._once(house.name, "%s: %s; trying again", house.name, reason(error))
+                    await asyncio.sleep(RETRY_S)
         finally:
             with contextlib.suppress(StoreError):
                 await lane.run(house, now_ms(), house.release)
@@ -266,7 +260,7 @@ class Hub(Node, type="Hub", settings=HubSettings):
             self._once((house.name, "config"), "%s", error)
 
     async def _failed(self, error: Exception) -> None:
-        self._once("carrier", "the carrier: %s", error or type(error).__name__)
+        self._once("carrier", "the carrier: %s", reason(error))
 
     def _once(self, key: object, text: str, *words: object) -> None:
         if self._throttle.allow(key, time.monotonic()):
@@ -274,11 +268,12 @@ class Hub(Node, type="Hub", settings=HubSettings):
 
 
 async def house_names(stream: "JetStreamContext") -> list[str]:
-    """Return the houses that have a stream for the hub."""
+    """Return the houses that have a stream for the hub; other names are not those of a Site."""
     found: list[str] = []
     while page := await stream.streams_info(offset=len(found)):  # the server sends 256 at most
         found += [each.config.name or "" for each in page]
-    return sorted(name.removeprefix(_PREFIX) for name in found if name.startswith(_PREFIX))
+    names = (name.removeprefix(_PREFIX) for name in found if name.startswith(_PREFIX))
+    return sorted(filter(is_site_name, names))
 
 
 def _content(message: "Msg") -> tuple[str, bytes]:

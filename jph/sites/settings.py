@@ -1,5 +1,6 @@
 """Settings of a `Site`: the carrier, what is exported, and the elements that are imported."""
 
+import re
 from typing import Annotated
 
 import msgspec
@@ -9,7 +10,7 @@ from jph.config.settings import Settings, described
 from jph.errors import Problem
 
 SITE_NAME = "^[a-z0-9][a-z0-9-]{0,39}$"
-"""A site is a part of subjects and of file names."""
+"""A site is a part of subjects, of file names and of a schema's name."""
 
 
 class Export(Settings, frozen=True):
@@ -52,6 +53,11 @@ class SiteSettings(Settings, frozen=True):
         float, described("Waiting blocks sent in a second, behind the newest", gt=0)
     ] = 50.0
     state: Annotated[str, described("Element that carries the counters as JSON")] = ""
+
+
+def is_site_name(text: str) -> bool:
+    """Return whether a site may have this name: a stranger may have given it to a stream."""
+    return re.fullmatch(SITE_NAME, text) is not None
 
 
 def imports_of(network: Network, node: str) -> dict[tuple[str, str], str]:

@@ -8,30 +8,25 @@ from typing import Any
 import pytest
 
 from jph.config.model import Endpoint, Multicast, Network, Sensor
+from jph.sites.block_log import BlockLog
 from jph.wire.codec import Quality
 from nodes.site import Site
 from tests.natsserver import NatsServer
 from tests.nodes.heatinghouse import Probe, element, living
-from tests.support import tcp_port, udp_port
+from tests.support import udp_port
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsServer]:
-    folder = tmp_path / "nats"
-    folder.mkdir()
-    with tcp_port() as port:
-        made = NatsServer(folder, port)
-    made.start()
-    yield made
-    made.kill()
-
-
-@pytest.fixture
-def houses(server: NatsServer) -> Iterator[tuple[Network, Network]]:
+def houses(nats_server: NatsServer) -> Iterator[tuple[Network, Network]]:
     """Erquy exports I1; Paris imports it as J1."""
     fast: dict[str, Any] = {"keep_alive_interval": 0.2, "sensor_interval": 0.2}
-    erquy = {"Name": "erquy", "URL": [server.url], "Block": 0.05, "Export": [{"Codifier": "I1"}]}
-    paris = {"Name": "paris", "URL": [server.url], "Block": 0.05}
+    erquy = {
+        "Name": "erquy",
+        "URL": [nats_server.url],
+        "Block": 0.05,
+        "Export": [{"Codifier": "I1"}],
+    }
+    paris = {"Name": "paris", "URL": [nats_server.url], "Block": 0.05}
     remote = Sensor(codifier="J1", type="Proxy", sensor={"Codifier": "W2", "Remote": "erquy/I1"})
     with ExitStack() as held:
         ports = [held.enter_context(udp_port()) for _ in range(4)]
@@ -90,7 +85,7 @@ async def test_what_is_listed_crosses_with_its_time_and_quality(
 
 
 async def test_a_killed_server_loses_and_doubles_nothing(
-    houses: tuple[Network, Network], server: NatsServer
+    houses: tuple[Network, Network], nats_server: NatsServer
 ) -> None:
     erquy, paris = houses
     source, listener = Probe("TI", erquy), Probe("LA", paris)
@@ -98,16 +93,49 @@ async def test_a_killed_server_loses_and_doubles_nothing(
     async with living(source, listener, exporter, Site("W2", paris)):
         source.send(0, codifier="I1")
         await listener.until_heard("J1", 0)
-        server.kill()
+        nats_server.kill()
         for value in range(1, 200):
             source.send(value, codifier="I1")
         await source.until(lambda: (last := source.last("W1")) is not None and last.value)
         told = len(source.heard)
         await source.until(lambda: len(waiting_since(source, told)) >= 5)
         assert 0 not in waiting_since(source, told)
-        server.start()
+        nats_server.start()
         await listener.until(lambda: len(values(listener)) >= 200)
         assert sorted(values(listener)) == list(range(200))
+
+
+async def test_a_server_that_keeps_nothing_ends_no_site(
+    houses: tuple[Network, Network], nats_server: NatsServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    erquy, paris = houses
+    source, listener = Probe("TI", erquy), Probe("LA", paris)
+    nats_server.kill()
+    nats_server.start(streams=False)
+    async with living(source, listener, Site("W1", erquy), Site("W2", paris)):
+        source.send(0, codifier="I1")
+        refused = ("the carrier refuses: ", "blocks of erquy: ")
+        await listener.until(lambda: all(text in caplog.text for text in refused))
+        nats_server.kill()
+        nats_server.start()
+        await listener.until_heard("J1", 0)
+
+
+async def test_a_block_of_another_version_on_the_disk_is_left_out(
+    houses: tuple[Network, Network], state: Path
+) -> None:
+    erquy, paris = houses
+    log = BlockLog(state / "site" / "W1", 2**20)
+    log.open()
+    log.append(b"\xffof another version")
+    log.close()
+    source, listener = Probe("TI", erquy), Probe("LA", paris)
+    exporter = Site("W1", erquy)
+    async with living(source, listener, exporter, Site("W2", paris)):
+        source.send(0, codifier="I1")
+        await listener.until_heard("J1", 0)
+        await source.until(lambda: source.says("W1", 0))
+    assert not BlockLog(state / "site" / "W1", 2**20).open()
 
 
 async def test_readings_of_an_exporter_that_was_away_come_from_their_source(

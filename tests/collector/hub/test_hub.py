@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +23,11 @@ from jph.sites.hub_blocks import encode_config
 from jph.wire.codec import Quality, Reading
 from tests.collector.ingest.test_writer import query
 from tests.natsserver import NatsServer
-from tests.support import LIMIT_S, REPOSITORY, running, tcp_port, until
+from tests.support import LIMIT_S, REPOSITORY, running, until
 
 MakeNetwork = Callable[..., Network]
 START_MS = 1_790_000_000_000
 HOUSES = ("erquy", "paris", "lyon-2")
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsServer]:
-    folder = tmp_path / "nats"
-    folder.mkdir()
-    with tcp_port() as port:
-        made = NatsServer(folder, port)
-    made.start()
-    yield made
-    made.kill()
 
 
 def hub(url: str, code: str = "HB", **settings: Any) -> dict[str, Any]:
@@ -70,8 +59,8 @@ class Publisher:
 
 
 @pytest.fixture
-async def publisher(server: NatsServer) -> AsyncIterator[Publisher]:
-    client = await nats.connect(server.url)
+async def publisher(nats_server: NatsServer) -> AsyncIterator[Publisher]:
+    client = await nats.connect(nats_server.url)
     yield Publisher(client)
     await client.close()
 
@@ -89,9 +78,9 @@ def account(sql: dict[str, Any], house: str) -> list[tuple[Any, ...]]:
 
 
 async def test_blocks_in_any_order_and_twice_count_once(
-    network: MakeNetwork, sql: dict[str, Any], server: NatsServer, publisher: Publisher
+    network: MakeNetwork, sql: dict[str, Any], nats_server: NatsServer, publisher: Publisher
 ) -> None:
-    async with running(Hub("HB", network(hub(server.url), SQL=sql))):
+    async with running(Hub("HB", network(hub(nats_server.url), SQL=sql))):
         for house in HOUSES:
             await publisher.begin(house)
         for part in (range(20, 30), range(10), range(20, 30), range(5, 20)):
@@ -102,6 +91,17 @@ async def test_blocks_in_any_order_and_twice_count_once(
         for house in HOUSES:
             await until(lambda house=house: stored(sql, house) == list(range(30)))
             assert account(sql, house) == [(0, 29, "{}")]
+
+
+@pytest.mark.parametrize("name", ["a;SELECT(1)", "A", "a_b", "a" * 41, "a'b", ""])
+async def test_a_stream_whose_name_is_not_of_a_site_is_no_house(
+    publisher: Publisher, name: str
+) -> None:
+    await publisher.begin("erquy")
+    await publisher.stream.add_stream(name=stream_of(name, hub=True), subjects=["elsewhere"])
+    assert await house_names(publisher.stream) == ["erquy"]
+    with pytest.raises(ValueError, match="not the name of a site"):
+        schema_of(name)
 
 
 async def test_more_houses_than_a_page_of_the_server_are_found(publisher: Publisher) -> None:
@@ -133,11 +133,11 @@ def holders(sql: dict[str, Any]) -> int:
 async def test_a_hub_that_is_killed_loses_and_doubles_nothing(
     config_file: Callable[..., Path],
     sql: dict[str, Any],
-    server: NatsServer,
+    nats_server: NatsServer,
     publisher: Publisher,
     tmp_path: Path,
 ) -> None:
-    config = config_file(hub(server.url, "H1"), hub(server.url, "H2"), SQL=sql)
+    config = config_file(hub(nats_server.url, "H1"), hub(nats_server.url, "H2"), SQL=sql)
     for house in HOUSES:
         await publisher.begin(house)
     hubs = [await start(config, tmp_path / code, code) for code in ("H1", "H2")]
@@ -164,16 +164,16 @@ async def test_a_command_reads_a_house_of_the_hub(
     config_file: Callable[..., Path],
     network: MakeNetwork,
     sql: dict[str, Any],
-    server: NatsServer,
+    nats_server: NatsServer,
     publisher: Publisher,
 ) -> None:
-    config = config_file(hub(server.url), SQL=sql)
+    config = config_file(hub(nats_server.url), SQL=sql)
     house = network(
         {"Codifier": "TI", "Type": "Teleinfo", "Sensor": {"Device": "/dev/x", "Password": "p"}},
         {"Codifier": "I1", "Type": "Proxy", "Sensor": {"Codifier": "TI"}, "Symbol": "A"},
         {"Codifier": "HT", "Type": "Http", "Sensor": {"URL": "http://u:secret@h/"}},
     )
-    async with running(Hub("HB", network(hub(server.url), SQL=sql))):
+    async with running(Hub("HB", network(hub(nats_server.url), SQL=sql))):
         await publisher.begin("erquy", house)
         await publisher.readings("erquy", range(3))
         await until(lambda: stored(sql, "erquy") == [0, 1, 2])

@@ -3,11 +3,10 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from click.testing import CliRunner
 
 from collector.calc import PostgresCalcHandler
@@ -19,7 +18,7 @@ from jph.node.node import Node
 from jph.wire.codec import Json
 from nodes.site import Site
 from tests.natsserver import NatsServer
-from tests.support import REPOSITORY, running, tcp_port
+from tests.support import REPOSITORY, running
 
 HOUR_MS = 3_600_000
 STEP_MS = 60_000
@@ -28,17 +27,6 @@ ELEMENTS = ("X1", "X2", "I1", "TX", "JS")
 
 class Meter(Node):
     """Sends what the test says."""
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsServer]:
-    folder = tmp_path / "nats"
-    folder.mkdir()
-    with tcp_port() as port:
-        made = NatsServer(folder, port)
-    made.start()
-    yield made
-    made.kill()
 
 
 def house(url: str) -> list[dict[str, Any]]:
@@ -95,12 +83,15 @@ def answers(*options: str) -> list[str]:
 
 
 async def test_the_hub_answers_as_the_house(
-    document: Callable[..., dict[str, Any]], sql: dict[str, Any], server: NatsServer, tmp_path: Path
+    document: Callable[..., dict[str, Any]],
+    sql: dict[str, Any],
+    nats_server: NatsServer,
+    tmp_path: Path,
 ) -> None:
     example = REPOSITORY / "static" / "tariffs" / "hphc.json"
     tariffs = json.loads(example.read_text(encoding="utf-8"))["Tariffs"]
-    ours = document(*house(server.url), SQL=sql, Tariffs=tariffs)
-    sensor = {"URL": [server.url], "BatchInterval": 0.01, "ComputeInterval": 0.2}
+    ours = document(*house(nats_server.url), SQL=sql, Tariffs=tariffs)
+    sensor = {"URL": [nats_server.url], "BatchInterval": 0.01, "ComputeInterval": 0.2}
     channel = {"Address": "239.255.93.1", "Port": ours["Multicast"]["Control-Channel"]["Port"]}
     data = {"Address": "239.255.93.2", "Port": ours["Multicast"]["Data-Channel"]["Port"]}
     theirs = document(
