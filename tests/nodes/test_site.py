@@ -20,13 +20,8 @@ from tests.support import udp_port
 def houses(nats_server: NatsServer) -> Iterator[tuple[Network, Network]]:
     """Erquy exports I1; Paris imports it as J1."""
     fast: dict[str, Any] = {"keep_alive_interval": 0.2, "sensor_interval": 0.2}
-    erquy = {
-        "Name": "erquy",
-        "URL": [nats_server.url],
-        "Block": 0.05,
-        "Export": [{"Codifier": "I1"}],
-    }
     paris = {"Name": "paris", "URL": [nats_server.url], "Block": 0.05}
+    erquy = {**paris, "Name": "erquy", "Export": [{"Codifier": "I1"}]}
     remote = Sensor(codifier="J1", type="Proxy", sensor={"Codifier": "W2", "Remote": "erquy/I1"})
     with ExitStack() as held:
         ports = [held.enter_context(udp_port()) for _ in range(4)]

@@ -13,7 +13,7 @@ from collector.calc import PostgresCalcHandler
 from collector.hub.node import Hub
 from collector.jphpostgresql import JphPostgreSQL
 from jph.cli.main import cli
-from jph.config.model import parse
+from jph.config.model import Network, parse
 from jph.node.node import Node
 from jph.wire.codec import Json
 from nodes.site import Site
@@ -82,6 +82,11 @@ def answers(*options: str) -> list[str]:
     return [f"{each.exit_code} {each.output}" for each in found]
 
 
+def written(path: Path, content: dict[str, Any]) -> Network:
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return parse(path.read_bytes())
+
+
 async def test_the_hub_answers_as_the_house(
     document: Callable[..., dict[str, Any]],
     sql: dict[str, Any],
@@ -100,11 +105,7 @@ async def test_the_hub_answers_as_the_house(
         Multicast={"Control-Channel": channel, "Data-Channel": data},
     )
     paths = [tmp_path / "house.json", tmp_path / "hub.json"]
-    networks = []
-    for path, content in zip(paths, (ours, theirs), strict=True):
-        path.write_text(json.dumps(content), encoding="utf-8")
-        networks.append(parse(json.dumps(content).encode()))
-    of_house, of_hub = networks
+    of_house, of_hub = map(written, paths, (ours, theirs))
     meter = Meter("TI", of_house)
     programs = (
         *(meter, JphPostgreSQL("Q1", of_house), PostgresCalcHandler("Q2", of_house)),
