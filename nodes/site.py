@@ -196,13 +196,13 @@ class Site(Node, type="Site", settings=SiteSettings):
                     reconnected_cb=self._came,
                 )
             except (OSError, Error) as error:
-                self._once("connect", "the carrier does not answer: %s", reason(error))
+                self._once("connect", "NATS does not answer: %s", reason(error))
                 await asyncio.sleep(RETRY_S)
                 continue
             try:
                 await self._serve(client)
             except (OSError, Error, TimeoutError) as error:
-                self._once("carrier", "the carrier refuses: %s", reason(error))
+                self._once("carrier", "NATS refuses: %s", reason(error))
                 await asyncio.sleep(RETRY_S)
             finally:
                 self._connected = False
@@ -263,7 +263,7 @@ class Site(Node, type="Site", settings=SiteSettings):
                 await self._send_block(stream, number, payload)
             self._leaving = None
         except (OSError, Error, TimeoutError) as error:
-            self._once("publish", "a block waits: %s", reason(error))
+            self._once("publish", "a block could not be published and waits: %s", reason(error))
             await asyncio.sleep(RETRY_S)
         finally:  # also when the connection ends meanwhile
             if self._leaving is not None:
@@ -329,7 +329,7 @@ class Site(Node, type="Site", settings=SiteSettings):
             path, readings = decode_block(block)
         except (DecodeError, JphError) as error:
             self._counts["refused"] += 1
-            self._once(("block", site), "a block of %s is none: %s", site, error)
+            self._once(("block", site), "a block of %s cannot be read: %s", site, error)
             return
         if self.settings.name in path or path[-1] != site:
             self._counts["refused"] += 1
@@ -358,15 +358,15 @@ class Site(Node, type="Site", settings=SiteSettings):
             self.send(Json(msgspec.json.encode(state).decode()), codifier=self.settings.state)
 
     async def _failed(self, error: Exception) -> None:
-        self._once("carrier", "the carrier: %s", reason(error))
+        self._once("carrier", "NATS: %s", reason(error))
 
     async def _left(self) -> None:
         self._connected = False
-        self.log.warning("the carrier is away; blocks wait on the disk")
+        self.log.warning("the connection to NATS is lost; blocks wait on the disk")
 
     async def _came(self) -> None:
         self._connected = True
-        self.log.info("the carrier is back")
+        self.log.info("NATS answers again")
 
     def _once(self, key: object, text: str, *words: object) -> None:
         if self._throttled.allow(key, time.monotonic()):

@@ -205,7 +205,7 @@ class Hub(Node, type="Hub", settings=HubSettings):
     async def _write(self, house: HouseHistory, lane: Lane, taken: Taken) -> None:
         if taken.refused:
             self.counts["refused"] += taken.refused
-            self._once("blocks", "%s: %d blocks are none", house.name, taken.refused)
+            self._once("blocks", "%s: %d blocks cannot be read", house.name, taken.refused)
         if house.network is not None:
             alerts = {s.codifier for s in house.network.sensors if s.type == "Alerts"}
             for reading in taken.batch.readings:
@@ -260,7 +260,7 @@ class Hub(Node, type="Hub", settings=HubSettings):
             self._once((house.name, "config"), "%s", error)
 
     async def _failed(self, error: Exception) -> None:
-        self._once("carrier", "the carrier: %s", reason(error))
+        self._once("carrier", "NATS: %s", reason(error))
 
     def _once(self, key: object, text: str, *words: object) -> None:
         if self._throttle.allow(key, time.monotonic()):

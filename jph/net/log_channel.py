@@ -88,9 +88,9 @@ def decode(datagram: bytes | memoryview) -> LogLine:
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise DecodeError("no log line", f"no log line: {error}") from error
     if line.level not in LEVELS:
-        raise DecodeError("level", "a log line has a level that is none")
+        raise DecodeError("level", "a log line has an unknown level")
     if line.code != NO_NODE and not is_codifier(line.code):
-        raise DecodeError("codifier", "a log line has a codifier that is none")
+        raise DecodeError("codifier", "a log line has no valid codifier")
     return msgspec.structs.replace(
         line, text=bounded(line.text), host=_plain(line.host)[:_LONGEST_HOST]
     )

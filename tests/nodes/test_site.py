@@ -109,7 +109,7 @@ async def test_a_server_that_keeps_nothing_ends_no_site(
     nats_server.start(streams=False)
     async with living(source, listener, Site("W1", erquy), Site("W2", paris)):
         source.send(0, codifier="I1")
-        refused = ("the carrier refuses: ", "blocks of erquy: ")
+        refused = ("NATS refuses: ", "blocks of erquy: ")
         await listener.until(lambda: all(text in caplog.text for text in refused))
         nats_server.kill()
         nats_server.start()
